@@ -1,0 +1,72 @@
+"""xsm: physics-guided prediction of soil moisture and groundwater, as an xarray accessor.
+
+``import xsm`` registers ``.physm`` on Dataset and DataArray; every verb is a function too:
+``ds.physm.fit(...)`` is ``xsm.fit(ds, ...)``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from xsm import accessor as _accessor  # registers .physm
+
+if TYPE_CHECKING:
+    from xsm.aggregation import daily
+    from xsm.api import consistency, fit, predict, score, variables
+    from xsm.balance import water_balance
+    from xsm.fitted import FittedModel
+    from xsm.options import get_options, set_options
+    from xsm.registry import describe_model, list_models
+    from xsm.tutorial import open_tutorial
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FittedModel",
+    "consistency",
+    "daily",
+    "describe_model",
+    "fit",
+    "get_options",
+    "list_models",
+    "open_tutorial",
+    "predict",
+    "score",
+    "set_options",
+    "variables",
+    "water_balance",
+]
+
+_HOME = {
+    "FittedModel": "fitted",
+    "consistency": "api",
+    "daily": "aggregation",
+    "describe_model": "registry",
+    "fit": "api",
+    "get_options": "options",
+    "list_models": "registry",
+    "open_tutorial": "tutorial",
+    "predict": "api",
+    "score": "api",
+    "set_options": "options",
+    "variables": "api",
+    "water_balance": "balance",
+}
+
+del _accessor
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that ``import xsm`` stays light."""
+    if name in _HOME:
+        return getattr(importlib.import_module(f"xsm.{_HOME[name]}"), name)
+    if name in {"losses", "nn", "models", "physics"}:
+        return importlib.import_module(f"xsm.{name}")
+    msg = f"module 'xsm' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted([*__all__, "__version__"])

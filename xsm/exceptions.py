@@ -1,0 +1,69 @@
+"""The errors of xsm: what was given, what is needed, what to type."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "GridError",
+    "MissingVariableError",
+    "NotEnoughDataError",
+    "TrainingError",
+    "UnitsError",
+    "UnknownNameError",
+    "did_you_mean",
+]
+
+
+class MissingVariableError(ValueError):
+    """A variable that the call needs was not found in the data."""
+
+
+class UnitsError(ValueError):
+    """Units are missing, unreadable, or of the wrong dimension."""
+
+
+class GridError(ValueError):
+    """Dimensions, coordinates or time steps do not fit the call."""
+
+
+class NotEnoughDataError(ValueError):
+    """The data are too short, too sparse, or empty for the call."""
+
+
+class TrainingError(ValueError):
+    """Training stopped: the loss is not finite, or a loss term cannot be computed."""
+
+
+class UnknownNameError(ValueError):
+    """A name of a model, an option, a hyper-parameter or a term does not exist."""
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return a sentence with the near misses of a name, or all choices where none is near.
+
+    Parameters
+    ----------
+    name : str
+        The name that was given.
+    choices : iterable of str
+        The names that exist.
+
+    Returns
+    -------
+    str
+        One sentence, to be appended to an error message.
+
+    Examples
+    --------
+    >>> did_you_mean("phy_lstn", ["lstm", "phy_lstm"])
+    "Did you mean 'phy_lstm', 'lstm'?"
+    >>> did_you_mean("x", ["lstm", "phy_lstm"])
+    "Choose from 'lstm', 'phy_lstm'."
+    """
+    names = sorted(choices)
+    near = difflib.get_close_matches(name, names, n=3)
+    if near:
+        return f"Did you mean {', '.join(map(repr, near))}?"
+    return f"Choose from {', '.join(map(repr, names))}."

@@ -1,0 +1,161 @@
+"""Axes of a data set: which dimension is time, how long its step is, what is space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xsm.exceptions import GridError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["space_dims", "step", "step_days", "time_dim"]
+
+_DAY = np.timedelta64(1, "D")
+
+
+def time_dim(data: xr.Dataset | xr.DataArray) -> str:
+    """Return the name of the time dimension.
+
+    It is the dimension whose coordinate holds dates (numpy or cftime), else one that is named
+    ``time``.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataArray
+        Data with one time dimension.
+
+    Returns
+    -------
+    str
+        The name of the dimension. Nothing is computed.
+
+    Raises
+    ------
+    GridError
+        If no dimension, or more than one, is time.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[ns]")
+    >>> time_dim(xr.DataArray([1, 2, 3], coords={"valid_time": days}, dims="valid_time"))
+    'valid_time'
+    """
+    dims = [str(d) for d in data.dims if d in data.indexes and _is_dates(data.indexes[d])]
+    if len(dims) == 1:
+        return dims[0]
+    given = ", ".join(f"{d!r}: {n}" for d, n in data.sizes.items()) or "none"
+    what = "no dimension with dates" if not dims else f"several dimensions with dates ({dims})"
+    msg = (
+        f"The data have {what} (dimensions: {given}). One time dimension with dates as its "
+        "coordinate is needed: rename it or decode it, "
+        "for example xr.decode_cf(ds), or ds.assign_coords(time=...)."
+    )
+    raise GridError(msg)
+
+
+def _is_dates(index: object) -> bool:
+    """Tell whether a pandas index holds numpy or cftime dates."""
+    dtype = getattr(index, "dtype", None)
+    return getattr(dtype, "kind", "") == "M" or type(index).__name__ == "CFTimeIndex"
+
+
+def step(data: xr.Dataset | xr.DataArray) -> np.timedelta64:
+    """Return the uniform time step.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataArray
+        Data with one time dimension, ascending.
+
+    Returns
+    -------
+    numpy.timedelta64
+        The step; one day where there is a single time. Only the coordinate is read.
+
+    Raises
+    ------
+    GridError
+        If time does not ascend in equal steps; the message names the first place.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[ns]")
+    >>> step(xr.DataArray([1, 2, 3], coords={"time": days}, dims="time")) / np.timedelta64(1, "h")
+    np.float64(24.0)
+    """
+    dim = time_dim(data)
+    times = np.asarray(data[dim].values)
+    if times.size < 2:
+        return _DAY
+    steps = np.diff(times).astype("m8[ns]")
+    odd = np.flatnonzero(steps != steps[0])
+    if steps[0] > np.timedelta64(0) and not odd.size:
+        return np.timedelta64(steps[0])
+    at = int(odd[0]) if odd.size else 0
+    msg = (
+        f"Time along {dim!r} is irregular: from {times[at]} to {times[at + 1]} is another step than "
+        f"from {times[0]} to {times[1]}. Uniform, ascending time is needed: "
+        f"ds.sortby({dim!r}).drop_duplicates({dim!r}), and "
+        f'ds.resample({dim}="1D").asfreq() to put NaN where steps are missing.'
+    )
+    raise GridError(msg)
+
+
+def step_days(data: xr.Dataset | xr.DataArray) -> float:
+    """Return the uniform time step in days.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataArray
+        Data with one time dimension, ascending.
+
+    Returns
+    -------
+    float
+        The step in days. Only the coordinate is read.
+
+    Raises
+    ------
+    GridError
+        If time does not ascend in equal steps.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> hours = np.arange("2020-01-01T00", "2020-01-01T12", dtype="M8[h]").astype("M8[ns]")
+    >>> step_days(xr.DataArray(np.zeros(12), coords={"time": hours}, dims="time")) * 24
+    1.0
+    """
+    return float(step(data) / _DAY)
+
+
+def space_dims(array: xr.DataArray, *, without: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the dimensions that are space: all but time and the given ones.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        An array with one time dimension.
+    without : tuple of str
+        Further dimensions that are not space, such as depth.
+
+    Returns
+    -------
+    tuple of str
+        Names in the order of the array; empty for a single series.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[ns]")
+    >>> array = xr.DataArray(np.zeros((2, 3)), dims=("station", "time"), coords={"time": days})
+    >>> space_dims(array)
+    ('station',)
+    """
+    time = time_dim(array)
+    return tuple(str(d) for d in array.dims if d != time and d not in without)

@@ -1,0 +1,289 @@
+"""Loss terms: what they read, and the parts they return.
+
+All terms act on the min-max scaled target, so that published weights keep their meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from xsm.exceptions import TrainingError
+from xsm.typing import Compat, Trend
+
+__all__ = ["RMSE", "TERMS", "Loss", "WaterBalance", "check_losses", "total_loss", "unique_names"]
+
+Batch = Mapping[str, Tensor]
+TERMS = ("precipitation", "evaporation", "surface_runoff", "snow")
+_LETTERS = {"precipitation": "P", "evaporation": "E", "surface_runoff": "SRO", "snow": "SD"}
+
+
+class Loss(Protocol):
+    """One term of a loss: any object with these attributes can be passed in ``losses=``.
+
+    Attributes
+    ----------
+    weight : float
+        Factor of the term in the total.
+    name : str
+        Name of the term in the history.
+    needs : tuple of str
+        Keys of the batch that the term reads.
+    reads : tuple of str
+        Keys of the model's output that the term reads.
+    """
+
+    @property
+    def weight(self) -> float:
+        """Factor of the term in the total."""
+
+    @property
+    def name(self) -> str:
+        """Name of the term in the history."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the batch that the term reads."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Keys of the model's output that the term reads."""
+
+    def __call__(self, output: Batch, batch: Batch) -> Tensor:
+        """Return the unweighted term, a scalar."""
+
+
+@dataclass(frozen=True)
+class RMSE:
+    """Root mean square error of the observed samples of a batch.
+
+    Parameters
+    ----------
+    weight : float, default: 1.0
+        Factor of the term in the total, ``l1`` of Geng et al. (2024), Eq. 8.
+
+    Notes
+    -----
+    ``RMSE = sqrt(mean((SMhat - SM)^2))`` over the samples whose target is observed, in the
+    min-max scaled target (dimensionless). Without an observed sample the term is 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> output = {"mean": torch.tensor([[0.5], [0.1]])}
+    >>> target = torch.tensor([[0.2], [float("nan")]])
+    >>> batch = {"target": target, "mask": torch.isfinite(target)}
+    >>> round(float(RMSE()(output, batch)), 4)
+    0.3
+    """
+
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Name of the term in the history."""
+        return "rmse"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the batch that the term reads."""
+        return ("target", "mask")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Keys of the model's output that the term reads."""
+        return ("mean",)
+
+    def __call__(self, output: Batch, batch: Batch) -> Tensor:
+        """Return the unweighted term, a scalar."""
+        mask = batch["mask"]
+        error = torch.where(mask, output["mean"] - batch["target"], 0.0)
+        square = (error * error).sum() / mask.sum().clamp_min(1)
+        return torch.sqrt(square.clamp_min(1e-12))  # finite gradient at a perfect fit
+
+
+@dataclass(frozen=True)
+class WaterBalance:
+    """Penalty on soil moisture that moves against the trend of the inflow.
+
+    Parameters
+    ----------
+    weight : float, default: 0.5
+        Factor of the term in the total, ``l2`` of Geng et al. (2024), Eq. 8.
+    deep : bool, default: False
+        Subtract the change of the water below the target's layer (Eq. 11).
+    terms : tuple of str
+        Terms of the inflow, any of ``precipitation``, ``evaporation``, ``surface_runoff``, ``snow``.
+    trend : {"change", "level"}, default: "change"
+        Sign of the change of the inflow (as published), or of the inflow itself.
+    threshold : float, default: 0.0
+        Inflow, or change of it, in mm day-1 at or below which the trend is 0.
+    compat : {None, "geng2024_code"}, default: None
+        Reproduce the authors' released code, see :func:`xsm.water_balance`.
+
+    Notes
+    -----
+    ``L = mean(ReLU(T (SM_prev - SMhat))^2)`` (Geng et al. 2024, Eq. 9 and 14), with the filtered
+    trend ``T`` in {-1, 0, 1} at the time of the prediction and ``SM_prev`` the last observation
+    before it, both in the min-max scaled target (dimensionless). Samples without a trend are left
+    out of the mean; samples with ``T = 0`` count.
+
+    References
+    ----------
+    Geng, Q. et al. (2024). Front. For. Glob. Change 7:1353011.
+
+    Examples
+    --------
+    A rising inflow, and a prediction 0.2 below the last observation:
+
+    >>> import torch
+    >>> term = WaterBalance(terms=("precipitation",))
+    >>> batch = {"previous": torch.tensor([[0.5]]), term.trend_key: torch.tensor([[1.0]])}
+    >>> round(float(term({"mean": torch.tensor([[0.3]])}, batch)), 4)
+    0.04
+    >>> float(term({"mean": torch.tensor([[0.6]])}, batch))
+    0.0
+    """
+
+    weight: float = 0.5
+    deep: bool = False
+    terms: tuple[str, ...] = TERMS
+    trend: Trend = "change"
+    threshold: float = 0.0
+    compat: Compat | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the term in the history."""
+        return "water_balance_deep" if self.deep else "water_balance"
+
+    @property
+    def trend_key(self) -> str:
+        """Key of the batch that holds this term's trend: one for each setting of the balance."""
+        letters = ".".join(_LETTERS.get(term, term) for term in self.terms)
+        parts = ["trend", self.trend, letters, "deep" if self.deep else "single"]
+        extra = [f"above{self.threshold:g}"] if self.threshold else []
+        return "_".join(parts + extra + ([self.compat] if self.compat else []))
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the batch that the term reads."""
+        return ("previous", self.trend_key)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Keys of the model's output that the term reads."""
+        return ("mean",)
+
+    def __call__(self, output: Batch, batch: Batch) -> Tensor:
+        """Return the unweighted term, a scalar."""
+        trend, previous = batch[self.trend_key], batch["previous"]
+        valid = torch.isfinite(trend + previous)
+        trend = torch.where(valid, trend, 0.0)  # before the product: NaN times 0 is NaN in gradients
+        previous = torch.where(valid, previous, 0.0)
+        against = torch.relu(trend * (previous - output["mean"]))
+        return (against * against).sum() / valid.sum().clamp_min(1)
+
+
+def total_loss(
+    losses: Sequence[Loss], output: Batch, batch: Batch
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the weighted sum of loss terms, and each unweighted term by its name.
+
+    Parameters
+    ----------
+    losses : sequence of Loss
+        The terms.
+    output : mapping of str to Tensor
+        What the model returned.
+    batch : mapping of str to Tensor
+        What the model was given.
+
+    Returns
+    -------
+    total : Tensor
+        The weighted sum, a scalar with gradient.
+    parts : dict of str to Tensor
+        Each unweighted term, detached, in the order of ``losses``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> target = torch.zeros(2, 1)
+    >>> batch = {"target": target, "mask": torch.isfinite(target)}
+    >>> total, parts = total_loss([RMSE(weight=0.5)], {"mean": target + 1}, batch)
+    >>> float(total), float(parts["rmse"])
+    (0.5, 1.0)
+    """
+    values = [loss(output, batch) for loss in losses]
+    total = torch.stack([loss.weight * value for loss, value in zip(losses, values, strict=True)])
+    names = unique_names(losses)
+    return total.sum(), {n: v.detach() for n, v in zip(names, values, strict=True)}
+
+
+def unique_names(losses: Sequence[Loss]) -> list[str]:
+    """Return the names of loss terms, numbered where a name comes twice.
+
+    Parameters
+    ----------
+    losses : sequence of Loss
+        The terms.
+
+    Returns
+    -------
+    list of str
+        One name for each term.
+
+    Examples
+    --------
+    >>> unique_names([RMSE(), WaterBalance(), WaterBalance(trend="level")])
+    ['rmse', 'water_balance', 'water_balance_2']
+    """
+    names: list[str] = []
+    for loss in losses:
+        count = sum(other.name == loss.name for other in losses[: len(names)])
+        names.append(f"{loss.name}_{count + 1}" if count else loss.name)
+    return names
+
+
+def check_losses(losses: Sequence[Loss], batch: Batch, output: Batch) -> None:
+    """Refuse terms whose inputs are missing, all in one error.
+
+    Parameters
+    ----------
+    losses : sequence of Loss
+        The terms.
+    batch : mapping of str to Tensor
+        One batch.
+    output : mapping of str to Tensor
+        The model's output on it.
+
+    Raises
+    ------
+    TrainingError
+        If there is no term, or one needs a key that the batch or the output does not hold.
+
+    Examples
+    --------
+    >>> check_losses([RMSE()], {"target": None, "mask": None}, {"mean": None})
+    """
+    if not losses:
+        msg = "No loss term was given; pass at least one, for example losses=[RMSE()]."
+        raise TrainingError(msg)
+    problems = []
+    for loss in losses:
+        lacks = [key for key in loss.needs if key not in batch]
+        lacks += [f"output {key!r}" for key in loss.reads if key not in output]
+        if lacks:
+            problems.append(f"{loss.name} needs {', '.join(map(str, lacks))}")
+    if problems:
+        msg = (
+            f"Loss terms cannot be computed: {'; '.join(problems)}. The batch holds "
+            f"{sorted(batch)}, the model returns {sorted(output)}. Leave the term out of losses=, "
+            "or choose a model that predicts what it needs."
+        )
+        raise TrainingError(msg)

@@ -1,0 +1,131 @@
+"""Models by name: the files of ``xsm/models`` and the entry points of other packages."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from importlib.metadata import entry_points
+
+import xsm.models
+from xsm.exceptions import UnknownNameError, did_you_mean
+from xsm.nn import Model
+
+__all__ = ["describe_model", "list_models", "model_class", "model_name"]
+
+_GROUP = "xsm.models"
+
+
+def list_models() -> list[str]:
+    """Return the names of all models, of xsm and of installed packages.
+
+    Returns
+    -------
+    list of str
+        Names that ``fit(model=...)`` accepts, sorted.
+
+    Examples
+    --------
+    >>> list_models()
+    ['lstm', 'phy_lstm', 'phys_lstm']
+    """
+    own = {module.name for module in pkgutil.iter_modules(xsm.models.__path__)}
+    return sorted(own | {point.name for point in entry_points(group=_GROUP)})
+
+
+def model_class(model: str | type[Model]) -> type[Model]:
+    """Return the class of a model.
+
+    Parameters
+    ----------
+    model : str or subclass of Model
+        A name of :func:`list_models`, or a user's own class.
+
+    Returns
+    -------
+    subclass of Model
+        The class.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such name; the message names the near misses.
+    TypeError
+        If the object is not a model class.
+
+    Examples
+    --------
+    >>> model_class("phy_lstm").__name__
+    'PhyLSTM'
+    """
+    if inspect.isclass(model) and issubclass(model, Model):
+        return model
+    if not isinstance(model, str):
+        msg = (
+            f"model={model!r} is neither a name nor a class. Pass one of {list_models()} or a "
+            "subclass of xsm.nn.Model (the class, not an instance)."
+        )
+        raise TypeError(msg)
+    if model not in list_models():
+        msg = f"There is no model {model!r}. {did_you_mean(model, list_models())}"
+        raise UnknownNameError(msg)
+    for point in entry_points(group=_GROUP):
+        if point.name == model:
+            loaded: type[Model] = point.load()
+            return loaded
+    found: type[Model] = importlib.import_module(f"xsm.models.{model}").MODEL
+    return found
+
+
+def model_name(model: type[Model]) -> str:
+    """Return the registry name of a model class, or the class's own name.
+
+    Parameters
+    ----------
+    model : subclass of Model
+        A class.
+
+    Returns
+    -------
+    str
+        ``phy_lstm`` for a class of ``xsm/models/phy_lstm.py``; for a user's class, its name.
+
+    Examples
+    --------
+    >>> model_name(model_class("lstm"))
+    'lstm'
+    """
+    package, _, module = model.__module__.rpartition(".")
+    return module if package == "xsm.models" else model.__name__
+
+
+def describe_model(model: str | type[Model]) -> str:
+    """Return what a model is: its reference, hyper-parameters and published defaults.
+
+    Parameters
+    ----------
+    model : str or subclass of Model
+        A name of :func:`list_models`, or a user's own class.
+
+    Returns
+    -------
+    str
+        The documentation of the model's file and class, its losses and its schedule.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such name.
+
+    Examples
+    --------
+    >>> print(describe_model("lstm").splitlines()[0])
+    LSTM: the purely data-driven network that the physics-guided ones are compared with.
+    """
+    cls = model_class(model)
+    reference = inspect.getdoc(inspect.getmodule(cls)) or ""
+    defaults = (
+        f"Defaults: window={cls.window}, lead={cls.lead}, scaling={cls.scaling!r}, {cls.schedule}\n"
+        f"Losses: {', '.join(map(str, cls.losses))}"
+    )
+    return "\n\n".join([reference, inspect.getdoc(cls) or "", defaults])

@@ -1,0 +1,16 @@
+"""Names of types that several modules share."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Array", "Compat", "FloatArray", "Scaling", "Trend"]
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+Array: TypeAlias = npt.NDArray[Any]
+Trend: TypeAlias = Literal["change", "level"]
+Scaling: TypeAlias = Literal["cell", "global"]
+Compat: TypeAlias = Literal["geng2024_code"]
