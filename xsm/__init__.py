@@ -13,7 +13,8 @@ from xsm import accessor as _accessor  # registers .physm
 
 if TYPE_CHECKING:
     from xsm.aggregation import daily
-    from xsm.api import consistency, fit, predict, score, variables
+    from xsm.api import fit, predict, variables
+    from xsm.assess import consistency, score
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel
     from xsm.options import get_options, set_options
@@ -40,7 +41,7 @@ __all__ = [
 
 _HOME = {
     "FittedModel": "fitted",
-    "consistency": "api",
+    "consistency": "assess",
     "daily": "aggregation",
     "describe_model": "registry",
     "fit": "api",
@@ -48,7 +49,7 @@ _HOME = {
     "list_models": "registry",
     "open_tutorial": "tutorial",
     "predict": "api",
-    "score": "api",
+    "score": "assess",
     "set_options": "options",
     "variables": "api",
     "water_balance": "balance",

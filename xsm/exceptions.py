@@ -12,6 +12,7 @@ __all__ = [
     "TrainingError",
     "UnitsError",
     "UnknownNameError",
+    "check_choice",
     "did_you_mean",
 ]
 
@@ -67,3 +68,30 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     if near:
         return f"Did you mean {', '.join(map(repr, near))}?"
     return f"Choose from {', '.join(map(repr, names))}."
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Refuse a value that is none of the choices.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    value : str
+        What was given.
+    choices : iterable of str
+        What exists.
+
+    Raises
+    ------
+    UnknownNameError
+        If the value is none of the choices; the message names the near misses.
+
+    Examples
+    --------
+    >>> check_choice("trend", "level", ["change", "level"])
+    """
+    choices = list(choices)
+    if value not in choices:
+        msg = f"{name}={value!r} was given. {did_you_mean(str(value), choices)}"
+        raise UnknownNameError(msg)

@@ -13,13 +13,17 @@ import torch
 from torch import Tensor
 
 from xsm.exceptions import TrainingError
-from xsm.typing import Compat, Trend
+from xsm.typing import TERMS, Compat, Trend
 
-__all__ = ["RMSE", "TERMS", "Loss", "WaterBalance", "check_losses", "total_loss", "unique_names"]
+__all__ = ["RMSE", "Loss", "WaterBalance", "check_losses", "total_loss", "unique_names"]
 
 Batch = Mapping[str, Tensor]
-TERMS = ("precipitation", "evaporation", "surface_runoff", "snow")
-_LETTERS = {"precipitation": "P", "evaporation": "E", "surface_runoff": "SRO", "snow": "SD"}
+_LETTERS = {
+    "precipitation": "P",
+    "evaporation": "E",
+    "surface_runoff": "SRO",
+    "snow": "SD",
+}
 
 
 class Loss(Protocol):
@@ -183,7 +187,9 @@ class WaterBalance:
         """Return the unweighted term, a scalar."""
         trend, previous = batch[self.trend_key], batch["previous"]
         valid = torch.isfinite(trend + previous)
-        trend = torch.where(valid, trend, 0.0)  # before the product: NaN times 0 is NaN in gradients
+        trend = torch.where(
+            valid, trend, 0.0
+        )  # before the product: NaN times 0 is NaN in gradients
         previous = torch.where(valid, previous, 0.0)
         against = torch.relu(trend * (previous - output["mean"]))
         return (against * against).sum() / valid.sum().clamp_min(1)

@@ -3,4 +3,12 @@
 from xsm.nn.base import Batch, Model, Output, Schedule, Sizes, last_observation
 from xsm.nn.recurrent import PointLSTM
 
-__all__ = ["Batch", "Model", "Output", "PointLSTM", "Schedule", "Sizes", "last_observation"]
+__all__ = [
+    "Batch",
+    "Model",
+    "Output",
+    "PointLSTM",
+    "Schedule",
+    "Sizes",
+    "last_observation",
+]

@@ -60,6 +60,8 @@ class Schedule:
         Epochs between two validations.
     patience : int, default: 10
         Validations without improvement after which training stops.
+    sampling : {"time", "mixed"}, default: "time"
+        All cells of a batch at one random time, or each sample at its own.
     """
 
     epochs: int = 1000
@@ -68,6 +70,7 @@ class Schedule:
     learning_rate: float = 1e-3
     validate_every: int = 20
     patience: int = 10
+    sampling: str = "time"
 
 
 class Model(nn.Module, abc.ABC):

@@ -1,0 +1,209 @@
+"""The verbs that judge a prediction: scores and audits."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from xsm.audit import water_balance_consistency
+from xsm.exceptions import check_choice
+from xsm.fitted import FittedModel
+from xsm.grid import time_dim
+from xsm.metrics import day_of_year_mean
+from xsm.metrics import score as score_prediction
+from xsm.targets import default_target, observed_target, predicted_target
+from xsm.typing import TERMS, Compat, Trend
+from xsm.units import dequantify
+from xsm.variables import find_variables
+
+__all__ = ["consistency", "score"]
+
+
+def score(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray,
+    *,
+    dim: Hashable | Iterable[Hashable] | None = None,
+    baselines: bool | FittedModel = True,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Score a prediction against the observations, beside persistence and climatology.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The observations.
+    predicted : Dataset or DataArray
+        A prediction of :func:`xsm.predict`, or of anything else, with units; a Dataset holds it
+        under the target's name.
+    dim : str or iterable of str, optional
+        Dimensions that a score is taken over; by default time, which leaves a map.
+    baselines : bool or FittedModel, default: True
+        Score persistence and climatology too. The climatology is that of the model's training data
+        where a model is given, else the mean of each day of the year over the steps of ``ds``
+        before the first predicted one, where these are a year or more, else it is left out.
+    target : str, optional
+        Role or variable of the observations; by default what the prediction says.
+    variables : mapping of str to str, optional
+        Role to variable name, where xsm finds none or the wrong one.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae``, ``count`` along ``source``
+        (model, persistence, climatology), canonical units, all sources on the same steps. Lazy
+        where the data are; NaN where nothing can be scored. ``fitted.score(ds)`` predicts and
+        scores in one call.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If target or prediction are missing, or without units.
+    NotEnoughDataError
+        If predictions and observations have no label in common.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> table = xsm.score(ds, ds["swvl1"], baselines=False)
+    >>> float(table["rmse"].sel(source="model").max())
+    0.0
+    """
+    ds, _ = dequantify(ds)
+    predicted = _bare(predicted)
+    table = find_variables(ds, variables)
+    target = target or str(predicted.attrs.get("target") or default_target(table))
+    lead = int(predicted.attrs.get("lead", 1))
+    mean = None
+    if isinstance(baselines, FittedModel):
+        mean = baselines.climatology
+    elif baselines:
+        mean = _earlier_climatology(observed_target(ds, target, variables), predicted)
+    return score_prediction(
+        ds,
+        predicted,
+        dim=dim,
+        target=target,
+        lead=lead,
+        baselines=bool(baselines),
+        climatology=mean,
+        variables=variables,
+    )
+
+
+def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
+    """Strip pint units from a prediction."""
+    if isinstance(predicted, xr.Dataset):
+        return dequantify(predicted)[0]
+    name = predicted.name if predicted.name is not None else "predicted"
+    return dequantify(predicted.to_dataset(name=name))[0][name]
+
+
+def _earlier_climatology(
+    observed: xr.DataArray, predicted: xr.Dataset | xr.DataArray
+) -> xr.DataArray | None:
+    """Return the climatology of the steps before the first predicted one, if a year or more."""
+    time = time_dim(observed)
+    first = predicted[time].values[0]
+    earlier = observed.isel({time: slice(0, int((observed[time].values < first).sum()))})
+    if not earlier.sizes[time]:
+        return None
+    days = np.unique(earlier[time].dt.dayofyear.values)
+    return day_of_year_mean(earlier, time) if len(days) >= 365 else None
+
+
+def consistency(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray | None = None,
+    *,
+    law: str = "water_balance",
+    dim: Hashable | Iterable[Hashable] | None = None,
+    deep: bool = False,
+    terms: Sequence[str] | None = None,
+    trend: Trend | None = None,
+    compat: Compat | None = None,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Audit soil moisture against physics: does it move with the trend of the inflow?
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Fluxes and observed soil moisture.
+    predicted : Dataset or DataArray, optional
+        What to audit, predicted by xsm or by anything else, with units; by default the
+        observations themselves.
+    law : {"water_balance"}, default: "water_balance"
+        The law.
+    dim : str or iterable of str, optional
+        Dimensions that a share is taken over; by default time, which leaves a map.
+    deep : bool, default: False
+        Subtract the change of the water below the target's layer (Eq. 11).
+    terms : sequence of str, optional
+        Terms of the inflow; by default precipitation, evaporation, surface_runoff, snow.
+    trend : {"change", "level"}, optional
+        One trend; by default both, along a dimension ``trend``.
+    compat : {"geng2024_code"}, optional
+        Reproduce the authors' released code, see :func:`xsm.water_balance`.
+    target : str, optional
+        Role or variable of the observations; by default what the prediction says.
+    variables : mapping of str to str, optional
+        Role to variable name, where xsm finds none or the wrong one.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``consistency`` (unfiltered), ``consistency_filtered`` (as published; 1 for the observations
+        by construction), ``observed_consistency``, ``excess = consistency - observed_consistency``
+        (nearer 0 is better), ``always_drying`` (what always falling soil moisture would score),
+        ``count``, ``count_filtered``. Lazy where the data are; NaN where nothing can be compared.
+
+    Raises
+    ------
+    UnknownNameError
+        If the law, a term or the trend does not exist.
+    MissingVariableError, UnitsError
+        If the data lack a term of the balance; all in one error.
+    NotEnoughDataError
+        If predictions and observations have no label in common.
+
+    Notes
+    -----
+    A step is consistent where ``T (SM_prev - SM) < 0`` (Geng et al. 2024, Eq. 19); zero products
+    are left out of numerator and denominator.
+
+    References
+    ----------
+    Geng, Q. et al. (2024). Front. For. Glob. Change 7:1353011.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> audit = xsm.consistency(ds, trend="level")
+    >>> float(audit["consistency_filtered"].min())
+    1.0
+    """
+    check_choice("law", law, ("water_balance",))
+    ds, _ = dequantify(ds)
+    predicted = None if predicted is None else _bare(predicted)
+    said = None if predicted is None else predicted.attrs.get("target")
+    target = target or str(said or default_target(find_variables(ds, variables)))
+    observed = observed_target(ds, target, variables)
+    return water_balance_consistency(
+        ds,
+        observed,
+        observed if predicted is None else predicted_target(ds, predicted, target, variables),
+        dim=time_dim(ds) if dim is None else dim,
+        target=target,
+        deep=deep,
+        terms=TERMS if terms is None else tuple(terms),
+        trend=trend,
+        compat=compat,
+        variables=variables,
+    )

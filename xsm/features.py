@@ -1,0 +1,318 @@
+"""From a data set to what a model is given: inputs, target, trends; canonical, aligned, lazy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import xarray as xr
+
+from xsm.balance import water_balance
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
+from xsm.grid import step, time_dim
+from xsm.targets import default_target
+from xsm.typing import Compat, Scaling, Trend
+from xsm.variables import METEOROLOGY, STATIC, VariableTable, find_variables
+
+__all__ = ["Features", "Recipe", "collect", "make_recipe"]
+
+
+class Balance(Protocol):
+    """A loss term that asks for the trend of the inflow."""
+
+    deep: bool
+    terms: tuple[str, ...]
+    trend: Trend
+    threshold: float
+    compat: Compat | None
+
+    @property
+    def trend_key(self) -> str:
+        """Key under which the trend is wanted."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is given and what it predicts, by role, so that it fits any product.
+
+    Parameters
+    ----------
+    target : str
+        Role, or name of a variable that has none.
+    dynamic, static : tuple of str
+        Roles, or names, of the inputs with and without time.
+    window, lead : int
+        Steps of input, and steps from the window's end to the prediction.
+    scaling : {"cell", "global"}
+        How inputs and target are scaled.
+    data_integration : bool
+        The window holds the observed target, with a mask.
+    known_forcing : bool
+        The weather up to the time of the prediction is known.
+    variables : mapping of str to str
+        Role to variable name, as the user stated it.
+    """
+
+    target: str
+    dynamic: tuple[str, ...]
+    static: tuple[str, ...]
+    window: int
+    lead: int
+    scaling: Scaling
+    data_integration: bool = False
+    known_forcing: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shift(self) -> int:
+        """Steps by which the forcing runs ahead of the window's end."""
+        return self.lead if self.known_forcing else 0
+
+
+@dataclass(frozen=True)
+class Features:
+    """Canonical arrays of one data set, all on (time, *space), lazy where the data are.
+
+    Parameters
+    ----------
+    dynamic : dict of str to DataArray
+        Inputs (time, *space).
+    static : dict of str to DataArray
+        Inputs (*space).
+    target : DataArray or None
+        Observations (time, *space), m3 m-3 for soil moisture; NaN is missing.
+    series : dict of str to DataArray
+        What the loss terms need at the time of the prediction (time, *space).
+    time : str
+        Name of the time dimension.
+    space : tuple of str
+        Names of the other dimensions.
+    """
+
+    dynamic: dict[str, xr.DataArray]
+    static: dict[str, xr.DataArray]
+    target: xr.DataArray | None
+    series: dict[str, xr.DataArray]
+    time: str
+    space: tuple[str, ...]
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps."""
+        return next(iter(self.dynamic.values())).sizes[self.time]
+
+    def load(self) -> Features:
+        """Return the same features in memory, read in one pass."""
+        parts = {f"dynamic {k}": v for k, v in self.dynamic.items()}
+        parts |= {f"static {k}": v for k, v in self.static.items()}
+        parts |= {f"series {k}": v for k, v in self.series.items()}
+        if self.target is not None:
+            parts["target"] = self.target
+        bare = {k: v.drop_vars([c for c in v.coords if c not in v.dims]) for k, v in parts.items()}
+        loaded = xr.Dataset(bare).load()
+        take = lambda kind: {  # noqa: E731
+            k.removeprefix(f"{kind} "): loaded[k] for k in parts if k.startswith(f"{kind} ")
+        }
+        target = loaded["target"] if self.target is not None else None
+        return Features(
+            take("dynamic"),
+            take("static"),
+            target,
+            take("series"),
+            self.time,
+            self.space,
+        )
+
+
+def make_recipe(
+    ds: xr.Dataset,
+    table: VariableTable,
+    *,
+    target: str | None,
+    dynamic: Sequence[str] | None,
+    static: Sequence[str] | None,
+    window: int,
+    lead: int,
+    scaling: Scaling,
+    data_integration: bool = False,
+    known_forcing: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> Recipe:
+    """Decide which variables go in and which comes out.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    table : VariableTable
+        Which variable is what.
+    target : str, optional
+        Role or variable; by default soil moisture of the top layer, else of a satellite.
+    dynamic : sequence of str, optional
+        Roles or variables; by default the meteorology that is there.
+    static : sequence of str, optional
+        Roles or variables; by default the soil and terrain maps that are there.
+    window, lead, scaling, data_integration, known_forcing, variables
+        As in :class:`Recipe`.
+
+    Returns
+    -------
+    Recipe
+        The decision. Nothing is computed.
+
+    Raises
+    ------
+    MissingVariableError
+        If the target or an input is not there, or there is no meteorology at all.
+    NotEnoughDataError
+        If window or lead do not fit.
+    """
+    _check_times(window, lead, data_integration=data_integration, known_forcing=known_forcing)
+    target = default_target(table) if target is None else target
+    name = _key(table, target)
+    given = METEOROLOGY if dynamic is None else tuple(dynamic)
+    maps = STATIC if static is None else tuple(static)
+    keys = [_key(table, d) for d in given if dynamic is not None or d in table]
+    if not keys:
+        msg = (
+            f"No meteorology was found among {sorted(map(str, ds.data_vars))}. Name the inputs: "
+            'dynamic=["precipitation", ...] with roles or variables, or map roles to variables: '
+            'variables={"precipitation": "my_rain"}; ds.physm.variables() shows what was found.'
+        )
+        raise MissingVariableError(msg)
+    return Recipe(
+        target=name,
+        dynamic=tuple(keys),
+        static=tuple(_key(table, s) for s in maps if static is not None or s in table),
+        window=window,
+        lead=lead,
+        scaling=scaling,
+        data_integration=data_integration,
+        known_forcing=known_forcing,
+        variables=dict(variables or {}),
+    )
+
+
+def _check_times(window: int, lead: int, *, data_integration: bool, known_forcing: bool) -> None:
+    """Refuse a window or a lead that makes no sense."""
+    if window < 1 or lead < 0:
+        msg = f"window={window}, lead={lead} were given; window >= 1 and lead >= 0 are needed."
+        raise NotEnoughDataError(msg)
+    if (data_integration or known_forcing) and lead < 1:
+        what = "data_integration" if data_integration else "known_forcing"
+        msg = (
+            f"{what}=True was given with lead={lead}: the answer itself would be in the window, or "
+            "nothing would be ahead. Pass lead=1 or more."
+        )
+        raise NotEnoughDataError(msg)
+
+
+def _key(table: VariableTable, name: str) -> str:
+    """Return the role of a variable, or its own name where the role means another layer."""
+    variable = table.lookup(name)
+    if name == variable.role or variable.role not in table:
+        return name
+    return variable.role if table[variable.role] == variable else name
+
+
+def collect(
+    ds: xr.Dataset,
+    recipe: Recipe,
+    *,
+    balances: Sequence[Balance] = (),
+    with_target: bool = True,
+) -> Features:
+    """Return the canonical arrays that a recipe names, aligned and broadcast, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data of any product.
+    recipe : Recipe
+        What is wanted.
+    balances : sequence of loss terms
+        Terms of a water balance whose trends are wanted.
+    with_target : bool, default: True
+        Take the target too.
+
+    Returns
+    -------
+    Features
+        Arrays on (time, *space). NaN stays NaN; dask arrays stay lazy.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If a variable is missing or has no usable units; all in one error.
+    GridError
+        If time is irregular or coordinates differ.
+    """
+    table = find_variables(ds, recipe.variables)
+    names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
+    table.require(*names)
+    arrays = {name: table.array(ds, name).drop_vars("depth", errors="ignore") for name in names}
+    series = _balance_series(ds, recipe, balances)
+    time = time_dim(arrays[recipe.dynamic[0]])
+    _check_static(arrays, recipe, time)
+    together = _together(list(arrays.values()) + list(series.values()), time)
+    arrays = dict(zip(arrays, together, strict=False))
+    series = dict(zip(series, together[len(arrays) :], strict=True))
+    space = tuple(str(d) for d in arrays[recipe.dynamic[0]].dims if d != time)
+    still = {name: arrays[name].isel({time: 0}, drop=True) for name in recipe.static}
+    return Features(
+        dynamic={name: arrays[name] for name in recipe.dynamic},
+        static=still,
+        target=arrays[recipe.target] if with_target else None,
+        series=series,
+        time=time,
+        space=space,
+    )
+
+
+def _balance_series(
+    ds: xr.Dataset, recipe: Recipe, balances: Sequence[Balance]
+) -> dict[str, xr.DataArray]:
+    """Return the trends and the previous observation that loss terms need."""
+    series: dict[str, xr.DataArray] = {}
+    for term in balances:
+        balance = water_balance(
+            ds,
+            deep=term.deep,
+            terms=term.terms,
+            trend=term.trend,
+            threshold=term.threshold,
+            compat=term.compat,
+            target=recipe.target,
+            variables=dict(recipe.variables),
+        )
+        series[term.trend_key] = balance["inflow_trend_filtered"]
+        series["previous"] = balance["previous_observation"]
+    return series
+
+
+def _check_static(arrays: dict[str, xr.DataArray], recipe: Recipe, time: str) -> None:
+    """Refuse inputs on the wrong side of time."""
+    moving = [name for name in recipe.static if time in arrays[name].dims]
+    still = [name for name in recipe.dynamic if time not in arrays[name].dims]
+    if moving or still:
+        msg = (
+            f"static={moving} vary along {time!r}, dynamic={still} do not. "
+            "Name them on the other side."
+        )
+        raise GridError(msg)
+
+
+def _together(arrays: list[xr.DataArray], time: str) -> list[xr.DataArray]:
+    """Align exactly, broadcast, and put time first."""
+    try:
+        aligned = xr.align(*arrays, join="exact", copy=False)
+    except ValueError as error:
+        msg = (
+            f"The variables lie on different coordinates: {error}. All need the same grid and the "
+            "same times: select or interpolate them first, for example with xr.align or "
+            "ds.interp_like(other)."
+        )
+        raise GridError(msg) from error
+    step(next(a for a in aligned if time in a.dims))
+    return [a.transpose(time, ...) for a in xr.broadcast(*aligned)]

@@ -1,0 +1,240 @@
+"""What the user holds after training: a model with all it takes to be used."""
+
+from __future__ import annotations
+
+import html
+import importlib.metadata
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from xsm.batches import Windows
+from xsm.features import Features, Recipe, collect
+from xsm.inference import predict_lazily
+from xsm.losses import Loss
+from xsm.metrics import score
+from xsm.nn import Model
+from xsm.scaling import align_scaling
+from xsm.splits import Split
+from xsm.training import History, choose_device
+from xsm.variables import Variable, find_variables
+
+__all__ = ["FittedModel", "history_dataset", "make_card"]
+
+_BATCH = 4096  # samples evaluated at a time
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedModel:
+    """A trained model, immutable, made by :func:`xsm.fit`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    model : Model
+        The network with its best weights.
+    recipe : Recipe
+        What goes in and what comes out.
+    scaling : xarray.Dataset
+        Offsets and scales by cell or for all cells; ``trained_cell`` marks what was trained.
+    climatology : xarray.DataArray
+        Mean target of each day of the year, canonical units, of all data given to ``fit``.
+    history : xarray.Dataset
+        Each loss term along ``epoch``, for training and validation.
+    variable : Variable
+        The target as it was found in the training data, with its units.
+    attrs : dict
+        The target's attributes in the training data.
+    parameters : dict
+        All settings of the training.
+    card : dict
+        What the model is and how it was made, as text.
+    """
+
+    name: str
+    model: Model
+    recipe: Recipe
+    scaling: xr.Dataset
+    climatology: xr.DataArray
+    history: xr.Dataset
+    variable: Variable
+    attrs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    card: Mapping[str, str]
+    token: str = field(default="")
+
+    def __post_init__(self) -> None:
+        """Name the content once, for the graphs that hold the model."""
+        from dask.base import tokenize
+
+        weights = {k: v.detach().cpu().numpy() for k, v in self.model.state_dict().items()}
+        parts = (self.name, self.recipe, weights, self.scaling)
+        object.__setattr__(self, "token", tokenize(*parts))
+
+    def predict(
+        self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
+    ) -> xr.Dataset:
+        """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs under any product's names.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        xarray.Dataset
+            The target, lazy where the inputs are.
+        """
+        recipe = self.recipe
+        features = collect(ds, recipe, with_target=recipe.data_integration)
+        template = next(iter(features.dynamic.values()))
+        scaling = align_scaling(self.scaling, template, features.space)
+        found = predict_lazily(
+            self.model,
+            recipe,
+            scaling,
+            features,
+            token=self.token,
+            batch_size=batch_size or _BATCH,
+            device=str(choose_device(device)),
+        )
+        return self._present(found["mean"], ds, scaling)
+
+    def _present(self, mean: xr.DataArray, ds: xr.Dataset, scaling: xr.Dataset) -> xr.Dataset:
+        """Give a prediction the name, the units and the order of dimensions of the user's data."""
+        table = find_variables(ds, self.recipe.variables)
+        variable, attrs = self.variable, dict(self.attrs)
+        order: tuple[Hashable, ...] = mean.dims
+        if self.recipe.target in table:
+            variable = table.lookup(self.recipe.target)
+            own = ds[variable.name] if isinstance(variable.name, str) else mean
+            attrs = {k: v for k, v in own.attrs.items() if k not in {"bounds", "grid_mapping"}}
+            order = tuple(d for d in own.dims if d in mean.dims)
+        elif isinstance(self.variable.name, str) and self.variable.name in ds:
+            order = tuple(d for d in ds[self.variable.name].dims if d in mean.dims)
+        given = variable.conversion.inverse()(mean).transpose(*order, ...)
+        name = str(variable.name)
+        attrs["units"] = variable.units
+        result = xr.Dataset({name: given})
+        if "trained_cell" in scaling and scaling["trained_cell"].dims:
+            result["trained_cell"] = scaling["trained_cell"].assign_attrs(
+                long_name="cell had enough observations to be trained", units="1"
+            )
+            attrs["ancillary_variables"] = "trained_cell"
+        result[name].attrs = attrs
+        result.attrs = {
+            "Conventions": "CF-1.11",
+            "title": f"{name} predicted by {self.name}",
+            "model": self.name,
+            "target": self.recipe.target,
+            "window": self.recipe.window,
+            "lead": self.recipe.lead,
+        }
+        return result
+
+    def score(
+        self, ds: xr.Dataset, *, dim: Hashable | Iterable[Hashable] | None = None
+    ) -> xr.Dataset:
+        """Predict a data set and score it beside persistence and the training climatology.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and observations.
+        dim : str or iterable of str, optional
+            Dimensions that a score is taken over; by default time.
+
+        Returns
+        -------
+        xarray.Dataset
+            Scores along ``source`` (model, persistence, climatology), see :func:`xsm.score`.
+        """
+        return score(
+            ds,
+            self.predict(ds),
+            dim=dim,
+            target=self.recipe.target,
+            lead=self.recipe.lead,
+            climatology=self.climatology,
+            variables=self.recipe.variables,
+        )
+
+    def __repr__(self) -> str:
+        """Return the card as text."""
+        width = max(map(len, self.card))
+        lines = [f"  {key:<{width}}  {value}" for key, value in self.card.items()]
+        return "\n".join([f"<xsm.FittedModel {self.name!r}>", *lines])
+
+    def _repr_html_(self) -> str:
+        """Return the card and the history as collapsible HTML."""
+        rows = "".join(
+            f"<tr><th style='text-align:left;padding:1px 1em 1px 0'>{html.escape(key)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for key, value in self.card.items()
+        )
+        return (
+            f"<div><b>xsm.FittedModel</b> {html.escape(self.name)}"
+            f"<table style='margin:0.3em 0'>{rows}</table>"
+            f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
+        )
+
+
+def history_dataset(history: History) -> xr.Dataset:
+    """Return the history as a Dataset over (part, epoch)."""
+    both = {
+        n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
+        for n in history.training
+    }
+    coords = {"part": ["training", "validation"], "epoch": history.epoch}
+    attrs = {
+        "best_epoch": history.best_epoch,
+        "stopped_early": int(history.stopped_early),
+    }
+    return xr.Dataset(both, coords=coords, attrs=attrs)
+
+
+def make_card(
+    recipe: Recipe,
+    features: Features,
+    split: Split,
+    training: Windows,
+    history: History,
+    losses: Sequence[Loss],
+    settings: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, str]:
+    """Describe a fitted model in words."""
+    times = features.target[features.time].values if features.target is not None else np.array([])
+    span = lambda part: (
+        f"{times[part][0]:.10} to {times[part][-1]:.10}" if len(times[part]) else "none"
+    )  # noqa: E731
+    best = history.best_epoch
+    at = int(np.flatnonzero(history.epoch == best)[0])
+    parts = {"training": history.training, "validation": history.validation}
+    scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
+    return {
+        "target": recipe.target,
+        "dynamic": ", ".join(recipe.dynamic)
+        + (", observed target" if recipe.data_integration else ""),
+        "static": ", ".join(recipe.static) or "none",
+        "window, lead": f"{recipe.window}, {recipe.lead}"
+        + (" (forcing known)" if recipe.known_forcing else ""),
+        "scaling": recipe.scaling,
+        "training": f"{span(split.training)}, {training.count} cells, {len(training):,} samples",
+        "validation": span(split.validation),
+        "losses": " + ".join(f"{loss.weight:g} {loss.name}" for loss in losses),
+        "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
+        "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
+        "seconds": f"{seconds:.1f}",
+        "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
+    }

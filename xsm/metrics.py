@@ -1,0 +1,223 @@
+"""Scores of predictions beside their baselines, through the ``scores`` library."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+
+import numpy as np
+import xarray as xr
+
+from xsm.balance import previous_observation
+from xsm.exceptions import NotEnoughDataError
+from xsm.grid import time_dim
+from xsm.targets import observed_target, predicted_target
+
+__all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
+
+METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
+_LONG = {
+    "r": "Pearson correlation",
+    "rmse": "root mean square error",
+    "r2": "coefficient of determination (Nash-Sutcliffe efficiency)",
+    "kge": "Kling-Gupta efficiency",
+    "ubrmse": "unbiased root mean square error",
+    "bias": "mean of predicted minus observed",
+    "mae": "mean absolute error",
+    "count": "number of compared values",
+}
+
+
+def day_of_year_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return the climatology: the mean of the observations of each day of the year.
+
+    Parameters
+    ----------
+    observed : DataArray
+        Observations along time.
+    dim : str
+        The time dimension.
+
+    Returns
+    -------
+    DataArray
+        (dayofyear, ...) in the units of the input; NaN for days of the year that were never
+        observed. Lazy where the input is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.to_datetime(["2019-01-01", "2020-01-01"])
+    >>> day_of_year_mean(xr.DataArray([0.2, 0.4], coords={"time": days}, dims="time"), "time").values
+    array([0.3])
+    """
+    days = observed[dim].dt.dayofyear.rename("dayofyear")
+    return observed.groupby(days).mean(dim)
+
+
+def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataArray:
+    """Return the climatology at given times.
+
+    Parameters
+    ----------
+    climatology : DataArray
+        (dayofyear, ...) as of :func:`day_of_year_mean`.
+    times : DataArray
+        Dates along one dimension.
+
+    Returns
+    -------
+    DataArray
+        (time, ...); NaN on days of the year that the climatology does not hold. Lazy where the
+        climatology is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> mean = xr.DataArray([0.2, 0.4], coords={"dayofyear": [1, 2]}, dims="dayofyear")
+    >>> days = pd.to_datetime(["2021-01-02", "2021-01-01"])
+    >>> from_climatology(mean, xr.DataArray(days, coords={"time": days}, dims="time")).values
+    array([0.4, 0.2])
+    """
+    days = times.dt.dayofyear
+    return climatology.reindex(dayofyear=days).drop_vars("dayofyear").assign_coords(times.coords)
+
+
+def score(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray,
+    *,
+    dim: Hashable | Iterable[Hashable] | None,
+    target: str,
+    lead: int,
+    baselines: bool = True,
+    climatology: xr.DataArray | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Score a prediction beside persistence and climatology, see :func:`xsm.score`.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Observations.
+    predicted : Dataset or DataArray
+        The prediction, under the target's name and with units.
+    dim : str or iterable of str, optional
+        Dimensions that a score is taken over; by default time.
+    target : str
+        Role or variable of the observations.
+    lead : int
+        Steps that the prediction is ahead; persistence knows no more.
+    baselines : bool, default: True
+        Score persistence and climatology too.
+    climatology : DataArray, optional
+        Mean of each day of the year, canonical units.
+    variables : mapping of str to str, optional
+        Role to variable name.
+
+    Returns
+    -------
+    xarray.Dataset
+        As :func:`score_sources`. Persistence is the last observation at or before ``lead`` steps
+        earlier (with ``lead=0``, before the step itself).
+    """
+    time = time_dim(ds)
+    observed = observed_target(ds, target, variables)
+    sources = {"model": predicted_target(ds, predicted, target, variables)}
+    if baselines:
+        last = previous_observation(observed)
+        sources["persistence"] = last.shift({time: max(lead - 1, 0)})
+    if baselines and climatology is not None:
+        sources["climatology"] = from_climatology(climatology, observed[time])
+    bare = {k: v.drop_vars([c for c in v.coords if c not in v.dims]) for k, v in sources.items()}
+    return score_sources(observed, bare, dim=time if dim is None else dim)
+
+
+def score_sources(
+    observed: xr.DataArray,
+    sources: Mapping[str, xr.DataArray],
+    *,
+    dim: Hashable | Iterable[Hashable],
+) -> xr.Dataset:
+    """Score several predictions of the same observations on the same steps.
+
+    Parameters
+    ----------
+    observed : DataArray
+        What was observed.
+    sources : mapping of str to DataArray
+        What was predicted, by source; joined to the observations on common labels.
+    dim : str or iterable of str
+        Dimensions that a score is taken over.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae`` and ``count``, each along
+        ``source`` and the remaining dimensions. A step counts where the observation and all
+        sources are there, so that all are scored on the same. NaN where no score is defined.
+        Lazy where the input is.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If predictions and observations have no label in common.
+
+    Notes
+    -----
+    ``r2 = 1 - sum((o - p)^2) / sum((o - mean(o))^2)`` is the Nash-Sutcliffe efficiency of
+    ``scores``. ``ubrmse^2 = rmse^2 - bias^2``. KGE after Gupta et al. (2009).
+
+    References
+    ----------
+    Gupta, H. V. et al. (2009). J. Hydrol. 377:80-91.
+
+    Examples
+    --------
+    >>> observed = xr.DataArray([0.1, 0.2, 0.3], dims="time", coords={"time": [0, 1, 2]})
+    >>> table = score_sources(observed, {"model": observed + 0.1}, dim="time")
+    >>> round(float(table["bias"].sel(source="model")), 3), round(float(table["r"][0]), 3)
+    (0.1, 1.0)
+    """
+    aligned = xr.align(observed, *sources.values(), join="inner")
+    if not aligned[0].size:
+        first = next(iter(sources.values()))
+        msg = (
+            f"Observed {dict(observed.sizes)} and predicted {dict(first.sizes)} have no label in "
+            "common; pass the data of the period and the cells that were predicted."
+        )
+        raise NotEnoughDataError(msg)
+    truth, *values = (a.astype(np.float64) for a in aligned)
+    together = truth.notnull()
+    for value in values:
+        together &= value.notnull()
+    truth = truth.where(together)
+    dims = [dim] if isinstance(dim, str) else list(dim)  # type: ignore[arg-type]
+    tables = [_scores(value.where(together), truth, dims) for value in values]
+    names = xr.DataArray(list(sources), dims="source", name="source")
+    table = xr.concat(tables, names)
+    for name in table.data_vars:
+        table[name].attrs["long_name"] = _LONG[str(name)]
+    return table
+
+
+def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable]) -> xr.Dataset:
+    """Return all scores of one source."""
+    from scores import continuous
+
+    over = {"reduce_dims": dims}
+    count = observed.notnull().sum(dims)
+    some = count > 0
+    rmse = continuous.rmse(predicted, observed, **over)
+    bias = continuous.additive_bias(predicted, observed, **over)
+    spread = observed.std(dims)
+    found = {
+        "r": continuous.correlation.pearsonr(predicted, observed, **over),
+        "rmse": rmse,
+        "r2": continuous.nse(predicted, observed, **over).where(spread > 0),
+        "kge": continuous.kge(predicted, observed, **over),
+        "ubrmse": np.sqrt(np.maximum(rmse**2 - bias**2, 0.0)),
+        "bias": bias,
+        "mae": continuous.mae(predicted, observed, **over),
+    }
+    bare = {name: value.where(some).drop_attrs() for name, value in found.items()}
+    return xr.Dataset({**bare, "count": count})

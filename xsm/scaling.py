@@ -1,0 +1,191 @@
+"""Scaling statistics of inputs and target, from training steps only."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import xarray as xr
+
+from xsm.exceptions import GridError, NotEnoughDataError
+from xsm.features import Features
+from xsm.typing import Scaling
+
+__all__ = ["align_scaling", "fit_scaling"]
+
+_FEWEST = 30  # observations that a cell needs for its own range
+_SHARE = 0.05  # of cells that may be without
+
+
+def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.Dataset:
+    """Return offsets and scales, ``scaled = (value - offset) / scale``.
+
+    Under ``"cell"`` dynamic inputs and target are scaled from 0 to 1 over each cell's training
+    steps. Under ``"global"`` dynamic inputs get zero mean and unit variance over all cells, and the
+    target is scaled from 0 to 1 with one pair. Static inputs always get zero mean and unit variance
+    over the cells. A feature that does not vary becomes 0 (its scale is infinite).
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays, in memory.
+    training : slice
+        Steps along time whose values count.
+    scaling : {"cell", "global"}
+        The way of scaling.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``dynamic_offset``, ``dynamic_scale`` (dynamic[, *space]), ``static_offset``,
+        ``static_scale`` (static), ``target_offset``, ``target_scale``, ``target_mean`` ([*space],
+        the mean is scaled) and ``trained_cell`` (*space).
+
+    Raises
+    ------
+    NotEnoughDataError
+        If no cell has observations, or under ``"cell"`` more than 5 % of the observed cells have
+        fewer than 30 or a constant target.
+    """
+    if features.target is None:
+        msg = "Scaling needs a target."
+        raise NotEnoughDataError(msg)
+    times = {features.time: training}
+    target = features.target.isel(times)
+    over = [features.time] if scaling == "cell" else None
+    moving = _stack({k: v.isel(times) for k, v in features.dynamic.items()}, "dynamic")
+    maps = _stack(features.static, "static")
+    observed = target.notnull().sum(features.time)
+    if not bool((observed > 0).any()):
+        span = f"{target.sizes[features.time]} training steps"
+        msg = (
+            f"The target {target.name!r} is missing (NaN) everywhere in the {span}. Choose another "
+            "period, another target=, or check the mask of the data."
+        )
+        raise NotEnoughDataError(msg)
+    offset, scale = _range(target, over)
+    trained = _trainable(observed, scale, scaling)
+    land = observed > 0
+    dynamic = _range(moving, over) if scaling == "cell" else _moments(moving.where(land))
+    static = _moments(maps.where(land))
+    mean = ((target - offset) / scale).mean(over)
+    return xr.Dataset(
+        {
+            "dynamic_offset": dynamic[0],
+            "dynamic_scale": dynamic[1],
+            "static_offset": static[0],
+            "static_scale": static[1],
+            "target_offset": offset.where(trained) if scaling == "cell" else offset,
+            "target_scale": scale.where(trained) if scaling == "cell" else scale,
+            "target_mean": mean,
+            "trained_cell": trained,
+        },
+        attrs={"scaling": scaling},
+    ).drop_vars([c for c in target.coords if c not in features.space], errors="ignore")
+
+
+def _stack(arrays: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
+    """Put named arrays along a new dimension, in float64."""
+    if not arrays:
+        return xr.DataArray(np.zeros(0), dims=dim, coords={dim: np.array([], dtype="U1")})
+    parts = [a.astype(np.float64).reset_coords(drop=True) for a in arrays.values()]
+    names = xr.DataArray(list(arrays), dims=dim, name=dim)
+    return xr.concat(parts, names, coords="minimal", compat="override")
+
+
+def _range(array: xr.DataArray, over: list[str] | None) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return minimum and range; the range of what is constant is infinite."""
+    low, high = array.min(over), array.max(over)
+    return low.astype(np.float64), (high - low).astype(np.float64).where(high != low, np.inf)
+
+
+def _moments(array: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return mean and standard deviation over all but the first dimension."""
+    if array.ndim == 1:
+        mean, deviation = array, xr.zeros_like(array)
+    else:
+        mean, deviation = array.mean(array.dims[1:]), array.std(array.dims[1:])
+    tiny = 1e-12 * np.abs(mean)
+    return mean, deviation.where(deviation > tiny, np.inf)
+
+
+def _trainable(observed: xr.DataArray, scale: xr.DataArray, scaling: Scaling) -> xr.DataArray:
+    """Tell which cells have a range of their own; warn of the others, or refuse."""
+    some = observed > 0
+    if scaling == "global":
+        return some
+    enough = (observed >= _FEWEST) & np.isfinite(scale)
+    lost, count = int((some & ~enough).sum()), int(some.sum())
+    if lost > _SHARE * count:
+        msg = (
+            f"{lost} of {count} observed cells have fewer than {_FEWEST} observations or a constant "
+            'target in the training steps, more than 5 %: scaling="cell" cannot serve them. '
+            'Pass scaling="global", or a longer period.'
+        )
+        raise NotEnoughDataError(msg)
+    if lost:
+        warnings.warn(
+            f"{lost} of {count} observed cells have fewer than {_FEWEST} observations or a constant "
+            "target in the training steps; they are predicted as NaN and marked in `trained_cell`.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return enough
+
+
+def align_scaling(
+    scaling: xr.Dataset, template: xr.DataArray, space: tuple[str, ...]
+) -> xr.Dataset:
+    """Return the statistics on the cells of other data, by the labels of their coordinates.
+
+    Parameters
+    ----------
+    scaling : xarray.Dataset
+        Statistics of :func:`fit_scaling`.
+    template : xarray.DataArray
+        An array on the cells that are wanted.
+    space : tuple of str
+        Names of the space dimensions of the template.
+
+    Returns
+    -------
+    xarray.Dataset
+        The statistics on these cells; NaN, and ``trained_cell`` False, on cells that were not
+        trained. Global statistics are returned as they are.
+
+    Raises
+    ------
+    GridError
+        If dimensions differ, or no cell is one of the trained ones.
+    """
+    if scaling.attrs["scaling"] == "global":
+        return scaling.drop_vars("trained_cell").drop_vars(space, errors="ignore")
+    trained = scaling["trained_cell"]
+    if set(trained.dims) != set(space):
+        msg = (
+            f"The model was trained by cell on dimensions {trained.dims}, the data have {space}. "
+            f"Rename or stack them: ds.rename(...), or train with scaling='global'."
+        )
+        raise GridError(msg)
+    labelled = [d for d in space if d in trained.indexes and d in template.indexes]
+    odd = [d for d in space if d not in labelled and trained.sizes[d] != template.sizes[d]]
+    wanted = {d: template.indexes[d] for d in labelled}
+    found = scaling.reindex(wanted, fill_value={"trained_cell": False})
+    if odd or not all(trained.indexes[d].isin(wanted[d]).any() for d in labelled):
+        msg = (
+            f"The cells of the data are not those that the model was trained on (scaling='cell', "
+            f"dimensions {space}): {_spans(trained, template, space)}. Select the same cells, bring "
+            "coordinates to the same convention (for longitude: ds.assign_coords(...)), or train "
+            "with scaling='global' to predict elsewhere."
+        )
+        raise GridError(msg)
+    return found.transpose(..., *space)
+
+
+def _spans(trained: xr.DataArray, data: xr.DataArray, space: tuple[str, ...]) -> str:
+    """Describe the extent of trained and given cells along each dimension."""
+    said = []
+    for d in space:
+        a, b = (np.asarray(x[d].values) for x in (trained, data))
+        said.append(f"{d} trained {a[0]}..{a[-1]} ({a.size}), given {b[0]}..{b[-1]} ({b.size})")
+    return "; ".join(said)

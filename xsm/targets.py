@@ -1,0 +1,118 @@
+"""The target of a data set, observed and predicted, in canonical units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
+from xsm.units import Conversion, conversion
+from xsm.variables import VariableTable, find_variables
+
+__all__ = ["default_target", "observed_target", "predicted_target"]
+
+_TARGETS = ("soil_moisture", "satellite_soil_moisture")
+
+
+def default_target(table: VariableTable) -> str:
+    """Return the role of the first target that the data hold.
+
+    Parameters
+    ----------
+    table : VariableTable
+        Which variable is what.
+
+    Returns
+    -------
+    str
+        ``soil_moisture`` (its top layer), else ``satellite_soil_moisture``.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is neither.
+    """
+    for role in _TARGETS:
+        if role in table:
+            return role
+    table.require(_TARGETS[0])
+    return _TARGETS[0]
+
+
+def observed_target(
+    ds: xr.Dataset, target: str, variables: Mapping[str, str] | None = None
+) -> xr.DataArray:
+    """Return the observed target in canonical units, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    target : str
+        Role or variable.
+    variables : mapping of str to str, optional
+        Role to variable name.
+
+    Returns
+    -------
+    DataArray
+        Canonical units; NaN is missing.
+    """
+    table = find_variables(ds, variables)
+    table.require(target)
+    return table.array(ds, target).drop_vars("depth", errors="ignore")
+
+
+def predicted_target(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray,
+    target: str,
+    variables: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Return a predicted target in canonical units, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data that hold the observed target, whose name and units the prediction has.
+    predicted : Dataset or DataArray
+        The prediction.
+    target : str
+        Role or variable of the observed target.
+    variables : mapping of str to str, optional
+        Role to variable name.
+
+    Returns
+    -------
+    DataArray
+        Canonical units.
+
+    Raises
+    ------
+    MissingVariableError
+        If the prediction holds no variable of the target's name.
+    UnitsError
+        If the prediction's units are missing or cannot be read.
+    """
+    variable = find_variables(ds, variables).lookup(target)
+    if isinstance(predicted, xr.Dataset):
+        name = str(variable.name)
+        if name not in predicted:
+            hint = did_you_mean(name, map(str, predicted.data_vars))
+            msg = f"The prediction holds no variable {name!r}. {hint} Rename it, or pass it alone."
+            raise MissingVariableError(msg)
+        predicted = predicted[name]
+    units = predicted.attrs.get("units")
+    if units is None:
+        msg = (
+            f"The prediction {predicted.name!r} has no units; the observations are in "
+            f"{variable.units!r}. Set predicted.attrs['units']."
+        )
+        raise UnitsError(msg)
+    change: Conversion = variable.conversion
+    if units != variable.units:
+        depth = variable.depth
+        thickness = depth[1] - depth[0] if depth else None
+        change = conversion(str(units), "m3 m-3", water=True, thickness=thickness)
+    return change(predicted.drop_attrs())
