@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -296,7 +296,7 @@ def _run_blocks(
     from dask import delayed
     from dask.array.overlap import ensure_minimum_chunksize, overlap
 
-    chunks = dict(xr.Dataset(dict(enumerate(_bare(arrays)))).unify_chunks().chunksizes)
+    chunks = _common_chunks(arrays)
     time, space = template.dims[0], template.dims[1:]
     before, after = node.recipe.window - 1, node.recipe.shift
     steps = chunks.get(time, (template.shape[0],))
@@ -335,6 +335,15 @@ def _run_blocks(
         dtype=np.float32,
         meta=np.empty((0,) * (2 + len(space)), dtype=np.float32),
     )
+
+
+def _common_chunks(arrays: list[xr.DataArray]) -> dict[Hashable, tuple[int, ...]]:
+    """Return chunks along each dimension that all lazy arrays can be brought to by cutting."""
+    import dask.array as da
+
+    pairs = [(a.data, a.dims) for a in arrays if a.chunks is not None]
+    found, _ = da.core.unify_chunks(*(part for pair in pairs for part in pair), warn=False)
+    return dict(found)
 
 
 def _call(own: Array, halo: Array, *arrays: FloatArray, node: Predictor) -> FloatArray:

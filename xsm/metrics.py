@@ -47,7 +47,9 @@ def day_of_year_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
     --------
     >>> import pandas as pd
     >>> days = pd.to_datetime(["2019-01-01", "2020-01-01"])
-    >>> day_of_year_mean(xr.DataArray([0.2, 0.4], coords={"time": days}, dims="time"), "time").values
+    >>> day_of_year_mean(
+    ...     xr.DataArray([0.2, 0.4], coords={"time": days}, dims="time"), "time"
+    ... ).values
     array([0.3])
     """
     days = observed[dim].dt.dayofyear.rename("dayofyear")

@@ -95,8 +95,8 @@ def _stack(arrays: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
 
 def _range(array: xr.DataArray, over: list[str] | None) -> tuple[xr.DataArray, xr.DataArray]:
     """Return minimum and range; the range of what is constant is infinite."""
-    low, high = array.min(over), array.max(over)
-    return low.astype(np.float64), (high - low).astype(np.float64).where(high != low, np.inf)
+    low, high = (a.astype(np.float64) for a in (array.min(over), array.max(over)))
+    return low, (high - low).where(high != low, np.inf)
 
 
 def _moments(array: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:

@@ -264,11 +264,4 @@ class _Log:
         model.eval()
         parts = [torch.stack(part).numpy() for part in zip(*self.rows, strict=True)]
         tables = [{n: p[:, i] for i, n in enumerate(self.names)} for p in parts]
-        stopped = self.waited > 0 and self.waited >= 1 and self.epochs[-1] != self.best_epoch
-        return History(
-            np.asarray(self.epochs, dtype=float),
-            tables[0],
-            tables[1],
-            self.best_epoch,
-            stopped,
-        )
+        return History(np.asarray(self.epochs), tables[0], tables[1], self.best_epoch)

@@ -1,0 +1,54 @@
+"""Axes: time found by its dates, uniform or refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from xsm.exceptions import GridError
+from xsm.grid import space_dims, step, step_days, time_dim
+
+
+def series(times, dim="time") -> xr.DataArray:
+    return xr.DataArray(np.zeros(len(times)), dims=dim, coords={dim: times})
+
+
+def test_time_is_found_under_any_name_and_calendar():
+    assert time_dim(series(pd.date_range("2020", periods=3), "valid_time")) == "valid_time"
+    noleap = xr.date_range("2020", periods=3, calendar="noleap", use_cftime=True)
+    assert time_dim(series(noleap, "t")) == "t"
+    assert step_days(series(noleap, "t")) == 1.0
+
+
+def test_step_of_hours_days_and_a_single_time():
+    assert step_days(series(pd.date_range("2020", periods=3, freq="3h"))) == 0.125
+    assert step(series(pd.date_range("2020", periods=1))) == np.timedelta64(1, "D")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-04"]),
+        pd.to_datetime(["2020-01-03", "2020-01-02", "2020-01-01"]),
+        pd.to_datetime(["2020-01-01", "2020-01-01", "2020-01-01"]),
+    ],
+)
+def test_irregular_time_names_the_place(times):
+    with pytest.raises(GridError, match="is irregular: from 2020-01-0"):
+        step_days(series(times))
+
+
+def test_no_time_or_two_times_are_refused():
+    with pytest.raises(GridError, match="no dimension with dates.*xr.decode_cf"):
+        time_dim(xr.DataArray(np.zeros(3), dims="time"))
+    two = xr.Dataset(
+        coords={"a": pd.date_range("2020", periods=2), "b": pd.date_range("2020", periods=2)}
+    )
+    with pytest.raises(GridError, match="several dimensions with dates"):
+        time_dim(two)
+
+
+def test_space_is_all_but_time():
+    array = series(pd.date_range("2020", periods=3)).expand_dims(depth=2, station=4)
+    assert space_dims(array) == ("depth", "station")
+    assert space_dims(array, without=("depth",)) == ("station",)

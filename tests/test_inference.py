@@ -1,0 +1,183 @@
+"""Lazy prediction equals eager for any chunking, needs nothing computed, and never leaks NaN."""
+
+from dataclasses import replace
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.worlds import bucket, recipe
+from xsm.inference import predict_lazily
+from xsm.models.lstm import LSTM
+from xsm.nn import Sizes
+from xsm.scaling import fit_scaling
+
+FORMS = [
+    {},
+    {"scaling": "global"},
+    {"lead": 0},
+    {"data_integration": True},
+    {"data_integration": True, "known_forcing": True, "lead": 2},
+]
+
+
+def network(form, window=4):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        extra = 2 if form.get("data_integration") else 0
+        return LSTM(Sizes(2 + extra, 1, window), hidden_size=8).eval()
+
+
+def predict(features, form, statistics=None, **changes):
+    how = recipe(features, **form)
+    if statistics is None:
+        statistics = fit_scaling(bucket(steps=40), slice(None), scaling=how.scaling)
+    options = {"token": "t", "batch_size": 64, "device": "cpu"} | changes
+    return predict_lazily(network(form), how, statistics, features, **options)["mean"]
+
+
+def chunked(features, sizes, target_sizes=None):
+    cut = lambda a, s: a.chunk({d: s[d] for d in a.dims if d in s})  # noqa: E731
+    return replace(
+        features,
+        dynamic={k: cut(v, sizes) for k, v in features.dynamic.items()},
+        static={k: cut(v, sizes) for k, v in features.static.items()},
+        target=cut(features.target, target_sizes or sizes),
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_eager_is_the_network_on_each_window(form):
+    features = bucket(steps=40)
+    how = recipe(features, **form)
+    found = predict(features, form)
+    statistics = fit_scaling(features, slice(None), scaling=how.scaling)
+    lat, lon, t = 1, 2, 20  # by hand, one cell, one window
+    v = t + how.lead
+    end = v if how.known_forcing else t
+    rows = []
+    for name, array in features.dynamic.items():
+        row = array.isel(lat=lat, lon=lon).values[end - 3 : end + 1]
+        pick = {"dynamic": name} | ({} if how.scaling == "global" else {"lat": 2 - lat, "lon": lon})
+        offset, scale = (float(statistics[f"dynamic_{n}"].sel(pick)) for n in ("offset", "scale"))
+        rows.append((row - offset) / scale)
+    at = {} if how.scaling == "global" else {"lat": lat, "lon": lon}
+    low, span = (float(statistics[f"target_{n}"].isel(at)) for n in ("offset", "scale"))
+    base = 0.0
+    if how.data_integration:
+        observed = (features.target.isel(lat=lat, lon=lon).values[t - 3 : t + 1] - low) / span
+        rows += [observed, np.ones(4)]
+        base = observed[-1]
+    hill = features.static["elevation"].isel(lat=lat, lon=lon)
+    hill = (float(hill) - float(statistics.static_offset[0])) / float(statistics.static_scale[0])
+    batch = {
+        "dynamic": torch.tensor(np.stack(rows, -1)[None], dtype=torch.float32),
+        "static": torch.tensor([[hill]], dtype=torch.float32),
+    }
+    with torch.no_grad():
+        expected = (float(network(form)(batch)["mean"]) + base) * span + low
+    got = found.sel(time=features.target.time[0] + np.timedelta64(v, "D")).isel(lat=lat, lon=lon)
+    assert float(got) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_times_are_those_the_prediction_is_valid_at(form):
+    features = bucket(steps=40)
+    how = recipe(features, **form)
+    found = predict(features, form)
+    first = features.target.time.values[3] + np.timedelta64(how.lead, "D")
+    last = features.target.time.values[-1] + np.timedelta64(how.lead - how.shift, "D")
+    assert (found.time.values[[0, -1]] == [first, last]).all()
+    assert found.sizes["time"] == 40 - 4 + 1 - how.shift
+    assert found.notnull().all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    form=st.sampled_from(FORMS),
+    time=st.integers(1, 40),
+    other=st.integers(1, 40),
+    lat=st.integers(1, 3),
+    lon=st.integers(1, 4),
+    batch_size=st.sampled_from([1, 7, 1000]),
+)
+def test_lazy_equals_eager_for_any_chunking(form, time, other, lat, lon, batch_size):
+    features = bucket(steps=40)
+    rain = features.dynamic["precipitation"].copy(deep=True)
+    rain[17, 0, 0] = np.nan
+    rain[:, 2, 3] = np.nan
+    features = replace(features, dynamic=features.dynamic | {"precipitation": rain})
+    lazy = chunked(features, {"time": time, "lat": lat, "lon": lon}, {"time": other})
+    eager = predict(features, form)
+    found = predict(lazy, form, batch_size=batch_size)
+    with dask.config.set(scheduler="synchronous"):
+        np.testing.assert_allclose(found.values, eager.values, atol=1e-6, rtol=0)
+    assert found.dims == eager.dims
+    assert found.dtype == eager.dtype == np.float32
+
+
+def test_nan_stays_in_its_own_windows_and_cell():
+    features = bucket(steps=40)
+    rain = features.dynamic["precipitation"].copy(deep=True)
+    rain[10, 1, 1] = np.nan
+    holes = predict(replace(features, dynamic=features.dynamic | {"precipitation": rain}), {})
+    missing = holes.isnull()
+    assert int(missing.sum()) == 4  # windows that end at 10 .. 13
+    assert missing.isel(lat=1, lon=1, time=slice(7, 11)).all()
+    assert bool(
+        (holes.where(~missing) == predict(features, {}).where(~missing)).sum() == missing.size - 4
+    )
+
+
+def test_a_missing_observation_is_masked_not_propagated():
+    features = bucket(steps=40)
+    target = features.target.copy(deep=True)
+    target[5:25, 0, 0] = np.nan
+    form = {"data_integration": True}
+    found = predict(replace(features, target=target), form)
+    assert found.notnull().all()
+    whole = predict(features, form)
+    assert bool((found.isel(lat=1) == whole.isel(lat=1)).all())
+    assert not bool((found.isel(lat=0, lon=0) == whole.isel(lat=0, lon=0)).all())
+
+
+def test_series_shorter_than_a_window_gives_nothing():
+    assert predict(bucket(steps=3), {}).sizes["time"] == 0
+    assert predict(chunked(bucket(steps=3), {"time": 1}), {}).compute().sizes["time"] == 0
+
+
+def test_nothing_is_computed_and_the_model_is_one_node(raise_if_computed):
+    features = chunked(bucket(steps=40), {"time": -1, "lat": 1, "lon": 1})
+    with raise_if_computed():
+        found = predict(features, {})
+    assert isinstance(found.data, da.Array)
+    assert found.data.npartitions == 12
+    nodes = [k for k in dict(found.data.dask) if str(k).startswith("xsm-predictor")]
+    assert len(nodes) == 1
+
+
+def test_any_order_and_number_of_dimensions():
+    features = bucket(steps=40)
+    whole = predict(features, {"scaling": "global"})
+    stack = lambda a: a.stack(cell=("lat", "lon")).transpose(..., "cell")  # noqa: E731
+    points = replace(
+        features,
+        dynamic={k: stack(v) for k, v in features.dynamic.items()},
+        static={k: stack(v) for k, v in features.static.items()},
+        target=stack(features.target),
+        space=("cell",),
+    )
+    form = {"scaling": "global"}
+    np.testing.assert_array_equal(predict(points, form), stack(whole))
+    single = replace(
+        features,
+        dynamic={k: v[:, 1, 1] for k, v in features.dynamic.items()},
+        static={k: v[1, 1] for k, v in features.static.items()},
+        target=features.target[:, 1, 1],
+        space=(),
+    )
+    np.testing.assert_allclose(predict(single, form), whole[:, 1, 1], atol=1e-6)

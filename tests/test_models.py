@@ -1,0 +1,142 @@
+"""The contract that every registered network keeps."""
+
+import pytest
+import torch
+
+from xsm.exceptions import UnknownNameError
+from xsm.losses import WaterBalance, total_loss
+from xsm.nn import Model, Sizes, last_observation
+from xsm.registry import describe_model, list_models, model_class, model_name
+
+SIZES = Sizes(dynamic=4, static=3, window=6)
+
+
+def make_batch(model: type[Model], count: int = 12, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    rand = lambda *shape: torch.rand(*shape, generator=generator)  # noqa: E731
+    batch = {
+        "dynamic": rand(count, SIZES.window, SIZES.dynamic),
+        "static": rand(count, SIZES.static),
+    }
+    batch |= {"target": rand(count, 1), "previous": rand(count, 1)}
+    batch["mask"] = torch.isfinite(batch["target"])
+    for loss in model.losses:
+        if isinstance(loss, WaterBalance):
+            batch[loss.trend_key] = torch.sign(rand(count, 1) - 0.5)
+    return batch
+
+
+@pytest.fixture(params=list_models())
+def cls(request: pytest.FixtureRequest) -> type[Model]:
+    return model_class(request.param)
+
+
+def make(cls: type[Model], seed: int = 0, **hyperparameters: object) -> Model:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return cls(SIZES, **hyperparameters)
+
+
+def test_shapes_and_finite_gradients(cls):
+    model, batch = make(cls), make_batch(cls)
+    output = model.evaluate(batch)
+    assert output["mean"].shape == (12, 1)
+    total_loss(model.losses, output, batch)[0].backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+    assert any((p.grad != 0).any() for p in model.parameters())
+
+
+def test_samples_do_not_see_each_other(cls):
+    model, batch = make(cls).eval(), make_batch(cls)
+    whole = model.evaluate(batch)["mean"]
+    alone = model.evaluate({k: v[3:4] for k, v in batch.items()})["mean"]
+    torch.testing.assert_close(whole[3:4], alone, atol=1e-6, rtol=0)
+
+
+def test_missing_targets_change_nothing(cls):
+    model, batch = make(cls).eval(), make_batch(cls)
+    few = {k: v[:8] for k, v in batch.items()}
+    gaps = {k: v.clone() for k, v in batch.items()}
+    gaps["target"][8:] = float("nan")
+    gaps["mask"] = torch.isfinite(gaps["target"])
+    for key in gaps:
+        if key.startswith("trend"):
+            gaps[key][8:] = float("nan")
+    for name, value in total_loss(model.losses, model.evaluate(few), few)[1].items():
+        other = total_loss(model.losses, model.evaluate(gaps), gaps)[1][name]
+        torch.testing.assert_close(value, other, atol=1e-6, rtol=0)
+
+
+def test_overfits_one_batch(cls):
+    model, batch = make(cls, hidden_size=32, dropout=0.0), make_batch(cls)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    rmse = model.losses[:1]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        first = float(total_loss(rmse, model.evaluate(batch), batch)[0].detach())
+        for _ in range(300):
+            optimiser.zero_grad()
+            total_loss(rmse, model.evaluate(batch), batch)[0].backward()
+            optimiser.step()
+    assert float(total_loss(rmse, model.evaluate(batch), batch)[0].detach()) < 0.1 * first
+
+
+def test_a_seed_decides_all(cls):
+    batch = make_batch(cls)
+    one, same, other = (make(cls, seed).eval().evaluate(batch)["mean"] for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_base_is_added_to_the_prediction(cls):
+    model, batch = make(cls).eval(), make_batch(cls)
+    without = model.evaluate(batch)["mean"]
+    torch.testing.assert_close(
+        model.evaluate({**batch, "base": torch.full((12, 1), 0.25)})["mean"], without + 0.25
+    )
+
+
+def test_name_and_description(cls):
+    assert model_class(model_name(cls)) is cls
+    text = describe_model(cls)
+    assert "Geng" in text
+    assert "Defaults: window=7, lead=1" in text
+    for name in cls.hyperparameters():
+        assert f"{name} :" in text
+
+
+def test_published_weights():
+    weights = {n: [loss.weight for loss in model_class(n).losses] for n in list_models()}
+    # Geng et al. (2024): the best rows of the table of weights
+    assert weights["phy_lstm"] == [0.5, 0.5]
+    assert weights["phys_lstm"] == [0.1, 0.9]
+    assert model_class("phys_lstm").losses[1].deep
+    assert model_class("lstm").hyperparameters() == {"hidden_size": 128, "dropout": 0.15}
+
+
+def test_last_observation_takes_the_latest_or_the_default():
+    observed = torch.tensor([[0.1, 0.2, 0.0], [0.3, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    mask = torch.tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    found = last_observation(torch.stack([observed, mask], dim=-1), torch.full((3, 1), 0.7))
+    torch.testing.assert_close(found, torch.tensor([[0.2], [0.3], [0.7]]))
+
+
+def test_users_class_is_accepted_and_anything_else_is_refused():
+    class Mine(model_class("lstm")):
+        """A user's model."""
+
+    assert model_class(Mine) is Mine
+    assert model_name(Mine) == "Mine"
+    with pytest.raises(UnknownNameError, match=r"no model 'phy_lstn'\. Did you mean 'phy_lstm'"):
+        model_class("phy_lstn")
+    with pytest.raises(TypeError, match="neither a name nor a class"):
+        model_class(make(Mine))
+
+
+def test_unknown_hyperparameters_name_the_near_misses():
+    with pytest.raises(UnknownNameError, match=r"no hyper-parameter 'hiden_size'.*'hidden_size'"):
+        model_class("lstm").check_hyperparameters({"hiden_size": 8})
+    network, schedule = model_class("lstm").check_hyperparameters(
+        {"hidden_size": 8, "iterations": 5}
+    )
+    assert (network, schedule) == ({"hidden_size": 8}, {"iterations": 5})

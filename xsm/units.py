@@ -1,0 +1,402 @@
+"""Units: what a text means, and the one factor and offset that convert it.
+
+pint reads the units, through the registry of pint-xarray, which is imported on first use. Data are
+never wrapped for a conversion: they are multiplied by one factor, so lazy data stay lazy.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsm.exceptions import UnitsError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Conversion", "conversion", "dequantify", "is_amount", "quantify"]
+
+_WATER_DENSITY = 1000.0
+"""Density of water in kg m-3, links mass and depth of water."""
+
+_SPELLINGS = {
+    "": "dimensionless",
+    "-": "dimensionless",
+    "~": "dimensionless",
+    "0 - 1": "dimensionless",
+    "0-1": "dimensionless",
+    "1": "dimensionless",
+    "fraction": "dimensionless",
+    "frac": "dimensionless",
+    "none": "dimensionless",
+    "proportion": "dimensionless",
+    "unitless": "dimensionless",
+    "v/v": "dimensionless",
+    "vol/vol": "dimensionless",
+    "m-3 m-3": "dimensionless",  # as the files of MERRA-2 spell m3 m-3
+    "pct": "percent",
+    "% vol": "percent",
+    "vol%": "percent",
+    "vol.%": "percent",
+    "c": "degC",
+    "deg c": "degC",
+    "degc": "degC",
+    "deg_c": "degC",
+    "celsius": "degC",
+    "degrees celsius": "degC",
+    "degree celsius": "degC",
+    "degrees_celsius": "degC",
+    "degree_c": "degC",
+    "degrees_c": "degC",
+    "degf": "degF",
+    "deg f": "degF",
+    "degrees_fahrenheit": "degF",
+    "kelvin": "kelvin",
+    "mb": "millibar",
+}
+"""Spellings that pint does not read, or reads as something else (C is its coulomb)."""
+
+_REWRITES = (
+    (re.compile(r"\s*(of\s+)?\b(liquid\s+)?water(\s*[- ]?equivalent)?\b", re.IGNORECASE), ""),
+    (re.compile(r"\s*\b(H2O|w\.\s?e\.?|swe|lwe)(?=\s|$)", re.IGNORECASE), ""),
+    (re.compile(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])"), " "),  # the dot of UDUNITS: kg.m-2
+    (re.compile(r"([A-Za-z]+)([+-]?\d+)"), r"\1**\2"),  # the exponents of CF: m-2
+)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A linear change of units: canonical = factor * given + offset.
+
+    Parameters
+    ----------
+    factor : float, default: 1.0
+        Canonical units for each given unit, computed in float64; negative where the sign turns.
+    offset : float, default: 0.0
+        In canonical units; only temperatures have one.
+
+    Examples
+    --------
+    >>> change = Conversion(factor=1.0, offset=273.15)
+    >>> change.inverse()
+    Conversion(factor=1.0, offset=-273.15)
+    """
+
+    factor: float = 1.0
+    offset: float = 0.0
+
+    @property
+    def identity(self) -> bool:
+        """Whether nothing changes."""
+        return self.factor == 1.0 and self.offset == 0.0
+
+    def inverse(self) -> Conversion:
+        """Return the change back: given = (canonical - offset) / factor.
+
+        Returns
+        -------
+        Conversion
+            From canonical to given.
+        """
+        return Conversion(1.0 / self.factor, -self.offset / self.factor + 0.0)
+
+    def then(self, other: Conversion) -> Conversion:
+        """Return this change followed by another one.
+
+        Parameters
+        ----------
+        other : Conversion
+            The change that follows.
+
+        Returns
+        -------
+        Conversion
+            Both in one.
+        """
+        offset = self.offset * other.factor + other.offset
+        return Conversion(self.factor * other.factor, offset)
+
+    def __call__(self, x: xr.DataArray) -> xr.DataArray:
+        """Convert an array.
+
+        Parameters
+        ----------
+        x : DataArray
+            Values in the given units, of any dimensions.
+
+        Returns
+        -------
+        DataArray
+            Values in canonical units with the same dimensions, coordinates and name, and no
+            attributes; the array itself where nothing changes. Lazy arrays stay lazy, NaN stays
+            NaN, float32 stays float32; integers of 8 to 32 bits become float32, others float64.
+        """
+        if self.identity:
+            return x
+        if x.dtype.kind != "f":
+            x = x.astype(np.float32 if x.dtype.itemsize < 8 and x.dtype.kind in "iub" else float)
+        result = x * self.factor if self.factor != 1.0 else x
+        return (result + self.offset if self.offset else result).drop_attrs(deep=False)
+
+
+def conversion(
+    given: str,
+    wanted: str,
+    *,
+    water: bool = False,
+    step_days: float | None = None,
+    thickness: float | None = None,
+) -> Conversion:
+    """Return the change from given to wanted units.
+
+    The helpers ``water``, ``step_days`` and ``thickness`` are used only where the dimensions
+    of the units ask for them, so they may be passed for every variable of a kind.
+
+    Parameters
+    ----------
+    given : str
+        Units of the data, in the spelling of CF, pint, GRIB or of a product.
+    wanted : str
+        Units that are needed.
+    water : bool, default: False
+        The quantity is water: 1000 kg m-3 links its mass and its depth.
+    step_days : float, optional
+        Length of the time step in days, where given is an amount for each step and wanted is a
+        rate.
+    thickness : float, optional
+        Thickness of a soil layer in m, where given is water in the layer (kg m-2 or mm) and wanted
+        is m3 m-3.
+
+    Returns
+    -------
+    Conversion
+        Factor and offset in float64.
+
+    Raises
+    ------
+    UnitsError
+        If units cannot be read, or one does not convert to the other with the helpers given.
+
+    Examples
+    --------
+    >>> conversion("kg m-2 s-1", "mm day-1", water=True)
+    Conversion(factor=86400.0, offset=0.0)
+    >>> conversion("m", "mm day-1", water=True, step_days=1 / 24)
+    Conversion(factor=24000.0, offset=0.0)
+    >>> conversion("degC", "K")
+    Conversion(factor=1.0, offset=273.15)
+    >>> conversion("kg m-2", "m3 m-3", water=True, thickness=0.1)
+    Conversion(factor=0.01, offset=0.0)
+    """
+    if thickness is not None and not thickness > 0:
+        msg = f"thickness={thickness} was given; a layer's thickness in m, above 0, is needed."
+        raise UnitsError(msg)
+    source, target = _parse(given), _parse(wanted)
+    if source.dimensionality == target.dimensionality:
+        return _linear(source, target)
+    registry = _registry()
+    one = registry.Quantity(1.0, source) if _multiplicative(source) else None
+    for link in _links(registry, water=water, step_days=step_days, thickness=thickness):
+        if one is not None and (one * link).dimensionality == target.dimensionality:
+            return Conversion(_rounded((one * link).to(target).magnitude))
+    raise UnitsError(_mismatch(given, wanted, water=water, step_days=step_days))
+
+
+def is_amount(given: str, rate: str) -> bool:
+    """Tell whether units are an amount that becomes the rate when divided by a time.
+
+    Parameters
+    ----------
+    given : str
+        Units of the data.
+    rate : str
+        Units of the rate, as ``"mm day-1"`` or ``"W m-2"``; water links mass and depth.
+
+    Returns
+    -------
+    bool
+        False where given is the rate already.
+
+    Raises
+    ------
+    UnitsError
+        If units cannot be read, or given is neither the rate nor its amount.
+
+    Examples
+    --------
+    >>> is_amount("m", "mm day-1"), is_amount("kg m-2 s-1", "mm day-1"), is_amount("J m-2", "W m-2")
+    (True, False, True)
+    """
+    try:
+        conversion(given, rate, water=True)
+    except UnitsError:
+        conversion(given, rate, water=True, step_days=1.0)
+        return True
+    return False
+
+
+def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
+    """Return the data set with plain arrays and units as attributes.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data, quantified by pint or not.
+
+    Returns
+    -------
+    Dataset
+        The same data with a ``units`` attribute in place of pint quantities; the data set itself
+        where there are none. Nothing is computed or loaded.
+    bool
+        Whether there were quantities.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> plain = xr.Dataset({"tp": ("x", np.ones(2), {"units": "mm day-1"})})
+    >>> back, quantified = dequantify(quantify(plain))
+    >>> quantified, back["tp"].attrs["units"]
+    (True, 'millimeter / day')
+    """
+    found = {
+        name: variable
+        for name, variable in ds.variables.items()
+        if _is_quantity(variable._data) and name not in ds.xindexes
+    }
+    if not found:
+        return ds, False
+    plain: dict[Any, Any] = {}
+    for name, variable in found.items():
+        quantity: Any = variable._data
+        attrs = {**variable.attrs, "units": str(quantity.units)}
+        plain[name] = (variable.dims, quantity.magnitude, attrs, variable.encoding)
+    return ds.assign({n: v for n, v in plain.items() if n in ds.data_vars}).assign_coords(
+        {n: v for n, v in plain.items() if n in ds.coords}
+    ), True
+
+
+def quantify(ds: xr.Dataset) -> xr.Dataset:
+    """Return the data set with pint quantities in place of units as attributes.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data; variables without units, and all coordinates, stay as they are.
+
+    Returns
+    -------
+    Dataset
+        Data variables as quantities of pint-xarray's registry. Nothing is computed: arrays that
+        are neither in memory nor dask arrays become dask arrays of one chunk.
+
+    Raises
+    ------
+    UnitsError
+        If units cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> plain = xr.Dataset({"tp": ("x", np.ones(2), {"units": "m of water equivalent"})})
+    >>> str(quantify(plain)["tp"].pint.units)
+    'meter'
+    """
+    registry, made = _registry(), {}
+    for name, array in ds.data_vars.items():
+        units = array.attrs.get("units")
+        if units is None or _is_quantity(array.variable._data):
+            continue
+        variable = array.variable
+        if not variable._in_memory and variable.chunks is None:
+            variable = variable.chunk()
+        attrs = {key: value for key, value in variable.attrs.items() if key != "units"}
+        quantity = registry.Quantity(variable.data, _parse(str(units)))
+        made[name] = (variable.dims, quantity, attrs, variable.encoding)
+    return ds.assign(made)
+
+
+def _is_quantity(data: object) -> bool:
+    """Tell whether an array is a pint quantity, without loading it."""
+    return hasattr(data, "magnitude") and hasattr(data, "units")
+
+
+def _registry() -> Any:
+    """Return the registry of pint-xarray."""
+    from pint_xarray import unit_registry
+
+    return unit_registry
+
+
+def _parse(text: str) -> Any:
+    """Return the pint unit that a text means."""
+    plain = text.strip().strip("()[]").strip()
+    plain = _SPELLINGS.get(plain.lower(), plain)
+    for pattern, by in _REWRITES:
+        plain = pattern.sub(by, plain)
+    try:
+        return _registry().parse_units(plain.strip())
+    except Exception as error:  # pint's parser raises errors of many classes
+        msg = (
+            f"The units {text!r} cannot be read. Units that pint or CF know are needed: "
+            'set them, for example ds["tp"].attrs["units"] = "mm day-1".'
+        )
+        raise UnitsError(msg) from error
+
+
+def _multiplicative(unit: Any) -> bool:
+    """Tell whether a unit has no offset, as degC has."""
+    return bool(_registry().Quantity(1.0, unit)._is_multiplicative)
+
+
+def _linear(source: Any, target: Any) -> Conversion:
+    """Return factor and offset between units of one dimension."""
+    registry = _registry()
+    if _multiplicative(source) and _multiplicative(target):
+        return Conversion(_rounded(registry.Quantity(1.0, source).to(target).magnitude))
+    return _to_base(source).then(_to_base(target).inverse())
+
+
+def _to_base(unit: Any) -> Conversion:
+    """Return factor and offset from a unit to its base unit."""
+    registry = _registry()
+    zero, one = registry.Quantity(0.0, unit), registry.Quantity(1.0, unit)
+    factor = (one - zero).to_base_units().magnitude  # a difference: the offset falls out
+    return Conversion(_rounded(factor), _rounded(zero.to_base_units().magnitude))
+
+
+def _rounded(value: float) -> float:
+    """Drop the last binary digits of a round number: 86399.99999999999 is 86400."""
+    short = float(f"{value:.12g}")
+    return short if abs(short - value) <= 1e-15 * abs(value) else float(value)
+
+
+def _links(
+    registry: Any, *, water: bool, step_days: float | None, thickness: float | None
+) -> list[Any]:
+    """Return the quantities by which a value may be multiplied, and their pairs."""
+    volume = 1.0 / registry.Quantity(_WATER_DENSITY, "kg/m**3")
+    density = [volume, 1.0 / volume] if water else []
+    other = []
+    if step_days is not None:
+        other.append(1.0 / registry.Quantity(step_days, "day"))
+    if thickness is not None:
+        other.append(1.0 / registry.Quantity(thickness, "m"))
+    return [*density, *other, *(a * b for a in density for b in other)]
+
+
+def _mismatch(given: str, wanted: str, *, water: bool, step_days: float | None) -> str:
+    """Say why units do not convert, and which argument would help."""
+    hints = []
+    if not water:
+        hints.append("water=True if it is water (1000 kg m-3 links mass and depth)")
+    if step_days is None:
+        hints.append("step_days= if it is an amount for each time step")
+    hints.append("thickness= (m) if it is water in a soil layer")
+    return (
+        f"The units {given!r} do not convert to {wanted!r}. Pass {'; '.join(hints)}; "
+        "or correct the units attribute of the data."
+    )

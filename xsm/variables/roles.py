@@ -1,0 +1,145 @@
+"""The table of roles, read from ``variables.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+__all__ = ["METEOROLOGY", "PRODUCTS", "ROLES", "STATIC", "Role"]
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a variable can be: canonical unit, sign, and the names it goes by.
+
+    Parameters
+    ----------
+    name : str
+        The role.
+    long_name, units, kind : str
+        Words, canonical unit, and kind: ``water_flux``, ``energy_flux``, ``state``, ``static`` or
+        ``categorical``.
+    water : bool
+        1000 kg m-3 links mass and depth.
+    layered : bool
+        Layers of soil are allowed.
+    needs_units : bool
+        Units must be stated although the canonical unit is 1 or %.
+    positive : str
+        ``"up"``, ``"down"`` or empty: direction of positive values.
+    sign : str
+        The same in words.
+    range : tuple of float, optional
+        Valid range in canonical units.
+    default_for : str
+        ``"meteorology"``, ``"static"`` or empty.
+    output : str
+        ``standard_name`` of the canonical array, or empty.
+    standard_names : tuple of str
+        Names of CF that identify the role.
+    aliases : dict of str to tuple of str
+        Names by product, best first.
+    signs : dict of str to int
+        -1 for products of the other sign.
+    layers : dict of str to tuple of float
+        Top and bottom in m by alias.
+    unless : dict of str to str
+        Alias that does not count where another variable is in the data set.
+    """
+
+    name: str
+    long_name: str
+    units: str
+    kind: str
+    water: bool = False
+    layered: bool = False
+    needs_units: bool = False
+    positive: str = ""
+    sign: str = ""
+    range: tuple[float, float] | None = None
+    default_for: str = ""
+    output: str = ""
+    standard_names: tuple[str, ...] = ()
+    aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    signs: dict[str, int] = field(default_factory=dict)
+    layers: dict[str, tuple[float, float]] = field(default_factory=dict)
+    unless: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def flux(self) -> bool:
+        """Whether amounts for each time step become rates."""
+        return self.kind in {"water_flux", "energy_flux"}
+
+    @property
+    def static(self) -> bool:
+        """Whether it is a map that does not change."""
+        return self.kind in {"static", "categorical"}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All aliases, each once."""
+        return tuple(dict.fromkeys(n for names in self.aliases.values() for n in names))
+
+    def products(self, name: str) -> tuple[str, ...]:
+        """Return the products that use a name for this role.
+
+        Parameters
+        ----------
+        name : str
+            Name of a variable.
+
+        Returns
+        -------
+        tuple of str
+            Names of products; empty where the name is no alias.
+        """
+        return tuple(product for product, names in self.aliases.items() if name in names)
+
+    def product_sign(self, name: str) -> int:
+        """Return the sign of a variable of this name.
+
+        Parameters
+        ----------
+        name : str
+            Name of a variable.
+
+        Returns
+        -------
+        int
+            -1 where every product that uses the name has the other sign, else 1.
+        """
+        products = self.products(name)
+        signs = {self.signs.get(product, 1) for product in products}
+        return -1 if signs == {-1} else 1
+
+
+def _read() -> tuple[dict[str, Role], dict[str, str]]:
+    """Read the table."""
+    text = files("xsm.variables").joinpath("variables.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(text)
+    products: dict[str, str] = table.pop("products")
+    return {name: _role(name, entry) for name, entry in table.items()}, products
+
+
+def _role(name: str, entry: dict[str, Any]) -> Role:
+    """Make a role of its entry; its own name is an alias."""
+    aliases = {product: tuple(names) for product, names in entry.pop("aliases").items()}
+    layers = {alias: (float(a), float(b)) for alias, (a, b) in entry.pop("layers", {}).items()}
+    bounds = entry.pop("range", None)
+    return Role(
+        name=name,
+        aliases={"role": (name,), **aliases},
+        layers=layers,
+        range=(float(bounds[0]), float(bounds[1])) if bounds else None,
+        standard_names=tuple(entry.pop("standard_names")),
+        **entry,
+    )
+
+
+ROLES, PRODUCTS = _read()
+METEOROLOGY = tuple(r.name for r in ROLES.values() if r.default_for == "meteorology")
+"""Roles used as default dynamic input."""
+STATIC = tuple(r.name for r in ROLES.values() if r.default_for == "static")
+"""Roles used as default static input."""
