@@ -1,0 +1,51 @@
+"""What all tests share: quiet figures, one thread, a scheduler that raises, real data on demand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import dask
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ["MPLBACKEND"] = "Agg"
+
+settings.register_profile(
+    "dev", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=50, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_torch_thread() -> Iterator[None]:
+    """Let torch take one thread: small networks are slower with two, and sums stay the same."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def raise_if_computed() -> Iterator[None]:
+    """Make every dask computation fail inside the test: what passes is lazy."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        pytest.fail("something was computed before it was asked for")
+
+    with dask.config.set(scheduler=refuse):
+        yield
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Return the folder of real data, for the tests marked ``data``."""
+    folder = os.environ.get("XSM_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.fail("set XSM_DATA to the folder of real data, then run pytest -m data")
+    return Path(folder)

@@ -1,0 +1,136 @@
+"""Options of the session: how many threads eager kernels take, and whether bars are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypedDict, cast
+
+from xsm.exceptions import UnknownNameError, did_you_mean
+
+__all__ = ["Options", "get_options", "set_options"]
+
+
+class Options(TypedDict):
+    """All options and their values.
+
+    ``threads`` (int or None) is the number of threads of kernels on eager arrays, None for one a
+    core; ``progress`` (bool or None) shows bars always, never, or when a person watches.
+
+    Examples
+    --------
+    >>> Options(threads=2, progress=False)["threads"]
+    2
+    """
+
+    threads: int | None
+    progress: bool | None
+
+
+_OPTIONS: Options = {"threads": None, "progress": None}
+
+_VALID: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "threads": ("a whole number of at least 1, or None", lambda v: _whole(v) and v >= 1),
+    "progress": ("True, False or None", lambda v: isinstance(v, bool)),
+}
+
+
+def _whole(value: object) -> bool:
+    """Return whether a value is a whole number; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def get_options() -> Options:
+    """Return the options as they are now.
+
+    Returns
+    -------
+    Options
+        A copy: ``threads`` (int or None) and ``progress`` (bool or None). Changing it changes
+        nothing, see :func:`xsm.set_options`.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> xsm.get_options()
+    {'threads': None, 'progress': None}
+    """
+    return cast("Options", dict(_OPTIONS))
+
+
+def set_options(**options: Any) -> Restore:
+    """Set options for the rest of the session, or inside a ``with`` block.
+
+    Options hold for the whole process, in all its threads; they do not travel to the workers of a
+    dask cluster.
+
+    Parameters
+    ----------
+    **options
+        ``threads`` : int or None, default: None. Threads of the kernels on eager numpy input;
+        None takes one for each core. Inside dask every block takes one thread, whatever is set.
+
+        ``progress`` : bool or None, default: None. Show progress bars always or never; None shows
+        them when a person watches. ``fit(progress=...)`` goes before it.
+
+    Returns
+    -------
+    Restore
+        A context manager that puts the former values back at the end of a ``with`` block.
+
+    Raises
+    ------
+    UnknownNameError
+        If an option does not exist or a value does not fit; all problems in one error, and
+        nothing is changed.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> with xsm.set_options(threads=1, progress=False):
+    ...     xsm.get_options()
+    {'threads': 1, 'progress': False}
+    >>> xsm.get_options()
+    {'threads': None, 'progress': None}
+    """
+    problems = [text for name, value in options.items() if (text := _problem(name, value))]
+    if problems:
+        raise UnknownNameError(" ".join(problems))
+    restore = Restore(get_options())
+    _OPTIONS.update(cast("Options", options))
+    return restore
+
+
+def _problem(name: str, value: object) -> str:
+    """Return what is wrong with one option, else an empty text."""
+    if name not in _VALID:
+        return f"There is no option {name!r}. {did_you_mean(name, _VALID)}"
+    wanted, fits = _VALID[name]
+    if value is None or fits(value):
+        return ""
+    return f"{name}={value!r} was given; it must be {wanted}."
+
+
+class Restore:
+    """Put options back at the end of a ``with`` block.
+
+    Parameters
+    ----------
+    before : Options
+        The values to put back.
+    """
+
+    def __init__(self, before: Options) -> None:
+        self._before = before
+
+    def __enter__(self) -> None:
+        """Change nothing: the options were set by the call."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Put the former values back, also after an error."""
+        _OPTIONS.update(self._before)
