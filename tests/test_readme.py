@@ -1,0 +1,86 @@
+"""The README is true: its Python runs, its commands are those of CI, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import xsm
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def fenced(language: str) -> list[str]:
+    """Return the README's blocks of a language, padded so that errors show the README's lines."""
+    blocks = re.finditer(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return ["\n" * README.count("\n", 0, b.start(1)) + b[1] for b in blocks]
+
+
+def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python"):
+            exec(compile(block, "README.md", "exec"), names)
+    assert names["forecast"]["swvl1"].attrs["units"] == names["ds"]["swvl1"].attrs["units"]
+    assert names["forecast"].sizes["latitude"] == names["ds"].sizes["latitude"]
+    assert {"model", "persistence", "climatology"} <= set(names["scores"]["source"].values)
+    assert list(names["audit"]["trend"].values) == ["change", "level"]
+    assert (tmp_path / "forecast.zarr").is_dir()
+
+
+def test_there_are_two_commands_of_one_line() -> None:
+    commands = [block.strip() for block in fenced("sh")]
+    assert len(commands) == 2
+    for command in commands:
+        assert "\n" not in command
+        assert re.match(
+            r"python3 -m venv \.venv && \.venv/bin/pip install -c constraints\.txt "
+            r'(-e )?"\.\[[a-z,]+\]" && \.venv/bin/python \S',
+            command,
+        )
+    assert (ROOT / commands[0].rpartition(" ")[2]).is_file()
+    assert commands[1].endswith("&& .venv/bin/python -m pytest")
+
+
+def test_the_extras_of_the_commands_exist() -> None:
+    used = re.findall(r'"\.\[([a-z,]+)\]"', README)
+    assert used
+    for extras in used:
+        assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
+
+
+def test_ci_takes_the_install_command_from_the_readme() -> None:
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    lines = [line for line in script.splitlines() if line.startswith(("command=", "install="))]
+    text = "\n".join(["cd '" + str(ROOT) + "'", "python=PY scratch=TMP", *lines, 'echo "$install"'])
+    found = subprocess.run(["bash", "-euc", text], capture_output=True, text=True, check=True)
+    make, install, test = fenced("sh")[1].strip().split(" && ")
+    expected = f"{make} && {install}".replace(".venv", "TMP/venv").replace("python3", "PY", 1)
+    assert found.stdout.strip() == expected
+    assert test.replace(".venv/bin", '"$bin').replace("python", 'python"') in script
+
+
+def test_links_lead_somewhere() -> None:
+    targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if not t.startswith("http")]
+    missing = [t for t in targets if not (ROOT / t).exists()]
+    assert targets
+    assert missing == []
+
+
+def test_constraints_fit_the_ranges() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    for requirement in (Requirement(text) for group in groups for text in group):
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+    assert pins["torch"] == "2.13.0"
