@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from tests.worlds import bucket
-from xsm.exceptions import GridError, NotEnoughDataError
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.scaling import align_scaling, fit_scaling
 
 TRAINING = slice(0, 150)
@@ -98,7 +98,7 @@ def test_a_target_that_is_missing_everywhere_is_refused():
         NotEnoughDataError, match="missing .NaN. everywhere in the 150 training steps"
     ):
         fit_scaling(replace(features, target=features.target * np.nan), TRAINING, scaling="cell")
-    with pytest.raises(NotEnoughDataError, match="Scaling needs a target"):
+    with pytest.raises(MissingVariableError, match="features hold no target"):
         fit_scaling(replace(features, target=None), TRAINING, scaling="cell")
 
 

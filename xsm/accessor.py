@@ -56,7 +56,7 @@ class PhysmDataset:
         self,
         overrides: Mapping[str, str] | None = None,
     ) -> VariableTable:
-        """Show which variable of a data set plays which role, in what units and sign, see :func:`xsm.variables`."""
+        """See :func:`xsm.variables`."""
         from xsm import api
 
         return api.variables(self._ds, overrides)
@@ -126,7 +126,7 @@ class PhysmDataset:
         batch_size: int | None = None,
         device: str = "auto",
     ) -> xr.Dataset:
-        """Predict the target of a fitted model for all whole windows of a data set, see :func:`xsm.predict`."""
+        """See :func:`xsm.predict`."""
         from xsm import api
 
         return api.predict(self._ds, fitted or self.fitted, batch_size=batch_size, device=device)
@@ -140,7 +140,7 @@ class PhysmDataset:
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
-        """Score a prediction against the observations, beside persistence and climatology, see :func:`xsm.score`."""
+        """See :func:`xsm.score`."""
         from xsm import assess
 
         return assess.score(
@@ -165,7 +165,7 @@ class PhysmDataset:
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
-        """Audit soil moisture against physics: does it move with the trend of the inflow?, see :func:`xsm.consistency`."""
+        """See :func:`xsm.consistency`."""
         from xsm import assess
 
         return assess.consistency(
@@ -291,7 +291,7 @@ class PhysmArray:
         batch_size: int | None = None,
         device: str = "auto",
     ) -> xr.Dataset:
-        """Predict the target of a fitted model for all whole windows of a data set, see :func:`xsm.predict`."""
+        """See :func:`xsm.predict`."""
         from xsm import api
 
         return api.predict(
@@ -310,7 +310,7 @@ class PhysmArray:
         baselines: bool | FittedModel = True,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
-        """Score a prediction against the observations, beside persistence and climatology, see :func:`xsm.score`."""
+        """See :func:`xsm.score`."""
         from xsm import assess
 
         return assess.score(
@@ -335,7 +335,7 @@ class PhysmArray:
         compat: Compat | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
-        """Audit soil moisture against physics: does it move with the trend of the inflow?, see :func:`xsm.consistency`."""
+        """See :func:`xsm.consistency`."""
         from xsm import assess
 
         return assess.consistency(

@@ -10,12 +10,12 @@ from typing import Any
 import xarray as xr
 
 from xsm.batches import make_windows
-from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnknownNameError, check_choice
+from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_choice
 from xsm.features import Features, collect, make_recipe
 from xsm.fitted import FittedModel, history_dataset, make_card
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
-from xsm.nn import Model, Schedule, Sizes
+from xsm.nn import Model, Sizes
 from xsm.options import get_options
 from xsm.registry import model_class, model_name
 from xsm.scaling import fit_scaling
@@ -175,7 +175,7 @@ def fit(
     started = clock.perf_counter()
     cls = model_class(model)
     network, steps = cls.check_hyperparameters(hyperparameters)
-    chosen = {"epochs": epochs, "batch_size": batch_size}
+    chosen: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
     chosen |= {"learning_rate": learning_rate, "patience": patience}
     chosen |= {"sampling": "mixed"} if data_integration else {}
     steps = {k: v for k, v in chosen.items() if v is not None} | steps
@@ -230,7 +230,7 @@ def fit(
         model=net.cpu(),
         recipe=recipe,
         scaling=statistics,
-        climatology=day_of_year_mean(features.target, features.time),
+        climatology=day_of_year_mean(features.observed, features.time),
         history=history_dataset(history),
         variable=found,
         attrs=dict(ds[found.name].attrs),

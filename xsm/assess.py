@@ -129,7 +129,7 @@ def consistency(
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
-    """Audit soil moisture against physics: does it move with the trend of the inflow?
+    """Audit soil moisture against physics: whether it moves with the trend of the inflow.
 
     Parameters
     ----------

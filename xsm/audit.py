@@ -1,13 +1,14 @@
-"""Audits: does a prediction move as physics says, and do the observations themselves?"""
+"""Audits: does a prediction move as physics says, and do the observations themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 
 import xarray as xr
 
 from xsm.balance import water_balance
 from xsm.exceptions import NotEnoughDataError
+from xsm.grid import as_list
 from xsm.typing import TERMS, Compat, Trend
 
 __all__ = ["water_balance_consistency"]
@@ -35,7 +36,7 @@ def water_balance_consistency(
     terms: tuple[str, ...] = TERMS,
     trend: Trend | None = None,
     compat: Compat | None = None,
-    variables: dict[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Score how often soil moisture moves with the trend of the inflow.
 
@@ -61,7 +62,7 @@ def water_balance_consistency(
         ``always_drying``, ``count`` and ``count_filtered``, lazy where the data are; NaN where
         nothing could be compared.
     """
-    dims = [dim] if isinstance(dim, str) else list(dim)  # type: ignore[arg-type]
+    dims = as_list(dim)
     parts = []
     for kind in TRENDS if trend is None else (trend,):
         balance = water_balance(

@@ -56,11 +56,10 @@ class Windows:
         steps, count, channels = inputs.shape
         self.window, self.lead, self.count, self.device = window, lead, count, device
         valid = _valid(inputs[..., :forcing], series["target"], window, lead)
-        send = lambda a: torch.from_numpy(np.ascontiguousarray(a, np.float32)).to(device)  # noqa: E731
-        self.inputs = send(inputs).view(steps * count, channels)
-        self.static = send(static)
-        self.series = {name: send(a).view(-1) for name, a in series.items()}
-        self.cells = {name: send(a).view(-1, 1) for name, a in cells.items()}
+        self.inputs = _tensor(inputs, device).view(steps * count, channels)
+        self.static = _tensor(static, device)
+        self.series = {name: _tensor(a, device).view(-1) for name, a in series.items()}
+        self.cells = {name: _tensor(a, device).view(-1, 1) for name, a in cells.items()}
         flat = np.flatnonzero(valid)  # v * cells + cell, ascending in v
         _, starts, counts = np.unique(flat // count, return_index=True, return_counts=True)
         self.samples = torch.from_numpy(flat).to(device)
@@ -94,7 +93,7 @@ class Windows:
         """
         if sampling == "mixed":
             return torch.randint(len(self), (batches, batch_size), device=self.device)
-        times = -(-batch_size // int(min(batch_size, self.counts.max())))
+        times = -(-batch_size // min(batch_size, int(self.counts.max())))
         at = torch.randint(len(self.starts), (batches, times), device=self.device)
         at = at.repeat_interleave(-(-batch_size // times), dim=1)[:, :batch_size]
         share = torch.rand(at.shape, device=self.device, dtype=torch.float64)
@@ -127,6 +126,11 @@ class Windows:
         if "base" in batch:
             batch["base"] = last_observation(dynamic, batch["base"])
         return batch
+
+
+def _tensor(values: FloatArray, device: str | torch.device) -> Tensor:
+    """Send an array to a device in float32."""
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
 
 
 def _valid(inputs: FloatArray, target: FloatArray, window: int, lead: int) -> Array:
@@ -216,24 +220,21 @@ def make_windows(
         If there is not one whole sample.
     """
     keep = _cells(features, scaling)
-    flat = lambda a: a.values.reshape(a.sizes[features.time], -1)[times][:, keep]  # noqa: E731
     stats = scaling_arrays(scaling, keep)
-    target = flat(features.target)
+    target = _flat(features.observed, features.time)[times][:, keep]
     observed = target if recipe.data_integration else None
-    dynamic = [flat(a) for a in features.dynamic.values()]
+    dynamic = [_flat(a, features.time)[times][:, keep] for a in features.dynamic.values()]
+    maps = [a.values.reshape(-1)[keep] for a in features.static.values()]
     scaled = {"target": _scaled(target, stats)}
-    for name, values in features.series.items():
-        scaled[name] = _scaled(flat(values), stats) if name == "previous" else flat(values)
+    for name, array in features.series.items():
+        values = _flat(array, features.time)[times][:, keep]
+        scaled[name] = _scaled(values, stats) if name == "previous" else values
     cells = {name: _spread(stats[name], len(keep)) for name in ("target_offset", "target_scale")}
     if recipe.data_integration:
         cells["base"] = _spread(stats["target_mean"], len(keep))
     windows = Windows(
         model_inputs(dynamic, observed, stats, shift=recipe.shift),
-        static_inputs(
-            [a.values.reshape(-1)[keep] for a in features.static.values()],
-            stats,
-            len(keep),
-        ),
+        static_inputs(maps, stats, len(keep)),
         scaled,
         cells,
         window=recipe.window,
@@ -250,6 +251,12 @@ def make_windows(
         )
         raise NotEnoughDataError(msg)
     return windows
+
+
+def _flat(array: xr.DataArray, time: str) -> FloatArray:
+    """Return an array as (time, cell)."""
+    flat: FloatArray = array.values.reshape(array.sizes[time], -1)
+    return flat
 
 
 def _cells(features: Features, scaling: xr.Dataset) -> Array:

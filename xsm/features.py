@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,11 +21,25 @@ __all__ = ["Features", "Recipe", "collect", "make_recipe"]
 class Balance(Protocol):
     """A loss term that asks for the trend of the inflow."""
 
-    deep: bool
-    terms: tuple[str, ...]
-    trend: Trend
-    threshold: float
-    compat: Compat | None
+    @property
+    def deep(self) -> bool:
+        """Whether deep soil water is in the balance."""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Terms of the inflow."""
+
+    @property
+    def trend(self) -> Trend:
+        """Change or level."""
+
+    @property
+    def threshold(self) -> float:
+        """Inflow at or below which the trend is 0."""
+
+    @property
+    def compat(self) -> Compat | None:
+        """Code to reproduce."""
 
     @property
     def trend_key(self) -> str:
@@ -98,6 +112,14 @@ class Features:
     space: tuple[str, ...]
 
     @property
+    def observed(self) -> xr.DataArray:
+        """The target, where it was collected."""
+        if self.target is None:
+            msg = "These features hold no target; collect(..., with_target=True) takes it."
+            raise MissingVariableError(msg)
+        return self.target
+
+    @property
     def steps(self) -> int:
         """Number of time steps."""
         return next(iter(self.dynamic.values())).sizes[self.time]
@@ -111,18 +133,20 @@ class Features:
             parts["target"] = self.target
         bare = {k: v.drop_vars([c for c in v.coords if c not in v.dims]) for k, v in parts.items()}
         loaded = xr.Dataset(bare).load()
-        take = lambda kind: {  # noqa: E731
-            k.removeprefix(f"{kind} "): loaded[k] for k in parts if k.startswith(f"{kind} ")
-        }
-        target = loaded["target"] if self.target is not None else None
         return Features(
-            take("dynamic"),
-            take("static"),
-            target,
-            take("series"),
+            _of_kind(loaded, "dynamic", parts),
+            _of_kind(loaded, "static", parts),
+            loaded["target"] if self.target is not None else None,
+            _of_kind(loaded, "series", parts),
             self.time,
             self.space,
         )
+
+
+def _of_kind(loaded: xr.Dataset, kind: str, names: Iterable[str]) -> dict[str, xr.DataArray]:
+    """Return the loaded arrays whose name begins with a kind, by the rest of their name."""
+    own = [name for name in names if name.startswith(f"{kind} ")]
+    return {name.removeprefix(f"{kind} "): loaded[name] for name in own}
 
 
 def make_recipe(

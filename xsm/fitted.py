@@ -21,6 +21,7 @@ from xsm.nn import Model
 from xsm.scaling import align_scaling
 from xsm.splits import Split
 from xsm.training import History, choose_device
+from xsm.typing import Array
 from xsm.variables import Variable, find_variables
 
 __all__ = ["FittedModel", "history_dataset", "make_card"]
@@ -196,10 +197,7 @@ def history_dataset(history: History) -> xr.Dataset:
         for n in history.training
     }
     coords = {"part": ["training", "validation"], "epoch": history.epoch}
-    attrs = {
-        "best_epoch": history.best_epoch,
-        "stopped_early": int(history.stopped_early),
-    }
+    attrs = {"best_epoch": history.best_epoch}
     return xr.Dataset(both, coords=coords, attrs=attrs)
 
 
@@ -215,9 +213,6 @@ def make_card(
 ) -> dict[str, str]:
     """Describe a fitted model in words."""
     times = features.target[features.time].values if features.target is not None else np.array([])
-    span = lambda part: (
-        f"{times[part][0]:.10} to {times[part][-1]:.10}" if len(times[part]) else "none"
-    )  # noqa: E731
     best = history.best_epoch
     at = int(np.flatnonzero(history.epoch == best)[0])
     parts = {"training": history.training, "validation": history.validation}
@@ -230,11 +225,17 @@ def make_card(
         "window, lead": f"{recipe.window}, {recipe.lead}"
         + (" (forcing known)" if recipe.known_forcing else ""),
         "scaling": recipe.scaling,
-        "training": f"{span(split.training)}, {training.count} cells, {len(training):,} samples",
-        "validation": span(split.validation),
+        "training": f"{_span(times[split.training])}, {training.count} cells, "
+        f"{len(training):,} samples",
+        "validation": _span(times[split.validation]),
         "losses": " + ".join(f"{loss.weight:g} {loss.name}" for loss in losses),
         "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
         "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
     }
+
+
+def _span(times: Array) -> str:
+    """Describe a period by its first and last time."""
+    return f"{times[0]!s:.10} to {times[-1]!s:.10}" if len(times) else "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from xsm.exceptions import GridError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["space_dims", "step", "step_days", "time_dim"]
+__all__ = ["as_list", "space_dims", "step", "step_days", "time_dim"]
 
 _DAY = np.timedelta64(1, "D")
 
@@ -98,8 +99,8 @@ def step(data: xr.Dataset | xr.DataArray) -> np.timedelta64:
         return np.timedelta64(steps[0])
     at = int(odd[0]) if odd.size else 0
     msg = (
-        f"Time along {dim!r} is irregular: from {times[at]} to {times[at + 1]} is another step than "
-        f"from {times[0]} to {times[1]}. Uniform, ascending time is needed: "
+        f"Time along {dim!r} is irregular: from {times[at]} to {times[at + 1]} is another step "
+        f"than from {times[0]} to {times[1]}. Uniform, ascending time is needed: "
         f"ds.sortby({dim!r}).drop_duplicates({dim!r}), and "
         f'ds.resample({dim}="1D").asfreq() to put NaN where steps are missing.'
     )
@@ -159,3 +160,26 @@ def space_dims(array: xr.DataArray, *, without: tuple[str, ...] = ()) -> tuple[s
     """
     time = time_dim(array)
     return tuple(str(d) for d in array.dims if d != time and d not in without)
+
+
+def as_list(dims: Hashable | Iterable[Hashable]) -> list[Hashable]:
+    """Return one or several names of dimensions as a list.
+
+    Parameters
+    ----------
+    dims : hashable or iterable of hashable
+        One name (a string) or several.
+
+    Returns
+    -------
+    list
+        The names.
+
+    Examples
+    --------
+    >>> as_list("time"), as_list(("lat", "lon"))
+    (['time'], ['lat', 'lon'])
+    """
+    if isinstance(dims, str) or not isinstance(dims, Iterable):
+        return [dims]
+    return list(dims)

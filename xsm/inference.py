@@ -170,8 +170,8 @@ class Predictor:
 
 def _whole_windows(forcing: FloatArray, window: int) -> Array:
     """Tell for each window's end and cell whether the window holds no NaN."""
-    finite = np.isfinite(forcing).all(axis=-1)
-    count = np.zeros((len(finite) + 1, finite.shape[1]), dtype=np.int32)
+    finite = np.asarray(np.isfinite(forcing).all(axis=-1))
+    count = np.zeros((finite.shape[0] + 1, finite.shape[1]), dtype=np.int32)
     np.cumsum(finite, axis=0, out=count[1:])
     whole: Array = count[window:] - count[:-window] == window
     return whole
@@ -293,8 +293,8 @@ def _run_blocks(
 ) -> Any:
     """Predict block by block, each with a halo in time, as one dask array."""
     import dask.array as da
-    from dask import delayed
     from dask.array.overlap import ensure_minimum_chunksize, overlap
+    from dask.delayed import delayed
 
     chunks = _common_chunks(arrays)
     time, space = template.dims[0], template.dims[1:]

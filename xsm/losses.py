@@ -121,7 +121,8 @@ class WaterBalance:
     deep : bool, default: False
         Subtract the change of the water below the target's layer (Eq. 11).
     terms : tuple of str
-        Terms of the inflow, any of ``precipitation``, ``evaporation``, ``surface_runoff``, ``snow``.
+        Terms of the inflow: any of ``precipitation``, ``evaporation``, ``surface_runoff`` and
+        ``snow``.
     trend : {"change", "level"}, default: "change"
         Sign of the change of the inflow (as published), or of the inflow itself.
     threshold : float, default: 0.0

@@ -9,7 +9,7 @@ import xarray as xr
 
 from xsm.balance import previous_observation
 from xsm.exceptions import NotEnoughDataError
-from xsm.grid import time_dim
+from xsm.grid import as_list, time_dim
 from xsm.targets import observed_target, predicted_target
 
 __all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
@@ -193,7 +193,7 @@ def score_sources(
     for value in values:
         together &= value.notnull()
     truth = truth.where(together)
-    dims = [dim] if isinstance(dim, str) else list(dim)  # type: ignore[arg-type]
+    dims = as_list(dim)
     tables = [_scores(value.where(together), truth, dims) for value in values]
     names = xr.DataArray(list(sources), dims="source", name="source")
     table = xr.concat(tables, names)

@@ -33,7 +33,7 @@ def list_models() -> list[str]:
     return sorted(own | {point.name for point in entry_points(group=_GROUP)})
 
 
-def model_class(model: str | type[Model]) -> type[Model]:
+def model_class(model: object) -> type[Model]:
     """Return the class of a model.
 
     Parameters

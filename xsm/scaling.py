@@ -47,11 +47,8 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
         If no cell has observations, or under ``"cell"`` more than 5 % of the observed cells have
         fewer than 30 or a constant target.
     """
-    if features.target is None:
-        msg = "Scaling needs a target."
-        raise NotEnoughDataError(msg)
     times = {features.time: training}
-    target = features.target.isel(times)
+    target = features.observed.isel(times)
     over = [features.time] if scaling == "cell" else None
     moving = _stack({k: v.isel(times) for k, v in features.dynamic.items()}, "dynamic")
     maps = _stack(features.static, "static")
@@ -118,15 +115,16 @@ def _trainable(observed: xr.DataArray, scale: xr.DataArray, scaling: Scaling) ->
     lost, count = int((some & ~enough).sum()), int(some.sum())
     if lost > _SHARE * count:
         msg = (
-            f"{lost} of {count} observed cells have fewer than {_FEWEST} observations or a constant "
-            'target in the training steps, more than 5 %: scaling="cell" cannot serve them. '
-            'Pass scaling="global", or a longer period.'
+            f"{lost} of {count} observed cells have fewer than {_FEWEST} observations or a "
+            'constant target in the training steps, more than 5 %: scaling="cell" cannot serve '
+            'them. Pass scaling="global", or a longer period.'
         )
         raise NotEnoughDataError(msg)
     if lost:
         warnings.warn(
-            f"{lost} of {count} observed cells have fewer than {_FEWEST} observations or a constant "
-            "target in the training steps; they are predicted as NaN and marked in `trained_cell`.",
+            f"{lost} of {count} observed cells have fewer than {_FEWEST} observations or a "
+            "constant target in the training steps; they are predicted as NaN and marked in "
+            "`trained_cell`.",
             UserWarning,
             stacklevel=2,
         )
@@ -174,9 +172,9 @@ def align_scaling(
     if odd or not all(trained.indexes[d].isin(wanted[d]).any() for d in labelled):
         msg = (
             f"The cells of the data are not those that the model was trained on (scaling='cell', "
-            f"dimensions {space}): {_spans(trained, template, space)}. Select the same cells, bring "
-            "coordinates to the same convention (for longitude: ds.assign_coords(...)), or train "
-            "with scaling='global' to predict elsewhere."
+            f"dimensions {space}): {_spans(trained, template, space)}. Select the same cells, "
+            "bring coordinates to the same convention (for longitude: ds.assign_coords(...)), "
+            "or train with scaling='global' to predict elsewhere."
         )
         raise GridError(msg)
     return found.transpose(..., *space)

@@ -342,7 +342,7 @@ def _parse(text: str) -> Any:
     except Exception as error:  # pint's parser raises errors of many classes
         msg = (
             f"The units {text!r} cannot be read. Units that pint or CF know are needed: "
-            'set them, for example ds["tp"].attrs["units"] = "mm day-1".'
+            'correct the attribute, for example ds["tp"].attrs["units"] = "mm day-1".'
         )
         raise UnitsError(msg) from error
 

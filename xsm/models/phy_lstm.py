@@ -27,8 +27,8 @@ class PhyLSTM(PointLSTM):
     Notes
     -----
     ``L = 0.5 RMSE + 0.5 mean(ReLU(T (SM_prev - SMhat))^2)`` (Geng et al. 2024, Eq. 8, 9, 14), with
-    ``T`` the filtered trend of ``W1 = P - E - SRO + dSD`` (Eq. 10, 12, 13); the weights are the best
-    row of the paper's weight table. Both terms act on the min-max scaled target. Network and
+    ``T`` the filtered trend of ``W1 = P - E - SRO + dSD`` (Eq. 10, 12, 13); the weights are the
+    best row of the paper's weight table. Both terms act on the min-max scaled target. Network and
     schedule are those of ``lstm``. ``dSD`` is water released by snow, as the paper's text says; its
     code has the other sign, see :func:`xsm.water_balance`.
 

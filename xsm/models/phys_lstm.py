@@ -13,7 +13,7 @@ __all__ = ["PhysLSTM"]
 
 
 class PhysLSTM(PointLSTM):
-    """Predict each cell's soil moisture a step ahead from its forcing, guided by the balance with deep water.
+    """Predict each cell's soil moisture a step ahead, guided by the balance with deep water.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class PhysLSTM(PointLSTM):
     Notes
     -----
     ``L = 0.1 RMSE + 0.9 mean(ReLU(T (SM_prev - SMhat))^2)`` (Geng et al. 2024, Eq. 8, 9, 14), with
-    ``T`` the filtered trend of ``W2 = P - E - SRO + dSD - dSM2`` (Eq. 10-13); the weights are the best
-    row of the paper's weight table. Both terms act on the min-max scaled target. Network and
+    ``T`` the filtered trend of ``W2 = P - E - SRO + dSD - dSM2`` (Eq. 10-13); the weights are the
+    best row of the paper's weight table. Both terms act on the min-max scaled target. Network and
     schedule are those of ``lstm``. ``dSD`` is water released by snow, as the paper's text says; its
     code has the other sign, see :func:`xsm.water_balance`.
 
