@@ -1,0 +1,243 @@
+"""What the values of a flux mean: a rate, an amount for each time step, or a sum since 00 UTC."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import xarray as xr
+
+from xsm.exceptions import GridError, UnitsError, did_you_mean
+from xsm.grid import step_days, time_dim
+from xsm.typing import Array, FloatArray
+from xsm.units import Conversion, conversion, is_amount
+from xsm.variables.roles import PRODUCTS, Role
+
+__all__ = [
+    "Accumulation",
+    "accumulation_of",
+    "check_sign",
+    "flux_conversion",
+    "in_memory",
+    "sawtooth",
+]
+
+Accumulation: TypeAlias = Literal["step", "since_00", "rate", "daily_mean_rate"]
+
+_SAMPLE = 4096
+_DAYS = 60
+
+
+def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conversion:
+    """Return the change of a flux to its canonical rate, without the sign.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    name : str
+        The variable.
+    role : Role
+        Its role.
+    units : str
+        Its units.
+
+    Returns
+    -------
+    Conversion
+        To the canonical rate. Amounts for each time step are divided by the step.
+
+    Raises
+    ------
+    UnitsError
+        If units do not convert, or the values are, or may be, sums since 00 UTC.
+    """
+    if not is_amount(units, role.units):
+        return conversion(units, role.units, water=role.water)
+    meaning = accumulation_of(ds, name, role)
+    if meaning == "rate":
+        msg = (
+            f'accumulation="rate" is stated, but the units {units!r} are an amount. State a rate: '
+            f'ds["{name}"].attrs["units"] = "{role.units}", or another accumulation.'
+        )
+        raise UnitsError(msg)
+    if meaning == "since_00":
+        raise UnitsError(_since_00(name, "is stated or seen to be a sum since 00 UTC"))
+    days = 1.0 if meaning == "daily_mean_rate" else _step(ds[name], name, units)
+    return conversion(units, role.units, water=role.water, step_days=days)
+
+
+def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accumulation:
+    """Return what the amounts of a variable are.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    name : str
+        The variable, whose units are an amount.
+    role : Role, optional
+        Its role, by which the product is known.
+
+    Returns
+    -------
+    str
+        What the attribute ``accumulation`` of the variable or of the data set states; else what GRIB
+        or the product says; else ``"step"`` where the time step is a day or more; else what
+        the values in memory show.
+
+    Raises
+    ------
+    UnitsError
+        If the attribute has another value, or the step is below a day, nothing is stated and the
+        values are not in memory.
+    """
+    array = ds[name]
+    stated = array.attrs.get("accumulation", ds.attrs.get("accumulation"))
+    if stated is not None:
+        return _checked(str(stated))
+    if str(array.attrs.get("GRIB_stepType", "")).startswith("avg"):
+        return "daily_mean_rate"
+    said = {PRODUCTS.get(product) for product in (role.products(name) if role else ())}
+    if said == {"step"}:
+        return "step"
+    if _step(array, name, str(array.attrs.get("units"))) >= 1.0:
+        return "step"
+    if not in_memory(array):
+        raise UnitsError(
+            _since_00(
+                name,
+                "may be a sum since 00 UTC, as hourly ERA5-Land is; "
+                "that cannot be told without reading the data",
+            )
+        )
+    return "since_00" if sawtooth(array) else "step"
+
+
+def in_memory(array: xr.DataArray) -> bool:
+    """Tell whether values can be looked at without computing or loading.
+
+    Parameters
+    ----------
+    array : DataArray
+        Any array.
+
+    Returns
+    -------
+    bool
+        False for dask arrays and for files not yet loaded.
+    """
+    return isinstance(array.variable._data, np.ndarray) or (
+        array.chunks is None and bool(array.variable._in_memory)
+    )
+
+
+def sawtooth(array: xr.DataArray) -> bool:
+    """Tell whether values grow through each UTC day and fall after 00 UTC.
+
+    Parameters
+    ----------
+    array : DataArray (time, ...)
+        Values in memory, of a step below a day. At most 60 days, at about 24
+        positions of each other dimension, are looked at.
+
+    Returns
+    -------
+    bool
+        True where 95 % of the steps within days do not fall (in size), and 90 % of the steps after
+        00 UTC do, wherever the day's sum is not 0.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> hours = np.arange("2020-01-01T01", "2020-01-03T01", dtype="M8[h]").astype("M8[ns]")
+    >>> rain = np.tile(np.r_[np.zeros(8), np.ones(16)], 2)
+    >>> steps = xr.DataArray(rain, coords={"time": hours}, dims="time")
+    >>> sums = steps.copy(data=rain.reshape(2, 24).cumsum(1).ravel())
+    >>> sawtooth(steps), sawtooth(sums)
+    (False, True)
+    """
+    time = time_dim(array)
+    per_day = max(round(1 / step_days(array)), 1)
+    thin = {d: slice(None, None, max(n // 24, 1)) for d, n in array.sizes.items() if d != time}
+    head = array.isel({**thin, time: slice(None, _DAYS * per_day)}).transpose(time, ...)
+    values = abs(np.asarray(head.values, dtype=float).reshape(head.sizes[time], -1))
+    index: Any = head.indexes[time]
+    half = (index[1] - index[0]) / 2
+    days = np.asarray((index - half).floor("D"))  # the day in which each interval lies
+    resets = days[1:] != days[:-1]
+    rise, before = np.diff(values, axis=0), values[:-1]
+    within = rise[~resets][np.isfinite(rise[~resets])]
+    tolerance = 1e-6 * float(np.nanmax(values, initial=0.0))
+    after = (rise[resets] < -tolerance)[before[resets] > tolerance]
+    if not after.size or not within.size:
+        return False
+    return bool((within >= -tolerance).mean() > 0.95 and after.mean() > 0.9)
+
+
+def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
+    """Warn where values in memory contradict the sign that was assumed.
+
+    Parameters
+    ----------
+    array : DataArray
+        The variable as it is. Lazy arrays, and those that state ``positive``, are not looked at.
+    change : Conversion
+        To canonical unit and sign.
+    role : Role
+        The role, with its positive direction.
+    """
+    if not role.positive or "positive" in array.attrs or not in_memory(array):
+        return
+    values = _sample(np.asarray(array.variable._data)) * change.factor
+    values = values[np.isfinite(values) & (values != 0)]
+    if not values.size or values.mean() >= 0 or (values < 0).mean() <= 0.5:
+        return
+    other = {"up": "down", "down": "up"}[role.positive]
+    given = role.positive if change.factor < 0 else other
+    warnings.warn(
+        f"{role.name}: {(values < 0).mean():.0%} of the values of {array.name!r} are negative "
+        f"where {role.sign} is meant. If its positive values point {given}ward, say so: "
+        f'ds["{array.name}"].attrs["positive"] = "{given}"; if they are right, state '
+        f'"{other if given == role.positive else role.positive}" to silence this.',
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def _checked(stated: str) -> Accumulation:
+    """Return a stated accumulation, or raise with near misses."""
+    known = get_args(Accumulation)
+    if stated not in known:
+        msg = f"accumulation={stated!r} is stated. {did_you_mean(stated, known)}"
+        raise UnitsError(msg)
+    meaning: Accumulation = stated  # type: ignore[assignment]
+    return meaning
+
+
+def _step(array: xr.DataArray, name: str, units: str) -> float:
+    """Return the time step in days, or say why an amount needs it."""
+    try:
+        return step_days(array)
+    except GridError as error:
+        msg = (
+            f"The units {units!r} are an amount for each time step, and there is no uniform step to "
+            f"divide by: {error} Where values are the daily mean of a month, as in monthly ERA5-Land: "
+            f'ds["{name}"].attrs["accumulation"] = "daily_mean_rate".'
+        )
+        raise UnitsError(msg) from error
+
+
+def _since_00(name: str, what: str) -> str:
+    """Say how to go on with sums since 00 UTC."""
+    return (
+        f"{name!r} {what}. Type xsm.daily(ds) for daily totals "
+        f'(xsm.daily(ds, accumulation="since_00") where it cannot be told), or, if each value is the '
+        f'amount of its own step: ds["{name}"].attrs["accumulation"] = "step".'
+    )
+
+
+def _sample(values: Array) -> FloatArray:
+    """Return about 4,096 values taken evenly."""
+    return np.asarray(values.flat[:: max(values.size // _SAMPLE, 1)], dtype=float)

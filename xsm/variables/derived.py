@@ -1,0 +1,117 @@
+"""Variables that a data set lacks, made of others: wind speed, specific humidity, sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["RECIPES", "saturation_vapour_pressure", "specific_humidity"]
+
+_EPSILON = 287.0597 / 461.5250
+"""Gas constant of dry air over that of water vapour (IFS documentation)."""
+
+
+def saturation_vapour_pressure(temperature: xr.DataArray) -> xr.DataArray:
+    """Return the saturation vapour pressure over water.
+
+    Parameters
+    ----------
+    temperature : DataArray
+        K. With the dew point, the result is the vapour pressure itself.
+
+    Returns
+    -------
+    DataArray
+        Pa. Lazy where the input is; NaN stays NaN.
+
+    Notes
+    -----
+    Tetens' formula as in the IFS (ECMWF 2016, Part IV, Eq. 7.5)::
+
+        e_s = 611.21 exp(17.502 (T - 273.16) / (T - 32.19))
+
+    References
+    ----------
+    ECMWF (2016). IFS Documentation CY41R2, Part IV: Physical Processes.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> float(saturation_vapour_pressure(xr.DataArray(273.16)))
+    611.21
+    """
+    exponent = 17.502 * (temperature - 273.16) / (temperature - 32.19)
+    grown: xr.DataArray = xr.apply_ufunc(np.exp, exponent, dask="allowed")
+    return 611.21 * grown
+
+
+def specific_humidity(vapour_pressure: xr.DataArray, pressure: xr.DataArray) -> xr.DataArray:
+    """Return the specific humidity of moist air.
+
+    Parameters
+    ----------
+    vapour_pressure : DataArray
+        Pa.
+    pressure : DataArray
+        Air pressure, Pa.
+
+    Returns
+    -------
+    DataArray
+        kg kg-1. Lazy where the input is; NaN stays NaN.
+
+    Notes
+    -----
+    ``q = eps e / (p - (1 - eps) e)`` with ``eps = R_dry / R_vap = 0.62198`` (ECMWF 2016, Part IV,
+    Eq. 7.4).
+
+    References
+    ----------
+    ECMWF (2016). IFS Documentation CY41R2, Part IV: Physical Processes.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> round(float(specific_humidity(xr.DataArray(1000.0), xr.DataArray(1e5))), 6)
+    0.006243
+    """
+    return _EPSILON * vapour_pressure / (pressure - (1 - _EPSILON) * vapour_pressure)
+
+
+def _speed(east: xr.DataArray, north: xr.DataArray) -> xr.DataArray:
+    """Return the speed of two components."""
+    speed: xr.DataArray = xr.apply_ufunc(np.hypot, east, north, dask="allowed")
+    return speed
+
+
+def _from_dew_point(dew_point: xr.DataArray, pressure: xr.DataArray) -> xr.DataArray:
+    """Return the specific humidity of dew point and pressure."""
+    return specific_humidity(saturation_vapour_pressure(dew_point), pressure)
+
+
+def _from_relative(
+    relative: xr.DataArray, temperature: xr.DataArray, pressure: xr.DataArray
+) -> xr.DataArray:
+    """Return the specific humidity of relative humidity, temperature and pressure."""
+    return specific_humidity(relative * saturation_vapour_pressure(temperature), pressure)
+
+
+def _sum(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
+    """Return the sum of two fluxes."""
+    return first + second
+
+
+RECIPES: tuple[tuple[str, tuple[str, ...], Callable[..., xr.DataArray]], ...] = (
+    ("wind_speed", ("eastward_wind", "northward_wind"), _speed),
+    ("specific_humidity", ("dew_point_temperature", "surface_pressure"), _from_dew_point),
+    (
+        "specific_humidity",
+        ("relative_humidity", "air_temperature", "surface_pressure"),
+        _from_relative,
+    ),
+    ("precipitation", ("rainfall", "snowfall"), _sum),
+    ("runoff", ("surface_runoff", "subsurface_runoff"), _sum),
+)
+"""Role, the roles it is made of, and how; the first that the data allow is used."""

@@ -1,0 +1,128 @@
+"""The table of variables as text and as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from xsm.variables.layers import describe
+from xsm.variables.roles import METEOROLOGY, ROLES
+
+if TYPE_CHECKING:
+    from xsm.variables.table import Variable, VariableTable
+
+__all__ = ["as_html", "as_text"]
+
+_MANY = 6  # layers of one variable that are shown one by one
+_HEAD = ("role", "variable", "found by", "units", "canonical", "sign", "depth")
+_CORE = (*METEOROLOGY, "evaporation", "surface_runoff", "snow_water_equivalent", "soil_moisture")
+
+_STYLE = """<style>
+.xsm-table {font-size: 0.85em;
+  color: var(--jp-content-font-color0, var(--pst-color-text-base, inherit));}
+.xsm-table table {border-collapse: collapse;}
+.xsm-table th, .xsm-table td {text-align: left; padding: 0.2em 0.8em 0.2em 0; vertical-align: top;
+  background: transparent; border: 0;}
+.xsm-table th {border-bottom: 1px solid rgba(128, 128, 128, 0.6); font-weight: 600;}
+.xsm-table tbody tr + tr td {border-top: 1px solid rgba(128, 128, 128, 0.18);}
+.xsm-table td:nth-child(2), .xsm-table code {font-family: monospace;}
+.xsm-table .xsm-dim {opacity: 0.65;}
+.xsm-table .xsm-wrong {border-left: 3px solid #d9822b; padding-left: 0.6em; margin: 0.3em 0;
+  white-space: pre-wrap; max-width: 60em;}
+</style>"""
+
+
+def as_text(table: VariableTable) -> str:
+    """Return the table of variables as text.
+
+    Parameters
+    ----------
+    table : VariableTable
+        What was found.
+
+    Returns
+    -------
+    str
+        A line for each variable, then what is wrong, remarks, and what is missing.
+    """
+    rows = [_HEAD, *_rows(table)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    lines = ["<xsm.VariableTable>"]
+    lines += [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    lines += [f"! {role}: {text}" for role, text in table.problems.items()]
+    lines += [f"* {role}: {text}" for role, text in table.notes.items()]
+    missing = _missing(table)
+    return "\n".join([*lines, f"not found: {missing}"] if missing else lines)
+
+
+def as_html(table: VariableTable) -> str:
+    """Return the table of variables as HTML.
+
+    Parameters
+    ----------
+    table : VariableTable
+        What was found.
+
+    Returns
+    -------
+    str
+        A fragment for notebooks, in the colours of the page; all text is escaped.
+    """
+    head = "".join(f"<th>{escape(text)}</th>" for text in _HEAD)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in _rows(table))
+    remarks = [*table.problems.items(), *table.notes.items()]
+    notes = "".join(
+        f'<div class="xsm-wrong"><b>{escape(role)}</b>: {escape(text)}</div>'
+        for role, text in remarks
+    )
+    missing = _missing(table)
+    left = f'<div class="xsm-dim">not found: {escape(missing)}</div>' if missing else ""
+    return (
+        f'{_STYLE}<div class="xsm-table"><div class="xsm-dim">xsm.VariableTable</div>'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}{left}</div>"
+    )
+
+
+def _cell(text: str) -> str:
+    """Return a cell of the table."""
+    return f"<td>{escape(text)}</td>"
+
+
+def _rows(table: VariableTable) -> list[tuple[str, ...]]:
+    """Return the cells of each variable, the role named once."""
+    rows = []
+    for role in table.roles:
+        layers = table.layers(role)
+        if len(layers) > _MANY and layers[0].dim is not None:
+            rows.append(_together(role, layers))
+        else:
+            rows += [_row(role if i == 0 else "", v) for i, v in enumerate(layers)]
+    return rows
+
+
+def _together(role: str, layers: tuple[Variable, ...]) -> tuple[str, ...]:
+    """Return the cells of one variable with many layers."""
+    first, last = layers[0], layers[-1]
+    row = list(_row(role, first))
+    row[1] = f"{first.name}[{first.dim}: {len(layers)}]"
+    if first.depth and last.depth:
+        row[-1] = describe((first.depth[0], last.depth[1]))
+    return tuple(row)
+
+
+def _row(role: str, variable: Variable) -> tuple[str, ...]:
+    """Return the cells of one variable."""
+    about = ROLES[variable.role]
+    name = variable.name if isinstance(variable.name, str) else ", ".join(variable.name)
+    if variable.dim is not None:
+        name = f"{name}[{variable.dim}={variable.index}]"
+    turned = " (turned)" if variable.conversion.factor < 0 else ""
+    depth = describe(variable.depth) or ("?" if variable.role == "soil_moisture" else "")
+    return (role, name, variable.how, variable.units, about.units, about.sign + turned, depth)
+
+
+def _missing(table: VariableTable) -> str:
+    """Return the roles of fit and of the water balance that were not found."""
+    return ", ".join(r for r in _CORE if r not in table.found and r not in table.problems)

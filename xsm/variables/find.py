@@ -1,0 +1,249 @@
+"""Find which variable of a data set has which role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+from xsm.exceptions import MissingVariableError, UnitsError, UnknownNameError, did_you_mean
+from xsm.units import Conversion, conversion, dequantify
+from xsm.variables.amounts import check_sign, flux_conversion
+from xsm.variables.derived import RECIPES
+from xsm.variables.layers import Bounds, depth_dim, dim_bounds, layer_bounds
+from xsm.variables.matching import Match, match
+from xsm.variables.roles import ROLES, Role
+from xsm.variables.table import Variable, VariableTable, part_names
+
+__all__ = ["find_variables"]
+
+
+def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> VariableTable:
+    """Find which variable of a data set is what, without computing anything.
+
+    A role is found by override, then by ``standard_name``, then by a known name of a product. Where
+    several variables share a ``standard_name``, those of a known name come first, in the order of
+    the table; where several known names are there, the role's own name comes first, then names
+    of one product in the order of the table; otherwise the role is ambiguous and needs an override.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data of any product; pint quantities are allowed.
+    overrides : mapping of str to str, optional
+        Role to the name of a variable.
+
+    Returns
+    -------
+    VariableTable
+        What was found, with units, sign and depth. Only coordinates of time and depth are read,
+        and a small sample of fluxes that are in memory, to check their sign and accumulation.
+
+    Raises
+    ------
+    UnknownNameError
+        If an override names no role.
+    MissingVariableError
+        If an override names no variable.
+
+    Warns
+    -----
+    UserWarning
+        If values in memory contradict the sign of their product.
+
+    Notes
+    -----
+    Attributes of the data steer what cannot be seen: ``accumulation`` (of a variable or of
+    the data set: ``"step"``, ``"since_00"``, ``"rate"``, ``"daily_mean_rate"``), ``positive``
+    (``"up"`` or ``"down"``: where positive values of a flux point), ``layer_edges_m`` (bounds of
+    the layers of a variable, from the surface down).
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> days = np.arange("2020-01-01", "2020-01-03", dtype="M8[ns]")
+    >>> ds = xr.Dataset({"tp": ("time", [0.001, 0.002], {"units": "m"})}, {"time": days})
+    >>> table = find_variables(ds)
+    >>> table["precipitation"].how
+    'alias'
+    >>> table.array(ds, "precipitation").values
+    array([1., 2.])
+    """
+    ds, _ = dequantify(ds)
+    chosen = _checked(ds, overrides or {})
+    finder = _Finder(ds)
+    for name, found in match(ds, chosen).items():
+        finder.add(ROLES[name], found)
+    finder.derive()
+    names = {str(n): str(v.attrs.get("units", "")) for n, v in ds.variables.items()}
+    return VariableTable(
+        {role: finder.found[role] for role in ROLES if role in finder.found},
+        finder.others,
+        finder.problems,
+        names,
+        finder.faults,
+        finder.notes,
+    )
+
+
+def _checked(ds: xr.Dataset, overrides: Mapping[str, str]) -> dict[str, str]:
+    """Refuse overrides of unknown roles or variables, all in one error."""
+    roles = [f"{r!r} is no role. {did_you_mean(r, ROLES)}" for r in overrides if r not in ROLES]
+    names = [
+        f"{r}={n!r} is no variable of the data. {did_you_mean(n, map(str, ds.variables))}"
+        for r, n in overrides.items()
+        if n not in ds.variables
+    ]
+    if roles:
+        raise UnknownNameError(" ".join(["variables=:", *roles, *names]))
+    if names:
+        raise MissingVariableError(" ".join(["variables=:", *names]))
+    return dict(overrides)
+
+
+class _Finder:
+    """Collect what was found, role by role."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self.ds = ds
+        self.found: dict[str, tuple[Variable, ...]] = {}
+        self.others: dict[str, Variable] = {}
+        self.problems: dict[str, str] = {}
+        self.faults: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
+
+    def add(self, role: Role, found: Match) -> None:
+        """Resolve units, signs and layers of the variables of a role."""
+        if found.problem:
+            self.problems[role.name] = found.problem
+        resolved: list[Variable] = []
+        for name in (*found.names, *found.others):
+            try:
+                resolved.extend(self._resolve(role, name, found.how))
+            except UnitsError as error:
+                self.faults[name] = str(error)
+        mine = [v for v in resolved if v.name in found.names]
+        kept = _without_overlap(mine, first=found.how == "override")
+        for variable in resolved:
+            if variable not in kept:
+                self.others.setdefault(str(variable.name), variable)
+        if kept:
+            self.found[role.name] = tuple(kept)
+            if role.name == "soil_moisture" and any(v.depth is None for v in kept):
+                self.notes[role.name] = _unknown_bounds(self.ds, kept[0])
+        elif found.names:
+            self.problems[role.name] = self.faults[found.names[0]]
+
+    def derive(self) -> None:
+        """Add what can be made of other variables."""
+        for role, parts, _ in RECIPES:
+            names = part_names(self.found, parts)
+            if role not in self.found and role not in self.problems and names is not None:
+                self.found[role] = (Variable(role, names, "derived", ROLES[role].units),)
+
+    def _resolve(self, role: Role, name: str, how: str) -> list[Variable]:
+        """Return the variables, one for each layer, that a variable of the data holds."""
+        units = self._units(role, name)
+        dim = depth_dim(self.ds, name) if role.layered else None
+        layers: list[tuple[int | None, Bounds]]
+        if dim is None:
+            layers = [(None, layer_bounds(self.ds, name, role) if role.layered else None)]
+        else:
+            layers = [*dim_bounds(self.ds, name, dim)]
+        return [
+            Variable(
+                role.name, name, how, units, self._convert(role, name, units, depth), depth, dim, i
+            )
+            for i, depth in layers
+        ]
+
+    def _units(self, role: Role, name: str) -> str:
+        """Return the units of a variable; those of maps and of pure numbers may be missing."""
+        units = self.ds[name].attrs.get("units")
+        if units is not None:
+            return str(units)
+        free = role.static or (role.units in {"1", "%"} and not role.needs_units)
+        if free:
+            self.notes[role.name] = f"{name!r} has no units; {role.units!r} is assumed."
+            return role.units
+        msg = (
+            f"{name!r} has no units, and {role.units!r} or what converts to it is needed. "
+            f'Type ds["{name}"].attrs["units"] = "{role.units}".'
+        )
+        raise UnitsError(msg)
+
+    def _convert(self, role: Role, name: str, units: str, depth: Bounds) -> Conversion:
+        """Return the change of a variable to canonical unit and sign."""
+        if role.kind == "categorical":
+            return Conversion()
+        array = self.ds[name]
+        try:
+            change = self._change(role, name, units, depth)
+        except UnitsError as error:
+            msg = f"found as {name!r} in {units!r}, {role.units!r} is needed. {error}"
+            raise UnitsError(msg) from error
+        change = change.then(Conversion(float(_sign(array, role))))
+        check_sign(array, change, role)
+        return change
+
+    def _change(self, role: Role, name: str, units: str, depth: Bounds) -> Conversion:
+        """Return the change of units without the sign."""
+        if role.flux:
+            return flux_conversion(self.ds, name, role, units)
+        thickness = depth[1] - depth[0] if depth else None
+        if role.layered and role.water and thickness is None and _is_column(units, role):
+            msg = (
+                f"{units!r} is water in a layer, and the layer's bounds are unknown. Give them in m: "
+                f'ds["{name}"].attrs["layer_edges_m"] = [0.0, 0.1].'
+            )
+            raise UnitsError(msg)
+        return conversion(units, role.units, water=role.water, thickness=thickness)
+
+
+def _is_column(units: str, role: Role) -> bool:
+    """Tell whether units are an amount of water in a layer."""
+    try:
+        conversion(units, role.units, water=True)
+    except UnitsError:
+        conversion(units, role.units, water=True, thickness=1.0)
+        return True
+    return False
+
+
+def _sign(array: xr.DataArray, role: Role) -> int:
+    """Return the sign by the attribute ``positive``, else by the product."""
+    stated = array.attrs.get("positive")
+    if not role.positive or stated is None:
+        return role.product_sign(str(array.name))
+    if stated not in {"up", "down"}:
+        msg = (
+            f'positive={stated!r} is stated for {array.name!r}; "up" or "down" is needed. '
+            f'Type ds["{array.name}"].attrs["positive"] = "{role.positive}".'
+        )
+        raise UnitsError(msg)
+    return 1 if stated == role.positive else -1
+
+
+def _without_overlap(variables: list[Variable], *, first: bool) -> list[Variable]:
+    """Return layers from the top down, each below the last; the thinner one where two overlap."""
+    if first and variables and variables[0].dim is None:  # an override is one variable
+        return variables[:1]
+    known = sorted((v for v in variables if v.depth), key=lambda v: v.depth or (0.0, 0.0))
+    if not known:
+        return variables
+    kept: list[Variable] = []
+    for variable in known:
+        top = variable.depth[0] if variable.depth else 0.0
+        if not kept or top >= (kept[-1].depth or (0.0, 0.0))[1] - 1e-6:
+            kept.append(variable)
+    return kept
+
+
+def _unknown_bounds(ds: xr.Dataset, variable: Variable) -> str:
+    """Say how to give the bounds of layers."""
+    count = 1 if variable.dim is None else ds.sizes[variable.dim]
+    edges = ", ".join(["0.0", "0.1", "..."][: count + 1])
+    return (
+        f"the bounds of the layers of {variable.name!r} are unknown. Give {count + 1} edges in m: "
+        f'ds["{variable.name}"].attrs["layer_edges_m"] = [{edges}].'
+    )

@@ -1,0 +1,236 @@
+"""Layers of soil: which dimension is depth, and the bounds of each layer in m, positive down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xsm.exceptions import UnitsError
+from xsm.typing import FloatArray
+from xsm.units import conversion
+from xsm.variables.roles import Role
+
+__all__ = ["Bounds", "depth_dim", "dim_bounds", "layer_bounds"]
+
+Bounds = tuple[float, float] | None
+
+_DEPTH_NAME = re.compile(
+    r"^(\w*_)?(depth|layers?|horizons?|lev|level|levels|z)\d*$|^depth\w*$|^(s|sol)depth\w*$",
+    re.IGNORECASE,
+)
+_IN_NAME = re.compile(r"(\d+)[_-](\d+)\s?cm", re.IGNORECASE)
+_FACTORS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+
+
+def depth_dim(ds: xr.Dataset, name: str) -> str | None:
+    """Return the dimension along which a variable holds layers.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    name : str
+        A variable.
+
+    Returns
+    -------
+    str or None
+        The dimension whose coordinate is a depth (``axis``, ``positive`` or ``standard_name``), or
+        that is named like one, or along which a variable ``*depth*`` with units of length lies.
+    """
+    for dim in map(str, ds[name].dims):
+        if _is_depth(ds, dim):
+            return dim
+    return None
+
+
+def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
+    """Return position and bounds of each layer along a dimension, from the top down.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    name : str
+        A variable with the dimension.
+    dim : str
+        The dimension of its layers.
+
+    Returns
+    -------
+    list of (int, tuple of float or None)
+        Bounds in m, positive down. They come from, first found: the attribute ``layer_edges_m``
+        of the variable (numbers from the surface down), the CF bounds of the coordinate, variables
+        ``*top`` and ``*bottom`` along the dimension with units, or the coordinate read as the
+        midpoints of layers that fill the ground from the surface without gaps. None where none
+        of these fits. Only coordinates are read.
+    """
+    size = ds.sizes[dim]
+    pairs = (
+        _stated(ds[name], size)
+        or _cf_bounds(ds, dim)
+        or _tops_bottoms(ds, dim)
+        or _midpoints(ds, dim)
+    )
+    if pairs is None:
+        depths = _depths(ds, dim)
+        order = range(size) if depths is None else np.argsort(depths, kind="stable").tolist()
+        return [(int(i), None) for i in order]
+    return sorted(enumerate(pairs), key=lambda item: item[1] or (0.0, 0.0))
+
+
+def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
+    """Return the bounds of a variable that is one layer.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    name : str
+        A variable.
+    role : Role
+        Its role, whose table knows the layers of products.
+
+    Returns
+    -------
+    tuple of float or None
+        Top and bottom in m, positive down. They come from, first found: the attribute
+        ``layer_edges_m`` (two numbers), the attributes ``layer_top_cm`` and ``layer_bottom_cm`` (or
+        ``_m``, ``_mm``), the table of aliases, GRIB levels in cm, a name such as ``0_10cm``.
+    """
+    array = ds[name]
+    stated = _stated(array, 1)
+    if stated:
+        return stated[0]
+    for unit, factor in _FACTORS.items():
+        keys = (f"layer_top_{unit}", f"layer_bottom_{unit}")
+        if all(key in array.attrs for key in keys):
+            return _metres(array.attrs[keys[0]], array.attrs[keys[1]], factor)
+    if name in role.layers:
+        return role.layers[name]
+    if array.attrs.get("GRIB_typeOfLevel") == "depthBelowLandLayer" and (
+        {"GRIB_topLevel", "GRIB_bottomLevel"} <= set(array.attrs)
+    ):
+        return _metres(array.attrs["GRIB_topLevel"], array.attrs["GRIB_bottomLevel"], 0.01)
+    found = _IN_NAME.search(name)
+    return _metres(found[1], found[2], 0.01) if found else None
+
+
+def _metres(top: Any, bottom: Any, factor: float) -> tuple[float, float]:
+    """Return top and bottom in m, without binary dust."""
+    return round(float(top) * factor, 9), round(float(bottom) * factor, 9)
+
+
+def _is_depth(ds: xr.Dataset, dim: str) -> bool:
+    """Tell whether a dimension is depth in the soil."""
+    if dim in ds.coords:
+        coordinate = ds[dim]
+        if coordinate.dtype.kind == "M" or dim in _horizontal(coordinate):
+            return False
+        attrs = coordinate.attrs
+        if attrs.get("standard_name") == "depth" or attrs.get("axis") == "Z":
+            return True
+        if attrs.get("positive") in {"up", "down"}:
+            return True
+    return bool(_DEPTH_NAME.match(dim)) or _sensor_depth(ds, dim) is not None
+
+
+def _horizontal(coordinate: xr.DataArray) -> set[str]:
+    """Return the coordinate's own name where its axis is horizontal."""
+    return {str(coordinate.name)} if coordinate.attrs.get("axis") in {"X", "Y", "T"} else set()
+
+
+def _sensor_depth(ds: xr.Dataset, dim: str) -> str | None:
+    """Return the variable that holds the depth of each sensor along a dimension."""
+    for name, variable in ds.variables.items():
+        if variable.dims == (dim,) and "depth" in str(name).lower() and "units" in variable.attrs:
+            return str(name)
+    return None
+
+
+def _read(ds: xr.Dataset, name: str, units: object = None) -> FloatArray | None:
+    """Read a small coordinate in m; None where its units are missing or no length."""
+    variable = ds.variables[name]
+    units = variable.attrs.get("units", units)
+    if units is None or variable.dtype.kind not in "iuf":
+        return None
+    try:
+        change = conversion(str(units), "m")
+    except UnitsError:
+        return None
+    values = variable.data
+    if hasattr(
+        values, "dask"
+    ):  # a coordinate of a Zarr store; the scheduler of the data stays idle
+        values = values.compute(scheduler="synchronous")
+    return np.round(np.asarray(values, dtype=float) * change.factor, 9)
+
+
+def _stated(array: xr.DataArray, size: int) -> list[Bounds] | None:
+    """Return the bounds that the attribute ``layer_edges_m`` states."""
+    edges = array.attrs.get("layer_edges_m")
+    if edges is None or np.size(edges) != size + 1:
+        return None
+    values = [float(edge) for edge in np.ravel(edges)]
+    return list(zip(values[:-1], values[1:], strict=True))
+
+
+def _cf_bounds(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
+    """Return the bounds of the depth coordinate by CF."""
+    if dim not in ds.coords:
+        return None
+    coordinate = ds[dim]
+    name = coordinate.attrs.get("bounds", coordinate.encoding.get("bounds"))
+    if name is None or name not in ds.variables or ds.variables[name].ndim != 2:
+        return None
+    values = _read(ds, name, coordinate.attrs.get("units"))
+    return None if values is None else _pairs(values[:, 0], values[:, 1])
+
+
+def _tops_bottoms(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
+    """Return the bounds that two variables along the dimension hold."""
+    along = [str(n) for n, v in ds.variables.items() if v.dims == (dim,)]
+    for top in along:
+        bottom = re.sub(r"top", "bottom", top)
+        if bottom != top and bottom in along:
+            tops, bottoms = _read(ds, top), _read(ds, bottom)
+            if tops is not None and bottoms is not None:
+                return _pairs(tops, bottoms)
+    return None
+
+
+def _pairs(tops: FloatArray, bottoms: FloatArray) -> list[Bounds]:
+    """Return (top, bottom) of each layer, positive down."""
+    lower, upper = np.minimum(abs(tops), abs(bottoms)), np.maximum(abs(tops), abs(bottoms))
+    return list(zip(lower.tolist(), upper.tolist(), strict=True))
+
+
+def _depths(ds: xr.Dataset, dim: str) -> FloatArray | None:
+    """Return the depth of each position in m, positive down."""
+    name = dim if dim in ds.coords else _sensor_depth(ds, dim)
+    values = None if name is None else _read(ds, name)
+    return None if values is None else abs(values)
+
+
+def _midpoints(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
+    """Return the layers without gaps from the surface that have these midpoints, if there are."""
+    depths = _depths(ds, dim)
+    if depths is None:
+        return None
+    pairs: list[tuple[float, float] | None] = [None] * depths.size
+    top = 0.0
+    for i in np.argsort(depths, kind="stable"):
+        bottom = round(float(2 * depths[i] - top), 9)
+        if not bottom > top:
+            return None
+        pairs[i], top = (top, bottom), bottom
+    return pairs
+
+
+def describe(bounds: Sequence[float] | None) -> str:
+    """Return bounds as text in m."""
+    return "" if bounds is None else f"{bounds[0]:g}-{bounds[1]:g} m"

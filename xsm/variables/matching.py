@@ -1,0 +1,143 @@
+"""Match variables to roles by override, ``standard_name`` and alias; units are not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import xarray as xr
+
+from xsm.variables.layers import depth_dim
+from xsm.variables.roles import ROLES, Role
+
+__all__ = ["Match", "match"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The variables of a role.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The choice; several where the role has layers.
+    how : str
+        ``"override"``, ``"standard_name"`` or ``"alias"``.
+    others : tuple of str
+        Variables of the role that are not the choice.
+    problem : str
+        Why there is no choice, or empty.
+    """
+
+    names: tuple[str, ...]
+    how: str
+    others: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
+    """Return the variables of each role.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    chosen : mapping of str to str
+        Role to variable, by the user.
+
+    Returns
+    -------
+    dict of str to Match
+        Roles for which anything was found. Coordinates and bounds never match.
+    """
+    free = [name for name in _candidates(ds) if name not in chosen.values()]
+    by_name = _by_standard_name(ds, free)
+    matches: dict[str, Match] = {}
+    claimed = {name for names in by_name.values() for name in names}
+    for role in ROLES.values():
+        named = by_name.get(role.name, [])
+        known = [n for n in role.names if n in free and n not in claimed and _counts(ds, role, n)]
+        found = _choose(ds, role, named, known)
+        if role.name in chosen:
+            others = (*found.names, *found.others) if found else ()
+            matches[role.name] = _override(role, chosen[role.name], others)
+        elif found:
+            matches[role.name] = found
+        if found:
+            claimed |= {*found.names, *found.others}
+    return matches
+
+
+def _override(role: Role, name: str, others: tuple[str, ...]) -> Match:
+    """Return the user's choice; layers that were found besides stay known by name."""
+    return Match((name,), "override", others if role.layered else ())
+
+
+def _candidates(ds: xr.Dataset) -> list[str]:
+    """Return the data variables that are no bounds and no grid mapping."""
+    helpers: set[str] = set()
+    for variable in ds.variables.values():
+        for key in ("bounds", "grid_mapping", "climatology"):
+            helpers.add(str(variable.attrs.get(key, variable.encoding.get(key))))
+    return [str(name) for name in ds.data_vars if str(name) not in helpers]
+
+
+def _by_standard_name(ds: xr.Dataset, free: list[str]) -> dict[str, list[str]]:
+    """Return the variables that their ``standard_name`` gives to a role."""
+    import cf_xarray  # noqa: F401  # registers .cf
+
+    found: dict[str, list[str]] = {}
+    for standard_name, names in ds.cf.standard_names.items():
+        roles = [role for role in ROLES.values() if standard_name in role.standard_names]
+        for name in names:
+            if roles and name in free:
+                owner = next((role for role in roles if name in role.names), roles[0])
+                found.setdefault(owner.name, []).append(str(name))
+    return found
+
+
+def _counts(ds: xr.Dataset, role: Role, name: str) -> bool:
+    """Tell whether an alias counts beside the other variables."""
+    return role.unless.get(name) not in ds.data_vars
+
+
+def _choose(ds: xr.Dataset, role: Role, named: list[str], known: list[str]) -> Match | None:
+    """Choose among the variables of a role: by ``standard_name`` first, then by alias."""
+    if named:
+        aliases = [name for name in role.names if name in named]
+        how, names = "standard_name", aliases or named
+        others = [*(n for n in named if n not in names), *known]
+    elif known:
+        how, names, others = "alias", known, []
+    else:
+        return None
+    if role.layered:
+        names = _one_product(ds, role, names)
+        others += [n for n in (*named, *known) if n not in names and n not in others]
+        return Match(tuple(names), how, tuple(others))
+    return _best(role, names, others, how)
+
+
+def _one_product(ds: xr.Dataset, role: Role, names: list[str]) -> list[str]:
+    """Return the layers of the product that has most of them; a depth dimension alone is all."""
+    deep = [name for name in names if depth_dim(ds, name) is not None]
+    if deep:
+        return deep[:1]
+    counts = {p: [n for n in ns if n in names] for p, ns in role.aliases.items()}
+    best = max(counts.values(), key=len)
+    return best or names
+
+
+def _best(role: Role, names: list[str], others: list[str], how: str) -> Match:
+    """Return the one variable of a role, or the problem that there are several."""
+    first = names[0]
+    alone = len(names) == 1 or first == role.name
+    together = any(set(names) <= set(listed) for listed in role.aliases.values())
+    if alone or together:
+        return Match((first,), how, (*names[1:], *others))
+    shown = ", ".join(map(repr, names))
+    problem = (
+        f'several variables fit: {shown}. Type variables={{"{role.name}": "{first}"}}, '
+        "or drop the others."
+    )
+    return Match((), how, (*names, *others), problem)
