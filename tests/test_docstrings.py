@@ -2,7 +2,7 @@
 
 The checks stand in ``[tool.numpydoc_validation]`` of pyproject.toml. Functions that a module lists
 in ``__all__`` pass all of them, classes all but the example; methods and properties need a summary,
-and so do exceptions, mappings and protocols, which nobody calls.
+and so do exceptions, mappings, protocols and abstract classes, which nobody calls.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def checks_of(value: object) -> frozenset[str]:
     """Return the checks that hold for a function or a class."""
     if not inspect.isclass(value):
         return CHECKS
-    protocol = getattr(value, "_is_protocol", False)
-    return SUMMARY if protocol or issubclass(value, BaseException | dict) else CHECKS - {"EX01"}
+    abstract = inspect.isabstract(value) or getattr(value, "_is_protocol", False)
+    return SUMMARY if abstract or issubclass(value, BaseException | dict) else CHECKS - {"EX01"}
 
 
 def problems(path: str, checks: frozenset[str]) -> list[str]:

@@ -1,9 +1,10 @@
-"""The README is true: its Python runs, its commands are those of CI, its links lead somewhere."""
+"""README and CONTRIBUTING are true: their Python runs, commands are those of CI, links lead on."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ import xsm
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def fenced(language: str) -> list[str]:
-    """Return the README's blocks of a language, padded so that errors show the README's lines."""
-    blocks = re.finditer(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    return ["\n" * README.count("\n", 0, b.start(1)) + b[1] for b in blocks]
+def fenced(language: str, page: str = README) -> list[str]:
+    """Return a page's blocks of a language, padded so that errors show the page's lines."""
+    blocks = re.finditer(rf"^ *```{language}\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
+    return ["\n" * page.count("\n", 0, b.start(1)) + textwrap.dedent(b[1]) for b in blocks]
 
 
 def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,6 +38,15 @@ def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert {"model", "persistence", "climatology"} <= set(names["scores"]["source"].values)
     assert list(names["audit"]["trend"].values) == ["change", "level"]
     assert (tmp_path / "forecast.zarr").is_dir()
+
+
+def test_the_model_of_the_contributing_page_trains() -> None:
+    names: dict[str, Any] = {}
+    (block,) = fenced("python", CONTRIBUTING)
+    with xsm.set_options(progress=False):
+        exec(compile(block, "CONTRIBUTING.md", "exec"), names)
+    assert names["fitted"].name == "Perceptron"
+    assert names["fitted"].parameters["hidden_size"] == 16
 
 
 def test_there_are_two_commands_of_one_line() -> None:
@@ -71,9 +82,13 @@ def test_ci_takes_the_install_command_from_the_readme() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if not t.startswith("http")]
-    missing = [t for t in targets if not (ROOT / t).exists()]
-    assert targets
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    missing = [
+        (page.name, target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+        if not target.startswith("http") and not (page.parent / target).exists()
+    ]
     assert missing == []
 
 
