@@ -47,14 +47,12 @@ _SPELLINGS = {
     "deg_c": "degC",
     "celsius": "degC",
     "degrees celsius": "degC",
-    "degree celsius": "degC",
     "degrees_celsius": "degC",
     "degree_c": "degC",
-    "degrees_c": "degC",
     "degf": "degF",
     "deg f": "degF",
     "degrees_fahrenheit": "degF",
-    "kelvin": "kelvin",
+    "kelvin": "kelvin",  # pint knows it in lower case only
     "mb": "millibar",
 }
 """Spellings that pint does not read, or reads as something else (C is its coulomb)."""

@@ -25,8 +25,11 @@ __all__ = [
 
 Accumulation: TypeAlias = Literal["step", "since_00", "rate", "daily_mean_rate"]
 
-_SAMPLE = 4096
-_DAYS = 60
+_SAMPLE = 4096  # values that are looked at for their sign
+_DAYS = 60  # days that are looked at for a sawtooth
+_WITHIN = 0.85  # share of steps within days that do not fall, in a sawtooth (dew lets some fall)
+_AFTER = 0.9  # share of steps after 00 UTC that fall
+_NEGATIVE = 0.5  # share of negative values that contradicts a sign
 
 
 def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conversion:
@@ -83,9 +86,9 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     Returns
     -------
     str
-        What the attribute ``accumulation`` of the variable or of the data set states; else what GRIB
-        or the product says; else ``"step"`` where the time step is a day or more; else what
-        the values in memory show.
+        What the attribute ``accumulation`` of the variable or of the data set states; else what
+        GRIB or the product says; else ``"step"`` where the time step is a day or more; else
+        what the values in memory show.
 
     Raises
     ------
@@ -145,14 +148,14 @@ def sawtooth(array: xr.DataArray) -> bool:
     Returns
     -------
     bool
-        True where 95 % of the steps within days do not fall (in size), and 90 % of the steps after
-        00 UTC do, wherever the day's sum is not 0.
+        True where 85 % of the steps within days do not fall (in size), and 90 % of the steps after
+        00 UTC do, counted where the value before the step is not 0.
 
     Examples
     --------
     >>> import numpy as np, xarray as xr
     >>> hours = np.arange("2020-01-01T01", "2020-01-03T01", dtype="M8[h]").astype("M8[ns]")
-    >>> rain = np.tile(np.r_[np.zeros(8), np.ones(16)], 2)
+    >>> rain = np.tile(np.r_[np.zeros(8), np.ones(4), np.zeros(12)], 2)
     >>> steps = xr.DataArray(rain, coords={"time": hours}, dims="time")
     >>> sums = steps.copy(data=rain.reshape(2, 24).cumsum(1).ravel())
     >>> sawtooth(steps), sawtooth(sums)
@@ -168,12 +171,11 @@ def sawtooth(array: xr.DataArray) -> bool:
     days = np.asarray((index - half).floor("D"))  # the day in which each interval lies
     resets = days[1:] != days[:-1]
     rise, before = np.diff(values, axis=0), values[:-1]
-    within = rise[~resets][np.isfinite(rise[~resets])]
-    tolerance = 1e-6 * float(np.nanmax(values, initial=0.0))
-    after = (rise[resets] < -tolerance)[before[resets] > tolerance]
-    if not after.size or not within.size:
-        return False
-    return bool((within >= -tolerance).mean() > 0.95 and after.mean() > 0.9)
+    tolerance = 1e-4 * float(np.nanmax(values, initial=0.0))  # packing of GRIB: 16 bits
+    counted = np.isfinite(rise) & (before > tolerance)
+    within = rise[counted & ~resets[:, None]] >= -tolerance
+    after = rise[counted & resets[:, None]] < -tolerance
+    return bool(within.size and after.size and within.mean() > _WITHIN and after.mean() > _AFTER)
 
 
 def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
@@ -192,7 +194,7 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
         return
     values = _sample(np.asarray(array.variable._data)) * change.factor
     values = values[np.isfinite(values) & (values != 0)]
-    if not values.size or values.mean() >= 0 or (values < 0).mean() <= 0.5:
+    if not values.size or values.mean() >= 0 or (values < 0).mean() <= _NEGATIVE:
         return
     other = {"up": "down", "down": "up"}[role.positive]
     given = role.positive if change.factor < 0 else other
@@ -222,8 +224,8 @@ def _step(array: xr.DataArray, name: str, units: str) -> float:
         return step_days(array)
     except GridError as error:
         msg = (
-            f"The units {units!r} are an amount for each time step, and there is no uniform step to "
-            f"divide by: {error} Where values are the daily mean of a month, as in monthly ERA5-Land: "
+            f"The units {units!r} are an amount for each time step, and there is no uniform step "
+            f"to divide by: {error} Where values are means of daily amounts, as monthly ERA5-Land: "
             f'ds["{name}"].attrs["accumulation"] = "daily_mean_rate".'
         )
         raise UnitsError(msg) from error
@@ -233,8 +235,8 @@ def _since_00(name: str, what: str) -> str:
     """Say how to go on with sums since 00 UTC."""
     return (
         f"{name!r} {what}. Type xsm.daily(ds) for daily totals "
-        f'(xsm.daily(ds, accumulation="since_00") where it cannot be told), or, if each value is the '
-        f'amount of its own step: ds["{name}"].attrs["accumulation"] = "step".'
+        '(xsm.daily(ds, accumulation="since_00") where it cannot be told), or, if each value is '
+        f'the amount of its own step: ds["{name}"].attrs["accumulation"] = "step".'
     )
 
 

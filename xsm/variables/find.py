@@ -61,7 +61,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> days = np.arange("2020-01-01", "2020-01-03", dtype="M8[ns]")
+    >>> days = np.arange("2020-01-01", "2020-01-03", dtype="M8[D]").astype("M8[ns]")
     >>> ds = xr.Dataset({"tp": ("time", [0.001, 0.002], {"units": "m"})}, {"time": days})
     >>> table = find_variables(ds)
     >>> table["precipitation"].how
@@ -105,6 +105,7 @@ class _Finder:
     """Collect what was found, role by role."""
 
     def __init__(self, ds: xr.Dataset) -> None:
+        """Start with nothing found."""
         self.ds = ds
         self.found: dict[str, tuple[Variable, ...]] = {}
         self.others: dict[str, Variable] = {}
@@ -116,12 +117,7 @@ class _Finder:
         """Resolve units, signs and layers of the variables of a role."""
         if found.problem:
             self.problems[role.name] = found.problem
-        resolved: list[Variable] = []
-        for name in (*found.names, *found.others):
-            try:
-                resolved.extend(self._resolve(role, name, found.how))
-            except UnitsError as error:
-                self.faults[name] = str(error)
+        resolved = [v for n in (*found.names, *found.others) for v in self._try(role, n, found.how)]
         mine = [v for v in resolved if v.name in found.names]
         kept = _without_overlap(mine, first=found.how == "override")
         for variable in resolved:
@@ -133,6 +129,14 @@ class _Finder:
                 self.notes[role.name] = _unknown_bounds(self.ds, kept[0])
         elif found.names:
             self.problems[role.name] = self.faults[found.names[0]]
+
+    def _try(self, role: Role, name: str, how: str) -> list[Variable]:
+        """Return the variables that a variable of the data holds, or note what is wrong with it."""
+        try:
+            return self._resolve(role, name, how)
+        except UnitsError as error:
+            self.faults[name] = str(error)
+            return []
 
     def derive(self) -> None:
         """Add what can be made of other variables."""
@@ -193,7 +197,7 @@ class _Finder:
         thickness = depth[1] - depth[0] if depth else None
         if role.layered and role.water and thickness is None and _is_column(units, role):
             msg = (
-                f"{units!r} is water in a layer, and the layer's bounds are unknown. Give them in m: "
+                f"{units!r} is water in a layer whose bounds are unknown. Give them in m: "
                 f'ds["{name}"].attrs["layer_edges_m"] = [0.0, 0.1].'
             )
             raise UnitsError(msg)

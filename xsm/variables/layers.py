@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -176,7 +177,7 @@ def _stated(array: xr.DataArray, size: int) -> list[Bounds] | None:
     if edges is None or np.size(edges) != size + 1:
         return None
     values = [float(edge) for edge in np.ravel(edges)]
-    return list(zip(values[:-1], values[1:], strict=True))
+    return list(itertools.pairwise(values))
 
 
 def _cf_bounds(ds: xr.Dataset, dim: str) -> list[Bounds] | None:

@@ -10,7 +10,7 @@ import xarray as xr
 from xsm.variables.layers import depth_dim
 from xsm.variables.roles import ROLES, Role
 
-__all__ = ["Match", "match"]
+__all__ = ["Match", "match", "roles_of"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,26 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
         if found:
             claimed |= {*found.names, *found.others}
     return matches
+
+
+def roles_of(ds: xr.Dataset) -> dict[str, Role]:
+    """Return the role of each variable that has one, by its name.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+
+    Returns
+    -------
+    dict of str to Role
+        Also of variables that are not the choice of their role.
+    """
+    return {
+        name: ROLES[role]
+        for role, found in match(ds, {}).items()
+        for name in (*found.names, *found.others)
+    }
 
 
 def _override(role: Role, name: str, others: tuple[str, ...]) -> Match:

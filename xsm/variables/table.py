@@ -28,8 +28,8 @@ class Variable:
     name : str or tuple of str
         Its name in the data set; several where it is derived.
     how : str
-        How it was found: ``"override"``, ``"standard_name"``, ``"alias"``, ``"derived"`` or, without
-        a role, ``"name"``.
+        How it was found: ``"override"``, ``"standard_name"``, ``"alias"``, ``"derived"`` or,
+        without a role, ``"name"``.
     units : str
         Units of the data; canonical for derived ones, empty where there are none.
     conversion : Conversion
@@ -46,7 +46,7 @@ class Variable:
     name: str | tuple[str, ...]
     how: str
     units: str
-    conversion: Conversion = Conversion()
+    conversion: Conversion = field(default_factory=Conversion)
     depth: tuple[float, float] | None = None
     dim: str | None = None
     index: int | None = None
