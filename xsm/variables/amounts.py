@@ -55,6 +55,16 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     ------
     UnitsError
         If units do not convert, or the values are, or may be, sums since 00 UTC.
+
+    Examples
+    --------
+    >>> from xsm.variables import ROLES
+    >>> import numpy as np, xarray as xr
+    >>> hours = np.arange("2020-01-01T01", "2020-01-02T01", dtype="M8[h]").astype("M8[ns]")
+    >>> tp = ("time", np.ones(24), {"units": "m", "accumulation": "step"})
+    >>> ds = xr.Dataset({"tp": tp}, {"time": hours})
+    >>> flux_conversion(ds, "tp", ROLES["precipitation"], "m")
+    Conversion(factor=24000.0, offset=0.0)
     """
     if not is_amount(units, role.units):
         return conversion(units, role.units, water=role.water)
@@ -95,6 +105,15 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     UnitsError
         If the attribute has another value, or the step is below a day, nothing is stated and the
         values are not in memory.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> hours = np.arange("2020-01-01T01", "2020-01-02T01", dtype="M8[h]").astype("M8[ns]")
+    >>> tp = ("time", np.ones(24), {"units": "m", "accumulation": "step"})
+    >>> ds = xr.Dataset({"tp": tp}, {"time": hours})
+    >>> accumulation_of(ds, "tp")
+    'step'
     """
     array = ds[name]
     stated = array.attrs.get("accumulation", ds.attrs.get("accumulation"))
@@ -130,6 +149,13 @@ def in_memory(array: xr.DataArray) -> bool:
     -------
     bool
         False for dask arrays and for files not yet loaded.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> array = xr.DataArray([1.0, 2.0])
+    >>> in_memory(array), in_memory(array.chunk())
+    (True, False)
     """
     return isinstance(array.variable._data, np.ndarray) or (
         array.chunks is None and bool(array.variable._in_memory)
@@ -189,6 +215,13 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
         To canonical unit and sign.
     role : Role
         The role, with its positive direction.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xsm.variables import ROLES
+    >>> array = xr.DataArray([-1.0, -2.0], name="e")  # ERA5-Land: negative is evaporation
+    >>> check_sign(array, Conversion(factor=-1.0), ROLES["evaporation"])
     """
     if not role.positive or "positive" in array.attrs or not in_memory(array):
         return

@@ -20,7 +20,7 @@ _CORE = (*METEOROLOGY, "evaporation", "surface_runoff", "snow_water_equivalent",
 _STYLE = """<style>
 .xsm-table {font-size: 0.85em;
   color: var(--jp-content-font-color0, var(--pst-color-text-base, inherit));}
-.xsm-table table {border-collapse: collapse;}
+.xsm-table table {border-collapse: collapse; color: inherit; font-size: inherit;}
 .xsm-table th, .xsm-table td {text-align: left; padding: 0.2em 0.8em 0.2em 0; vertical-align: top;
   background: transparent; border: 0;}
 .xsm-table th {border-bottom: 1px solid rgba(128, 128, 128, 0.6); font-weight: 600;}
@@ -44,6 +44,14 @@ def as_text(table: VariableTable) -> str:
     -------
     str
         A line for each variable, then what is wrong, remarks, and what is missing.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xsm.variables import find_variables
+    >>> table = find_variables(xr.Dataset({"elevation": ("x", [1.0, 2.0], {"units": "m"})}))
+    >>> print(as_text(table).splitlines()[2])
+    elevation  elevation  alias     m      m
     """
     rows = [_HEAD, *_rows(table)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
@@ -69,6 +77,14 @@ def as_html(table: VariableTable) -> str:
     -------
     str
         A fragment for notebooks, in the colours of the page; all text is escaped.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xsm.variables import find_variables
+    >>> table = find_variables(xr.Dataset({"elevation": ("x", [1.0, 2.0], {"units": "m"})}))
+    >>> "<td>elevation</td>" in as_html(table)
+    True
     """
     head = "".join(f"<th>{escape(text)}</th>" for text in _HEAD)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in _rows(table))
@@ -119,7 +135,8 @@ def _row(role: str, variable: Variable) -> tuple[str, ...]:
     if variable.dim is not None:
         name = f"{name}[{variable.dim}={variable.index}]"
     turned = " (turned)" if variable.conversion.factor < 0 else ""
-    depth = describe(variable.depth) or ("?" if variable.role == "soil_moisture" else "")
+    unknown = variable.role == "soil_moisture" or variable.dim is not None
+    depth = describe(variable.depth) or ("?" if unknown else "")
     return (role, name, variable.how, variable.units, about.units, about.sign + turned, depth)
 
 

@@ -42,6 +42,14 @@ def depth_dim(ds: xr.Dataset, name: str) -> str | None:
     str or None
         The dimension whose coordinate is a depth (``axis``, ``positive`` or ``standard_name``), or
         that is named like one, or along which a variable ``*depth*`` with units of length lies.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> depth = ("depth", [5.0, 20.0], {"units": "cm", "positive": "down"})
+    >>> ds = xr.Dataset({"theta": ("depth", [0.2, 0.3])}, {"depth": depth})
+    >>> depth_dim(ds, "theta")
+    'depth'
     """
     for dim in map(str, ds[name].dims):
         if _is_depth(ds, dim):
@@ -69,6 +77,14 @@ def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
         ``*top`` and ``*bottom`` along the dimension with units, or the coordinate read as the
         midpoints of layers that fill the ground from the surface without gaps. None where none
         of these fits. Only coordinates are read.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> depth = ("depth", [5.0, 20.0], {"units": "cm", "positive": "down"})
+    >>> ds = xr.Dataset({"theta": ("depth", [0.2, 0.3])}, {"depth": depth})
+    >>> dim_bounds(ds, "theta", "depth")
+    [(0, (0.0, 0.1)), (1, (0.1, 0.3))]
     """
     size = ds.sizes[dim]
     pairs = (
@@ -102,6 +118,16 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
         Top and bottom in m, positive down. They come from, first found: the attribute
         ``layer_edges_m`` (two numbers), the attributes ``layer_top_cm`` and ``layer_bottom_cm`` (or
         ``_m``, ``_mm``), the table of aliases, GRIB levels in cm, a name such as ``0_10cm``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from xsm.variables import ROLES
+    >>> ds = xr.Dataset({"swvl2": ("x", [0.2]), "wet_30_60cm": ("x", [0.2])})
+    >>> layer_bounds(ds, "swvl2", ROLES["soil_moisture"])
+    (0.07, 0.28)
+    >>> layer_bounds(ds, "wet_30_60cm", ROLES["soil_moisture"])
+    (0.3, 0.6)
     """
     array = ds[name]
     stated = _stated(array, 1)

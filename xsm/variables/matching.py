@@ -49,6 +49,12 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
     -------
     dict of str to Match
         Roles for which anything was found. Coordinates and bounds never match.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> match(xr.Dataset({"tp": ("x", [1.0])}), {})["precipitation"]
+    Match(names=('tp',), how='alias', others=(), problem='')
     """
     free = [name for name in _candidates(ds) if name not in chosen.values()]
     by_name = _by_standard_name(ds, free)
@@ -80,6 +86,12 @@ def roles_of(ds: xr.Dataset) -> dict[str, Role]:
     -------
     dict of str to Role
         Also of variables that are not the choice of their role.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> roles_of(xr.Dataset({"tp": ("x", [1.0])}))["tp"].name
+    'precipitation'
     """
     return {
         name: ROLES[role]
