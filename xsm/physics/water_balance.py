@@ -6,15 +6,17 @@ Geng, Q., Yan, S., Li, Q. and Zhang, C. (2024). Front. For. Glob. Change 7:13530
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from xsm.exceptions import GridError, UnknownNameError, did_you_mean
+from xsm.options import get_options
+from xsm.physics.scan import STATES, scan, scratch
 from xsm.typing import FloatArray, Trend
 
 __all__ = ["INPUTS", "OUTPUTS", "STATES", "inflow_trend", "initial_state"]
@@ -28,20 +30,11 @@ INPUTS = (
     "observed",
 )
 OUTPUTS = ("inflow", "trend", "filtered", "previous")
-STATES = ("snow", "deep_storage", "inflow", "observed", "total", "count")
 
 # Cells of one tile. Measured with 6 float32 arrays of 365 x 120,000 on 2 threads, as a share of a
-# preallocated copy: 8192 0.83, 32768 and more 0.90; strided cells want the lines of a tile in cache.
+# preallocated copy: 8192 0.80, 32768 0.88; strided cells want the lines of a tile in cache.
 _TILE, _STRIDED_TILE = 32768, 256
-_PAD = 704
 _WORTH_A_THREAD = 1 << 18  # values; below that starting a thread costs more than it saves
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compile(function: _Function) -> _Function:
-    """Compile on the first call, without the lock of the interpreter, with IEEE division."""
-    return njit(nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
 
 
 def initial_state(cells: int) -> npt.NDArray[np.float64]:
@@ -68,7 +61,7 @@ def initial_state(cells: int) -> npt.NDArray[np.float64]:
     return state
 
 
-def inflow_trend(
+def inflow_trend(  # noqa: PLR0913
     *,
     precipitation: FloatArray | None = None,
     evaporation: FloatArray | None = None,
@@ -84,7 +77,7 @@ def inflow_trend(
     axis: int = 0,
     state: npt.NDArray[np.float64] | None = None,
     out: Mapping[str, FloatArray] | None = None,
-    work: npt.DTypeLike = None,
+    work: npt.DTypeLike | None = None,
     threads: int | None = None,
 ) -> dict[str, FloatArray]:
     """Return the net inflow to the surface layer and its trend.
@@ -125,7 +118,8 @@ def inflow_trend(
     work : dtype, optional
         Precision of the arithmetic: by default that of the inputs.
     threads : int, optional
-        Threads that share the cells; by default one for each core, fewer for few values.
+        Threads that share the cells; by default the option ``threads``, else one for each core,
+        fewer for few values.
 
     Returns
     -------
@@ -175,21 +169,20 @@ def inflow_trend(
     columns = {k: _columns(a, axis) for k, a in arrays.items()}
     targets = {k: _columns(a, axis) for k, a in results.items()}
     state = initial_state(cells) if state is None else _fitting(state, cells)
-    number = np.dtype(np.result_type(*arrays.values()) if work is None else work).type
+    dtype = np.result_type(*arrays.values()) if work is None else np.dtype(work)
+    number: Any = dtype.type
     rate = number(1.0 / step_days)
     _split(
-        [columns.get(name) for name in INPUTS],
-        [targets.get(name) for name in OUTPUTS],
-        (state, rate, -rate if reverse_snow else rate, number(threshold), trend == "level"),
-        shape[axis],
-        cells,
+        tuple(columns.get(name) for name in INPUTS),
+        tuple(targets.get(name) for name in OUTPUTS),
+        state,
+        (rate, -rate if reverse_snow else rate, number(threshold)),
+        trend == "level",
         threads,
     )
     for name, target in targets.items():
-        if not np.shares_memory(target, results[name]):
-            results[name][...] = np.moveaxis(
-                target.reshape(np.moveaxis(results[name], axis, 0).shape), 0, axis
-            )
+        if not np.may_share_memory(target, results[name]):
+            _put(target, results[name], axis)
     return results
 
 
@@ -232,13 +225,13 @@ def _results(
     out: Mapping[str, FloatArray] | None,
 ) -> dict[str, FloatArray]:
     """Return the arrays to write into; deep storage, a sum, does not widen them."""
-    narrow = [a.dtype for k, a in arrays.items() if k != "deep_storage"] or [np.float64]
+    narrow: list[np.dtype[Any]] = [a.dtype for k, a in arrays.items() if k != "deep_storage"]
     given = dict(out or {})
     odd = {k: a.shape for k, a in given.items() if k not in outputs or a.shape != shape}
     if odd:
         msg = f"out= holds {odd}; arrays of shape {shape} for {tuple(outputs)} are needed."
         raise GridError(msg)
-    dtype = np.result_type(*narrow)
+    dtype = np.result_type(*narrow) if narrow else np.dtype(np.float64)
     return {k: given[k] if k in given else np.empty(shape, dtype) for k in outputs}
 
 
@@ -263,43 +256,45 @@ def _columns(array: FloatArray, axis: int) -> FloatArray:
     return np.moveaxis(array, axis, 0).reshape(array.shape[axis], _cells(array.shape, axis))
 
 
+def _put(columns: FloatArray, target: FloatArray, axis: int) -> None:
+    """Write (time, cell) into an array of which that form is no view."""
+    moved = np.moveaxis(target, axis, 0)
+    moved[...] = columns.reshape(moved.shape)
+
+
 def _split(
-    inputs: Sequence[FloatArray | None],
-    outputs: Sequence[FloatArray | None],
-    settings: tuple[Any, ...],
-    steps: int,
-    cells: int,
+    inputs: tuple[FloatArray | None, ...],
+    outputs: tuple[FloatArray | None, ...],
+    state: npt.NDArray[np.float64],
+    rates: tuple[Any, ...],
+    level: object,
     threads: int | None,
 ) -> None:
     """Share the cells between threads."""
-    dense = all(a is None or a.strides[1] == a.itemsize for a in (*inputs, *outputs))
+    given = [a for a in (*inputs, *outputs) if a is not None]
+    steps, cells = given[0].shape
+    dense = all(a.strides[1] == a.itemsize for a in given)
     tile = min(_TILE if dense else _STRIDED_TILE, max(cells, 1))
-    if threads is None:
-        threads = min(_cores(), max(steps * cells // _WORTH_A_THREAD, 1))
-    bounds = [cells * k // threads for k in range(threads + 1)]
+    number = _threads(threads, steps * cells)
+    bounds = [cells * k // number for k in range(number + 1)]
     jobs = [
-        (
-            *inputs,
-            *outputs,
-            *settings,
-            steps,
-            *part,
-            tile,
-            _scratch(tile, settings[1].dtype),
-        )
-        for part in zip(bounds[:-1], bounds[1:], strict=True)
+        (inputs, outputs, state, scratch(tile, rates[0].dtype), rates, level, steps, (*part, tile))
+        for part in pairwise(bounds)
     ]
-    if threads == 1:
-        _scan(*jobs[0])
+    if number == 1:
+        scan(*jobs[0])
         return
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(_scan, *job) for job in jobs]:
+    with ThreadPoolExecutor(number) as pool:
+        for done in [pool.submit(scan, *job) for job in jobs]:
             done.result()
 
 
-def _scratch(tile: int, dtype: np.dtype[Any]) -> FloatArray:
-    """Return rows for the states of a tile that do not fall on the same lines of the cache."""
-    return np.empty((len(STATES), tile + _PAD // dtype.itemsize), dtype)
+def _threads(wanted: int | None, values: int) -> int:
+    """Return the number of threads: as wanted, else by the option or the cores, and the size."""
+    if wanted is not None:
+        return wanted
+    most = get_options()["threads"] or _cores()
+    return max(min(most, values // _WORTH_A_THREAD), 1)
 
 
 def _cores() -> int:
@@ -307,131 +302,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-@_compile
-def _row(array: Any, t: int, lo: int, hi: int) -> Any:
-    """Return a part of one step; nothing of nothing."""
-    return None if array is None else array[t, lo:hi]
-
-
-@_compile
-def _step(
-    precipitation: Any,
-    evaporation: Any,
-    surface_runoff: Any,
-    snow: Any,
-    storage: Any,
-    observed: Any,
-    inflow: Any,
-    trend: Any,
-    filtered: Any,
-    previous: Any,
-    snow_before: Any,
-    storage_before: Any,
-    inflow_before: Any,
-    observed_before: Any,
-    total: Any,
-    count: Any,
-    rate: Any,
-    snow_rate: Any,
-    threshold: Any,
-    level: bool,
-) -> None:
-    """Take one step for the cells of a tile, without branches, in the precision of the state."""
-    number = total.dtype.type
-    zero, one, missing = number(0), number(1), number(np.nan)
-    for i in range(total.size):
-        w = zero
-        if precipitation is not None:
-            w += number(precipitation[i])
-        if evaporation is not None:
-            w -= number(evaporation[i])
-        if surface_runoff is not None:
-            w -= number(surface_runoff[i])
-        if snow is not None:
-            w += snow_rate * (snow_before[i] - number(snow[i]))
-            snow_before[i] = snow[i]
-        if storage is not None:
-            w -= rate * (number(storage[i]) - storage_before[i])
-            storage_before[i] = storage[i]
-        if inflow is not None:
-            inflow[i] = w
-        if observed is None:
-            change = w - (zero if level else inflow_before[i])
-            inflow_before[i] = w
-        else:
-            now, last = number(observed[i]), observed_before[i]
-            here, first = now == now, last != last
-            total_now, count_now = total[i] + w, count[i] + one
-            mean = total_now / count_now
-            change = mean - (zero if level else inflow_before[i])
-            inflow_before[i] = mean if here else inflow_before[i]
-            observed_before[i] = now if here else last
-            # Before the first observation nothing accumulates: its mean is its own step.
-            total[i] = zero if here | first else total_now
-            count[i] = zero if here | first else count_now
-        sign = (one if change > threshold else zero) - (one if change < -threshold else zero)
-        sign = sign if change == change else missing
-        if observed is not None:
-            drop = last - now
-            sign = sign if drop == drop else missing
-            if filtered is not None:
-                filtered[i] = zero if sign * drop > zero else sign
-            if previous is not None:
-                previous[i] = last
-        if trend is not None:
-            trend[i] = sign
-
-
-@_compile
-def _scan(
-    precipitation: Any,
-    evaporation: Any,
-    surface_runoff: Any,
-    snow: Any,
-    storage: Any,
-    observed: Any,
-    inflow: Any,
-    trend: Any,
-    filtered: Any,
-    previous: Any,
-    state: Any,
-    rate: Any,
-    snow_rate: Any,
-    threshold: Any,
-    level: bool,
-    steps: int,
-    start: int,
-    stop: int,
-    tile: int,
-    kept: Any,
-) -> None:
-    """Scan cells start..stop tile by tile, time outside, cells inside."""
-    for lo in range(start, stop, tile):
-        hi = min(lo + tile, stop)
-        kept[:, : hi - lo] = state[:, lo:hi]
-        for t in range(steps):
-            _step(
-                _row(precipitation, t, lo, hi),
-                _row(evaporation, t, lo, hi),
-                _row(surface_runoff, t, lo, hi),
-                _row(snow, t, lo, hi),
-                _row(storage, t, lo, hi),
-                _row(observed, t, lo, hi),
-                _row(inflow, t, lo, hi),
-                _row(trend, t, lo, hi),
-                _row(filtered, t, lo, hi),
-                _row(previous, t, lo, hi),
-                kept[0, : hi - lo],
-                kept[1, : hi - lo],
-                kept[2, : hi - lo],
-                kept[3, : hi - lo],
-                kept[4, : hi - lo],
-                kept[5, : hi - lo],
-                rate,
-                snow_rate,
-                threshold,
-                level,
-            )
-        state[:, lo:hi] = kept[:, : hi - lo]
