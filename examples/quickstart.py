@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import xarray as xr
 
 import xsm
@@ -62,9 +61,7 @@ def main() -> None:
         forecasts[label].to_zarr(options.out / f"{label.split()[0].lower()}.zarr", mode="w")
         scores[label] = ds.physm.score(forecasts[label], baselines=fitted).compute()
         audits[label] = ds.physm.consistency(forecasts[label]).compute()
-        print(
-            f"trained {label} in {fitted.card['seconds']} s, best epoch {fitted.card['best epoch']}"
-        )
+        print(f"trained {label} in {fitted.card['seconds']} s, {fitted.card['best epoch']}")
 
     print(f"\n{test.sizes['time']} days of 2020, one day ahead; medians over cells\n")
     print(table(scores, audits))

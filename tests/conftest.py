@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,15 +33,28 @@ def one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def raise_if_computed() -> Iterator[None]:
-    """Make every dask computation fail inside the test: what passes is lazy."""
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """Make every dask computation fail inside a block."""
 
     def refuse(*_: object, **__: object) -> NoReturn:
         pytest.fail("something was computed before it was asked for")
 
     with dask.config.set(scheduler=refuse):
         yield
+
+
+@pytest.fixture
+def raise_if_computed() -> Iterator[None]:
+    """Make every dask computation fail inside the test: what passes is lazy."""
+    with refusing():
+        yield
+
+
+@pytest.fixture
+def no_compute() -> Callable[[], AbstractContextManager[None]]:
+    """Return a block in which every dask computation fails; after it, results can be looked at."""
+    return refusing
 
 
 @pytest.fixture(scope="session")

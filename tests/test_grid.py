@@ -39,7 +39,7 @@ def test_irregular_time_names_the_place(times):
 
 
 def test_no_time_or_two_times_are_refused():
-    with pytest.raises(GridError, match="no dimension with dates.*xr.decode_cf"):
+    with pytest.raises(GridError, match=r"no dimension with dates.*xr.decode_cf"):
         time_dim(xr.DataArray(np.zeros(3), dims="time"))
     two = xr.Dataset(
         coords={"a": pd.date_range("2020", periods=2), "b": pd.date_range("2020", periods=2)}

@@ -59,9 +59,8 @@ def test_missing_targets_change_nothing(cls):
     gaps = {k: v.clone() for k, v in batch.items()}
     gaps["target"][8:] = float("nan")
     gaps["mask"] = torch.isfinite(gaps["target"])
-    for key in gaps:
-        if key.startswith("trend"):
-            gaps[key][8:] = float("nan")
+    for values in (v for key, v in gaps.items() if key.startswith("trend")):
+        values[8:] = float("nan")
     for name, value in total_loss(model.losses, model.evaluate(few), few)[1].items():
         other = total_loss(model.losses, model.evaluate(gaps), gaps)[1][name]
         torch.testing.assert_close(value, other, atol=1e-6, rtol=0)

@@ -95,7 +95,7 @@ def test_many_cells_without_a_range_are_refused_by_cell_but_not_globally():
 def test_a_target_that_is_missing_everywhere_is_refused():
     features = bucket()
     with pytest.raises(
-        NotEnoughDataError, match="missing .NaN. everywhere in the 150 training steps"
+        NotEnoughDataError, match=r"missing .NaN. everywhere in the 150 training steps"
     ):
         fit_scaling(replace(features, target=features.target * np.nan), TRAINING, scaling="cell")
     with pytest.raises(MissingVariableError, match="features hold no target"):

@@ -15,6 +15,7 @@ from xsm.nn import Schedule, Sizes
 from xsm.scaling import fit_scaling
 from xsm.training import choose_device, seeded, train
 
+DATA_ONLY = (RMSE(),)
 SCHEDULE = Schedule(epochs=6, iterations=20, validate_every=2, learning_rate=5e-3)
 
 
@@ -27,7 +28,7 @@ def data():
     return [make_windows(features, scaling, settings, part) for part in parts]
 
 
-def run(data, schedule=SCHEDULE, seed=0, losses=(RMSE(),), validation=True, **settings):
+def run(data, schedule=SCHEDULE, seed=0, losses=DATA_ONLY, validation=True, **settings):
     with seeded(seed):
         model = LSTM(Sizes(2, 1, 12), hidden_size=16)
         history = train(
@@ -94,7 +95,7 @@ def test_bfloat16_reaches_the_same_loss_roughly(data):
 
 
 def test_infinite_loss_stops_with_the_cause(data):
-    with pytest.raises(TrainingError, match="training loss is not finite.*Lower learning_rate"):
+    with pytest.raises(TrainingError, match=r"training loss is not finite.*Lower learning_rate"):
         run(data, replace(SCHEDULE, learning_rate=1e30))
 
 
@@ -102,7 +103,7 @@ def test_missing_needs_and_unknown_monitor_are_refused(data):
     with pytest.raises(TrainingError, match="water_balance needs previous, trend_change"):
         run(data, losses=[RMSE(), WaterBalance()])
     with pytest.raises(
-        UnknownNameError, match="monitor='mrse' is no loss term. Did you mean 'rmse'"
+        UnknownNameError, match=r"monitor='mrse' is no loss term. Did you mean 'rmse'"
     ):
         run(data, monitor="mrse")
 

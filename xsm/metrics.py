@@ -81,7 +81,8 @@ def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataA
     array([0.4, 0.2])
     """
     days = times.dt.dayofyear
-    return climatology.reindex(dayofyear=days).drop_vars("dayofyear").assign_coords(times.coords)
+    whole = climatology.reindex(dayofyear=np.arange(1, 367))
+    return whole.sel(dayofyear=days).drop_vars("dayofyear")
 
 
 def score(
