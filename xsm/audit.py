@@ -50,10 +50,16 @@ def water_balance_consistency(
         Dimensions that a score is taken over.
     target : str
         Role or variable of the observations in ``ds``.
-    deep, terms, compat, variables
-        As in :func:`xsm.water_balance`.
+    deep : bool, default: False
+        Subtract the change of the water below the target's layer.
+    terms : tuple of str
+        Terms of the inflow.
     trend : {"change", "level"}, optional
         One trend; by default both, along a dimension ``trend``.
+    compat : {"geng2024_code"}, optional
+        Reproduce the authors' released code.
+    variables : mapping of str to str, optional
+        Role to variable name.
 
     Returns
     -------
@@ -61,6 +67,27 @@ def water_balance_consistency(
         ``consistency``, ``consistency_filtered``, ``observed_consistency``, ``excess``,
         ``always_drying``, ``count`` and ``count_filtered``, lazy where the data are; NaN where
         nothing could be compared.
+
+    Examples
+    --------
+    Soil moisture that rises on each day of rain:
+
+    >>> import pandas as pd
+    >>> days = {"time": pd.date_range("2020", periods=4)}
+    >>> rain = xr.DataArray([0.0, 2.0, 2.0, 2.0], days, "time", attrs={"units": "mm day-1"})
+    >>> soil = xr.DataArray([0.2, 0.3, 0.3, 0.4], days, "time", attrs={"units": "m3 m-3"})
+    >>> ds = xr.Dataset({"pr": rain, "soil_moisture": soil})
+    >>> audit = water_balance_consistency(
+    ...     ds,
+    ...     soil,
+    ...     soil - 0.05,
+    ...     dim="time",
+    ...     target="soil_moisture",
+    ...     terms=("precipitation",),
+    ...     trend="level",
+    ... )
+    >>> round(float(audit["consistency"]), 3), float(audit["observed_consistency"])
+    (0.667, 1.0)
     """
     dims = as_list(dim)
     parts = []

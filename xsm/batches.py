@@ -171,6 +171,14 @@ def model_inputs(
     ndarray
         (time - shift, cell, dynamic [+ 2]), float32. NaN in the forcing stays NaN; a missing
         observation is 0 with a mask of 0.
+
+    Examples
+    --------
+    >>> rain, soil = np.array([[0.0], [4.0], [8.0]]), np.array([[0.1], [np.nan], [0.3]])
+    >>> scaling = {"dynamic_offset": np.zeros((1, 1)), "dynamic_scale": np.full((1, 1), 8.0)}
+    >>> scaling |= {"target_offset": np.array([0.1]), "target_scale": np.array([0.2])}
+    >>> model_inputs([rain], soil, scaling, shift=1)[:, 0].tolist()  # tomorrow's rain, today's soil
+    [[0.5, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     steps, cells = dynamic[0].shape
     channels = len(dynamic) + (2 if target is not None else 0)
@@ -218,6 +226,18 @@ def make_windows(
     ------
     NotEnoughDataError
         If there is not one whole sample.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xsm.scaling import fit_scaling
+    >>> days = {"time": pd.date_range("2020", periods=40)}
+    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(40.0)), days, "time") for k in (1, 2))
+    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> scaling = fit_scaling(features, slice(None), scaling="cell")
+    >>> len(make_windows(features, scaling, recipe, slice(None)))  # 40 - 7 + 1 - 1
+    33
     """
     keep = _cells(features, scaling)
     stats = scaling_arrays(scaling, keep)

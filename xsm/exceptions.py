@@ -59,7 +59,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     Examples
     --------
     >>> did_you_mean("phy_lstn", ["lstm", "phy_lstm"])
-    "Did you mean 'phy_lstm', 'lstm'?"
+    "Did you mean 'phy_lstm'?"
     >>> did_you_mean("x", ["lstm", "phy_lstm"])
     "Choose from 'lstm', 'phy_lstm'."
     """

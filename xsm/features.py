@@ -177,8 +177,14 @@ def make_recipe(
         Roles or variables; by default the meteorology that is there.
     static : sequence of str, optional
         Roles or variables; by default the soil and terrain maps that are there.
-    window, lead, scaling, data_integration, known_forcing, variables
-        As in :class:`Recipe`.
+    window, lead : int
+        Steps of input, and steps from the window's end to the prediction.
+    scaling : {"cell", "global"}
+        How inputs and target are scaled.
+    data_integration, known_forcing : bool, default: False
+        The window holds the observed target; the weather is known up to the prediction.
+    variables : mapping of str to str, optional
+        Role to variable name.
 
     Returns
     -------
@@ -191,6 +197,18 @@ def make_recipe(
         If the target or an input is not there, or there is no meteorology at all.
     NotEnoughDataError
         If window or lead do not fit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = {"time": pd.date_range("2020", periods=3)}
+    >>> rain = xr.DataArray([0.0, 1.0, 2.0], days, "time", attrs={"units": "mm day-1"})
+    >>> soil = xr.DataArray([0.2, 0.2, 0.3], days, "time", attrs={"units": "m3 m-3"})
+    >>> ds = xr.Dataset({"pr": rain, "swvl1": soil})
+    >>> settings = {"target": None, "dynamic": None, "static": None}
+    >>> recipe = make_recipe(ds, find_variables(ds), window=2, lead=1, scaling="cell", **settings)
+    >>> recipe.target, recipe.dynamic, recipe.static
+    ('soil_moisture', ('precipitation',), ())
     """
     _check_times(window, lead, data_integration=data_integration, known_forcing=known_forcing)
     target = default_target(table) if target is None else target
@@ -271,6 +289,18 @@ def collect(
         If a variable is missing or has no usable units; all in one error.
     GridError
         If time is irregular or coordinates differ.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = {"time": pd.date_range("2020", periods=3)}
+    >>> rain = xr.DataArray([0.0, 0.001, 0.002], days, "time", attrs={"units": "m"})
+    >>> soil = xr.DataArray([20.0, 20.0, 30.0], days, "time", attrs={"units": "%"})
+    >>> ds = xr.Dataset({"tp": rain, "swvl1": soil})
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 2, 1, "cell")
+    >>> features = collect(ds, recipe)
+    >>> features.dynamic["precipitation"].values, features.observed.values
+    (array([0., 1., 2.]), array([0.2, 0.2, 0.3]))
     """
     table = find_variables(ds, recipe.variables)
     names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]

@@ -67,7 +67,7 @@ class FittedModel:
     attrs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     card: Mapping[str, str]
-    token: str = field(default="")
+    token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         """Name the content once, for the graphs that hold the model."""
@@ -191,7 +191,25 @@ class FittedModel:
 
 
 def history_dataset(history: History) -> xr.Dataset:
-    """Return the history as a Dataset over (part, epoch)."""
+    """Return the history as a Dataset.
+
+    Parameters
+    ----------
+    history : History
+        What the training loop logged.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``total`` and each unweighted loss term (part, epoch); ``best_epoch`` in the attributes.
+
+    Examples
+    --------
+    >>> parts = {"total": np.array([0.2, 0.1])}
+    >>> table = history_dataset(History(np.array([1, 2]), parts, parts, best_epoch=2))
+    >>> float(table["total"].sel(part="validation", epoch=2))
+    0.1
+    """
     both = {
         n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
         for n in history.training
@@ -211,7 +229,40 @@ def make_card(
     settings: Mapping[str, Any],
     seconds: float,
 ) -> dict[str, str]:
-    """Describe a fitted model in words."""
+    """Describe a fitted model in words.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its inputs and output.
+    features : Features
+        What it was given.
+    split : Split
+        Steps that trained and validated.
+    training : Windows
+        The training samples.
+    history : History
+        What the training loop logged.
+    losses : sequence of Loss
+        Terms of the loss.
+    settings : mapping of str to Any
+        All settings of the training.
+    seconds : float
+        How long it took.
+
+    Returns
+    -------
+    dict of str to str
+        Lines of the card by their titles; ``print(fitted)`` shows them.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
+    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
+    >>> fitted.card["target"], fitted.card["losses"]
+    ('soil_moisture', '1 rmse')
+    """
     times = features.target[features.time].values if features.target is not None else np.array([])
     best = history.best_epoch
     at = int(np.flatnonzero(history.epoch == best)[0])

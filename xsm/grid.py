@@ -41,7 +41,7 @@ def time_dim(data: xr.Dataset | xr.DataArray) -> str:
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[ns]")
+    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[D]").astype("M8[ns]")
     >>> time_dim(xr.DataArray([1, 2, 3], coords={"valid_time": days}, dims="valid_time"))
     'valid_time'
     """
@@ -85,7 +85,7 @@ def step(data: xr.Dataset | xr.DataArray) -> np.timedelta64:
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[ns]")
+    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[D]").astype("M8[ns]")
     >>> step(xr.DataArray([1, 2, 3], coords={"time": days}, dims="time")) / np.timedelta64(1, "h")
     np.float64(24.0)
     """
@@ -153,7 +153,7 @@ def space_dims(array: xr.DataArray, *, without: tuple[str, ...] = ()) -> tuple[s
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[ns]")
+    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[D]").astype("M8[ns]")
     >>> array = xr.DataArray(np.zeros((2, 3)), dims=("station", "time"), coords={"time": days})
     >>> space_dims(array)
     ('station',)

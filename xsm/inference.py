@@ -221,6 +221,24 @@ def predict_lazily(
     dict of str to DataArray
         Each output (time, *space), float32, in canonical units, labelled by the time that it is
         valid at: ``lead`` steps after its window's end. Lazy where the features are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.nn import Sizes
+    >>> from xsm.scaling import fit_scaling
+    >>> days = {"time": pd.date_range("2020-01-01", periods=40)}
+    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(40.0)), days, "time") for k in (1, 2))
+    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> scaling = fit_scaling(features, slice(None), scaling="cell")
+    >>> model = LSTM(Sizes(dynamic=1, static=0, window=7), hidden_size=4)
+    >>> found = predict_lazily(
+    ...     model, recipe, scaling, features, token="", batch_size=64, device="cpu"
+    ... )
+    >>> found["mean"].sizes["time"], str(found["mean"]["time"].values[0])[:10]
+    (34, '2020-01-08')
     """
     node, stats = _predictor(model, recipe, scaling, token, outputs, batch_size, device)
     moving = list(features.dynamic.values())

@@ -122,6 +122,16 @@ def score(
     xarray.Dataset
         As :func:`score_sources`. Persistence is the last observation at or before ``lead`` steps
         earlier (with ``lead=0``, before the step itself).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = {"time": pd.date_range("2020", periods=4)}
+    >>> soil = xr.DataArray([0.2, 0.3, 0.3, 0.1], days, "time", attrs={"units": "m3 m-3"})
+    >>> ds = soil.to_dataset(name="swvl1")
+    >>> table = score(ds, ds, dim="time", target="swvl1", lead=1)
+    >>> round(float(table["mae"].sel(source="persistence")), 3), int(table["count"][0])
+    (0.1, 3)
     """
     time = time_dim(ds)
     observed = observed_target(ds, target, variables)

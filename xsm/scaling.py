@@ -46,6 +46,16 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
     NotEnoughDataError
         If no cell has observations, or under ``"cell"`` more than 5 % of the observed cells have
         fewer than 30 or a constant target.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = {"time": pd.date_range("2020", periods=40)}
+    >>> rain, soil = (xr.DataArray(k * np.arange(40.0), days, "time") for k in (1, 0.01))
+    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
+    >>> found = fit_scaling(features, slice(0, 31), scaling="cell")
+    >>> float(found["dynamic_scale"][0]), float(found["target_scale"])
+    (30.0, 0.3)
     """
     times = {features.time: training}
     target = features.observed.isel(times)
@@ -155,6 +165,18 @@ def align_scaling(
     ------
     GridError
         If dimensions differ, or no cell is one of the trained ones.
+
+    Examples
+    --------
+    >>> cells = {"cell": ["a", "b"]}
+    >>> low = xr.DataArray([0.1, 0.2], cells, "cell")
+    >>> found = xr.Dataset(
+    ...     {"target_offset": low, "trained_cell": low > 0}, attrs={"scaling": "cell"}
+    ... )
+    >>> other = xr.DataArray([0, 0], {"cell": ["b", "c"]}, "cell")
+    >>> aligned = align_scaling(found, other, ("cell",))
+    >>> aligned["target_offset"].values, aligned["trained_cell"].values
+    (array([0.2, nan]), array([ True, False]))
     """
     if scaling.attrs["scaling"] == "global":
         return scaling.drop_vars("trained_cell").drop_vars(space, errors="ignore")

@@ -32,6 +32,14 @@ def default_target(table: VariableTable) -> str:
     ------
     MissingVariableError
         If there is neither.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
+    >>> days = xr.date_range("2020", periods=2)
+    >>> ds = xr.Dataset({"swvl1": soil}, coords={"time": days})
+    >>> default_target(find_variables(ds))
+    'soil_moisture'
     """
     for role in _TARGETS:
         if role in table:
@@ -58,6 +66,14 @@ def observed_target(
     -------
     DataArray
         Canonical units; NaN is missing.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
+    >>> days = xr.date_range("2020", periods=2)
+    >>> ds = xr.Dataset({"swvl1": soil}, coords={"time": days})
+    >>> observed_target(ds, "swvl1").values
+    array([0.2, 0.3])
     """
     table = find_variables(ds, variables)
     table.require(target)
@@ -94,6 +110,15 @@ def predicted_target(
         If the prediction holds no variable of the target's name.
     UnitsError
         If the prediction's units are missing or cannot be read.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
+    >>> days = xr.date_range("2020", periods=2)
+    >>> ds = xr.Dataset({"swvl1": soil}, coords={"time": days})
+    >>> guess = xr.DataArray([0.25, 0.25], ds.coords, "time", attrs={"units": "m3 m-3"})
+    >>> predicted_target(ds, guess, "swvl1").values
+    array([0.25, 0.25])
     """
     variable = find_variables(ds, variables).lookup(target)
     if isinstance(predicted, xr.Dataset):

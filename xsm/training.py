@@ -89,6 +89,19 @@ def seeded(seed: int) -> Iterator[None]:
     ----------
     seed : int
         Seed of every random choice in the block.
+
+    Yields
+    ------
+    None
+        Nothing; the block runs.
+
+    Examples
+    --------
+    >>> with seeded(0):
+    ...     one = torch.rand(1)
+    >>> with seeded(0):
+    ...     bool(torch.rand(1) == one)
+    True
     """
     threads = torch.get_num_threads()
     with torch.random.fork_rng():
@@ -141,6 +154,29 @@ def train(
         If a term cannot be computed, or a loss is not finite.
     UnknownNameError
         If ``monitor`` is no term.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.losses import RMSE
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.nn import Sizes
+    >>> series = np.sin(np.arange(60.0)).reshape(60, 1)
+    >>> cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
+    >>> windows = Windows(
+    ...     series[..., None],
+    ...     np.zeros((1, 0)),
+    ...     {"target": series},
+    ...     cells,
+    ...     window=7,
+    ...     lead=1,
+    ...     forcing=1,
+    ... )
+    >>> model = LSTM(Sizes(dynamic=1, static=0, window=7), hidden_size=4)
+    >>> schedule = Schedule(epochs=2, iterations=3, validate_every=1)
+    >>> history = train(model, windows, None, losses=[RMSE()], schedule=schedule, progress=False)
+    >>> history.epoch.tolist()
+    [1, 2]
     """
     _check(model, training, losses, monitor)
     optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
