@@ -153,7 +153,7 @@ def test_is_amount():
         is_amount("K", "mm day-1")
 
 
-@pytest.mark.parametrize("text", ["(as distributed; see note)", "class number", "K)("])
+@pytest.mark.parametrize("text", ["(as distributed; see note)", "class number", "m of"])
 def test_unreadable_units(text):
     with pytest.raises(UnitsError, match=r"cannot be read.*ds\[\"tp\"\].attrs\[\"units\"\]"):
         conversion(text, "mm")

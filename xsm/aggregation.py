@@ -27,6 +27,7 @@ States: TypeAlias = Literal["end", "mean"]
 Label: TypeAlias = Literal["end", "start"]
 _Way: TypeAlias = Literal["sum", "mean", "end"]
 
+_STEP = "_step_of_day"
 _METHODS = {"sum": "time: sum", "mean": "time: mean", "end": "time: point"}
 _STORES = {
     role.name
@@ -284,7 +285,10 @@ def _aggregate(
         found = _at(array, time, axis.ends)
     else:
         steps = _whole_days(_at(array, time, axis.steps), time, axis.per_day)
-        found = getattr(steps.coarsen({time: axis.per_day}), way)(skipna=False)
+        by_day = (
+            steps.drop_vars(time).coarsen({time: axis.per_day}).construct({time: (time, _STEP)})
+        )
+        found = getattr(by_day, way)(_STEP, skipna=False)
     return found.assign_coords({time: axis.days}).assign_attrs(attrs)
 
 

@@ -134,8 +134,14 @@ def test_layers_keep_their_own_names():
     assert table.array(ds, "swvl1").name == "swvl1"
 
 
-def test_an_override_is_the_only_layer():
-    ds = xr.Dataset({f"swvl{i}": ("x", [0.1 * i], {"units": "m3 m-3"}) for i in (1, 2)})
+def test_layers_below_an_override_stay():
+    ds = xr.Dataset({f"swvl{i}": ("x", [0.1 * i], {"units": "m3 m-3"}) for i in (1, 2, 3)})
     table = find_variables(ds, {"soil_moisture": "swvl2"})
     assert table["soil_moisture"].name == "swvl2"
+    assert [v.name for v in table.layers()] == ["swvl2", "swvl3"]
     assert table.lookup("swvl1").depth == (0, 0.07)
+
+
+def test_an_override_of_unknown_depth_is_alone():
+    ds = xr.Dataset({name: ("x", [0.1], {"units": "m3 m-3"}) for name in ("wet", "swvl2")})
+    assert [v.name for v in find_variables(ds, {"soil_moisture": "wet"}).layers()] == ["wet"]

@@ -28,7 +28,7 @@ Accumulation: TypeAlias = Literal["step", "since_00", "rate", "daily_mean_rate"]
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
 _WITHIN = 0.85  # share of steps within days that do not fall, in a sawtooth (dew lets some fall)
-_AFTER = 0.9  # share of steps after 00 UTC that fall
+_AFTER = 0.5  # share of steps after 00 UTC that fall (a wet step may exceed a dry day's sum)
 _NEGATIVE = 0.5  # share of negative values that contradicts a sign
 
 
@@ -174,7 +174,7 @@ def sawtooth(array: xr.DataArray) -> bool:
     Returns
     -------
     bool
-        True where 85 % of the steps within days do not fall (in size), and 90 % of the steps after
+        True where 85 % of the steps within days do not fall (in size), and half of the steps after
         00 UTC do, counted where the value before the step is not 0.
 
     Examples

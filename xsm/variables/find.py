@@ -119,7 +119,8 @@ class _Finder:
             self.problems[role.name] = found.problem
         resolved = [v for n in (*found.names, *found.others) for v in self._try(role, n, found.how)]
         mine = [v for v in resolved if v.name in found.names]
-        kept = _without_overlap(mine, first=found.how == "override")
+        below = [v for v in resolved if v not in mine] if found.how == "override" else []
+        kept = _without_overlap(mine, below)
         for variable in resolved:
             if variable not in kept:
                 self.others.setdefault(str(variable.name), variable)
@@ -228,19 +229,27 @@ def _sign(array: xr.DataArray, role: Role) -> int:
     return 1 if stated == role.positive else -1
 
 
-def _without_overlap(variables: list[Variable], *, first: bool) -> list[Variable]:
-    """Return layers from the top down, each below the last; the thinner one where two overlap."""
-    if first and variables and variables[0].dim is None:  # an override is one variable
-        return variables[:1]
-    known = sorted((v for v in variables if v.depth), key=lambda v: v.depth or (0.0, 0.0))
-    if not known:
-        return variables
+def _without_overlap(mine: list[Variable], below: list[Variable]) -> list[Variable]:
+    """Return layers from the top down, each below the last; the thinner one where two overlap.
+
+    Layers ``below`` count only beneath the others: those found besides an override.
+    """
+    known = [*_by_depth(mine), *_by_depth(below)]
+    if not any(v.depth for v in mine):
+        return mine
     kept: list[Variable] = []
-    for variable in known:
-        top = variable.depth[0] if variable.depth else 0.0
-        if not kept or top >= (kept[-1].depth or (0.0, 0.0))[1] - 1e-6:
+    bottom = -1e-6  # rounding of edges
+    for (top, lower), variable in known:
+        if top >= bottom:
             kept.append(variable)
+            bottom = lower - 1e-6
     return kept
+
+
+def _by_depth(variables: list[Variable]) -> list[tuple[tuple[float, float], Variable]]:
+    """Return the variables of known depth from the top down."""
+    known = [(v.depth, v) for v in variables if v.depth is not None]
+    return sorted(known, key=lambda item: item[0])
 
 
 def _unknown_bounds(ds: xr.Dataset, variable: Variable) -> str:
