@@ -207,7 +207,7 @@ def _check(
     if trend not in ("change", "level"):
         msg = f"There is no trend {trend!r}. {did_you_mean(trend, ('change', 'level'))}"
         raise UnknownNameError(msg)
-    if not set(arrays) - {"observed"}:
+    if not set(arrays) - {"observed"} and set(outputs) != {"previous"}:
         msg = f"No term of the balance was given; at least one of {INPUTS[:5]} is needed."
         raise GridError(msg)
     shapes = {name: array.shape for name, array in arrays.items()}

@@ -1,0 +1,10 @@
+"""The labelled water balance: net inflow to the surface layer and its trend, lazily, for any data.
+
+The arithmetic is in :mod:`xsm.physics.water_balance`; here are variables, layers, axes and chunks.
+"""
+
+from __future__ import annotations
+
+from xsm.balance.water import inflow_arrays, previous_observation, water_balance
+
+__all__ = ["inflow_arrays", "previous_observation", "water_balance"]

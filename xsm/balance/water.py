@@ -1,0 +1,400 @@
+"""Net inflow and trend of a data set: which variables, which layers, with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import xarray as xr
+
+from xsm.balance.blocks import Plan, scan_arrays
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    UnitsError,
+    UnknownNameError,
+    did_you_mean,
+)
+from xsm.grid import step_days, time_dim
+from xsm.typing import TERMS, Compat, Trend
+from xsm.units import dequantify, quantify
+from xsm.variables import Variable, VariableTable, find_variables
+
+__all__ = ["inflow_arrays", "previous_observation", "water_balance"]
+
+_ROLES = {**{term: term for term in TERMS}, "snow": "snow_water_equivalent"}
+_DEEPEST = 1.0  # m; deep soil water ends here (Geng et al. 2024: layers 2 and 3 of ERA5-Land)
+_NAMES = {
+    "inflow": "inflow",
+    "inflow_trend": "trend",
+    "inflow_trend_filtered": "filtered",
+    "previous_observation": "previous",
+}
+_LONG = {
+    "inflow": "net inflow of water to the surface layer",
+    "inflow_trend": "sign of the {} inflow of water to the surface layer",
+    "inflow_trend_filtered": "sign of the {} inflow, 0 where the observation disagrees",
+    "previous_observation": "last soil moisture observed before the step",
+}
+
+
+def water_balance(
+    ds: xr.Dataset,
+    *,
+    deep: bool = False,
+    terms: Sequence[str] = TERMS,
+    trend: Trend = "change",
+    threshold: float = 0.0,
+    compat: Compat | None = None,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Return the net inflow to the surface layer, its trend, and the trend that observations share.
+
+    Soil moisture of the surface layer should rise where the trend is 1 and fall where it is -1.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Fluxes, snow and soil moisture (time, ...) of any product, under any names that
+        ``ds.physm.variables()`` finds; any further dimensions, any order, any chunks.
+    deep : bool, default: False
+        Subtract the change of water in the soil layers below the target's, to 1 m (A1-A4 of the
+        paper; without it B1-B4). The target has to be the top layer.
+    terms : sequence of str
+        Terms of the balance, any of "precipitation", "evaporation", "surface_runoff", "snow". The
+        first 1, 2, 3 and 4 are A1-A4 and B1-B4.
+    trend : {"change", "level"}, default: "change"
+        Sign of the change of the inflow since the step before, or of the inflow itself.
+    threshold : float, default: 0.0
+        The trend is 0 where the absolute value is not above it, mm day-1.
+    compat : {"geng2024_code"}, optional
+        Reproduce what the authors' released code does otherwise than their paper, see Notes.
+    target : str, optional
+        Role or variable of the observed soil moisture; by default ``soil_moisture`` (its top
+        layer), else ``satellite_soil_moisture``, else none.
+    variables : mapping of str to str, optional
+        Role to variable name, where a variable is not found or another one is wanted.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``inflow`` (mm day-1, positive into the layer), ``inflow_trend`` (-1, 0, 1) and, where
+        there is a target, ``inflow_trend_filtered`` and ``previous_observation`` (m3 m-3), on the
+        dimensions and coordinates of the target (else of the first term). NaN where a term or its
+        step before is missing and, with a target, at steps without an observation or without an
+        earlier one. Lazy where any input is; quantified where the input is. The attributes record
+        the terms, the layers used, and the settings.
+
+    Raises
+    ------
+    UnknownNameError
+        If a term, the trend or ``compat`` does not exist.
+    MissingVariableError, UnitsError
+        If variables are missing or have no usable units; all in one error.
+    GridError
+        If coordinates differ, time is irregular, or ``deep`` does not fit the target or the layers.
+
+    Notes
+    -----
+    With precipitation P, evaporation E, surface runoff R, snow water equivalent S, water in the
+    deeper layers D, the length L of the step in days, soil moisture SM::
+
+        W_t = P_t - E_t - R_t + (S_{t-1} - S_t) / L                  (Eq. 10; snow melt is inflow)
+        W_t = W_t - (D_t - D_{t-1}) / L                              (Eq. 11, deep=True)
+        T_t = sign(W_t - W_{t-1})  or, trend="level", sign(W_t)      (Eq. 12)
+        T_t = 0 where T_t (SM_{t-1} - SM_t) > 0                      (Eq. 13, filtered)
+
+    Additions to the paper: ``trend="level"``, and gaps. Where observations have gaps, the pair is
+    the last observation and this one, W_t the mean inflow after the last observation up to this
+    step, and W_{t-1} that mean of the last observation (at the first observation, the inflow of its
+    step). ``inflow`` is always that of the single step. A layer that reaches below 1 m counts with
+    its part above. The arithmetic is double precision; the results have the precision of the data.
+
+    ``compat="geng2024_code"``: (1) snow counts as ``S_t - S_{t-1}``; (2) total runoff takes the
+    place of surface runoff; (3) without ``deep``, the change of the target's own layer is
+    subtracted. Not reproduced: the code multiplies the change of snow, like the precipitation, by
+    24, which belongs to the units of its files; takes W as 0 at the first step, and T as 0 where it
+    is missing; sets the filtered T to 0 where the observation does not change at all; and with a
+    threshold other than 0 gives -1 wherever the change is below it.
+
+    References
+    ----------
+    Geng, Q., Yan, S., Li, Q. and Zhang, C. (2024). Front. For. Glob. Change 7:1353011. Code:
+    https://github.com/2023ATAI/PHY-LSTM
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> days = np.arange("2020-06-01", "2020-06-05", dtype="M8[D]").astype("M8[ns]")
+    >>> rain = ("time", [0.0, 5.0, 1.0, 2.0], {"units": "mm day-1"})
+    >>> soil = ("time", [0.20, 0.25, 0.26, 0.27], {"units": "m3 m-3"})
+    >>> ds = xr.Dataset({"precipitation": rain, "soil_moisture": soil}, {"time": days})
+    >>> balance = water_balance(ds, terms=["precipitation"])
+    >>> balance["inflow_trend"].values, balance["inflow_trend_filtered"].values
+    (array([nan,  1., -1.,  1.]), array([nan,  1.,  0.,  1.]))
+    """
+    ds, quantified = dequantify(ds)
+    found = inflow_arrays(
+        ds,
+        deep=deep,
+        terms=terms,
+        trend=trend,
+        threshold=threshold,
+        compat=compat,
+        target=target,
+        variables=variables,
+    )
+    return quantify(found) if quantified else found
+
+
+def inflow_arrays(  # noqa: PLR0913
+    ds: xr.Dataset,
+    *,
+    outputs: Sequence[str] | None = None,
+    deep: bool = False,
+    terms: Sequence[str] = TERMS,
+    trend: Trend = "change",
+    threshold: float = 0.0,
+    compat: Compat | None = None,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Return chosen outputs of the water balance, for training and audits.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Plain data, not quantified.
+    outputs : sequence of str, optional
+        Names of what :func:`water_balance` returns; by default all that the data allow. Only
+        these are computed, in one pass.
+    deep : bool, default: False
+        Subtract the change of water in deeper layers; this and the rest as of
+        :func:`water_balance`.
+    terms : sequence of str
+        Terms of the balance.
+    trend : {"change", "level"}, default: "change"
+        Sign of the change of the inflow, or of the inflow itself.
+    threshold : float, default: 0.0
+        mm day-1.
+    compat : {"geng2024_code"}, optional
+        Reproduce the released code.
+    target : str, optional
+        Role or variable of the observed soil moisture.
+    variables : mapping of str to str, optional
+        Role to variable name.
+
+    Returns
+    -------
+    xarray.Dataset
+        As of :func:`water_balance`, without units of pint. Lazy where any input is.
+
+    Raises
+    ------
+    UnknownNameError, MissingVariableError, UnitsError, GridError
+        As :func:`water_balance`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> days = np.arange("2020-06-01", "2020-06-03", dtype="M8[D]").astype("M8[ns]")
+    >>> rain = ("time", [0.0, 5.0], {"units": "mm day-1"})
+    >>> ds = xr.Dataset({"precipitation": rain}, {"time": days})
+    >>> list(inflow_arrays(ds, outputs=["inflow"], terms=["precipitation"]))
+    ['inflow']
+    """
+    _check(terms, trend, compat)
+    table = find_variables(ds, variables)
+    observed = _target(table, target)
+    roles = {term: _ROLES[term] for term in TERMS if term in terms}
+    if compat and "surface_runoff" in roles:
+        roles["surface_runoff"] = "runoff"
+    needed = [*roles.values(), *([observed] if observed else [])]
+    _require(table, [*needed, *(["soil_moisture"] if (deep or compat) and not observed else [])])
+    arrays = {term: table.array(ds, role) for term, role in roles.items()}
+    if observed:
+        arrays["observed"] = table.array(ds, observed)
+    storage = _deep(table, observed) if deep else _own(table, observed) if compat else {}
+    arrays |= {f"layer {v.name} {v.index}": table.array(ds, v) for v in storage}
+    reference = "observed" if observed else next(iter(arrays))
+    arrays = _aligned(arrays, reference)
+    if outputs is None:
+        outputs = list(_NAMES) if observed else list(_NAMES)[:2]
+    plan = Plan(
+        names=tuple(k for k in arrays if not k.startswith("layer ")),
+        weights=tuple(storage.values()),
+        outputs=tuple(_NAMES[name] for name in outputs),
+        trend=trend,
+        threshold=float(threshold),
+        step_days=step_days(arrays[reference]),
+        reverse_snow=compat is not None,
+        axis=arrays[reference].dims.index(time_dim(arrays[reference])),
+    )
+    results = scan_arrays(plan, [a.data for a in arrays.values()])
+    like, units = arrays[reference], arrays[reference].attrs.get("units", "1")
+    made = {
+        name: _labelled(like, name, data, trend, units)
+        for name, data in zip(outputs, results, strict=True)
+    }
+    recorded = {
+        "terms": [term for term in TERMS if term in terms],
+        "trend": trend,
+        "threshold": float(threshold),
+        "deep": int(deep),
+        **({"target": observed} if observed else {}),
+        **({"compat": compat} if compat else {}),
+        **({"layers": [_describe(v) for v in storage]} if storage else {}),
+    }
+    return xr.Dataset(made, attrs=recorded)
+
+
+def previous_observation(observed: xr.DataArray) -> xr.DataArray:
+    """Return the last value observed strictly before each step.
+
+    Parameters
+    ----------
+    observed : DataArray (time, ...)
+        Observations; NaN is a gap.
+
+    Returns
+    -------
+    DataArray
+        Of the same shape, coordinates and attributes; NaN before the first observation. Lazy where
+        the input is, for any chunks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> days = np.arange("2020-06-01", "2020-06-05", dtype="M8[D]").astype("M8[ns]")
+    >>> observed = xr.DataArray([0.2, np.nan, 0.3, 0.4], {"time": days}, "time")
+    >>> previous_observation(observed).values
+    array([nan, 0.2, 0.2, 0.3])
+    """
+    axis = observed.dims.index(time_dim(observed))
+    plan = Plan(names=("observed",), outputs=("previous",), axis=axis)
+    return observed.copy(data=scan_arrays(plan, [observed.data])[0])
+
+
+def _check(terms: Sequence[str], trend: str, compat: str | None) -> None:
+    """Raise one error for all names that do not exist."""
+    given = [("term", term, TERMS) for term in terms]
+    given.append(("trend", trend, get_args(Trend)))
+    if compat is not None:
+        given.append(("compat", compat, get_args(Compat)))
+    wrong = [
+        f"{kind} {name!r} does not exist. {did_you_mean(str(name), known)}"
+        for kind, name, known in given
+        if name not in known
+    ]
+    if not terms:
+        wrong.append(f"terms is empty. {did_you_mean('', TERMS)}")
+    if wrong:
+        raise UnknownNameError(" ".join(wrong))
+
+
+def _target(table: VariableTable, target: str | None) -> str | None:
+    """Return the target as stated, else the first role of soil moisture that is there."""
+    if target is not None:
+        return target
+    roles = ("soil_moisture", "satellite_soil_moisture")
+    return next((role for role in roles if role in table), None)
+
+
+def _require(table: VariableTable, roles: Sequence[str]) -> None:
+    """Raise one error for all that is missing; say so where only total runoff is there."""
+    try:
+        table.require(*roles)
+    except (MissingVariableError, UnitsError) as error:
+        absent = "surface_runoff" in roles and "surface_runoff" not in table
+        if not absent or "runoff" not in table.roles:
+            raise
+        name = table["runoff"].name
+        msg = (
+            f"{error}\n  There is total runoff, {name!r}, which holds drainage too. To take it for "
+            f'surface runoff, type variables={{"surface_runoff": "{name}"}}.'
+        )
+        raise type(error)(msg) from error
+
+
+def _deep(table: VariableTable, target: str | None) -> dict[Variable, float]:
+    """Return the layers below the target's to 1 m, each with its mm of water per m3 m-3."""
+    layers = table.layers("soil_moisture")
+    chosen = table.lookup(target or "soil_moisture")
+    if not layers or chosen != layers[0]:
+        top = f"{layers[0].name!r}" if layers else "missing"
+        msg = (
+            f"deep=True needs the top layer as target; given is {target!r}, the top layer of "
+            f'soil_moisture is {top}. Pass target="soil_moisture", or deep=False.'
+        )
+        raise GridError(msg)
+    found = {v: _water(v, _DEEPEST) for v in layers[1:] if _depth(v)[0] < _DEEPEST}
+    if not found:
+        msg = (
+            f"deep=True needs soil moisture below {chosen.name!r}, above {_DEEPEST:g} m; there are "
+            f"only {[_describe(v) for v in layers]}. Add deeper layers, or pass deep=False."
+        )
+        raise GridError(msg)
+    return found
+
+
+def _own(table: VariableTable, target: str | None) -> dict[Variable, float]:
+    """Return the target's own layer with its mm of water per m3 m-3."""
+    variable = table.lookup(target or "soil_moisture")
+    return {variable: _water(variable, float("inf"))}
+
+
+def _depth(variable: Variable) -> tuple[float, float]:
+    """Return top and bottom of a layer in m, or say how to state them."""
+    if variable.depth is None:
+        msg = (
+            f"The depth of {variable.name!r} is not known, and its water in mm is needed. State "
+            f'the bounds from the surface down: ds["{variable.name}"].attrs["layer_edges_m"] = '
+            "[0.0, 0.1], one number more than layers."
+        )
+        raise GridError(msg)
+    return variable.depth
+
+
+def _water(variable: Variable, deepest: float) -> float:
+    """Return the mm of water of a layer, or its part above a depth, per m3 m-3."""
+    top, bottom = _depth(variable)
+    return 1000.0 * (min(bottom, deepest) - top)
+
+
+def _describe(variable: Variable) -> str:
+    """Return name and depth of a layer."""
+    depth = "unknown depth" if variable.depth is None else "{:g}-{:g} m".format(*variable.depth)
+    return f"{variable.name} {depth}"
+
+
+def _aligned(arrays: Mapping[str, xr.DataArray], reference: str) -> dict[str, xr.DataArray]:
+    """Return the arrays on the same coordinates and dimensions, in the order of the reference."""
+    first = {reference: arrays[reference]}
+    ordered = first | {k: v for k, v in arrays.items() if k != reference}
+    time = time_dim(arrays[reference])
+    still = [name for name, array in arrays.items() if time not in array.dims]
+    if still:
+        msg = f"{still} do not vary along {time!r}; every term of the balance needs to."
+        raise GridError(msg)
+    try:
+        exact = xr.align(*ordered.values(), join="exact", copy=False)
+    except ValueError as error:
+        msg = (
+            f"The variables {list(arrays)} lie on different coordinates: {error}. All need the "
+            "same times and the same grid, for example by ds.interp_like(other)."
+        )
+        raise GridError(msg) from error
+    together = dict(zip(ordered, xr.broadcast(*exact), strict=True))
+    return {name: together[name] for name in arrays}
+
+
+def _labelled(
+    like: xr.DataArray, name: str, data: object, trend: Trend, units: str
+) -> xr.DataArray:
+    """Return an output with the labels of the reference and attributes of CF."""
+    what = "change of the net" if trend == "change" else "net"
+    units = {"inflow": "mm day-1", "previous_observation": units}.get(name, "1")
+    attrs = {"long_name": _LONG[name].format(what), "units": units}
+    coords = {k: v for k, v in like.coords.items() if k != "depth" or k in like.dims}
+    return xr.DataArray(data, coords, like.dims, name=name, attrs=attrs)
