@@ -1,6 +1,16 @@
-"""Which variable of a data set is what, in canonical units and signs."""
+"""Which variable of a data set is what, in canonical units and signs.
+
+``xsm.variables(ds)`` is the verb of the accessor too: Python binds a subpackage to its name in the
+parent once it is imported, so this package can be called.
+"""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+
+import xarray as xr
 
 from xsm.variables.amounts import Accumulation, accumulation_of
 from xsm.variables.find import find_variables
@@ -20,3 +30,14 @@ __all__ = [
     "find_variables",
     "roles_of",
 ]
+
+
+class _Verb(ModuleType):
+    """This package, callable as the verb of the same name."""
+
+    def __call__(self, ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> VariableTable:
+        """Return the table of variables; see :func:`xsm.api.variables`."""
+        return find_variables(ds, overrides)
+
+
+sys.modules[__name__].__class__ = _Verb
