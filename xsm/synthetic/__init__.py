@@ -1,0 +1,7 @@
+"""Worlds made by known physics: nothing observed, everything known."""
+
+from __future__ import annotations
+
+from xsm.synthetic.land import land_world
+
+__all__ = ["land_world"]
