@@ -26,8 +26,18 @@ FREEZING = 273.15  # K
 class Forcing:
     """What drives the columns, arrays (day, cell).
 
-    ``precipitation`` and ``potential`` evaporation in mm day-1, ``temperature`` in K,
-    ``storm_hour``, the hour of the strongest rain, and ``storm_hours``, its spread.
+    Parameters
+    ----------
+    precipitation : ndarray
+        Rain and snow, mm day-1, not negative.
+    potential : ndarray
+        Potential evaporation, mm day-1, not negative.
+    temperature : ndarray
+        Daily mean of the air, K.
+    storm_hour : ndarray
+        Hour of the strongest rain, 0 to 24 h.
+    storm_hours : ndarray
+        Spread of the rain around that hour (standard deviation), h.
 
     Examples
     --------
@@ -44,10 +54,20 @@ class Forcing:
 
 @dataclass(frozen=True)
 class Result:
-    """What the columns did, arrays (day, cell), all in mm and not negative.
+    """What the columns did, all in mm and not negative.
 
-    ``evaporation``, ``surface_runoff`` and ``subsurface_runoff`` are sums of the day; ``snow`` is
-    the water in the snow and ``water`` (day, layer, cell) that in the soil, at the end of the day.
+    Parameters
+    ----------
+    evaporation : ndarray
+        Sum of the day, from soil, roots and snow, (day, cell).
+    surface_runoff : ndarray
+        Sum of the day, (day, cell).
+    subsurface_runoff : ndarray
+        Drainage from the last layer, sum of the day, (day, cell).
+    snow : ndarray
+        Water in the snow at the end of the day, (day, cell).
+    water : ndarray
+        Water in each layer of soil at the end of the day, (day, layer, cell).
 
     Examples
     --------

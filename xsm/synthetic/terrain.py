@@ -21,9 +21,18 @@ RIDGE = 0.36  # where the mountains stand, as a share of the way from the coast 
 class Terrain:
     """Maps (row, column) of a synthetic world.
 
-    ``land`` is true on land; ``inland`` grows from 0 at the coast to about 1 at the far side;
-    ``elevation`` in m; ``wetness`` from 0 (lee) to 1 (windward coast); ``sand``, ``silt``,
-    ``clay`` in %.
+    Parameters
+    ----------
+    land : ndarray of bool
+        True on land.
+    inland : ndarray
+        Way from the coast, from 0 to about 1 at the far side.
+    elevation : ndarray
+        Elevation of the surface, m.
+    wetness : ndarray
+        Wetness of the climate, from 0 (lee) to 1 (windward mountains).
+    sand, silt, clay : ndarray
+        Texture, % by weight; the three add up to 100.
 
     Examples
     --------
@@ -44,9 +53,18 @@ class Terrain:
 class Soil:
     """What the soil of each cell can hold and conduct; arrays of one shape.
 
-    ``porosity``, ``field_capacity`` (-33 kPa) and ``wilting_point`` (-1500 kPa) in m3 m-3;
-    ``k_sat``, the conductivity at saturation, in mm day-1; ``exponent``, that of the conductivity,
-    1.
+    Parameters
+    ----------
+    porosity : ndarray
+        Water content at saturation, m3 m-3.
+    field_capacity : ndarray
+        Water content at -33 kPa, m3 m-3.
+    wilting_point : ndarray
+        Water content at -1500 kPa, m3 m-3.
+    k_sat : ndarray
+        Conductivity at saturation, mm day-1.
+    exponent : ndarray
+        Exponent of the conductivity in the degree of saturation, 1.
 
     Examples
     --------

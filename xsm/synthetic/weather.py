@@ -24,9 +24,20 @@ LATENT_HEAT = 2.45e6  # J kg-1
 class Weather:
     """Daily weather, arrays (day, row, column).
 
-    ``precipitation`` in mm day-1; ``temperature`` and ``dew_point`` in K; ``shortwave`` and
-    ``longwave``, downward, in J m-2 day-1; ``pressure`` in Pa; ``eastward`` and ``northward``
-    wind in m s-1; ``storm_hour``, the hour of the day at which rain is strongest.
+    Parameters
+    ----------
+    precipitation : ndarray
+        Rain and snow, mm day-1.
+    temperature, dew_point : ndarray
+        Daily means of the air, K.
+    shortwave, longwave : ndarray
+        Downward radiation, J m-2 day-1.
+    pressure : ndarray
+        Pressure at the surface, Pa.
+    eastward, northward : ndarray
+        Wind, m s-1.
+    storm_hour : ndarray
+        Hour of the day at which rain is strongest, 0 to 24 h.
 
     Examples
     --------
