@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xsm.exceptions import UnitsError
+from xsm.exceptions import GridError, UnitsError
 from xsm.variables import accumulation_of, find_variables
 from xsm.variables.amounts import check_sign, in_memory, sawtooth
 
@@ -116,7 +116,7 @@ def test_monthly_means_of_daily_amounts():
     months = np.arange("2020-01", "2020-05", dtype="M8[M]").astype("M8[ns]")
     ds = xr.Dataset({"tp": ("time", np.full(4, 0.002), {"units": "m"})}, {"time": months})
     with pytest.raises(
-        UnitsError, match=r"no uniform step.*\"accumulation\"\] = \"daily_mean_rate\""
+        GridError, match=r"no uniform step.*\"accumulation\"\] = \"daily_mean_rate\""
     ):
         find_variables(ds).require("precipitation")
     stated = ds.copy()

@@ -33,7 +33,7 @@ __all__ = [
 
 
 class _Verb(ModuleType):
-    """This package, callable as the verb of the same name."""
+    """The package as a function: the verb of the same name."""
 
     def __call__(self, ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> VariableTable:
         """Return the table of variables; see :func:`xsm.api.variables`."""

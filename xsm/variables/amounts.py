@@ -55,6 +55,8 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     ------
     UnitsError
         If units do not convert, or the values are, or may be, sums since 00 UTC.
+    GridError
+        If amounts have no uniform time step to be divided by.
 
     Examples
     --------
@@ -105,6 +107,8 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     UnitsError
         If the attribute has another value, or the step is below a day, nothing is stated and the
         values are not in memory.
+    GridError
+        If nothing is stated and there is no uniform time step.
 
     Examples
     --------
@@ -261,7 +265,7 @@ def _step(array: xr.DataArray, name: str, units: str) -> float:
             f"to divide by: {error} Where values are means of daily amounts, as monthly ERA5-Land: "
             f'ds["{name}"].attrs["accumulation"] = "daily_mean_rate".'
         )
-        raise UnitsError(msg) from error
+        raise GridError(msg) from error
 
 
 def _since_00(name: str, what: str) -> str:

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from xsm.exceptions import MissingVariableError, UnitsError, UnknownNameError, did_you_mean
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    UnitsError,
+    UnknownNameError,
+    did_you_mean,
+)
 from xsm.units import Conversion, conversion, dequantify
 from xsm.variables.amounts import check_sign, flux_conversion
 from xsm.variables.derived import RECIPES
@@ -83,6 +89,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
         names,
         finder.faults,
         finder.notes,
+        frozenset(finder.irregular),
     )
 
 
@@ -112,6 +119,7 @@ class _Finder:
         self.problems: dict[str, str] = {}
         self.faults: dict[str, str] = {}
         self.notes: dict[str, str] = {}
+        self.irregular: set[str] = set()
 
     def add(self, role: Role, found: Match) -> None:
         """Resolve units, signs and layers of the variables of a role."""
@@ -130,13 +138,15 @@ class _Finder:
                 self.notes[role.name] = _unknown_bounds(self.ds, kept[0])
         elif found.names:
             self.problems[role.name] = self.faults[found.names[0]]
+            self.irregular |= {role.name} if found.names[0] in self.irregular else set()
 
     def _try(self, role: Role, name: str, how: str) -> list[Variable]:
         """Return the variables that a variable of the data holds, or note what is wrong with it."""
         try:
             return self._resolve(role, name, how)
-        except UnitsError as error:
+        except (UnitsError, GridError) as error:
             self.faults[name] = str(error)
+            self.irregular |= {name} if isinstance(error, GridError) else set()
             return []
 
     def derive(self) -> None:
@@ -184,9 +194,9 @@ class _Finder:
         array = self.ds[name]
         try:
             change = self._change(role, name, units, depth)
-        except UnitsError as error:
+        except (UnitsError, GridError) as error:
             msg = f"found as {name!r} in {units!r}, {role.units!r} is needed. {error}"
-            raise UnitsError(msg) from error
+            raise type(error)(msg) from error
         change = change.then(Conversion(float(_sign(array, role))))
         check_sign(array, change, role)
         return change

@@ -70,6 +70,8 @@ class VariableTable:
         By name: variables that cannot be used, and why.
     notes : dict of str to str
         Roles that can be used, with a remark.
+    irregular : frozenset of str
+        Roles and names whose only fault is that their amounts have no uniform time step.
     """
 
     found: Mapping[str, tuple[Variable, ...]]
@@ -78,6 +80,7 @@ class VariableTable:
     names: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    irregular: frozenset[str] = frozenset()
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -128,6 +131,8 @@ class VariableTable:
             If some are missing.
         UnitsError
             If all are there, but some cannot be used.
+        GridError
+            If that is only for want of a uniform time step.
         """
         missing = [self._missing(r) for r in roles if not self._known(r)]
         wrong = [self._wrong(r) for r in roles if self._known(r) and self._wrong(r)]
@@ -137,7 +142,8 @@ class VariableTable:
             raise MissingVariableError(msg)
         if wrong:
             msg = f"Variables cannot be used:\n{lines}"
-            raise UnitsError(msg)
+            faulty = {role for role in roles if self._wrong(role)}
+            raise (GridError if faulty <= self.irregular else UnitsError)(msg)
 
     def lookup(self, name: str) -> Variable:
         """Return a variable by its role or by its name in the data set.
