@@ -16,6 +16,7 @@ from xsm.exceptions import (
     UnknownNameError,
 )
 from xsm.losses import RMSE, WaterBalance
+from xsm.units import quantify
 
 QUICK = {"epochs": 1, "iterations": 3, "hidden_size": 4, "progress": False}
 TRAIN = slice("2018", "2019")
@@ -74,9 +75,9 @@ def test_the_observations_score_one_filtered_and_their_own_rate_unfiltered(world
 
 
 def test_consistency_is_equation_19_by_hand(world):
-    forecast = (world["swvl1"] + 0.01 * np.sin(np.arange(world.sizes["time"])))[:, 0, 0]
-    forecast = forecast.assign_attrs(units="m3 m-3").rename("swvl1")
     cell = world.isel(latitude=0, longitude=0)
+    forecast = cell["swvl1"] + 0.01 * np.sin(np.arange(world.sizes["time"]))
+    forecast = forecast.assign_attrs(units="m3 m-3").rename("swvl1")
     audit = cell.physm.consistency(forecast, terms=["precipitation"], trend="level")
     rain, soil = cell["tp"].values, cell["swvl1"].values
     product = np.sign(rain[1:]) * (soil[:-1] - forecast.values[1:])
@@ -141,9 +142,10 @@ def test_lazy_equals_eager_and_nothing_computes(world, no_compute, settings):
 
 def test_a_lazy_data_set_trains_to_the_same_model(world, fitted):
     other = world.chunk(time=100, latitude=1).sel(time=TRAIN).physm.fit("lstm", **QUICK)
-    xr.testing.assert_equal(other.scaling, fitted.scaling)
+    xr.testing.assert_allclose(other.scaling, fitted.scaling, rtol=1e-12)
     for name, weight in fitted.model.state_dict().items():
-        assert (weight == other.model.state_dict()[name]).all()
+        # sums over cells in another order of memory differ in the last digit
+        np.testing.assert_allclose(weight, other.model.state_dict()[name], atol=1e-6)
 
 
 def test_descending_latitude_and_order_of_cells_do_not_matter(world, fitted):
@@ -163,7 +165,7 @@ def test_stations_and_a_single_series(world):
     series = world.isel(latitude=1, longitude=1)
     alone = series.sel(time=TRAIN).physm.fit("phy_lstm", **QUICK)
     assert series.physm.predict(alone)["swvl1"].dims == ("time",)
-    assert series.physm.consistency(series.physm.predict(alone))["count"].ndim == 0
+    assert series.physm.consistency(series.physm.predict(alone), trend="level")["count"].ndim == 0
 
 
 def test_dataarray_verbs_are_those_of_the_dataset(world, fitted):
@@ -230,7 +232,8 @@ def test_climatology_comes_from_earlier_steps_or_is_left_out(world, fitted):
 
 def test_scores_agree_with_numpy(world, fitted):
     forecast = world.sel(time="2020").physm.predict(fitted)
-    table = world.physm.score(forecast, baselines=fitted).isel(latitude=1, longitude=2)
+    earlier = world.isel(time=slice(700, None))  # too short for a climatology: all of 2020 counts
+    table = earlier.physm.score(forecast).isel(latitude=1, longitude=2)
     both = xr.merge([forecast["swvl1"].rename("p"), world["swvl1"].rename("o")], join="inner")
     p, o = (both[k].isel(latitude=1, longitude=2).values.astype(float) for k in "po")
     model = table.sel(source="model")
@@ -324,9 +327,7 @@ def test_longitudes_in_another_convention_are_named(world, fitted):
 
 
 def test_quantified_data_give_quantified_predictions(world, fitted):
-    import pint_xarray  # noqa: F401
-
-    quantified = world.chunk(latitude=1).pint.quantify({"time": None})
+    quantified = quantify(world.chunk(latitude=1))
     found = quantified.physm.predict(fitted)
     assert found["swvl1"].pint.units is not None
     np.testing.assert_allclose(

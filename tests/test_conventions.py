@@ -6,6 +6,7 @@ import xarray as xr
 
 import xsm
 from xsm.targets import predicted_target
+from xsm.units import quantify
 
 DAY = 86400.0
 EDGES = [0.0, 0.07, 0.28, 1.0, 2.89]
@@ -100,11 +101,7 @@ def mhm(w: dict[str, xr.DataArray]) -> xr.Dataset:
 
 
 def quantified(w: dict[str, xr.DataArray]) -> xr.Dataset:
-    import pint_xarray  # noqa: F401
-
-    ds = era5(w)
-    ds["sd"].attrs["units"] = "m"  # pint itself does not read "m of water equivalent"
-    return ds.pint.quantify({"time": None})
+    return quantify(era5(w))
 
 
 CONVENTIONS = {"cmip6": cmip6, "gldas": gldas, "mhm": mhm, "quantified": quantified}

@@ -212,6 +212,7 @@ def make_recipe(
     """
     _check_times(window, lead, data_integration=data_integration, known_forcing=known_forcing)
     target = default_target(table) if target is None else target
+    table.require(target, *(dynamic or ()), *(static or ()))
     name = _key(table, target)
     given = METEOROLOGY if dynamic is None else tuple(dynamic)
     maps = STATIC if static is None else tuple(static)

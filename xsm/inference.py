@@ -253,8 +253,21 @@ def predict_lazily(
     data = run(node, arrays, len(moving), template)
     keep = slice(recipe.window - 1, template.sizes[features.time] - recipe.shift)
     return {
-        name: _label(data[i][keep], template, features, recipe) for i, name in enumerate(outputs)
+        name: _even(_label(data[i][keep], template, features, recipe), features.time)
+        for i, name in enumerate(outputs)
     }
+
+
+def _even(array: xr.DataArray, time: str) -> xr.DataArray:
+    """Make chunks along time equal, as a Zarr store needs them, after the halo was cut off."""
+    if array.chunks is None:
+        return array
+    sizes = array.chunksizes[time]
+    return (
+        array
+        if len(set(sizes[:-1])) < 2 and sizes[-1] <= sizes[0]
+        else array.chunk({time: max(sizes)})
+    )
 
 
 def _predictor(

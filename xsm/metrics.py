@@ -177,8 +177,9 @@ def score_sources(
 
     Notes
     -----
-    ``r2 = 1 - sum((o - p)^2) / sum((o - mean(o))^2)`` is the Nash-Sutcliffe efficiency of
-    ``scores``. ``ubrmse^2 = rmse^2 - bias^2``. KGE after Gupta et al. (2009).
+    ``r2 = 1 - sum((o - p)^2) / sum((o - mean(o))^2)`` is the Nash-Sutcliffe efficiency, from the
+    error of ``scores`` (whose own ``nse`` computes lazy data at once).
+    ``ubrmse^2 = rmse^2 - bias^2``. KGE after Gupta et al. (2009).
 
     References
     ----------
@@ -226,7 +227,7 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
     found = {
         "r": continuous.correlation.pearsonr(predicted, observed, **over),
         "rmse": rmse,
-        "r2": continuous.nse(predicted, observed, **over).where(spread > 0),
+        "r2": (1 - rmse**2 / spread**2).where(spread > 0),
         "kge": continuous.kge(predicted, observed, **over),
         "ubrmse": np.sqrt(np.maximum(rmse**2 - bias**2, 0.0)),
         "bias": bias,
