@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from xsm.aggregation import daily
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, UnknownNameError
+from xsm.naming import find_variables
 from xsm.units import quantify
-from xsm.variables import find_variables
 
 DAYS = 4
 

@@ -14,8 +14,8 @@ from xsm.typing import TERMS, Compat, Scaling, Trend
 if TYPE_CHECKING:
     from xsm.fitted import FittedModel
     from xsm.losses import Loss
+    from xsm.naming import VariableTable
     from xsm.nn import Model
-    from xsm.variables import VariableTable
 
 __all__ = ["PhysmArray", "PhysmDataset"]
 

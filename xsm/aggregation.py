@@ -18,8 +18,8 @@ from xsm.exceptions import (
     did_you_mean,
 )
 from xsm.grid import time_dim
+from xsm.naming import ROLES, Accumulation, Role, accumulation_of, roles_of
 from xsm.units import dequantify, is_amount, quantify
-from xsm.variables import ROLES, Accumulation, Role, accumulation_of, roles_of
 
 __all__ = ["daily"]
 

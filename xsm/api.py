@@ -15,6 +15,7 @@ from xsm.features import Features, collect, make_recipe
 from xsm.fitted import FittedModel, history_dataset, make_card
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
+from xsm.naming import VariableTable, find_variables
 from xsm.nn import Model, Sizes
 from xsm.options import get_options
 from xsm.registry import model_class, model_name
@@ -23,7 +24,6 @@ from xsm.splits import chronological
 from xsm.training import choose_device, seeded, train
 from xsm.typing import Scaling
 from xsm.units import dequantify, quantify
-from xsm.variables import VariableTable, find_variables
 
 __all__ = ["fit", "predict", "variables"]
 

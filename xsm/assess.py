@@ -13,10 +13,10 @@ from xsm.fitted import FittedModel
 from xsm.grid import time_dim
 from xsm.metrics import day_of_year_mean
 from xsm.metrics import score as score_prediction
+from xsm.naming import find_variables
 from xsm.targets import default_target, observed_target, predicted_target
 from xsm.typing import TERMS, Compat, Trend
 from xsm.units import dequantify
-from xsm.variables import find_variables
 
 __all__ = ["consistency", "score"]
 

@@ -11,9 +11,9 @@ import xarray as xr
 from xsm.balance import water_balance
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.grid import step, time_dim
+from xsm.naming import METEOROLOGY, STATIC, VariableTable, find_variables
 from xsm.targets import default_target
 from xsm.typing import Compat, Scaling, Trend
-from xsm.variables import METEOROLOGY, STATIC, VariableTable, find_variables
 
 __all__ = ["Features", "Recipe", "collect", "make_recipe"]
 

@@ -17,12 +17,12 @@ from xsm.features import Features, Recipe, collect
 from xsm.inference import predict_lazily
 from xsm.losses import Loss
 from xsm.metrics import score
+from xsm.naming import Variable, find_variables
 from xsm.nn import Model
 from xsm.scaling import align_scaling
 from xsm.splits import Split
 from xsm.training import History, choose_device
 from xsm.typing import Array
-from xsm.variables import Variable, find_variables
 
 __all__ = ["FittedModel", "history_dataset", "make_card"]
 

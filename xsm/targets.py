@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import xarray as xr
 
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
+from xsm.naming import VariableTable, find_variables
 from xsm.units import Conversion, conversion
-from xsm.variables import VariableTable, find_variables
 
 __all__ = ["default_target", "observed_target", "predicted_target"]
 

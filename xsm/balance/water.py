@@ -16,9 +16,9 @@ from xsm.exceptions import (
     did_you_mean,
 )
 from xsm.grid import step_days, time_dim
+from xsm.naming import Variable, VariableTable, find_variables
 from xsm.typing import TERMS, Compat, Trend
 from xsm.units import dequantify, quantify
-from xsm.variables import Variable, VariableTable, find_variables
 
 __all__ = ["inflow_arrays", "previous_observation", "water_balance"]
 

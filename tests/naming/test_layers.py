@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from xsm.exceptions import UnitsError
-from xsm.variables import find_variables
+from xsm.naming import find_variables
 
 
 def profile(dim: str = "depth", size: int = 3, units: str = "m3 m-3") -> xr.Dataset:

@@ -10,9 +10,9 @@ import xarray as xr
 
 from xsm.exceptions import GridError, UnitsError, did_you_mean
 from xsm.grid import step_days, time_dim
+from xsm.naming.roles import PRODUCTS, Role
 from xsm.typing import Array, FloatArray
 from xsm.units import Conversion, conversion, is_amount
-from xsm.variables.roles import PRODUCTS, Role
 
 __all__ = [
     "Accumulation",
@@ -60,7 +60,7 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
 
     Examples
     --------
-    >>> from xsm.variables import ROLES
+    >>> from xsm.naming import ROLES
     >>> import numpy as np, xarray as xr
     >>> hours = np.arange("2020-01-01T01", "2020-01-02T01", dtype="M8[h]").astype("M8[ns]")
     >>> tp = ("time", np.ones(24), {"units": "m", "accumulation": "step"})
@@ -223,7 +223,7 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
     Examples
     --------
     >>> import xarray as xr
-    >>> from xsm.variables import ROLES
+    >>> from xsm.naming import ROLES
     >>> array = xr.DataArray([-1.0, -2.0], name="e")  # ERA5-Land: negative is evaporation
     >>> check_sign(array, Conversion(factor=-1.0), ROLES["evaporation"])
     """

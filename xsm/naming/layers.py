@@ -11,9 +11,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.exceptions import UnitsError
+from xsm.naming.roles import Role
 from xsm.typing import FloatArray
 from xsm.units import conversion
-from xsm.variables.roles import Role
 
 __all__ = ["Bounds", "depth_dim", "dim_bounds", "layer_bounds"]
 
@@ -122,7 +122,7 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
     Examples
     --------
     >>> import xarray as xr
-    >>> from xsm.variables import ROLES
+    >>> from xsm.naming import ROLES
     >>> ds = xr.Dataset({"swvl2": ("x", [0.2]), "wet_30_60cm": ("x", [0.2])})
     >>> layer_bounds(ds, "swvl2", ROLES["soil_moisture"])
     (0.07, 0.28)

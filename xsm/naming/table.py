@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
+from xsm.naming.derived import RECIPES
+from xsm.naming.roles import ROLES
 from xsm.units import Conversion, dequantify
-from xsm.variables.derived import RECIPES
-from xsm.variables.roles import ROLES
 
 __all__ = ["Variable", "VariableTable"]
 
@@ -219,13 +219,13 @@ class VariableTable:
 
     def __repr__(self) -> str:
         """Return the table as text."""
-        from xsm.variables.display import as_text
+        from xsm.naming.display import as_text
 
         return as_text(self)
 
     def _repr_html_(self) -> str:
         """Return the table as HTML."""
-        from xsm.variables.display import as_html
+        from xsm.naming.display import as_html
 
         return as_html(self)
 

@@ -13,13 +13,13 @@ from xsm.exceptions import (
     UnknownNameError,
     did_you_mean,
 )
+from xsm.naming.amounts import check_sign, flux_conversion
+from xsm.naming.derived import RECIPES
+from xsm.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
+from xsm.naming.matching import Match, match
+from xsm.naming.roles import ROLES, Role
+from xsm.naming.table import Variable, VariableTable, part_names
 from xsm.units import Conversion, conversion, dequantify
-from xsm.variables.amounts import check_sign, flux_conversion
-from xsm.variables.derived import RECIPES
-from xsm.variables.layers import Bounds, depth_dim, dim_bounds, layer_bounds
-from xsm.variables.matching import Match, match
-from xsm.variables.roles import ROLES, Role
-from xsm.variables.table import Variable, VariableTable, part_names
 
 __all__ = ["find_variables"]
 

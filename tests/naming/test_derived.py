@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from xsm.exceptions import GridError, MissingVariableError
-from xsm.variables import Variable, find_variables
-from xsm.variables.derived import saturation_vapour_pressure, specific_humidity
+from xsm.naming import Variable, find_variables
+from xsm.naming.derived import saturation_vapour_pressure, specific_humidity
 
 
 def air(**variables: tuple[float, str]) -> xr.Dataset:

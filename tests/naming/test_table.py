@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from xsm.exceptions import MissingVariableError, UnitsError
-from xsm.variables import ROLES, find_variables
+from xsm.naming import ROLES, find_variables
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import xarray as xr
 
 from tests.variables.products import EDGES, PRODUCTS, truth
 from xsm.exceptions import MissingVariableError, UnitsError, UnknownNameError
+from xsm.naming import METEOROLOGY, ROLES, STATIC, find_variables
 from xsm.units import quantify
-from xsm.variables import METEOROLOGY, ROLES, STATIC, find_variables
 
 FLUXES = ("precipitation", "evaporation", "surface_runoff")
 STATES = ("snow_water_equivalent", "air_temperature", "shortwave_down")

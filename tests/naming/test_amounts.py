@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from xsm.exceptions import GridError, UnitsError
-from xsm.variables import accumulation_of, find_variables
-from xsm.variables.amounts import check_sign, in_memory, sawtooth
+from xsm.naming import accumulation_of, find_variables
+from xsm.naming.amounts import check_sign, in_memory, sawtooth
 
 
 def hourly(name: str = "tp", units: str = "m", step: int = 1, **attrs: object) -> xr.Dataset:
@@ -144,8 +144,8 @@ def test_in_memory(tmp_path):
 
 
 def test_sign_needs_values():
+    from xsm.naming import ROLES
     from xsm.units import Conversion
-    from xsm.variables import ROLES
 
     empty = xr.DataArray(np.full(3, np.nan), name="et")
     check_sign(empty, Conversion(), ROLES["evaporation"])  # filterwarnings = error

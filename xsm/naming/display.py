@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from xsm.variables.layers import describe
-from xsm.variables.roles import METEOROLOGY, ROLES
+from xsm.naming.layers import describe
+from xsm.naming.roles import METEOROLOGY, ROLES
 
 if TYPE_CHECKING:
-    from xsm.variables.table import Variable, VariableTable
+    from xsm.naming.table import Variable, VariableTable
 
 __all__ = ["as_html", "as_text"]
 
@@ -48,7 +48,7 @@ def as_text(table: VariableTable) -> str:
     Examples
     --------
     >>> import xarray as xr
-    >>> from xsm.variables import find_variables
+    >>> from xsm.naming import find_variables
     >>> table = find_variables(xr.Dataset({"elevation": ("x", [1.0, 2.0], {"units": "m"})}))
     >>> print(as_text(table).splitlines()[2])
     elevation  elevation  alias     m      m
@@ -81,7 +81,7 @@ def as_html(table: VariableTable) -> str:
     Examples
     --------
     >>> import xarray as xr
-    >>> from xsm.variables import find_variables
+    >>> from xsm.naming import find_variables
     >>> table = find_variables(xr.Dataset({"elevation": ("x", [1.0, 2.0], {"units": "m"})}))
     >>> "<td>elevation</td>" in as_html(table)
     True
