@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.variables.products import EDGES, PRODUCTS, truth
+from tests.naming.products import EDGES, PRODUCTS, truth
 from xsm.exceptions import MissingVariableError, UnitsError, UnknownNameError
 from xsm.naming import METEOROLOGY, ROLES, STATIC, find_variables
 from xsm.units import quantify
