@@ -162,6 +162,11 @@ def test_stations_and_a_single_series(world):
     found = stations.physm.predict(fitted)["swvl1"]
     assert found.dims == ("station", "time")
     assert found.notnull().all()
+    stacked = world.stack(cell=("latitude", "longitude"))
+    several = stacked.physm.predict(stacked.sel(time=TRAIN).physm.fit("phy_lstm", **QUICK))
+    np.testing.assert_allclose(
+        several["swvl1"].transpose("cell", "time"), found.transpose("station", "time"), atol=1e-5
+    )
     series = world.isel(latitude=1, longitude=1)
     alone = series.sel(time=TRAIN).physm.fit("phy_lstm", **QUICK)
     assert series.physm.predict(alone)["swvl1"].dims == ("time",)
@@ -220,20 +225,23 @@ def test_users_losses_replace_the_published_ones(world):
         **QUICK,
     )
     assert set(fitted.history.data_vars) == {"total", "rmse", "water_balance"}
-    assert "0.3 rmse + 0.7 water_balance" in repr(fitted)
+    assert "0.3 rmse + 0.7 water_balance (level)" in repr(fitted)
 
 
 def test_climatology_comes_from_earlier_steps_or_is_left_out(world, fitted):
     forecast = world.sel(time="2020").physm.predict(fitted)
     assert "climatology" in world.physm.score(forecast)["source"]
-    assert "climatology" not in world.sel(time="2020").physm.score(forecast)["source"]
+    with pytest.warns(UserWarning, match="No climatology was scored.*baselines=fitted"):
+        short = world.sel(time="2020").physm.score(forecast)
+    assert short["source"].values.tolist() == ["model", "persistence"]
     assert world.physm.score(forecast, baselines=False)["source"].values.tolist() == ["model"]
 
 
 def test_scores_agree_with_numpy(world, fitted):
     forecast = world.sel(time="2020").physm.predict(fitted)
     earlier = world.isel(time=slice(700, None))  # too short for a climatology: all of 2020 counts
-    table = earlier.physm.score(forecast).isel(latitude=1, longitude=2)
+    with pytest.warns(UserWarning, match="No climatology was scored"):
+        table = earlier.physm.score(forecast).isel(latitude=1, longitude=2)
     both = xr.merge([forecast["swvl1"].rename("p"), world["swvl1"].rename("o")], join="inner")
     p, o = (both[k].isel(latitude=1, longitude=2).values.astype(float) for k in "po")
     model = table.sel(source="model")
@@ -292,6 +300,17 @@ def test_errors_about_the_target(world):
         unitless.physm.fit("lstm", **QUICK)
     with pytest.raises(MissingVariableError, match="evaporation"):
         world.drop_vars("e").physm.fit("phy_lstm", **QUICK)
+    unitless["e"] = world["e"].drop_attrs()
+    with pytest.raises(UnitsError, match=r"'tp' has no units[\s\S]*'e' has no units"):
+        unitless.physm.fit("phy_lstm", **QUICK)
+
+
+def test_an_empty_selection_is_refused(world, fitted):
+    for empty in (world.isel(time=slice(0, 0)), world.isel(latitude=slice(0, 0))):
+        with pytest.raises(NotEnoughDataError, match="data are empty along"):
+            empty.physm.fit("lstm", **QUICK)
+        with pytest.raises(NotEnoughDataError, match="data are empty along"):
+            empty.physm.predict(fitted)
 
 
 def test_different_grids_are_refused(world):
@@ -308,9 +327,9 @@ def test_errors_of_score_and_consistency(world, fitted):
     with pytest.raises(UnknownNameError, match="law='richard' was given"):
         world.physm.consistency(forecast, law="richard")
     with pytest.raises(MissingVariableError, match=r"holds no variable 'swvl1'.*'soil'"):
-        world.physm.score(forecast.rename(swvl1="soil"))
+        world.physm.score(forecast.rename(swvl1="soil"), baselines=False)
     with pytest.raises(UnitsError, match=r"has no units.*Set predicted.attrs\['units'\]"):
-        world.physm.score(forecast["swvl1"].drop_attrs())
+        world.physm.score(forecast["swvl1"].drop_attrs(), baselines=False)
     late = forecast.assign_coords(time=forecast["time"] + np.timedelta64(9999, "D"))
     with pytest.raises(NotEnoughDataError, match="no label in common"):
         world.physm.score(late, baselines=False)
@@ -340,5 +359,5 @@ def test_reprs_tell_what_the_model_is(fitted):
     for part in ("<xsm.FittedModel 'lstm'>", "precipitation", "2018-01-01", "best epoch", "1 rmse"):
         assert part in text
     page = fitted._repr_html_()
-    assert page.startswith("<div>")
+    assert page.startswith("<div")
     assert "history" in page

@@ -186,6 +186,8 @@ def fit(
     check_choice("sampling", schedule.sampling, ("time", "mixed"))
     ds, _ = dequantify(ds)
     table = find_variables(ds, variables)
+    terms = tuple(cls.losses if losses is None else losses)
+    balances = [term for term in terms if isinstance(term, WaterBalance)]
     recipe = make_recipe(
         ds,
         table,
@@ -198,9 +200,9 @@ def fit(
         data_integration=data_integration,
         known_forcing=known_forcing,
         variables=variables,
+        balances=balances,
     )
-    terms = tuple(cls.losses if losses is None else losses)
-    features = collect(ds, recipe, balances=[t for t in terms if isinstance(t, WaterBalance)])
+    features = collect(ds, recipe, balances=balances)
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
     _check_memory(features, memory_limit)
     features = features.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -44,7 +45,8 @@ def score(
     baselines : bool or FittedModel, default: True
         Score persistence and climatology too. The climatology is that of the model's training data
         where a model is given, else the mean of each day of the year over the steps of ``ds``
-        before the first predicted one, where these are a year or more, else it is left out.
+        before the first predicted one, where these are a year or more; else it is left out, and
+        a warning says so.
     target : str, optional
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
@@ -83,6 +85,13 @@ def score(
         mean = baselines.climatology
     elif baselines:
         mean = _earlier_climatology(observed_target(ds, target, variables), predicted)
+    if baselines and mean is None:
+        warnings.warn(
+            "No climatology was scored: the data hold less than a year before the first predicted "
+            "step. Pass the model, baselines=fitted, for that of its training data.",
+            UserWarning,
+            stacklevel=2,
+        )
     return score_prediction(
         ds,
         predicted,

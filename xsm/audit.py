@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 
 import xarray as xr
 
-from xsm.balance import water_balance
+from xsm.balance import inflow_arrays
 from xsm.exceptions import NotEnoughDataError
 from xsm.grid import as_list
 from xsm.typing import TERMS, Compat, Trend
@@ -92,8 +92,9 @@ def water_balance_consistency(
     dims = as_list(dim)
     parts = []
     for kind in TRENDS if trend is None else (trend,):
-        balance = water_balance(
+        balance = inflow_arrays(
             ds,
+            outputs=("inflow_trend", "inflow_trend_filtered", "previous_observation"),
             deep=deep,
             terms=terms,
             trend=kind,

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import xarray as xr
 
-from xsm.balance import water_balance
+from xsm.balance import balance_roles, inflow_arrays, require_roles
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
-from xsm.grid import step, time_dim
+from xsm.grid import step, time_dim, without_scalars
 from xsm.naming import METEOROLOGY, STATIC, VariableTable, find_variables
 from xsm.targets import default_target
 from xsm.typing import Compat, Scaling, Trend
@@ -131,12 +131,11 @@ class Features:
         parts |= {f"series {k}": v for k, v in self.series.items()}
         if self.target is not None:
             parts["target"] = self.target
-        bare = {k: v.drop_vars([c for c in v.coords if c not in v.dims]) for k, v in parts.items()}
-        loaded = xr.Dataset(bare).load()
+        loaded = xr.Dataset({k: without_scalars(v) for k, v in parts.items()}).load()
         return Features(
             _of_kind(loaded, "dynamic", parts),
             _of_kind(loaded, "static", parts),
-            loaded["target"] if self.target is not None else None,
+            None if self.target is None else loaded["target"].rename(self.target.name),
             _of_kind(loaded, "series", parts),
             self.time,
             self.space,
@@ -162,6 +161,7 @@ def make_recipe(
     data_integration: bool = False,
     known_forcing: bool = False,
     variables: Mapping[str, str] | None = None,
+    balances: Sequence[Balance] = (),
 ) -> Recipe:
     """Decide which variables go in and which comes out.
 
@@ -185,6 +185,8 @@ def make_recipe(
         The window holds the observed target; the weather is known up to the prediction.
     variables : mapping of str to str, optional
         Role to variable name.
+    balances : sequence of loss terms
+        Terms of a water balance, whose variables have to be there too.
 
     Returns
     -------
@@ -212,7 +214,8 @@ def make_recipe(
     """
     _check_times(window, lead, data_integration=data_integration, known_forcing=known_forcing)
     target = default_target(table) if target is None else target
-    table.require(target, *(dynamic or ()), *(static or ()))
+    fluxes = [r for b in balances for r in balance_roles(b.terms, b.compat).values()]
+    require_roles(table, [target, *(dynamic or ()), *(static or ()), *fluxes])
     name = _key(table, target)
     given = METEOROLOGY if dynamic is None else tuple(dynamic)
     maps = STATIC if static is None else tuple(static)
@@ -310,6 +313,7 @@ def collect(
     series = _balance_series(ds, recipe, balances)
     time = time_dim(arrays[recipe.dynamic[0]])
     _check_static(arrays, recipe, time)
+    _check_size(arrays)
     together = _together(list(arrays.values()) + list(series.values()), time)
     arrays = dict(zip(arrays, together, strict=False))
     series = dict(zip(series, together[len(arrays) :], strict=True))
@@ -331,8 +335,9 @@ def _balance_series(
     """Return the trends and the previous observation that loss terms need."""
     series: dict[str, xr.DataArray] = {}
     for term in balances:
-        balance = water_balance(
+        balance = inflow_arrays(
             ds,
+            outputs=("inflow_trend_filtered", "previous_observation"),
             deep=term.deep,
             terms=term.terms,
             trend=term.trend,
@@ -356,6 +361,18 @@ def _check_static(arrays: dict[str, xr.DataArray], recipe: Recipe, time: str) ->
             "Name them on the other side."
         )
         raise GridError(msg)
+
+
+def _check_size(arrays: dict[str, xr.DataArray]) -> None:
+    """Refuse an empty selection."""
+    empty = {f"{d}" for a in arrays.values() for d, size in a.sizes.items() if not size}
+    if empty:
+        msg = (
+            f"The data are empty along {sorted(empty)}: nothing was selected. Check the bounds of "
+            "ds.sel(...); slices follow the order of the coordinate, so descending latitude needs "
+            "slice(50, 40)."
+        )
+        raise NotEnoughDataError(msg)
 
 
 def _together(arrays: list[xr.DataArray], time: str) -> list[xr.DataArray]:

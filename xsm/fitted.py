@@ -178,14 +178,15 @@ class FittedModel:
 
     def _repr_html_(self) -> str:
         """Return the card and the history as collapsible HTML."""
+        cell = "text-align:left;vertical-align:top;padding:1px 1em 1px 0"
         rows = "".join(
-            f"<tr><th style='text-align:left;padding:1px 1em 1px 0'>{html.escape(key)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            f"<tr><th style='{cell};white-space:nowrap'>{html.escape(key)}</th>"
+            f"<td style='{cell}'>{html.escape(value)}</td></tr>"
             for key, value in self.card.items()
         )
         return (
-            f"<div><b>xsm.FittedModel</b> {html.escape(self.name)}"
-            f"<table style='margin:0.3em 0'>{rows}</table>"
+            "<div style='font-size:0.85em'>xsm.FittedModel "
+            f"<b>{html.escape(self.name)}</b><table style='margin:0.3em 0'>{rows}</table>"
             f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
         )
 
@@ -279,12 +280,18 @@ def make_card(
         "training": f"{_span(times[split.training])}, {training.count} cells, "
         f"{len(training):,} samples",
         "validation": _span(times[split.validation]),
-        "losses": " + ".join(f"{loss.weight:g} {loss.name}" for loss in losses),
+        "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
         "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
         "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
     }
+
+
+def _titled(loss: Loss) -> str:
+    """Name a loss term, with the trend that it follows."""
+    trend = getattr(loss, "trend", None)
+    return f"{loss.name} ({trend})" if trend else loss.name
 
 
 def _span(times: Array) -> str:

@@ -12,7 +12,7 @@ from xsm.exceptions import GridError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["as_list", "space_dims", "step", "step_days", "time_dim"]
+__all__ = ["as_list", "space_dims", "step", "step_days", "time_dim", "without_scalars"]
 
 _DAY = np.timedelta64(1, "D")
 
@@ -183,3 +183,26 @@ def as_list(dims: Hashable | Iterable[Hashable]) -> list[Hashable]:
     if isinstance(dims, str) or not isinstance(dims, Iterable):
         return [dims]
     return list(dims)
+
+
+def without_scalars(array: xr.DataArray) -> xr.DataArray:
+    """Drop the coordinates that are no index: scalars, and maps of latitude and longitude.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        An array.
+
+    Returns
+    -------
+    xarray.DataArray
+        The array with its indexes alone, also those of several levels. Nothing is computed.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> array = xr.DataArray([1, 2], {"x": [0, 1], "height": 2.0}, "x")
+    >>> list(without_scalars(array).coords)
+    ['x']
+    """
+    return array.drop_vars([c for c in array.coords if c not in array.xindexes])

@@ -9,7 +9,7 @@ import xarray as xr
 
 from xsm.balance import previous_observation
 from xsm.exceptions import NotEnoughDataError
-from xsm.grid import as_list, time_dim
+from xsm.grid import as_list, time_dim, without_scalars
 from xsm.targets import observed_target, predicted_target
 
 __all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
@@ -141,7 +141,7 @@ def score(
         sources["persistence"] = last.shift({time: max(lead - 1, 0)})
     if baselines and climatology is not None:
         sources["climatology"] = from_climatology(climatology, observed[time])
-    bare = {k: v.drop_vars([c for c in v.coords if c not in v.dims]) for k, v in sources.items()}
+    bare = {name: without_scalars(array) for name, array in sources.items()}
     return score_sources(observed, bare, dim=time if dim is None else dim)
 
 

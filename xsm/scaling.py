@@ -9,7 +9,7 @@ import xarray as xr
 
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.features import Features
-from xsm.typing import Scaling
+from xsm.typing import Array, Scaling
 
 __all__ = ["align_scaling", "fit_scaling"]
 
@@ -88,7 +88,7 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
             "trained_cell": trained,
         },
         attrs={"scaling": scaling},
-    ).drop_vars([c for c in target.coords if c not in features.space], errors="ignore")
+    )
 
 
 def _stack(arrays: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
@@ -179,7 +179,8 @@ def align_scaling(
     (array([0.2, nan]), array([ True, False]))
     """
     if scaling.attrs["scaling"] == "global":
-        return scaling.drop_vars("trained_cell").drop_vars(space, errors="ignore")
+        cells = scaling["trained_cell"].dims
+        return scaling.drop_vars("trained_cell").drop_dims(cells, errors="ignore")
     trained = scaling["trained_cell"]
     if set(trained.dims) != set(space):
         msg = (
@@ -187,11 +188,8 @@ def align_scaling(
             f"Rename or stack them: ds.rename(...), or train with scaling='global'."
         )
         raise GridError(msg)
-    labelled = [d for d in space if d in trained.indexes and d in template.indexes]
-    odd = [d for d in space if d not in labelled and trained.sizes[d] != template.sizes[d]]
-    wanted = {d: template.indexes[d] for d in labelled}
-    found = scaling.reindex(wanted, fill_value={"trained_cell": False})
-    if odd or not all(trained.indexes[d].isin(wanted[d]).any() for d in labelled):
+    at = {d: _positions(trained, template, d) for d in space}
+    if any(not (place >= 0).any() for place in at.values()):
         msg = (
             f"The cells of the data are not those that the model was trained on (scaling='cell', "
             f"dimensions {space}): {_spans(trained, template, space)}. Select the same cells, "
@@ -199,7 +197,23 @@ def align_scaling(
             "or train with scaling='global' to predict elsewhere."
         )
         raise GridError(msg)
+    labels = [c for c in scaling.coords if set(scaling[c].dims) & set(space)]
+    found = scaling.drop_vars(labels).isel(at)
+    known = xr.DataArray(data=True)
+    for d, place in at.items():
+        known = known & xr.DataArray(place >= 0, dims=d)
+    held = [name for name in found.data_vars if set(space) <= set(found[name].dims)]
+    found = found.assign({n: found[n].where(known) for n in held if n != "trained_cell"})
+    found["trained_cell"] = found["trained_cell"] & known
     return found.transpose(..., *space)
+
+
+def _positions(trained: xr.DataArray, template: xr.DataArray, dim: str) -> Array:
+    """Return where each label of the data lies among the trained ones; -1 is nowhere."""
+    if dim in trained.indexes and dim in template.indexes:
+        return np.asarray(trained.indexes[dim].get_indexer(template.indexes[dim]))
+    same = trained.sizes[dim] == template.sizes[dim]
+    return np.arange(template.sizes[dim]) if same else np.full(template.sizes[dim], -1)
 
 
 def _spans(trained: xr.DataArray, data: xr.DataArray, space: tuple[str, ...]) -> str:

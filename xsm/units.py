@@ -137,7 +137,9 @@ class Conversion:
         if x.dtype.kind != "f":
             x = x.astype(np.float32 if x.dtype.itemsize < 8 and x.dtype.kind in "iub" else float)
         result = x * self.factor if self.factor != 1.0 else x
-        return (result + self.offset if self.offset else result).drop_attrs(deep=False)
+        result = result + self.offset if self.offset else result
+        result.attrs = {}
+        return result
 
 
 def conversion(

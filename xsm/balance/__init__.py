@@ -5,6 +5,18 @@ The arithmetic is in :mod:`xsm.physics.water_balance`; here are variables, layer
 
 from __future__ import annotations
 
-from xsm.balance.water import inflow_arrays, previous_observation, water_balance
+from xsm.balance.water import (
+    balance_roles,
+    inflow_arrays,
+    previous_observation,
+    require_roles,
+    water_balance,
+)
 
-__all__ = ["inflow_arrays", "previous_observation", "water_balance"]
+__all__ = [
+    "balance_roles",
+    "inflow_arrays",
+    "previous_observation",
+    "require_roles",
+    "water_balance",
+]

@@ -8,6 +8,7 @@ from typing import get_args
 import xarray as xr
 
 from xsm.balance.blocks import Plan, scan_arrays
+from xsm.balance.layers import deep_layers, describe_layer, own_layer
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -16,14 +17,19 @@ from xsm.exceptions import (
     did_you_mean,
 )
 from xsm.grid import step_days, time_dim
-from xsm.naming import Variable, VariableTable, find_variables
+from xsm.naming import VariableTable, find_variables
 from xsm.typing import TERMS, Compat, Trend
 from xsm.units import dequantify, quantify
 
-__all__ = ["inflow_arrays", "previous_observation", "water_balance"]
+__all__ = [
+    "balance_roles",
+    "inflow_arrays",
+    "previous_observation",
+    "require_roles",
+    "water_balance",
+]
 
 _ROLES = {**{term: term for term in TERMS}, "snow": "snow_water_equivalent"}
-_DEEPEST = 1.0  # m; deep soil water ends here (Geng et al. 2024: layers 2 and 3 of ERA5-Land)
 _NAMES = {
     "inflow": "inflow",
     "inflow_trend": "trend",
@@ -113,10 +119,11 @@ def water_balance(
 
     ``compat="geng2024_code"``: (1) snow counts as ``S_t - S_{t-1}``; (2) total runoff takes the
     place of surface runoff; (3) without ``deep``, the change of the target's own layer is
-    subtracted. Not reproduced: the code multiplies the change of snow, like the precipitation, by
-    24, which belongs to the units of its files; takes W as 0 at the first step, and T as 0 where it
-    is missing; sets the filtered T to 0 where the observation does not change at all; and with a
-    threshold other than 0 gives -1 wherever the change is below it.
+    subtracted, so that W is missing around gaps of the target. Not reproduced: the code multiplies
+    the change of snow, like the precipitation, by 24, which belongs to the units of its files;
+    takes W as 0 at the first step, and T as 0 where it is missing; sets the filtered T to 0 where
+    the observation does not change at all; and with a threshold other than 0 gives -1 wherever
+    the change is below it.
 
     References
     ----------
@@ -207,15 +214,15 @@ def inflow_arrays(  # noqa: PLR0913
     _check(terms, trend, compat)
     table = find_variables(ds, variables)
     observed = _target(table, target)
-    roles = {term: _ROLES[term] for term in TERMS if term in terms}
-    if compat and "surface_runoff" in roles:
-        roles["surface_runoff"] = "runoff"
+    roles = balance_roles(terms, compat)
     needed = [*roles.values(), *([observed] if observed else [])]
-    _require(table, [*needed, *(["soil_moisture"] if (deep or compat) and not observed else [])])
+    require_roles(
+        table, [*needed, *(["soil_moisture"] if (deep or compat) and not observed else [])]
+    )
     arrays = {term: table.array(ds, role) for term, role in roles.items()}
     if observed:
         arrays["observed"] = table.array(ds, observed)
-    storage = _deep(table, observed) if deep else _own(table, observed) if compat else {}
+    storage = deep_layers(table, observed) if deep else own_layer(table, observed) if compat else {}
     arrays |= {f"layer {v.name} {v.index}": table.array(ds, v) for v in storage}
     reference = "observed" if observed else next(iter(arrays))
     arrays = _aligned(arrays, reference)
@@ -244,7 +251,7 @@ def inflow_arrays(  # noqa: PLR0913
         "deep": int(deep),
         **({"target": observed} if observed else {}),
         **({"compat": compat} if compat else {}),
-        **({"layers": [_describe(v) for v in storage]} if storage else {}),
+        **({"layers": [describe_layer(v) for v in storage]} if storage else {}),
     }
     return xr.Dataset(made, attrs=recorded)
 
@@ -301,8 +308,52 @@ def _target(table: VariableTable, target: str | None) -> str | None:
     return next((role for role in roles if role in table), None)
 
 
-def _require(table: VariableTable, roles: Sequence[str]) -> None:
-    """Raise one error for all that is missing; say so where only total runoff is there."""
+def balance_roles(terms: Sequence[str], compat: Compat | None = None) -> dict[str, str]:
+    """Return the role of the variable that each term of the balance takes.
+
+    Parameters
+    ----------
+    terms : sequence of str
+        Terms of the balance.
+    compat : {"geng2024_code"}, optional
+        The released code takes total runoff.
+
+    Returns
+    -------
+    dict of str to str
+        Term to role, in the order of the equation.
+
+    Examples
+    --------
+    >>> balance_roles(["snow", "precipitation"])
+    {'precipitation': 'precipitation', 'snow': 'snow_water_equivalent'}
+    """
+    roles = {term: _ROLES[term] for term in TERMS if term in terms}
+    if compat and "surface_runoff" in roles:
+        roles["surface_runoff"] = "runoff"
+    return roles
+
+
+def require_roles(table: VariableTable, roles: Sequence[str]) -> None:
+    """Raise one error for all that is missing; say so where only total runoff is there.
+
+    Parameters
+    ----------
+    table : VariableTable
+        Which variable is what.
+    roles : sequence of str
+        Roles or variables that are needed.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If one is missing or cannot be used.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> require_roles(xsm.variables(xsm.open_tutorial("land")), ["surface_runoff", "swvl1"])
+    """
     try:
         table.require(*roles)
     except (MissingVariableError, UnitsError) as error:
@@ -315,57 +366,6 @@ def _require(table: VariableTable, roles: Sequence[str]) -> None:
             f'surface runoff, type variables={{"surface_runoff": "{name}"}}.'
         )
         raise type(error)(msg) from error
-
-
-def _deep(table: VariableTable, target: str | None) -> dict[Variable, float]:
-    """Return the layers below the target's to 1 m, each with its mm of water per m3 m-3."""
-    layers = table.layers("soil_moisture")
-    chosen = table.lookup(target or "soil_moisture")
-    if not layers or chosen != layers[0]:
-        top = f"{layers[0].name!r}" if layers else "missing"
-        msg = (
-            f"deep=True needs the top layer as target; given is {target!r}, the top layer of "
-            f'soil_moisture is {top}. Pass target="soil_moisture", or deep=False.'
-        )
-        raise GridError(msg)
-    found = {v: _water(v, _DEEPEST) for v in layers[1:] if _depth(v)[0] < _DEEPEST}
-    if not found:
-        msg = (
-            f"deep=True needs soil moisture below {chosen.name!r}, above {_DEEPEST:g} m; there are "
-            f"only {[_describe(v) for v in layers]}. Add deeper layers, or pass deep=False."
-        )
-        raise GridError(msg)
-    return found
-
-
-def _own(table: VariableTable, target: str | None) -> dict[Variable, float]:
-    """Return the target's own layer with its mm of water per m3 m-3."""
-    variable = table.lookup(target or "soil_moisture")
-    return {variable: _water(variable, float("inf"))}
-
-
-def _depth(variable: Variable) -> tuple[float, float]:
-    """Return top and bottom of a layer in m, or say how to state them."""
-    if variable.depth is None:
-        msg = (
-            f"The depth of {variable.name!r} is not known, and its water in mm is needed. State "
-            f'the bounds from the surface down: ds["{variable.name}"].attrs["layer_edges_m"] = '
-            "[0.0, 0.1], one number more than layers."
-        )
-        raise GridError(msg)
-    return variable.depth
-
-
-def _water(variable: Variable, deepest: float) -> float:
-    """Return the mm of water of a layer, or its part above a depth, per m3 m-3."""
-    top, bottom = _depth(variable)
-    return 1000.0 * (min(bottom, deepest) - top)
-
-
-def _describe(variable: Variable) -> str:
-    """Return name and depth of a layer."""
-    depth = "unknown depth" if variable.depth is None else "{:g}-{:g} m".format(*variable.depth)
-    return f"{variable.name} {depth}"
 
 
 def _aligned(arrays: Mapping[str, xr.DataArray], reference: str) -> dict[str, xr.DataArray]:

@@ -260,13 +260,13 @@ class VariableTable:
         """Give an array the attributes of CF for its role."""
         role = ROLES.get(variable.role)
         if role is None:
-            return array.drop_attrs(deep=False).assign_attrs(attrs)
+            return _with_attrs(array, attrs)
         made = {"standard_name": role.output} if role.output else {}
         made |= {"long_name": role.long_name, "units": role.units}
         kept = {key: attrs[key] for key in _KEPT if key in attrs}
         if role.flux and "cell_methods" in kept:  # an amount of a step is now its mean rate
             kept["cell_methods"] = str(kept["cell_methods"]).replace("sum", "mean")
-        return array.drop_attrs(deep=False).assign_attrs({**made, **kept})
+        return _with_attrs(array, {**made, **kept})
 
     def _known(self, name: str) -> bool:
         """Tell whether a role or a variable exists at all."""
@@ -332,3 +332,10 @@ def part_names(
         name = found[part][0].name
         names.extend([name] if isinstance(name, str) else name)
     return tuple(names)
+
+
+def _with_attrs(array: xr.DataArray, attrs: Mapping[str, object]) -> xr.DataArray:
+    """Return the array with other attributes; its values are shared, not copied."""
+    found = array.copy(deep=False)
+    found.attrs = dict(attrs)
+    return found
