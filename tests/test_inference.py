@@ -181,3 +181,23 @@ def test_any_order_and_number_of_dimensions():
         space=(),
     )
     np.testing.assert_allclose(predict(single, form), whole[:, 1, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_predictions_do_not_see_what_comes_later(form):
+    """No observation after t = v - lead and, unless known, no weather after t reaches v."""
+    features = bucket(steps=40)
+    how = recipe(features, **form)
+    cut = features.target.time.values[25]
+    spoil = lambda a: a.where(a.time <= cut, a + 5)  # noqa: E731
+    later = replace(
+        features,
+        target=spoil(features.target),
+        dynamic={k: spoil(v) for k, v in features.dynamic.items()},
+    )
+    statistics = fit_scaling(features, slice(None), scaling=how.scaling)
+    one, two = (predict(f, form, statistics) for f in (features, later))
+    safe = cut + np.timedelta64(0 if how.known_forcing else how.lead, "D")
+    step = np.timedelta64(1, "D")
+    np.testing.assert_array_equal(one.sel(time=slice(None, safe)), two.sel(time=slice(None, safe)))
+    assert not bool((one.sel(time=safe + step) == two.sel(time=safe + step)).any())
