@@ -1,7 +1,6 @@
 """Units: what a text means, and the one factor and offset that convert it.
 
-pint reads the units, through the registry of pint-xarray, which is imported on first use. Data are
-never wrapped for a conversion: they are multiplied by one factor, so lazy data stay lazy.
+pint reads the units, by the registry of pint-xarray, imported on first use. Data are not wrapped.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Conversion", "conversion", "dequantify", "is_amount", "quantify"]
 
-_WATER_DENSITY = 1000.0
-"""Density of water in kg m-3, links mass and depth of water."""
+_WATER_DENSITY = 1000.0  # kg m-3; links mass and depth of water
 
 _SPELLINGS = {
     "": "dimensionless",
