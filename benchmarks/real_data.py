@@ -203,6 +203,9 @@ def main() -> None:
         if CASES[name].deep or "PHYs" not in label
         for seed in range(options.seeds)
     ]
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     started, results = time.perf_counter(), []
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         for result in pool.map(run, jobs):
@@ -215,9 +218,6 @@ def main() -> None:
                 flush=True,
             )
     minutes = (time.perf_counter() - started) / 60
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
     head = (
         f"Commit `{commit}`, `python benchmarks/real_data.py --data DIR --{options.schedule}`, "
         f"{options.seeds} seeds, {minutes:.0f} minutes on {options.jobs} processes."
