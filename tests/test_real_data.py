@@ -62,6 +62,8 @@ def test_data_integration_beats_persistence_and_known_forcing_far_more(mosel):
     assert abs(known["consistency"] - known["observed"]) < 0.1
 
 
+# One of the 412 observed SMAP cells does have fewer than 30 observations.
+@pytest.mark.filterwarnings("ignore:1 of 412 observed cells have fewer than 30:UserWarning")
 @pytest.mark.parametrize(
     "file",
     [
