@@ -274,7 +274,7 @@ def test_errors_of_fit(world):
     with pytest.raises(NotEnoughDataError, match="data_integration=True was given with lead=0"):
         fit("lstm", lead=0, data_integration=True)
     with pytest.raises(
-        NotEnoughDataError, match=r"above memory_limit='1 kB'.*or raise memory_limit"
+        NotEnoughDataError, match=r"memory_limit='1 kB' is too little.*Pass 16 MiB or more"
     ):
         fit("lstm", memory_limit="1 kB")
     with pytest.raises(MissingVariableError, match="swvl9"):

@@ -1,197 +1,27 @@
-"""Windows to tensors: the samples of point models, compact on the device."""
+"""From features to samples: the gate between labelled arrays and windows."""
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
 
-from xsm.exceptions import NotEnoughDataError
+from xsm.exceptions import NotEnoughDataError, TrainingError
 from xsm.features import Features, Recipe
-from xsm.nn import Batch, last_observation
+from xsm.splits import Split
+from xsm.streaming import Drawn, Stream, draw_evenly
 from xsm.typing import Array, FloatArray
+from xsm.windows import GATHERED, Windows, model_inputs, static_inputs
 
-__all__ = ["Windows", "make_windows", "model_inputs"]
+__all__ = ["fits", "make_samples", "make_windows", "plan_blocks", "scaling_arrays", "shards"]
 
-
-class Windows:
-    """All samples of a period: valid cells only, float32, gathered by index.
-
-    A sample is a cell and a time v. Its window ends ``lead`` steps before v. Samples whose inputs
-    hold NaN, or whose target is missing, do not exist.
-
-    Parameters
-    ----------
-    inputs : ndarray
-        (position, cell, dynamic), scaled; position p is the end of a window.
-    static : ndarray
-        (cell, static), scaled.
-    series : mapping of str to ndarray
-        (time, cell): ``target`` and what the loss terms need, scaled.
-    cells : mapping of str to ndarray
-        (cell,): ``target_offset``, ``target_scale`` and, with data integration, ``base``.
-    window, lead : int
-        Steps of input, and steps from the window's end to the target.
-    forcing : int
-        The first so many channels of ``inputs`` must be finite.
-    device : str or torch.device, default: "cpu"
-        Where the tensors lie.
-    """
-
-    def __init__(
-        self,
-        inputs: FloatArray,
-        static: FloatArray,
-        series: Mapping[str, FloatArray],
-        cells: Mapping[str, FloatArray],
-        *,
-        window: int,
-        lead: int,
-        forcing: int,
-        device: str | torch.device = "cpu",
-    ) -> None:
-        steps, count, channels = inputs.shape
-        self.window, self.lead, self.count, self.device = window, lead, count, device
-        valid = _valid(inputs[..., :forcing], series["target"], window, lead)
-        self.inputs = _tensor(inputs, device).view(steps * count, channels)
-        self.static = _tensor(static, device)
-        self.series = {name: _tensor(a, device).view(-1) for name, a in series.items()}
-        self.cells = {name: _tensor(a, device).view(-1, 1) for name, a in cells.items()}
-        flat = np.flatnonzero(valid)  # v * cells + cell, ascending in v
-        _, starts, counts = np.unique(flat // count, return_index=True, return_counts=True)
-        self.samples = torch.from_numpy(flat).to(device)
-        self.starts = torch.from_numpy(starts).to(device)
-        self.counts = torch.from_numpy(counts).to(device)
-        self._back = torch.arange(-window + 1, 1, device=device) * count
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.samples)
-
-    def draw(self, batches: int, batch_size: int, *, sampling: str = "time") -> Tensor:
-        """Draw random samples.
-
-        Parameters
-        ----------
-        batches : int
-            Number of batches.
-        batch_size : int
-            Samples in each.
-        sampling : {"time", "mixed"}, default: "time"
-            ``"time"`` takes the cells of a batch at one random time (Fang and Shen 2020; at several
-            times where a time holds fewer cells than a batch, so that a single series trains too);
-            ``"mixed"`` takes each sample at its own time.
-
-        Returns
-        -------
-        Tensor
-            (batches, batch_size) positions in ``samples``, with replacement, from torch's global
-            generator.
-        """
-        if sampling == "mixed":
-            return torch.randint(len(self), (batches, batch_size), device=self.device)
-        times = -(-batch_size // min(batch_size, int(self.counts.max())))
-        at = torch.randint(len(self.starts), (batches, times), device=self.device)
-        at = at.repeat_interleave(-(-batch_size // times), dim=1)[:, :batch_size]
-        share = torch.rand(at.shape, device=self.device, dtype=torch.float64)
-        return self.starts[at] + (share * self.counts[at]).long()
-
-    def batch(self, index: Tensor) -> Batch:
-        """Gather samples by their positions.
-
-        Parameters
-        ----------
-        index : Tensor
-            (batch,) positions in ``samples``.
-
-        Returns
-        -------
-        dict of str to Tensor
-            ``dynamic`` (batch, window, dynamic), ``static`` (batch, static), and (batch, 1) of
-            ``target``, ``mask``, ``target_offset``, ``target_scale``, ``base`` with data
-            integration, and whatever the loss terms need.
-        """
-        at = self.samples[index]
-        cell = at % self.count
-        end = at - self.lead * self.count
-        rows = end.unsqueeze(1) + self._back  # (batch, window)
-        dynamic = self.inputs.index_select(0, rows.view(-1)).view(*rows.shape, -1)
-        batch = {"dynamic": dynamic, "static": self.static[cell]}
-        batch |= {name: values[at].unsqueeze(1) for name, values in self.series.items()}
-        batch |= {name: values[cell] for name, values in self.cells.items()}
-        batch["mask"] = torch.isfinite(batch["target"])
-        if "base" in batch:
-            batch["base"] = last_observation(dynamic, batch["base"])
-        return batch
-
-
-def _tensor(values: FloatArray, device: str | torch.device) -> Tensor:
-    """Send an array to a device in float32."""
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
-
-
-def _valid(inputs: FloatArray, target: FloatArray, window: int, lead: int) -> Array:
-    """Tell for each (time, cell) whether its window is whole and its target observed."""
-    whole = np.isfinite(inputs).all(axis=-1)
-    good = np.zeros((whole.shape[0] + 1, whole.shape[1]), dtype=np.int32)
-    np.cumsum(whole, axis=0, out=good[1:])
-    valid = np.zeros(target.shape, dtype=bool)
-    ends = good[window:] - good[:-window] == window  # windows that end at window - 1, ...
-    ends = ends[: target.shape[0] - (window - 1 + lead)]
-    valid[window - 1 + lead : window - 1 + lead + len(ends)] = ends
-    return valid & np.isfinite(target)
-
-
-def model_inputs(
-    dynamic: list[FloatArray],
-    target: FloatArray | None,
-    scaling: Mapping[str, FloatArray],
-    *,
-    shift: int,
-) -> FloatArray:
-    """Scale the inputs of a network and join them, observations last.
-
-    Parameters
-    ----------
-    dynamic : list of ndarray
-        Canonical inputs, each (time, cell).
-    target : ndarray or None
-        (time, cell) observations for data integration.
-    scaling : mapping of str to ndarray
-        ``dynamic_offset``, ``dynamic_scale`` (dynamic, cell or 1); ``target_offset``,
-        ``target_scale`` (cell or 1,).
-    shift : int
-        Steps by which the forcing runs ahead of the observations.
-
-    Returns
-    -------
-    ndarray
-        (time - shift, cell, dynamic [+ 2]), float32. NaN in the forcing stays NaN; a missing
-        observation is 0 with a mask of 0.
-
-    Examples
-    --------
-    >>> rain, soil = np.array([[0.0], [4.0], [8.0]]), np.array([[0.1], [np.nan], [0.3]])
-    >>> scaling = {"dynamic_offset": np.zeros((1, 1)), "dynamic_scale": np.full((1, 1), 8.0)}
-    >>> scaling |= {"target_offset": np.array([0.1]), "target_scale": np.array([0.2])}
-    >>> model_inputs([rain], soil, scaling, shift=1)[:, 0].tolist()  # tomorrow's rain, today's soil
-    [[0.5, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    """
-    steps, cells = dynamic[0].shape
-    channels = len(dynamic) + (2 if target is not None else 0)
-    inputs = np.empty((steps - shift, cells, channels), dtype=np.float32)
-    for i, values in enumerate(dynamic):
-        offset, scale = scaling["dynamic_offset"][i], scaling["dynamic_scale"][i]
-        inputs[..., i] = (values[shift:] - offset) / scale
-    if target is not None:
-        observed = (target[: steps - shift] - scaling["target_offset"]) / scaling["target_scale"]
-        mask = np.isfinite(observed)
-        inputs[..., -2] = np.where(mask, observed, 0.0)
-        inputs[..., -1] = mask
-    return inputs
+_SLOTS, _SPARE = 16, 8  # blocks in the pool; as many again are in reading, in a run, in validation
+_VALIDATION = 131_072  # samples that validate: their RMSE is known to 0.2 %
 
 
 def make_windows(
@@ -239,6 +69,294 @@ def make_windows(
     >>> len(make_windows(features, scaling, recipe, slice(None)))  # 40 - 7 + 1 - 1
     33
     """
+    windows = _windows(features, scaling, recipe, times, device)
+    if not len(windows):
+        msg = (
+            f"Not one whole sample: each takes {recipe.window} steps of {list(features.dynamic)} "
+            f"without NaN and an observed {recipe.target!r} {recipe.lead} later, within "
+            f"{len(range(features.steps)[times])} steps. Fill gaps of the inputs, leave out inputs "
+            "with gaps (dynamic=[...]), or give a longer series."
+        )
+        raise NotEnoughDataError(msg)
+    return windows
+
+
+def fits(features: Features, limit: int) -> bool:
+    """Tell whether features can be loaded and made into windows within a limit of memory.
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays, lazy or not.
+    limit : int
+        Bytes.
+
+    Returns
+    -------
+    bool
+        True where the arrays, a copy of them and the windows take no more. Nothing is computed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = {"time": pd.date_range("2020", periods=1000)}
+    >>> soil = xr.DataArray(np.ones(1000), days, "time")
+    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ())
+    >>> fits(features, 30_000), fits(features, 50_000)
+    (False, True)
+    """
+    held, windows = _sizes(features)
+    return (2 * held + windows) * features.observed.size <= limit
+
+
+def make_samples(
+    features: Features,
+    scaling: xr.Dataset,
+    recipe: Recipe,
+    split: Split,
+    *,
+    limit: int,
+    device: str | torch.device = "cpu",
+) -> tuple[Windows | Stream, Windows | Drawn | None]:
+    """Return the samples that train and those that validate, within a limit of memory.
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays with the target, lazy or not.
+    scaling : xarray.Dataset
+        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+    recipe : Recipe
+        Window, lead, data integration.
+    split : Split
+        Steps that train and that validate.
+    limit : int
+        Bytes that samples may take.
+    device : str or torch.device, default: "cpu"
+        Where the samples are wanted.
+
+    Returns
+    -------
+    training : Windows or Stream
+        Resident where :func:`fits` says so, else streamed.
+    validation : Windows, Drawn or None
+        All samples, or 131,072 that are drawn evenly where there are more (fewer where they would
+        take more than a share of the limit); None where nothing validates.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there is not one whole sample.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xsm.scaling import fit_scaling
+    >>> from xsm.splits import chronological
+    >>> days = {"time": pd.date_range("2020", periods=1000)}
+    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(1000.0)), days, "time") for k in (1, 2))
+    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> split = chronological(1000, valid=0.2, window=7, lead=1)
+    >>> scaling = fit_scaling(features, split.training, scaling="cell")
+    >>> resident, _ = make_samples(features, scaling, recipe, split, limit=100_000)
+    >>> streamed, _ = make_samples(features, scaling, recipe, split, limit=40_000)
+    >>> len(resident), len(streamed.blocks)
+    (793, 10)
+    """
+    held, windows = _sizes(features)
+    validates = split.validation.start < split.validation.stop
+    if fits(features, limit):
+        features = features.load()
+        training = make_windows(features, scaling, recipe, split.training, device=device)
+        if not validates:
+            return training, None
+        later = make_windows(features, scaling, recipe, split.validation, device=device)
+        few = min(1.0, _VALIDATION / len(later))
+        return training, later if few == 1 else draw_evenly([lambda: later], share=few, seed=0)
+    land = max(float(scaling["trained_cell"].mean()), 0.05)
+    size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool
+    positions = int(size / max(windows, held / 2))
+    boxes, later_boxes = (
+        plan_blocks(features, scaling, recipe, part, positions)
+        for part in (split.training, split.validation)
+    )
+    read = partial(_block, features, scaling, recipe)
+    stream = Stream(
+        [partial(read, box) for box in boxes],
+        slots=int(_SLOTS / land),
+        steps=features.steps,
+        samples=int(positions * land),
+        gathered=min(GATHERED, int(size / (4 * recipe.window * len(features.dynamic)))),
+        device=device,
+    )
+    if not validates:
+        return stream, None
+    wanted = min(_VALIDATION, size / (4 * recipe.window * (len(features.dynamic) + 4)))
+    there = features.observed[{features.time: split.validation}].size * land
+    share = min(1.0, wanted / there)
+    return stream, draw_evenly(
+        [partial(read, box) for box in later_boxes], share=share, seed=0, device=device
+    )
+
+
+def shards(
+    features: Features, scaling: xr.Dataset, count: int
+) -> list[tuple[Features, xr.Dataset]]:
+    """Divide the cells into shares of about equally many trained ones, along one dimension.
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays, lazy or not.
+    scaling : xarray.Dataset
+        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+    count : int
+        Number of shares.
+
+    Returns
+    -------
+    list of tuple of Features and xarray.Dataset
+        Features and statistics of each share; lazy ones stay lazy.
+
+    Raises
+    ------
+    TrainingError
+        If no dimension holds so many rows of trained cells.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray(np.random.rand(9, 6), dims=("time", "x"))
+    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("x",))
+    >>> scaling = xr.Dataset({"trained_cell": ("x", np.arange(6) < 4)})
+    >>> [part.observed.sizes["x"] for part, _ in shards(features, scaling, 2)]
+    [2, 4]
+    """
+    if count == 1:
+        return [(features, scaling)]
+    trained = scaling["trained_cell"]
+    rows = {d: trained.sum([e for e in features.space if e != d]) for d in features.space}
+    most = max(features.space, key=lambda d: int((rows[d] > 0).sum()), default=None)
+    if most is None or int((rows[most] > 0).sum()) < count:
+        msg = (
+            f"{count} workers were given for {int(trained.sum())} trained cells on "
+            f"{dict(trained.sizes)}; each needs a row of its own. Use fewer workers, or none."
+        )
+        raise TrainingError(msg)
+    reached = rows[most].cumsum(most).values
+    cuts = np.searchsorted(reached, reached[-1] * np.arange(1, count) / count) + 1
+    edges = [0, *(int(cut) for cut in cuts), trained.sizes[most]]
+    slices = [{most: slice(a, b)} for a, b in itertools.pairwise(edges)]
+    return [(_select(features, box), scaling.isel(box, missing_dims="ignore")) for box in slices]
+
+
+def plan_blocks(
+    features: Features, scaling: xr.Dataset, recipe: Recipe, times: slice, positions: int
+) -> list[dict[str, slice]]:
+    """Divide a part of the features into blocks that follow the chunks of the store.
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays, lazy or not.
+    scaling : xarray.Dataset
+        Statistics; blocks without a trained cell are left out.
+    recipe : Recipe
+        Window and lead, by which blocks overlap in time.
+    times : slice
+        Steps of the part.
+    positions : int
+        Cells times steps that a block may hold.
+
+    Returns
+    -------
+    list of dict of str to slice
+        Positions along each dimension. Blocks grow from a chunk first along time, then along space;
+        chunks that hold too much are divided, first along space.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> dims, days = ("time", "x"), pd.date_range("2020", periods=100)
+    >>> soil = xr.DataArray(np.random.rand(100, 8), {"time": days}, dims).chunk(time=50, x=2)
+    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("x",))
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> scaling = xr.Dataset({"trained_cell": ("x", np.arange(8) < 4)})
+    >>> plan_blocks(features, scaling, recipe, slice(0, 100), 200)  # cells 4 to 7 are sea
+    [{'time': slice(0, 100, None), 'x': slice(0, 2, None)},
+     {'time': slice(0, 100, None), 'x': slice(2, 4, None)}]
+    """
+    first, last, _ = times.indices(features.steps)
+    halo = recipe.window - 1 + recipe.lead
+    dims = {features.time: last - first, **{d: features.observed.sizes[d] for d in features.space}}
+    sizes = {d: min(c, dims[d]) for d, c in _chunk_sizes(features).items()}
+    for d in sorted(features.space, key=lambda d: -sizes[d]):  # divide the longest first
+        excess = -(-math.prod(sizes.values()) // positions)
+        sizes[d] = max(1, sizes[d] // max(1, excess))
+    excess = -(-math.prod(sizes.values()) // positions)
+    sizes[features.time] = max(min(4 * halo, dims[features.time]), sizes[features.time] // excess)
+    for d in (features.time, *reversed(features.space)):
+        room = max(1, positions // math.prod(sizes.values()))
+        sizes[d] = min(dims[d], sizes[d] * room)
+    trained = scaling["trained_cell"].transpose(*features.space)
+    found = []
+    for corner in itertools.product(*(range(0, dims[d], sizes[d]) for d in dims)):
+        box = {d: slice(a, min(a + sizes[d], dims[d])) for d, a in zip(dims, corner, strict=True)}
+        if bool(trained[{d: box[d] for d in features.space}].any()):
+            own = box[features.time]
+            begin = max(first, first + own.start - halo)
+            found.append({**box, features.time: slice(begin, first + own.stop)})
+    return found
+
+
+def _chunk_sizes(features: Features) -> dict[str, int]:
+    """Return the longest chunk along each dimension, of the arrays in a store."""
+    arrays = [*features.dynamic.values(), features.observed]
+    lazy = [a for a in arrays if a.chunks is not None]
+    sizes = {str(d): 1 for d in (features.time, *features.space)}
+    for array in lazy:
+        for d, chunks in array.chunksizes.items():
+            sizes[str(d)] = max(sizes[str(d)], *chunks)
+    return sizes
+
+
+def _block(
+    features: Features, scaling: xr.Dataset, recipe: Recipe, box: Mapping[str, slice]
+) -> Windows:
+    """Read one block and return its samples, on the CPU."""
+    space = {d: box[d] for d in features.space}
+    part = _select(features, box).load()
+    own = scaling.isel(space, missing_dims="ignore")
+    return _windows(part, own, recipe, slice(None), "cpu", box[features.time].start)
+
+
+def _select(features: Features, box: Mapping[str, slice]) -> Features:
+    """Return a part of the features."""
+    return Features(
+        {k: v.isel(box) for k, v in features.dynamic.items()},
+        {k: v.isel(box, missing_dims="ignore") for k, v in features.static.items()},
+        features.observed.isel(box),
+        {k: v.isel(box) for k, v in features.series.items()},
+        features.time,
+        features.space,
+    )
+
+
+def _sizes(features: Features) -> tuple[int, int]:
+    """Return the bytes of a cell and step, as the arrays hold them and as windows do."""
+    arrays = [*features.dynamic.values(), *features.series.values(), features.observed]
+    return sum(a.dtype.itemsize for a in arrays), 4 * (len(arrays) + 2)
+
+
+def _windows(
+    features: Features,
+    scaling: xr.Dataset,
+    recipe: Recipe,
+    times: slice,
+    device: str | torch.device,
+    start: int = 0,
+) -> Windows:
+    """Return the samples of a part; ``start`` is the place of the features in a longer series."""
     keep = _cells(features, scaling)
     stats = scaling_arrays(scaling, keep)
     target = _flat(features.observed, features.time)[times][:, keep]
@@ -252,7 +370,7 @@ def make_windows(
     cells = {name: _spread(stats[name], len(keep)) for name in ("target_offset", "target_scale")}
     if recipe.data_integration:
         cells["base"] = _spread(stats["target_mean"], len(keep))
-    windows = Windows(
+    return Windows(
         model_inputs(dynamic, observed, stats, shift=recipe.shift),
         static_inputs(maps, stats, len(keep)),
         scaled,
@@ -260,17 +378,9 @@ def make_windows(
         window=recipe.window,
         lead=recipe.lead,
         forcing=len(dynamic),
+        start=start + (times.start or 0),
         device=device,
     )
-    if not len(windows):
-        msg = (
-            f"Not one whole sample: each takes {recipe.window} steps of {list(features.dynamic)} "
-            f"without NaN and an observed {recipe.target!r} {recipe.lead} later, within "
-            f"{len(target)} steps. Fill gaps of the inputs, leave out inputs with gaps "
-            "(dynamic=[...]), or give a longer series."
-        )
-        raise NotEnoughDataError(msg)
-    return windows
 
 
 def _flat(array: xr.DataArray, time: str) -> FloatArray:
@@ -312,16 +422,6 @@ def scaling_arrays(scaling: xr.Dataset, keep: Array | None = None) -> dict[str, 
         flat = values.reshape(*lead, -1)
         found[str(name)] = flat[..., keep] if keep is not None and flat.shape[-1] > 1 else flat
     return found
-
-
-def static_inputs(
-    maps: list[FloatArray], stats: Mapping[str, FloatArray], cells: int
-) -> FloatArray:
-    """Scale static maps, each (cell,), and join them to (cell, static), float32."""
-    joined = np.empty((cells, len(maps)), dtype=np.float32)
-    for i, values in enumerate(maps):
-        joined[:, i] = (values - stats["static_offset"][i]) / stats["static_scale"][i]
-    return joined
 
 
 def _scaled(values: FloatArray, stats: Mapping[str, FloatArray]) -> FloatArray:

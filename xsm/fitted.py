@@ -12,9 +12,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xsm.batches import Windows
 from xsm.features import Features, Recipe, collect
 from xsm.inference import predict_lazily
+from xsm.jobs import Trained
 from xsm.losses import Loss
 from xsm.metrics import score
 from xsm.naming import Variable, find_variables
@@ -43,8 +43,9 @@ class FittedModel:
         What goes in and what comes out.
     scaling : xarray.Dataset
         Offsets and scales by cell or for all cells; ``trained_cell`` marks what was trained.
-    climatology : xarray.DataArray
-        Mean target of each day of the year, canonical units, of all data given to ``fit``.
+    climatology : xarray.DataArray or None
+        Mean target of each day of the year, canonical units, of all data given to ``fit``; None
+        where it would have taken more than a quarter of ``memory_limit``.
     history : xarray.Dataset
         Each loss term along ``epoch``, for training and validation.
     variable : Variable
@@ -61,7 +62,7 @@ class FittedModel:
     model: Model
     recipe: Recipe
     scaling: xr.Dataset
-    climatology: xr.DataArray
+    climatology: xr.DataArray | None
     history: xr.Dataset
     variable: Variable
     attrs: Mapping[str, Any]
@@ -224,8 +225,7 @@ def make_card(
     recipe: Recipe,
     features: Features,
     split: Split,
-    training: Windows,
-    history: History,
+    trained: Trained,
     losses: Sequence[Loss],
     settings: Mapping[str, Any],
     seconds: float,
@@ -240,10 +240,8 @@ def make_card(
         What it was given.
     split : Split
         Steps that trained and validated.
-    training : Windows
-        The training samples.
-    history : History
-        What the training loop logged.
+    trained : Trained
+        What the training returned.
     losses : sequence of Loss
         Terms of the loss.
     settings : mapping of str to Any
@@ -265,7 +263,7 @@ def make_card(
     ('soil_moisture', '1 rmse')
     """
     times = features.target[features.time].values if features.target is not None else np.array([])
-    best = history.best_epoch
+    history, best = trained.history, trained.history.best_epoch
     at = int(np.flatnonzero(history.epoch == best)[0])
     parts = {"training": history.training, "validation": history.validation}
     scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
@@ -277,8 +275,7 @@ def make_card(
         "window, lead": f"{recipe.window}, {recipe.lead}"
         + (" (forcing known)" if recipe.known_forcing else ""),
         "scaling": recipe.scaling,
-        "training": f"{_span(times[split.training])}, {training.count} cells, "
-        f"{len(training):,} samples",
+        "training": f"{_span(times[split.training])}, {trained.samples}",
         "validation": _span(times[split.validation]),
         "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
         "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xsm.batches import model_inputs, scaling_arrays, static_inputs
+from xsm.batches import scaling_arrays
 from xsm.features import Features, Recipe
 from xsm.nn import Batch, Model, last_observation
 from xsm.typing import Array, FloatArray
+from xsm.windows import model_inputs, static_inputs
 
 __all__ = ["Predictor", "predict_lazily"]
 

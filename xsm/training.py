@@ -4,23 +4,93 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xsm.batches import Windows
+from xsm.checkpoint import Checkpoint
 from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
 from xsm.losses import Loss, check_losses, total_loss, unique_names
-from xsm.nn import Model, Schedule
+from xsm.nn import Batch, Model, Output, Schedule
 from xsm.typing import FloatArray
+from xsm.windows import generator
 
-__all__ = ["History", "choose_device", "seeded", "train"]
+__all__ = [
+    "Alone",
+    "History",
+    "Ranks",
+    "Samples",
+    "Slices",
+    "choose_device",
+    "choose_precision",
+    "seeded",
+    "train",
+]
 
 _VALIDATION_BATCH = 4096
+
+
+class Samples(Protocol):
+    """What trains: :class:`xsm.windows.Windows` or :class:`xsm.streaming.Stream`."""
+
+    device: torch.device
+
+    def example(self) -> Batch:
+        """Return a batch of one sample."""
+
+    def batches(self, epoch: int, schedule: Schedule, seed: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, which epoch and seed alone decide."""
+
+    def close(self) -> None:
+        """Release what is open."""
+
+
+class Slices(Protocol):
+    """What validates: :class:`xsm.windows.Windows` or :class:`xsm.streaming.Drawn`."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+    def slices(self, size: int) -> Iterator[Batch]:
+        """Yield all samples, at most ``size`` in a batch."""
+
+
+class Ranks(Protocol):
+    """Processes that train together; :class:`Alone` is one."""
+
+    rank: int
+    size: int
+
+    def wrap(self, model: Model) -> Callable[[Batch], Output]:
+        """Return ``model.evaluate``, such that gradients are averaged over ranks."""
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sum of values over all ranks."""
+
+
+class Alone:
+    """One process that trains by itself.
+
+    Examples
+    --------
+    >>> Alone().sum(torch.ones(1))
+    tensor([1.])
+    """
+
+    rank, size = 0, 1
+
+    def wrap(self, model: Model) -> Callable[[Batch], Output]:
+        """Return ``model.evaluate`` itself."""
+        return model.evaluate
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the values themselves."""
+        return values
 
 
 @dataclass(frozen=True)
@@ -79,6 +149,38 @@ def choose_device(device: str) -> torch.device:
     return found
 
 
+def choose_precision(precision: str, device: torch.device) -> str:
+    """Return the arithmetic of matrix products in training.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+        ``"auto"`` is bfloat16 where the hardware multiplies in it (CPUs with AVX512-BF16 or AMX,
+        CUDA from Ampere on), else float32.
+    device : torch.device
+        Where to train.
+
+    Returns
+    -------
+    str
+        ``"float32"`` or ``"bfloat16"``. Weights, losses and the optimiser stay in float32.
+
+    Examples
+    --------
+    >>> choose_precision("float32", torch.device("cpu"))
+    'float32'
+    """
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    # Only these know whether products are done in hardware, or emulated and slower.
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    asked = [getattr(torch.cpu, name, None) for name in names]
+    able = device.type == "cpu" and any(ask() for ask in asked if ask is not None)
+    return "bfloat16" if able else "float32"
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch within a block, on one intra-op thread, and restore both.
@@ -113,35 +215,50 @@ def seeded(seed: int) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def train(
+def train(  # noqa: PLR0913
     model: Model,
-    training: Windows,
-    validation: Windows | None,
+    training: Samples,
+    validation: Slices | None,
     *,
     losses: Sequence[Loss],
     schedule: Schedule,
+    seed: int = 0,
     monitor: str = "total",
     precision: str = "float32",
     progress: bool | None = None,
+    checkpoint: Checkpoint | None = None,
+    ranks: Ranks | None = None,
 ) -> History:
     """Train a network in place and leave it with its best weights.
+
+    What happens in an epoch depends on the weights, the seed and the number of the epoch alone, so
+    that a run that goes on from a checkpoint ends with the weights of one that never stopped (on
+    the CPU, in float32, on one thread).
 
     Parameters
     ----------
     model : Model
-        The network, on the device of the windows.
-    training, validation : Windows
-        Samples; without validation the last weights are kept.
+        The network, on the device of the samples.
+    training : Samples
+        What trains; it is closed at the end.
+    validation : Slices or None
+        What validates; without it the last weights are kept.
     losses : sequence of Loss
         Terms of the loss.
     schedule : Schedule
         Epochs, batches, patience.
+    seed : int, default: 0
+        Seed of what is drawn and dropped.
     monitor : str, default: "total"
         Entry of the validation history that decides: ``total`` or the name of a term.
     precision : {"float32", "bfloat16"}, default: "float32"
         Arithmetic of the network's matrix products.
     progress : bool, optional
         Show a bar; by default when a person watches.
+    checkpoint : Checkpoint, optional
+        Where to go on from, and where to note the state after an epoch.
+    ranks : Ranks, optional
+        Processes that train together.
 
     Returns
     -------
@@ -151,7 +268,7 @@ def train(
     Raises
     ------
     TrainingError
-        If a term cannot be computed, or a loss is not finite.
+        If a term cannot be computed, a loss is not finite, or the checkpoint is of another run.
     UnknownNameError
         If ``monitor`` is no term.
 
@@ -161,6 +278,7 @@ def train(
     >>> from xsm.losses import RMSE
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
+    >>> from xsm.windows import Windows
     >>> series = np.sin(np.arange(60.0)).reshape(60, 1)
     >>> cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
     >>> windows = Windows(
@@ -178,32 +296,44 @@ def train(
     >>> history.epoch.tolist()
     [1, 2]
     """
-    _check(model, training, losses, monitor)
-    optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
-    log = _Log(unique_names(losses), monitor)
-    hide = None if progress is None else not progress
-    with tqdm(total=schedule.epochs, unit="epoch", disable=hide, leave=False) as bar:
-        for epoch in range(1, schedule.epochs + 1):
-            log.add(_epoch(model, training, losses, schedule, optimiser, precision))
-            bar.update()
-            if epoch % schedule.validate_every and epoch != schedule.epochs:
-                continue
-            log.close(
-                epoch,
-                model,
-                _validate(model, validation, losses) if validation else None,
-            )
-            bar.set_postfix_str(f"{monitor} {log.latest:.4g}")
-            if log.waited >= schedule.patience:
-                break
+    ranks = ranks or Alone()
+    try:
+        _check(model, training, losses, monitor)
+        optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+        log = _Log(unique_names(losses), monitor)
+        done = _restore(checkpoint, model, optimiser, log)
+        _check_together(done, ranks)
+        evaluate = ranks.wrap(model)
+        hide = None if progress is None else not progress
+        hide = True if ranks.rank else hide
+        with tqdm(
+            total=schedule.epochs, initial=done, unit="epoch", disable=hide, leave=False
+        ) as bar:
+            for epoch in range(done + 1, schedule.epochs + 1):
+                if log.waited >= schedule.patience:
+                    break
+                torch.manual_seed(generator(seed, 4, epoch).initial_seed())
+                batches = training.batches(epoch, schedule, seed)
+                parts = _epoch(model, evaluate, batches, losses, optimiser, precision)
+                log.add(_finite(ranks.sum(parts), losses, schedule))
+                bar.update()
+                if epoch % schedule.validate_every == 0 or epoch == schedule.epochs:
+                    found = _validate(model, validation, losses, ranks) if validation else None
+                    log.close(epoch, model, found)
+                    bar.set_postfix_str(f"{monitor} {log.latest:.4g}")
+                if checkpoint is not None and not ranks.rank:
+                    last = epoch == schedule.epochs or log.waited >= schedule.patience
+                    checkpoint.save(_state(epoch, model, optimiser, log), now=last)
+    finally:
+        training.close()
     return log.finish(model)
 
 
-def _check(model: Model, training: Windows, losses: Sequence[Loss], monitor: str) -> None:
+def _check(model: Model, training: Samples, losses: Sequence[Loss], monitor: str) -> None:
     """Refuse terms that cannot be computed and a monitor that is none of them."""
     model.eval()
     with torch.no_grad():
-        batch = training.batch(torch.zeros(1, dtype=torch.long, device=training.device))
+        batch = training.example()
         check_losses(losses, batch, model.evaluate(batch))
     names = ["total", *unique_names(losses)]
     if monitor not in names:
@@ -211,29 +341,45 @@ def _check(model: Model, training: Windows, losses: Sequence[Loss], monitor: str
         raise UnknownNameError(msg)
 
 
+def _check_together(done: int, ranks: Ranks) -> None:
+    """Refuse ranks that go on from different epochs."""
+    total = int(ranks.sum(torch.tensor(float(done), dtype=torch.float64)))
+    if total != done * ranks.size:
+        msg = (
+            f"Rank {ranks.rank} of {ranks.size} found {done} epochs in the checkpoint, others "
+            "another number: not all workers see the same file. Name a shared folder, or a URL."
+        )
+        raise TrainingError(msg)
+
+
 def _epoch(
     model: Model,
-    training: Windows,
+    evaluate: Callable[[Batch], Output],
+    batches: Iterator[Batch],
     losses: Sequence[Loss],
-    schedule: Schedule,
     optimiser: torch.optim.Optimizer,
     precision: str,
 ) -> Tensor:
-    """Train one epoch and return the mean of the total and of each term."""
+    """Train one epoch and return the sums of the total and of each term, and their number."""
     model.train()
-    parts = torch.zeros(1 + len(losses), device=training.device)
-    kind = torch.device(training.device).type
-    drawn = training.draw(schedule.iterations, schedule.batch_size, sampling=schedule.sampling)
-    for index in drawn:
-        batch = training.batch(index)
-        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-            output = model.evaluate(batch)
+    rows: list[Tensor] = []
+    for batch in batches:
+        with torch.autocast(
+            batch["dynamic"].device.type, torch.bfloat16, enabled=precision == "bfloat16"
+        ):
+            output = evaluate(batch)
         total, terms = total_loss(losses, output, batch)
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         optimiser.step()
-        parts += torch.stack([total.detach(), *terms.values()])
-    mean = parts / schedule.iterations
+        rows.append(torch.stack([total.detach(), *terms.values()]))
+    parts = torch.stack(rows).double().sum(0)
+    return torch.cat([parts, parts.new_tensor([len(rows)])])
+
+
+def _finite(sums: Tensor, losses: Sequence[Loss], schedule: Schedule) -> Tensor:
+    """Return the means of an epoch, or stop where one is not finite."""
+    mean = sums[:-1] / sums[-1]
     if not torch.isfinite(mean).all():
         found = dict(zip(["total", *unique_names(losses)], mean.tolist(), strict=True))
         msg = (
@@ -244,16 +390,17 @@ def _epoch(
     return mean
 
 
-def _validate(model: Model, windows: Windows, losses: Sequence[Loss]) -> Tensor:
+def _validate(model: Model, samples: Slices, losses: Sequence[Loss], ranks: Ranks) -> Tensor:
     """Return the total and each term over all samples, as one batch each time would give it."""
     model.eval()
-    sums = torch.zeros(1 + len(losses), dtype=torch.float64)
+    sums = torch.zeros(2 + len(losses), dtype=torch.float64)
     with torch.no_grad():
-        for index in torch.arange(len(windows), device=windows.device).split(_VALIDATION_BATCH):
-            batch = windows.batch(index)
+        for batch in samples.slices(_VALIDATION_BATCH):
             total, terms = total_loss(losses, model.evaluate(batch), batch)
-            sums += len(index) * torch.stack([total, *terms.values()]).double().cpu()
-    return sums / len(windows)
+            row = torch.stack([total, *terms.values(), torch.ones_like(total)])
+            sums += len(batch["target"]) * row.double().cpu()
+    sums = ranks.sum(sums)
+    return sums[:-1] / sums[-1]
 
 
 class _Log:
@@ -294,6 +441,26 @@ class _Log:
             msg = f"The validation loss is not finite at epoch {epoch}; look for NaN in the target."
             raise TrainingError(msg)
 
+    def state(self) -> dict[str, Tensor]:
+        """Return all that is known, for a checkpoint."""
+        numbers = [self.best, self.best_epoch, self.waited, self.latest]
+        found = {"log.numbers": torch.tensor(numbers, dtype=torch.float64)}
+        found["log.epochs"] = torch.tensor(self.epochs)
+        none = torch.zeros(0, len(self.names), dtype=torch.float64)
+        for k, name in enumerate(("log.training", "log.validation")):
+            found[name] = torch.stack([row[k] for row in self.rows]) if self.rows else none
+        found["log.open"] = torch.stack(self.open) if self.open else none
+        return found | {f"best.{k}": v for k, v in self.weights.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over what :meth:`state` returned."""
+        self.best, best_epoch, waited, self.latest = state["log.numbers"].tolist()
+        self.best_epoch, self.waited = int(best_epoch), int(waited)
+        self.epochs = [int(epoch) for epoch in state["log.epochs"]]
+        self.rows = list(zip(state["log.training"], state["log.validation"], strict=True))
+        self.open = list(state["log.open"])
+        self.weights = _under("best.", state)
+
     def finish(self, model: Model) -> History:
         """Put the best weights back and return the history."""
         model.load_state_dict(self.weights)
@@ -301,3 +468,40 @@ class _Log:
         parts = [torch.stack(part).numpy() for part in zip(*self.rows, strict=True)]
         tables = [{n: p[:, i] for i, n in enumerate(self.names)} for p in parts]
         return History(np.asarray(self.epochs), tables[0], tables[1], self.best_epoch)
+
+
+def _state(
+    epoch: int, model: Model, optimiser: torch.optim.Optimizer, log: _Log
+) -> dict[str, Tensor]:
+    """Return all that the next epochs depend on."""
+    state = {"epoch": torch.tensor(epoch), **log.state()}
+    state |= {f"model.{k}": v for k, v in model.state_dict().items()}
+    for number, values in optimiser.state_dict()["state"].items():
+        state |= {f"adam.{number}.{k}": v for k, v in values.items()}
+    return state
+
+
+def _restore(
+    checkpoint: Checkpoint | None,
+    model: Model,
+    optimiser: torch.optim.Optimizer,
+    log: _Log,
+) -> int:
+    """Take over the state of a checkpoint, and return the epochs that it has seen."""
+    state = checkpoint.load() if checkpoint is not None else None
+    if state is None:
+        return 0
+    model.load_state_dict(_under("model.", state))
+    adam: dict[int, dict[str, Tensor]] = {}
+    for name, value in _under("adam.", state).items():
+        number, _, key = name.partition(".")
+        adam.setdefault(int(number), {})[key] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": adam, "param_groups": groups})
+    log.restore(state)
+    return int(state["epoch"])
+
+
+def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the entries under a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

@@ -36,4 +36,7 @@ class PointLSTM(Model):
         dynamic = batch["dynamic"].transpose(0, 1)  # (window, batch, dynamic)
         static = batch["static"].expand(dynamic.shape[0], -1, -1)  # (window, batch, static)
         hidden, _ = self.lstm(torch.cat([dynamic, static], dim=-1))  # (window, batch, hidden)
-        return {"mean": self.head(self.dropout(hidden[-1]))}  # (batch, target)
+        last = self.dropout(hidden[-1])
+        # bfloat16 holds 8 bits: enough for the products inside, not for the answer.
+        with torch.autocast(last.device.type, enabled=False):
+            return {"mean": self.head(last.float())}  # (batch, target)
