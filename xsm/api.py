@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
+from dask.base import tokenize
 
 from xsm.batches import fits
 from xsm.exceptions import (
@@ -233,6 +234,7 @@ def fit(
         cls,
         network,
         recipe,
+        split,
         terms,
         schedule,
         monitor=monitor,
@@ -242,13 +244,14 @@ def fit(
         progress=get_options()["progress"] if progress is None else progress,
         limit=limit,
         checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+        data=tokenize({name: array.values for name, array in statistics.items()}),
     )
     if client is None:
-        trained = run_job(job, features, statistics, split)
+        trained = run_job(job, features, statistics)
     else:
         from xsm.cluster import train_on_cluster  # loads torch.distributed
 
-        trained = train_on_cluster(client, job, features, statistics, split)
+        trained = train_on_cluster(client, job, features, statistics)
     settings = {**asdict(schedule), **cls.hyperparameters(), **network, "seed": seed}
     settings |= {"precision": precision, "valid": valid, "monitor": monitor}
     seconds = clock.perf_counter() - started

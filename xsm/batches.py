@@ -177,10 +177,8 @@ def make_samples(
     land = max(float(scaling["trained_cell"].mean()), 0.05)
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool
     positions = int(size / max(windows, held / 2))
-    boxes, later_boxes = (
-        plan_blocks(features, scaling, recipe, part, positions)
-        for part in (split.training, split.validation)
-    )
+    plan = partial(plan_blocks, features, scaling, recipe, positions=max(1, positions))
+    boxes = plan(times=split.training)
     read = partial(_block, features, scaling, recipe)
     stream = Stream(
         [partial(read, box) for box in boxes],
@@ -196,7 +194,10 @@ def make_samples(
     there = features.observed[{features.time: split.validation}].size * land
     share = min(1.0, wanted / there)
     return stream, draw_evenly(
-        [partial(read, box) for box in later_boxes], share=share, seed=0, device=device
+        [partial(read, box) for box in plan(times=split.validation)],
+        share=share,
+        seed=0,
+        device=device,
     )
 
 
@@ -411,6 +412,12 @@ def scaling_arrays(scaling: xr.Dataset, keep: Array | None = None) -> dict[str, 
     -------
     dict of str to ndarray
         float64; (dynamic, cell or 1), (static,), (cell or 1,).
+
+    Examples
+    --------
+    >>> low = xr.DataArray([[0.1, 0.2]], dims=("y", "x"))
+    >>> scaling_arrays(xr.Dataset({"target_offset": low}), np.array([1]))
+    {'target_offset': array([0.2])}
     """
     found = {}
     for name in scaling.data_vars:

@@ -122,7 +122,7 @@ class Checkpoint:
         if "file" not in system.protocol:
             system.pipe_file(path, bytes(content))
             return
-        beside = Path(f"{path}.{os.getpid()}.part")
+        beside = Path(f"{path}.part")  # one name: the next run clears what a kill left
         try:
             with beside.open("wb") as file:
                 file.write(content)

@@ -19,7 +19,6 @@ from xsm.exceptions import TrainingError
 from xsm.features import Features
 from xsm.jobs import Job, Trained, run_job
 from xsm.nn import Batch, Model, Output
-from xsm.splits import Split
 from xsm.training import choose_device
 
 if TYPE_CHECKING:
@@ -31,9 +30,7 @@ _PATIENCE = timedelta(minutes=15)  # how long a rank waits for the slowest, whic
 _LOOK = 1.0  # seconds between two looks at the workers
 
 
-def train_on_cluster(
-    client: Client, job: Job, features: Features, scaling: xr.Dataset, split: Split
-) -> Trained:
+def train_on_cluster(client: Client, job: Job, features: Features, scaling: xr.Dataset) -> Trained:
     """Train one network on all workers of a cluster.
 
     Each worker is a rank. It reads its own share of the cells, draws ``batch_size / ranks`` samples
@@ -53,8 +50,6 @@ def train_on_cluster(
         Canonical arrays with the target.
     scaling : xarray.Dataset
         Statistics, on the same cells.
-    split : Split
-        Steps that train and that validate.
 
     Returns
     -------
@@ -65,6 +60,18 @@ def train_on_cluster(
     ------
     TrainingError
         If there are fewer cells than workers, or a worker dies.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> from distributed import Client
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> small = {"epochs": 1, "iterations": 2, "hidden_size": 4}
+    >>> place = {"dashboard_address": "127.0.0.1:0"}
+    >>> with Client(processes=False, n_workers=1, threads_per_worker=1, **place) as client:
+    ...     fitted = xsm.fit(ds, "lstm", client=client, **small)
+    >>> fitted.card["training"][-48:]
+    '1 ranks: 16 cells, 13,040 samples; 4,256 validate'
     """
     from distributed.protocol.pickle import dumps
 
@@ -72,12 +79,18 @@ def train_on_cluster(
     if not workers:
         msg = "The cluster has no workers yet. Wait for them, client.wait_for_workers(2), or scale."
         raise TrainingError(msg)
+    if len(workers) > 1 and workers[0].startswith("inproc://"):
+        msg = (
+            f"The {len(workers)} workers are threads of one process, and a process is one rank. "
+            "Start them as processes: Client(processes=True), or leave client= out."
+        )
+        raise TrainingError(msg)
     parts = shards(features, scaling, len(workers))
     meet = client.submit(_meeting_point, workers=workers[:1], pure=False).result()
     futures = [
         client.submit(
             _train_rank,
-            dumps((job, *part, split)),
+            dumps((job, *part)),
             rank,
             len(workers),
             meet,
@@ -144,16 +157,17 @@ def _meeting_point() -> str:
 def _own_host() -> str:
     """Return the address by which this worker is known."""
     from distributed import get_worker
+    from distributed.comm import get_address_host
 
-    address: str = get_worker().address
-    return address.rpartition("://")[2].rpartition(":")[0]
+    host: str = get_address_host(get_worker().address)
+    return host
 
 
 def _train_rank(payload: bytes, rank: int, size: int, meet: str) -> Trained:
     """Train one rank, in a task of a worker."""
     from distributed.protocol.pickle import loads
 
-    job, features, scaling, split = loads(payload)
+    job, features, scaling = loads(payload)
     device = choose_device(job.device)
     if _own_host().startswith("127."):
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
@@ -166,7 +180,7 @@ def _train_rank(payload: bytes, rank: int, size: int, meet: str) -> Trained:
     try:
         # Each rank reads with its own threads: a task must not wait for other tasks.
         with dask.config.set(scheduler="threads"):
-            return run_job(job, features, scaling, split, ranks=_Ranks(rank, size, device))
+            return run_job(job, features, scaling, ranks=_Ranks(rank, size, device))
     finally:
         torch.distributed.destroy_process_group()
 

@@ -32,6 +32,8 @@ class Job:
         Its hyper-parameters.
     recipe : Recipe
         What goes in and what comes out.
+    split : Split
+        Steps that train and that validate.
     losses : tuple of Loss
         Terms of the loss.
     schedule : Schedule
@@ -48,11 +50,14 @@ class Job:
         Bytes that samples may take.
     checkpoint : str or None
         Where the state is noted.
+    data : str
+        Token of the training data, so that a checkpoint of other data is refused.
     """
 
     model: type[Model]
     network: Mapping[str, Any]
     recipe: Recipe
+    split: Split
     losses: tuple[Loss, ...]
     schedule: Schedule
     monitor: str
@@ -62,6 +67,7 @@ class Job:
     progress: bool | None
     limit: int
     checkpoint: str | None = None
+    data: str = ""
     sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,23 +82,19 @@ class Job:
         model.load_state_dict(dict(weights))
         return model.eval()
 
-    def identity(self, scaling: xr.Dataset, split: Split) -> dict[str, str]:
+    def identity(self, ranks: int) -> dict[str, str]:
         """Return what a run is, so that a checkpoint of another run is refused.
 
         Parameters
         ----------
-        scaling : xarray.Dataset
-            Statistics of the training data, which stand for the data.
-        split : Split
-            Steps that train and validate.
+        ranks : int
+            Processes that train together.
 
         Returns
         -------
         dict of str to str
             ``epochs`` and ``patience`` are left out, so that a run can be made longer.
         """
-        from dask.base import tokenize
-
         schedule = replace(self.schedule, epochs=0, patience=0)
         return {
             "model": f"{self.model.__name__}({dict(self.network)})",
@@ -102,8 +104,9 @@ class Job:
             "monitor": self.monitor,
             "precision": self.precision,
             "seed": str(self.seed),
-            "split": repr(split),
-            "data": tokenize({k: v.values for k, v in scaling.data_vars.items()}),
+            "split": repr(self.split),
+            "data": self.data,
+            "ranks": str(ranks),
         }
 
 
@@ -130,7 +133,6 @@ def run_job(
     job: Job,
     features: Features,
     scaling: xr.Dataset,
-    split: Split,
     *,
     ranks: Ranks | None = None,
 ) -> Trained:
@@ -144,8 +146,6 @@ def run_job(
         Canonical arrays with the target, lazy or not.
     scaling : xarray.Dataset
         Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
-    split : Split
-        Steps that train and that validate.
     ranks : Ranks, optional
         Processes that train together, each on its share of the blocks.
 
@@ -153,19 +153,45 @@ def run_job(
     -------
     Trained
         Weights on the CPU, history, and what trained.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.scaling import fit_scaling
+    >>> days = {"time": pd.date_range("2020", periods=60)}
+    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(60.0)), days, "time") for k in (1, 2))
+    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> split, schedule = Split(slice(0, 40), slice(40, 60)), Schedule(epochs=2, iterations=3)
+    >>> place = {"monitor": "total", "device": "cpu", "precision": "float32"}
+    >>> job = Job(
+    ...     LSTM,
+    ...     {"hidden_size": 4},
+    ...     recipe,
+    ...     split,
+    ...     LSTM.losses,
+    ...     schedule,
+    ...     **place,
+    ...     seed=0,
+    ...     progress=False,
+    ...     limit=2**24,
+    ... )
+    >>> run_job(job, features, fit_scaling(features, split.training, scaling="cell")).samples
+    '1 cells, 33 samples; 13 validate'
     """
     ranks = ranks or Alone()
     device = choose_device(job.device)
     size = -(-job.schedule.batch_size // ranks.size)
     checkpoint = None
     if job.checkpoint is not None:
-        identity = job.identity(scaling, split) | {"ranks": str(ranks.size)}
-        checkpoint = Checkpoint(job.checkpoint, identity)
+        checkpoint = Checkpoint(job.checkpoint, job.identity(ranks.size))
     training, validation = make_samples(
         features,
         scaling,
         job.recipe,
-        split,
+        job.split,
         limit=job.limit,
         device=device,
     )

@@ -342,7 +342,28 @@ def model_inputs(
 def static_inputs(
     maps: list[FloatArray], stats: Mapping[str, FloatArray], cells: int
 ) -> FloatArray:
-    """Scale static maps, each (cell,), and join them to (cell, static), float32."""
+    """Scale static maps and join them.
+
+    Parameters
+    ----------
+    maps : list of ndarray
+        Canonical inputs, each (cell,).
+    stats : mapping of str to ndarray
+        ``static_offset`` and ``static_scale`` (static,).
+    cells : int
+        Number of cells.
+
+    Returns
+    -------
+    ndarray
+        (cell, static), float32; NaN stays NaN.
+
+    Examples
+    --------
+    >>> stats = {"static_offset": np.array([100.0]), "static_scale": np.array([50.0])}
+    >>> static_inputs([np.array([100.0, 200.0])], stats, 2).tolist()
+    [[0.0], [2.0]]
+    """
     joined = np.empty((cells, len(maps)), dtype=np.float32)
     for i, values in enumerate(maps):
         joined[:, i] = (values - stats["static_offset"][i]) / stats["static_scale"][i]
