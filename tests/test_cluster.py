@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 
 import xsm
 from tests.worlds import bucket
-from xsm.batches import shards
+from xsm.blocks import shards
 from xsm.exceptions import TrainingError
 from xsm.scaling import fit_scaling
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.worlds import bucket, recipe
-from xsm.batches import _block, make_samples, make_windows, plan_blocks
+from xsm.batches import make_samples, make_windows, read_block
+from xsm.blocks import plan_blocks
 from xsm.exceptions import NotEnoughDataError
 from xsm.nn import Schedule
 from xsm.scaling import fit_scaling
@@ -45,7 +46,7 @@ def numbers(batch, scaling):
 def make_stream(world, slots=3, positions=700, **settings):
     features, scaling, spec = world
     boxes = plan_blocks(features, scaling, spec, ALL, positions)
-    blocks = [partial(_block, features, scaling, spec, box) for box in boxes]
+    blocks = [partial(read_block, features, scaling, spec, box) for box in boxes]
     given = {"samples": 600, "gathered": 64} | settings
     return Stream(blocks, slots=slots, steps=features.steps, **given)
 

@@ -8,12 +8,13 @@ import torch
 
 from tests.worlds import bucket, recipe
 from xsm.batches import make_windows
+from xsm.devices import choose_device, seeded
 from xsm.exceptions import TrainingError, UnknownNameError
 from xsm.losses import RMSE, WaterBalance
 from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
 from xsm.scaling import fit_scaling
-from xsm.training import choose_device, seeded, train
+from xsm.training import train
 
 DATA_ONLY = (RMSE(),)
 SCHEDULE = Schedule(epochs=6, iterations=20, validate_every=2, learning_rate=5e-3)

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xsm.devices import choose_device
 from xsm.features import Features, Recipe, collect
+from xsm.history import History
 from xsm.inference import predict_lazily
 from xsm.jobs import Trained
 from xsm.losses import Loss
@@ -21,7 +23,6 @@ from xsm.naming import Variable, find_variables
 from xsm.nn import Model
 from xsm.scaling import align_scaling
 from xsm.splits import Split
-from xsm.training import History, choose_device
 from xsm.typing import Array
 
 __all__ = ["FittedModel", "history_dataset", "make_card"]

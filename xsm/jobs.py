@@ -11,11 +11,13 @@ from torch import Tensor
 
 from xsm.batches import make_samples
 from xsm.checkpoint import Checkpoint
+from xsm.devices import choose_device, choose_precision, seeded
 from xsm.features import Features, Recipe
+from xsm.history import History
 from xsm.losses import Loss
 from xsm.nn import Model, Schedule, Sizes
 from xsm.splits import Split
-from xsm.training import Alone, History, Ranks, choose_device, choose_precision, seeded, train
+from xsm.training import Alone, Ranks, train
 
 __all__ = ["Job", "Trained", "run_job"]
 

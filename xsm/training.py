@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from xsm.checkpoint import Checkpoint
 from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
+from xsm.history import History, Log, under
 from xsm.losses import Loss, check_losses, total_loss, unique_names
 from xsm.nn import Batch, Model, Output, Schedule
-from xsm.typing import FloatArray
 from xsm.windows import generator
 
 __all__ = [
     "Alone",
-    "History",
     "Ranks",
     "Samples",
     "Slices",
-    "choose_device",
-    "choose_precision",
-    "seeded",
     "train",
+    "train_epoch",
 ]
 
 _VALIDATION_BATCH = 4096
@@ -93,128 +86,6 @@ class Alone:
         return values
 
 
-@dataclass(frozen=True)
-class History:
-    """What happened in training.
-
-    Parameters
-    ----------
-    epoch : ndarray
-        Epochs at which the model was validated, from 1.
-    training, validation : dict of str to ndarray
-        Mean of each unweighted loss term, and ``total``, since the last entry.
-    best_epoch : int
-        Epoch whose weights were kept.
-    """
-
-    epoch: FloatArray
-    training: dict[str, FloatArray]
-    validation: dict[str, FloatArray]
-    best_epoch: int
-
-
-def choose_device(device: str) -> torch.device:
-    """Return the device to compute on.
-
-    Parameters
-    ----------
-    device : str
-        ``"auto"`` (CUDA, then MPS, then the CPU) or a name that torch knows.
-
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    UnknownNameError
-        If torch knows no such device, or it is not there.
-
-    Examples
-    --------
-    >>> choose_device("cpu")
-    device(type='cpu')
-    """
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError) as error:
-        msg = f"device={device!r} cannot be used ({error}). Pass 'auto' or 'cpu'."
-        raise UnknownNameError(msg) from error
-    return found
-
-
-def choose_precision(precision: str, device: torch.device) -> str:
-    """Return the arithmetic of matrix products in training.
-
-    Parameters
-    ----------
-    precision : {"auto", "float32", "bfloat16"}
-        ``"auto"`` is bfloat16 where the hardware multiplies in it (CPUs with AVX512-BF16 or AMX,
-        CUDA from Ampere on), else float32.
-    device : torch.device
-        Where to train.
-
-    Returns
-    -------
-    str
-        ``"float32"`` or ``"bfloat16"``. Weights, losses and the optimiser stay in float32.
-
-    Examples
-    --------
-    >>> choose_precision("float32", torch.device("cpu"))
-    'float32'
-    """
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    # Only these know whether products are done in hardware, or emulated and slower.
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    asked = [getattr(torch.cpu, name, None) for name in names]
-    able = device.type == "cpu" and any(ask() for ask in asked if ask is not None)
-    return "bfloat16" if able else "float32"
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed torch within a block, on one intra-op thread, and restore both.
-
-    One thread is the fastest setting for small recurrent nets.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of every random choice in the block.
-
-    Yields
-    ------
-    None
-        Nothing; the block runs.
-
-    Examples
-    --------
-    >>> with seeded(0):
-    ...     one = torch.rand(1)
-    >>> with seeded(0):
-    ...     bool(torch.rand(1) == one)
-    True
-    """
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-
-
 def train(  # noqa: PLR0913
     model: Model,
     training: Samples,
@@ -274,8 +145,8 @@ def train(  # noqa: PLR0913
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from xsm.losses import RMSE
+    >>>     >>> from xsm.history import History, Log, under
+    from xsm.losses import RMSE
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
     >>> from xsm.windows import Windows
@@ -300,7 +171,7 @@ def train(  # noqa: PLR0913
     try:
         _check(model, training, losses, monitor)
         optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
-        log = _Log(unique_names(losses), monitor)
+        log = Log(unique_names(losses), monitor)
         done = _restore(checkpoint, model, optimiser, log)
         _check_together(done, ranks)
         evaluate = ranks.wrap(model)
@@ -314,7 +185,14 @@ def train(  # noqa: PLR0913
                     break
                 torch.manual_seed(generator(seed, 4, epoch).initial_seed())
                 batches = training.batches(epoch, schedule, seed)
-                parts = _epoch(model, evaluate, batches, losses, optimiser, precision)
+                parts = train_epoch(
+                    model,
+                    evaluate,
+                    batches,
+                    losses=losses,
+                    optimiser=optimiser,
+                    precision=precision,
+                )
                 log.add(_finite(ranks.sum(parts), losses, schedule))
                 bar.update()
                 if epoch % schedule.validate_every == 0 or epoch == schedule.epochs:
@@ -352,15 +230,52 @@ def _check_together(done: int, ranks: Ranks) -> None:
         raise TrainingError(msg)
 
 
-def _epoch(
+def train_epoch(
     model: Model,
     evaluate: Callable[[Batch], Output],
-    batches: Iterator[Batch],
+    batches: Iterable[Batch],
+    *,
     losses: Sequence[Loss],
     optimiser: torch.optim.Optimizer,
-    precision: str,
+    precision: str = "float32",
 ) -> Tensor:
-    """Train one epoch and return the sums of the total and of each term, and their number."""
+    """Train on one batch after another.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    evaluate : callable
+        Its ``evaluate``, or what averages gradients over ranks.
+    batches : iterable of dict of str to Tensor
+        The batches of an epoch.
+    losses : sequence of Loss
+        Terms of the loss.
+    optimiser : torch.optim.Optimizer
+        What moves the weights.
+    precision : {"float32", "bfloat16"}, default: "float32"
+        Arithmetic of the network's matrix products.
+
+    Returns
+    -------
+    Tensor
+        (term + 2,) float64: the sums of the total and of each unweighted term over the batches,
+        and their number.
+
+    Examples
+    --------
+    >>> from xsm.history import History, Log, under
+    from xsm.losses import RMSE
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.nn import Sizes
+    >>> model = LSTM(Sizes(dynamic=1, static=0, window=2), hidden_size=4)
+    >>> batch = {"dynamic": torch.ones(8, 2, 1), "static": torch.ones(8, 0)}
+    >>> batch |= {"target": torch.ones(8, 1), "mask": torch.ones(8, 1, dtype=torch.bool)}
+    >>> adam = torch.optim.Adam(model.parameters())
+    >>> sums = train_epoch(model, model.evaluate, [batch], losses=[RMSE()], optimiser=adam)
+    >>> sums.shape, float(sums[-1])
+    (torch.Size([3]), 1.0)
+    """
     model.train()
     rows: list[Tensor] = []
     for batch in batches:
@@ -403,75 +318,8 @@ def _validate(model: Model, samples: Slices, losses: Sequence[Loss], ranks: Rank
     return sums[:-1] / sums[-1]
 
 
-class _Log:
-    """Collects loss terms, keeps the best weights, and counts validations without improvement."""
-
-    def __init__(self, names: list[str], monitor: str) -> None:
-        self.names = ["total", *names]
-        self.column = self.names.index(monitor)
-        self.epochs: list[int] = []
-        self.rows: list[tuple[Tensor, Tensor]] = []
-        self.open: list[Tensor] = []
-        self.best, self.best_epoch, self.waited = math.inf, 0, 0
-        self.weights: dict[str, Tensor] = {}
-        self.latest = math.nan
-
-    def add(self, parts: Tensor) -> None:
-        """Take the terms of one epoch."""
-        self.open.append(parts.double().cpu())
-
-    def close(self, epoch: int, model: Model, validation: Tensor | None) -> None:
-        """End the epochs since the last validation and keep the weights if they are the best."""
-        missing = torch.full((len(self.names),), math.nan, dtype=torch.float64)
-        self.epochs.append(epoch)
-        self.rows.append(
-            (
-                torch.stack(self.open).mean(0),
-                missing if validation is None else validation,
-            )
-        )
-        self.open = []
-        self.latest = float(self.rows[-1][0 if validation is None else 1][self.column])
-        if validation is None or self.latest < self.best:
-            self.best, self.best_epoch, self.waited = self.latest, epoch, 0
-            self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        else:
-            self.waited += 1
-        if not math.isfinite(self.latest):
-            msg = f"The validation loss is not finite at epoch {epoch}; look for NaN in the target."
-            raise TrainingError(msg)
-
-    def state(self) -> dict[str, Tensor]:
-        """Return all that is known, for a checkpoint."""
-        numbers = [self.best, self.best_epoch, self.waited, self.latest]
-        found = {"log.numbers": torch.tensor(numbers, dtype=torch.float64)}
-        found["log.epochs"] = torch.tensor(self.epochs)
-        none = torch.zeros(0, len(self.names), dtype=torch.float64)
-        for k, name in enumerate(("log.training", "log.validation")):
-            found[name] = torch.stack([row[k] for row in self.rows]) if self.rows else none
-        found["log.open"] = torch.stack(self.open) if self.open else none
-        return found | {f"best.{k}": v for k, v in self.weights.items()}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take over what :meth:`state` returned."""
-        self.best, best_epoch, waited, self.latest = state["log.numbers"].tolist()
-        self.best_epoch, self.waited = int(best_epoch), int(waited)
-        self.epochs = [int(epoch) for epoch in state["log.epochs"]]
-        self.rows = list(zip(state["log.training"], state["log.validation"], strict=True))
-        self.open = list(state["log.open"])
-        self.weights = _under("best.", state)
-
-    def finish(self, model: Model) -> History:
-        """Put the best weights back and return the history."""
-        model.load_state_dict(self.weights)
-        model.eval()
-        parts = [torch.stack(part).numpy() for part in zip(*self.rows, strict=True)]
-        tables = [{n: p[:, i] for i, n in enumerate(self.names)} for p in parts]
-        return History(np.asarray(self.epochs), tables[0], tables[1], self.best_epoch)
-
-
 def _state(
-    epoch: int, model: Model, optimiser: torch.optim.Optimizer, log: _Log
+    epoch: int, model: Model, optimiser: torch.optim.Optimizer, log: Log
 ) -> dict[str, Tensor]:
     """Return all that the next epochs depend on."""
     state = {"epoch": torch.tensor(epoch), **log.state()}
@@ -485,23 +333,18 @@ def _restore(
     checkpoint: Checkpoint | None,
     model: Model,
     optimiser: torch.optim.Optimizer,
-    log: _Log,
+    log: Log,
 ) -> int:
     """Take over the state of a checkpoint, and return the epochs that it has seen."""
     state = checkpoint.load() if checkpoint is not None else None
     if state is None:
         return 0
-    model.load_state_dict(_under("model.", state))
+    model.load_state_dict(under("model.", state))
     adam: dict[int, dict[str, Tensor]] = {}
-    for name, value in _under("adam.", state).items():
+    for name, value in under("adam.", state).items():
         number, _, key = name.partition(".")
         adam.setdefault(int(number), {})[key] = value
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": adam, "param_groups": groups})
     log.restore(state)
     return int(state["epoch"])
-
-
-def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the entries under a prefix, without it."""
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
