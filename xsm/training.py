@@ -145,8 +145,7 @@ def train(  # noqa: PLR0913
 
     Examples
     --------
-    >>>     >>> from xsm.history import History, Log, under
-    from xsm.losses import RMSE
+    >>>     >>> from xsm.losses import RMSE
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
     >>> from xsm.windows import Windows
@@ -264,8 +263,7 @@ def train_epoch(
 
     Examples
     --------
-    >>> from xsm.history import History, Log, under
-    from xsm.losses import RMSE
+    >>> from xsm.losses import RMSE
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
     >>> model = LSTM(Sizes(dynamic=1, static=0, window=2), hidden_size=4)
