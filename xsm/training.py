@@ -145,7 +145,7 @@ def train(  # noqa: PLR0913
 
     Examples
     --------
-    >>>     >>> from xsm.losses import RMSE
+    >>> from xsm.losses import RMSE
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
     >>> from xsm.windows import Windows
