@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from xsm.artefact import fingerprint
 from xsm.batches import make_windows
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_choice
 from xsm.features import Features, collect, make_recipe
@@ -227,6 +228,7 @@ def fit(
     settings |= {"precision": precision, "valid": valid, "monitor": monitor}
     seconds = clock.perf_counter() - started
     found = table.lookup(recipe.target)
+    used = {**features.dynamic, **features.static, recipe.target: features.observed}
     return FittedModel(
         name=model_name(cls),
         model=net.cpu(),
@@ -238,6 +240,7 @@ def fit(
         attrs=dict(ds[found.name].attrs),
         parameters=settings,
         card=make_card(recipe, features, split, windows[0], history, terms, settings, seconds),
+        fingerprint=fingerprint(used, table),
     )
 
 
