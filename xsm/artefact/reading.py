@@ -57,11 +57,12 @@ class Artefact:
         ArtefactError
             If a byte differs from those that were written.
         """
-        paths = {
+        every = {
             f"{group}/{node_name(name, group)}": one
             for group, own in self.arrays.items()
             for name, one in own.items()
         }
+        paths = {path: every[path] for path in sorted(every)}  # the order of the digest
         nodes = self.root["consolidated_metadata"]["metadata"]
         found: dict[str, dict[str, xr.Variable]] = {name: {} for name in self.arrays}
         with refusing(f"Reading {self.place} failed", _CHECK):
@@ -74,9 +75,7 @@ class Artefact:
 
     def _content(self, paths: Mapping[str, Declared]) -> dict[str, bytearray]:
         """Read the chunks in the order of their paths and compare the digest."""
-        chunks = {
-            f"{p}/{d.chunk}": d.nbytes for p, d in sorted(paths.items(), key=_path) if d.chunk
-        }
+        chunks = {f"{path}/{own.chunk}": own.nbytes for path, own in paths.items() if own.chunk}
         digest, content = begin_digest(self.root), {}
         for key, data in self.place.read_all(chunks):
             _check_length(key, len(data), chunks[key], self.place)
