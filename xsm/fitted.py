@@ -78,7 +78,8 @@ class FittedModel:
         """Name the content once, for the graphs that hold the model."""
         from dask.base import tokenize
 
-        weights = {k: v.detach().cpu().numpy() for k, v in self.model.state_dict().items()}
+        state = {k: v.detach().cpu().reshape(-1) for k, v in self.model.state_dict().items()}
+        weights = {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
         parts = (self.name, self.recipe, weights, self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))
 

@@ -125,7 +125,7 @@ def _stored(name: str, value: object) -> xr.Variable:
 
 def _tensor(variable: xr.Variable) -> Tensor:
     """Return the tensor of a stored array, with the dtype that it had."""
-    tensor = torch.from_numpy(variable.values.astype(variable.dtype.newbyteorder("="), copy=True))
+    tensor = torch.from_numpy(variable.values)
     kept = {str(k).removeprefix("torch."): k for k in _DTYPES}.get(variable.attrs["torch_dtype"])
     return tensor if kept is None else tensor.view(kept)
 

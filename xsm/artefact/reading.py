@@ -57,25 +57,32 @@ class Artefact:
         ArtefactError
             If a byte differs from those that were written.
         """
+        nodes = self.root["consolidated_metadata"]["metadata"]
+        with refusing(f"Reading {self.place} failed", _CHECK):
+            content = self._content()
+            return {
+                group: Group(
+                    {
+                        name: _variable(one, content, _path(group, name))
+                        for name, one in own.items()
+                    },
+                    nodes[group]["attributes"],
+                )
+                for group, own in self.arrays.items()
+            }
+
+    def _content(self) -> dict[str, bytearray]:
+        """Read the chunks in the order of their paths and compare the digest."""
         every = {
-            f"{group}/{node_name(name, group)}": one
+            _path(group, name): one
             for group, own in self.arrays.items()
             for name, one in own.items()
         }
-        paths = {path: every[path] for path in sorted(every)}  # the order of the digest
-        nodes = self.root["consolidated_metadata"]["metadata"]
-        found: dict[str, dict[str, xr.Variable]] = {name: {} for name in self.arrays}
-        with refusing(f"Reading {self.place} failed", _CHECK):
-            content = self._content(paths)
-            for path, own in paths.items():
-                group, _, node = path.partition("/")
-                data = content.get(f"{path}/{own.chunk}", bytearray())
-                found[group][real_name(node, path)] = _variable(own, data, path)
-        return {name: Group(own, nodes[name]["attributes"]) for name, own in found.items()}
-
-    def _content(self, paths: Mapping[str, Declared]) -> dict[str, bytearray]:
-        """Read the chunks in the order of their paths and compare the digest."""
-        chunks = {f"{path}/{own.chunk}": own.nbytes for path, own in paths.items() if own.chunk}
+        chunks = {
+            f"{path}/{every[path].chunk}": every[path].nbytes
+            for path in sorted(every)
+            if every[path].chunk
+        }
         digest, content = begin_digest(self.root), {}
         for key, data in self.place.read_all(chunks):
             _check_length(key, len(data), chunks[key], self.place)
@@ -90,9 +97,16 @@ class Artefact:
         return content
 
 
-def _variable(own: Declared, data: bytearray, path: str) -> xr.Variable:
+def _path(group: str, name: str) -> str:
+    """Return the path of an array."""
+    return f"{group}/{node_name(name, group)}"
+
+
+def _variable(own: Declared, content: Mapping[str, bytearray], path: str) -> xr.Variable:
     """Return an array of its bytes, none of which may stand for what its type does not have."""
-    values = np.frombuffer(data, dtype=own.dtype).reshape(own.shape)
+    data = content.get(f"{path}/{own.chunk}", bytearray())
+    native = own.dtype.newbyteorder("=")
+    values = np.frombuffer(data, dtype=own.dtype).astype(native).reshape(own.shape)  # aligned
     raw = np.frombuffer(data, dtype="<u4" if own.dtype.kind == "U" else "u1")
     most = {"U": 0x10FFFF, "b": 1}.get(own.dtype.kind)
     if most is not None and raw.size and int(raw.max()) > most:
@@ -198,7 +212,7 @@ def _check_files(
     texts = {f"{path}/{METADATA}": node for path, node in nodes.items()}
     wanted = {METADATA, *texts}
     for group, own in arrays.items():
-        wanted |= {f"{group}/{node_name(n, group)}/{d.chunk}" for n, d in own.items() if d.chunk}
+        wanted |= {f"{_path(group, n)}/{d.chunk}" for n, d in own.items() if d.chunk}
     listed = place.keys()
     there = wanted if listed is None else listed
     missing, extra = sorted(wanted - there), sorted(there - wanted)

@@ -148,8 +148,8 @@ def dataset_of(group: Group) -> xr.Dataset:
     names = group.attrs["xsm_coordinates"]
     stacked = group.attrs["xsm_stacked"]
     levels = {level for found in stacked.values() for level in found}
-    coords = {name: arrays[name] for name in names if name not in levels}
-    ds = xr.Dataset({k: v for k, v in arrays.items() if k not in names}, coords, attrs)
+    kept = {name: array for name, array in arrays.items() if name not in levels}
+    ds = xr.Dataset(kept, attrs=attrs).set_coords([name for name in names if name in kept])
     for dim, own in stacked.items():
         ds = ds.assign_coords({level: arrays[level] for level in own}).set_index({dim: own})
         described = group.attrs["xsm_stacked_attributes"][dim]

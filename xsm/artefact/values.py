@@ -12,7 +12,7 @@ import numpy as np
 
 from xsm.exceptions import ArtefactError
 
-__all__ = ["canonical", "parse", "plain", "restore"]
+__all__ = ["canonical", "parse", "plain", "readable", "restore"]
 
 _TAG = "__type__"
 _KINDS = "biufUmM"  # of numpy values that JSON holds exactly
@@ -38,6 +38,27 @@ def canonical(value: Any) -> bytes:
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode("ascii")
+
+
+def readable(value: Any) -> bytes:
+    """Return a JSON value as text for people, in the order it has.
+
+    Parameters
+    ----------
+    value : Any
+        As :func:`canonical`.
+
+    Returns
+    -------
+    bytes
+        :func:`parse` reads it.
+
+    Examples
+    --------
+    >>> parse(readable({"b": 1, "a": 2}), "example")
+    {'b': 1, 'a': 2}
+    """
+    return json.dumps(value, indent=1, allow_nan=False).encode("ascii")
 
 
 def parse(text: bytes, where: str) -> Any:

@@ -15,7 +15,7 @@ from xsm.artefact.nodes import METADATA, Declared, array_node, group_node, node_
 from xsm.artefact.places import Place, place_of, refusing
 from xsm.artefact.root import MARK, SCHEMA, begin_digest, read_root
 from xsm.artefact.tables import Group
-from xsm.artefact.values import canonical
+from xsm.artefact.values import readable
 from xsm.exceptions import ArtefactError
 
 __all__ = ["write_artefact"]
@@ -52,6 +52,7 @@ def write_artefact(
     Examples
     --------
     >>> import tempfile
+    >>> from xsm.artefact import open_artefact
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_artefact(f"{folder}/a", {"window": 7}, {})
     ...     open_artefact(f"{folder}/a").facts
@@ -101,7 +102,7 @@ def _files(facts: Mapping[str, Any], groups: Mapping[str, Group]) -> Iterator[tu
     root["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": nodes}
     digest = begin_digest(root)
     for path, node in nodes.items():
-        yield f"{path}/{METADATA}", canonical(node)
+        yield f"{path}/{METADATA}", readable(node)
     for path in sorted(arrays):
         own, variable = arrays[path]
         if own.chunk:
@@ -110,7 +111,7 @@ def _files(facts: Mapping[str, Any], groups: Mapping[str, Group]) -> Iterator[tu
             yield f"{path}/{own.chunk}", content
     yield (
         METADATA,
-        canonical({**root, "attributes": {MARK: {**mark, "digest": digest.hexdigest()}}}),
+        readable({**root, "attributes": {MARK: {**mark, "digest": digest.hexdigest()}}}),
     )
 
 
