@@ -88,7 +88,8 @@ def save_fitted(
     }
     weights = {name: _stored(name, value) for name, value in fitted.model.state_dict().items()}
     shapes = {name: tuple(variable.shape) for name, variable in weights.items()}
-    _check_shapes(_skeleton(cls, fitted.model.sizes, given), shapes, "The model to be saved")
+    with refusing(f"{cls.__name__} cannot be built from its hyper-parameters", "Change the class."):
+        _check_shapes(_skeleton(cls, fitted.model.sizes, given), shapes, "The model to be saved")
     facts = {name: plain(getattr(fitted, name), name) for name in _KEPT}
     facts |= {
         "model": model,
@@ -132,8 +133,12 @@ def _tensor(variable: xr.Variable) -> Tensor:
 
 def _skeleton(cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any]) -> Model:
     """Build a network without memory for its weights, so that no number can ask for too much."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return cls(sizes, **hyperparameters)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                return cls(sizes, **hyperparameters)
+        except (NotImplementedError, RuntimeError):  # a constructor that looks at values
+            return cls(sizes, **hyperparameters)
 
 
 def _check_shapes(model: Model, given: Mapping[str, tuple[int, ...]], what: str) -> None:

@@ -174,7 +174,11 @@ class Folder:
             self._before.rename(self.path)
         if not _exchange(staged, self.path):
             self.path.rename(self._before)
-            staged.rename(self.path)
+            try:
+                staged.rename(self.path)
+            except OSError:
+                self._before.rename(self.path)
+                raise
             shutil.rmtree(self._before, ignore_errors=True)
 
     def _tidy(self) -> None:
