@@ -132,6 +132,17 @@ def test_the_dtype_of_weights_is_kept_bfloat16_too(tmp_path):
     assert again.model.lstm.weight_hh_l0.dtype == torch.float64
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_what_was_trained_on_a_gpu_is_loaded_on_the_cpu(tmp_path):
+    fitted = untrained()
+    fitted.model.cuda()
+    fitted.save(tmp_path / "a")
+    again = xsm.load(tmp_path / "a")
+    assert {weight.device.type for weight in again.model.state_dict().values()} == {"cpu"}
+    fitted.model.cpu()
+    assert_same(fitted, again)
+
+
 def test_a_class_of_the_users_own_is_passed(tmp_path):
     torch.manual_seed(0)
     model = Echo(Sizes(2, 1, 4), depth=2, shape=(3,))

@@ -45,7 +45,8 @@ def fingerprint(arrays: Mapping[str, xr.DataArray], table: VariableTable) -> dic
         found = table.lookup(role)
         variables[role] = {"name": found.name, "units": found.units}
         sizes |= {str(d): size for d, size in array.sizes.items()}
-        labels |= {str(d): _digest(array[d].values) for d in array.dims if d in array.indexes}
+        new = [d for d in array.indexes if d in array.dims and str(d) not in labels]
+        labels |= {str(d): _digest(array[d].values) for d in new}
     return {"variables": variables, "sizes": sizes, "coordinates": labels}
 
 
