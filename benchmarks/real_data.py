@@ -221,7 +221,8 @@ def main() -> None:
     minutes = (time.perf_counter() - started) / 60
     head = (
         f"Commit `{commit}`, `python benchmarks/real_data.py --data DIR --{options.schedule}`, "
-        f"precision {options.precision}, {options.seeds} seeds, {minutes:.0f} minutes on {options.jobs} processes."
+        f"precision {options.precision}, {options.seeds} seeds, {minutes:.0f} minutes on "
+        f"{options.jobs} processes."
     )
     text = "\n\n".join([head, *(table(name, results) for name in options.only)])
     print("\n" + text)

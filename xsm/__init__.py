@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xsm.api import fit, predict, variables
     from xsm.assess import consistency, score
     from xsm.balance import water_balance
-    from xsm.fitted import FittedModel
+    from xsm.fitted import FittedModel, load
     from xsm.options import get_options, set_options
     from xsm.registry import describe_model, list_models
     from xsm.tutorial import open_tutorial
@@ -31,6 +31,7 @@ __all__ = [
     "fit",
     "get_options",
     "list_models",
+    "load",
     "open_tutorial",
     "predict",
     "score",
@@ -47,6 +48,7 @@ _HOME = {
     "fit": "api",
     "get_options": "options",
     "list_models": "registry",
+    "load": "fitted",
     "open_tutorial": "tutorial",
     "predict": "api",
     "score": "assess",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 from dask.base import tokenize
 
+from xsm.artefact import fingerprint
 from xsm.batches import fits
 from xsm.exceptions import (
     MissingVariableError,
@@ -256,6 +257,7 @@ def fit(
     settings |= {"precision": precision, "valid": valid, "monitor": monitor}
     seconds = clock.perf_counter() - started
     found = table.lookup(recipe.target)
+    used = {**features.dynamic, **features.static, recipe.target: features.observed}
     return FittedModel(
         name=model_name(cls),
         model=job.rebuild(trained.weights),
@@ -267,6 +269,7 @@ def fit(
         attrs=dict(ds[found.name].attrs),
         parameters=settings,
         card=make_card(recipe, features, split, trained, terms, settings, seconds),
+        fingerprint=fingerprint(used, table),
     )
 
 

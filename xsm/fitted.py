@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib.metadata
+import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,11 +22,12 @@ from xsm.losses import Loss
 from xsm.metrics import score
 from xsm.naming import Variable, find_variables
 from xsm.nn import Model
+from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling
 from xsm.splits import Split
 from xsm.typing import Array
 
-__all__ = ["FittedModel", "history_dataset", "make_card"]
+__all__ = ["FittedModel", "history_dataset", "load", "make_card"]
 
 _BATCH = 4096  # samples evaluated at a time
 
@@ -57,6 +59,8 @@ class FittedModel:
         All settings of the training.
     card : dict
         What the model is and how it was made, as text.
+    fingerprint : dict
+        Names, sizes and a hash of the coordinates of the training data.
     """
 
     name: str
@@ -69,13 +73,15 @@ class FittedModel:
     attrs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     card: Mapping[str, str]
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         """Name the content once, for the graphs that hold the model."""
         from dask.base import tokenize
 
-        weights = {k: v.detach().cpu().numpy() for k, v in self.model.state_dict().items()}
+        state = {k: v.detach().cpu().reshape(-1) for k, v in self.model.state_dict().items()}
+        weights = {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
         parts = (self.name, self.recipe, weights, self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))
 
@@ -172,6 +178,36 @@ class FittedModel:
             variables=self.recipe.variables,
         )
 
+    def save(
+        self,
+        path_or_url: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the model to a folder or an object store, to be read by :func:`xsm.load`.
+
+        The artefact is a Zarr v3 store without pickles. A folder is swapped in as a whole: a save
+        that is killed, or finds the disk full, leaves what was there. Of a URL the root is written
+        last, so that an interrupted upload is no artefact.
+
+        Parameters
+        ----------
+        path_or_url : str or path
+            A folder that does not exist yet, or a URL that fsspec knows (``s3://bucket/name``).
+        overwrite : bool, default: False
+            Replace an artefact that is there; nothing else is ever replaced.
+        storage_options : mapping, optional
+            Passed to the filesystem of a URL.
+
+        Raises
+        ------
+        ArtefactError
+            If something is there, the place cannot be written to, or the model holds what only a
+            pickle could store.
+        """
+        save_fitted(self, path_or_url, overwrite=overwrite, storage_options=storage_options)
+
     def __repr__(self) -> str:
         """Return the card as text."""
         width = max(map(len, self.card))
@@ -191,6 +227,50 @@ class FittedModel:
             f"<b>{html.escape(self.name)}</b><table style='margin:0.3em 0'>{rows}</table>"
             f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
         )
+
+
+def load(
+    path_or_url: str | os.PathLike[str],
+    *,
+    model: str | type[Model] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> FittedModel:
+    """Read a model that :meth:`FittedModel.save` wrote.
+
+    Nothing in the artefact is run, whoever made it. Its metadata must be those that xsm writes, and
+    its content is compared with the SHA-256 digest taken when it was saved.
+
+    Parameters
+    ----------
+    path_or_url : str or path
+        What it was saved to.
+    model : str or subclass of Model, optional
+        The class, where it is a user's own and not one of :func:`xsm.list_models`.
+    storage_options : mapping, optional
+        Passed to the filesystem of a URL.
+
+    Returns
+    -------
+    FittedModel
+        On the CPU; it predicts bit for bit what the saved one did.
+
+    Raises
+    ------
+    ArtefactError
+        If there is no artefact, it is incomplete, changed, of another schema, or of another class.
+
+    Examples
+    --------
+    >>> import tempfile, xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
+    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fitted.save(f"{folder}/model.xsm")
+    ...     again = xsm.load(f"{folder}/model.xsm")
+    >>> again.predict(ds).identical(fitted.predict(ds))
+    True
+    """
+    return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
 
 
 def history_dataset(history: History) -> xr.Dataset:

@@ -145,6 +145,7 @@ def train(  # noqa: PLR0913
 
     Examples
     --------
+    >>> import numpy as np
     >>> from xsm.losses import RMSE
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
