@@ -86,9 +86,15 @@ def score(
     elif baselines:
         mean = _earlier_climatology(observed_target(ds, target, variables), predicted)
     if baselines and mean is None:
+        why = (
+            "The model keeps none, since it would have taken more than a quarter of memory_limit; "
+            "raise that in fit."
+            if isinstance(baselines, FittedModel)
+            else "The data hold less than a year before the first predicted step. Pass the model, "
+            "baselines=fitted, for that of its training data."
+        )
         warnings.warn(
-            "No climatology was scored: the data hold less than a year before the first predicted "
-            "step. Pass the model, baselines=fitted, for that of its training data.",
+            f"No climatology was scored. {why}",
             UserWarning,
             stacklevel=2,
         )
