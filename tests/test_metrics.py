@@ -23,8 +23,10 @@ def test_climatology_equals_that_of_pandas(observed, chunks, no_compute):
     array = observed.chunk(chunks) if chunks else observed
     with no_compute():
         mean = day_of_year_mean(array, "time")
-    table = pd.DataFrame(observed.values.reshape(900, 6).astype(float), index=observed.time)
-    truth = table.groupby(table.index.dayofyear).mean()
+    table = pd.DataFrame(
+        observed.values.reshape(900, 6).astype(float), index=observed.indexes["time"]
+    )
+    truth = table.groupby(table.index.day_of_year).mean()
     assert mean.dims == ("dayofyear", "x", "y")
     assert mean.x.values.tolist() == [1, 2]
     np.testing.assert_array_equal(mean.dayofyear, truth.index)
@@ -43,5 +45,5 @@ def test_a_model_without_climatology_says_so():
     ds = xsm.open_tutorial("land").isel(latitude=slice(0, 3), longitude=slice(20, 23))
     fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
     object.__setattr__(fitted, "climatology", None)
-    with pytest.warns(UserWarning, match="No climatology was scored. The model keeps none"):
+    with pytest.warns(UserWarning, match="No climatology was scored.*the model keeps none"):
         fitted.score(ds)

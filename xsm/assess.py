@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -85,19 +84,6 @@ def score(
         mean = baselines.climatology
     elif baselines:
         mean = _earlier_climatology(observed_target(ds, target, variables), predicted)
-    if baselines and mean is None:
-        why = (
-            "The model keeps none, since it would have taken more than a quarter of memory_limit; "
-            "raise that in fit."
-            if isinstance(baselines, FittedModel)
-            else "The data hold less than a year before the first predicted step. Pass the model, "
-            "baselines=fitted, for that of its training data."
-        )
-        warnings.warn(
-            f"No climatology was scored. {why}",
-            UserWarning,
-            stacklevel=2,
-        )
     return score_prediction(
         ds,
         predicted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
@@ -163,10 +164,19 @@ def score(
     >>> days = {"time": pd.date_range("2020", periods=4)}
     >>> soil = xr.DataArray([0.2, 0.3, 0.3, 0.1], days, "time", attrs={"units": "m3 m-3"})
     >>> ds = soil.to_dataset(name="swvl1")
-    >>> table = score(ds, ds, dim="time", target="swvl1", lead=1)
+    >>> mean = xr.DataArray([0.2] * 366, {"dayofyear": range(1, 367)}, "dayofyear")
+    >>> table = score(ds, ds, dim="time", target="swvl1", lead=1, climatology=mean)
     >>> round(float(table["mae"].sel(source="persistence")), 3), int(table["count"][0])
     (0.1, 3)
     """
+    if baselines and climatology is None:
+        warnings.warn(
+            "No climatology was scored: the data hold less than a year before the first predicted "
+            "step, or the model keeps none since it would have taken more than a quarter of "
+            "memory_limit. Pass a model that keeps one, baselines=fitted.",
+            UserWarning,
+            stacklevel=3,
+        )
     time = time_dim(ds)
     observed = observed_target(ds, target, variables)
     sources = {"model": predicted_target(ds, predicted, target, variables)}
