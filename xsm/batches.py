@@ -163,41 +163,64 @@ def make_samples(
     >>> len(resident), len(streamed.blocks)
     (793, 10)
     """
-    held, windows = _sizes(features)
-    validates = split.validation.start < split.validation.stop
     if fits(features, limit):
-        features = features.load()
-        training = make_windows(features, scaling, recipe, split.training, device=device)
-        if not validates:
-            return training, None
-        later = make_windows(features, scaling, recipe, split.validation, device=device)
-        few = min(1.0, _VALIDATION / len(later))
-        return training, later if few == 1 else draw_evenly([lambda: later], share=few, seed=0)
+        return _resident(features.load(), scaling, recipe, split, torch.device(device))
+    return _streamed(features, scaling, recipe, split, limit, torch.device(device))
+
+
+def _resident(
+    features: Features, scaling: xr.Dataset, recipe: Recipe, split: Split, device: torch.device
+) -> tuple[Windows | Stream, Windows | Drawn | None]:
+    """Return samples that stay in memory: on the device, or on the host where it has no room."""
+    needed = _sizes(features)[1] * features.observed.size
+    room = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else needed
+    on = device if needed <= 0.8 * room or device.type != "cuda" else torch.device("cpu")
+    make = partial(make_windows, features, scaling, recipe)
+    training: Windows | Stream = make(split.training, device=on)
+    if on != device:  # a stream of one block: gathered on the host, sent from pinned memory
+        windows = make(split.training)
+        training = Stream(
+            [lambda: windows], slots=1, steps=features.steps, samples=len(windows), device=device
+        )
+    if not split.validates:
+        return training, None
+    later = make(split.validation, device=on)
+    if on == device and len(later) <= _VALIDATION:
+        return training, later
+    share = min(1.0, _VALIDATION / len(later))
+    return training, draw_evenly([lambda: later], share=share, seed=0, device=device)
+
+
+def _streamed(
+    features: Features,
+    scaling: xr.Dataset,
+    recipe: Recipe,
+    split: Split,
+    limit: int,
+    device: torch.device,
+) -> tuple[Stream, Drawn | None]:
+    """Return samples of which a pool of blocks is in memory."""
+    held, windows = _sizes(features)
     land = max(float(scaling["trained_cell"].mean()), 0.05)
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool
-    positions = int(size / max(windows, held / 2))
-    plan = partial(plan_blocks, features, scaling, recipe, positions=max(1, positions))
-    boxes = plan(times=split.training)
+    positions = max(1, int(size / max(windows, held / 2)))
+    sample = 4 * recipe.window * (len(features.dynamic) + 4)  # bytes, about
+    plan = partial(plan_blocks, features, scaling, recipe, positions=positions)
     read = partial(read_block, features, scaling, recipe)
     stream = Stream(
-        [partial(read, box) for box in boxes],
+        [partial(read, box) for box in plan(times=split.training)],
         slots=int(_SLOTS / land),
         steps=features.steps,
         samples=int(positions * land),
-        gathered=min(GATHERED, int(size / (4 * recipe.window * len(features.dynamic)))),
+        gathered=min(GATHERED, int(size / sample)),
         device=device,
     )
-    if not validates:
+    if not split.validates:
         return stream, None
-    wanted = min(_VALIDATION, size / (4 * recipe.window * (len(features.dynamic) + 4)))
     there = features.observed[{features.time: split.validation}].size * land
-    share = min(1.0, wanted / there)
-    return stream, draw_evenly(
-        [partial(read, box) for box in plan(times=split.validation)],
-        share=share,
-        seed=0,
-        device=device,
-    )
+    share = min(1.0, min(_VALIDATION, size / sample) / there)
+    later = [partial(read, box) for box in plan(times=split.validation)]
+    return stream, draw_evenly(later, share=share, seed=0, device=device)
 
 
 def read_block(

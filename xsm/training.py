@@ -287,7 +287,7 @@ def train_epoch(
         total.backward()
         optimiser.step()
         rows.append(torch.stack([total.detach(), *terms.values()]))
-    parts = torch.stack(rows).double().sum(0)
+    parts = torch.stack(rows).cpu().double().sum(0)  # one wait for the device an epoch
     return torch.cat([parts, parts.new_tensor([len(rows)])])
 
 
@@ -312,7 +312,7 @@ def _validate(model: Model, samples: Slices, losses: Sequence[Loss], ranks: Rank
         for batch in samples.slices(_VALIDATION_BATCH):
             total, terms = total_loss(losses, model.evaluate(batch), batch)
             row = torch.stack([total, *terms.values(), torch.ones_like(total)])
-            sums += len(batch["target"]) * row.double().cpu()
+            sums += len(batch["target"]) * row.cpu().double()
     sums = ranks.sum(sums)
     return sums[:-1] / sums[-1]
 

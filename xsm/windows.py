@@ -73,9 +73,8 @@ class Windows:
         self.cells = {name: _tensor(a, device).view(-1, 1) for name, a in cells.items()}
         flat = np.flatnonzero(valid)  # v * cells + cell, ascending in v
         times, starts, counts = np.unique(flat // count, return_index=True, return_counts=True)
-        self.samples, self.times, self.starts, self.counts = (
-            torch.from_numpy(a).to(device) for a in (flat, times, starts, counts)
-        )
+        self.samples = torch.from_numpy(flat).to(device)
+        self.times, self.starts, self.counts = map(torch.from_numpy, (times, starts, counts))
         self._back = torch.arange(-window + 1, 1, device=device) * count
 
     def __len__(self) -> int:
@@ -108,14 +107,13 @@ class Windows:
         Returns
         -------
         Tensor
-            (batches, batch_size) positions in ``samples``, with replacement.
+            (batches, batch_size) positions in ``samples``, with replacement; on the CPU, so that
+            they are the same for every device.
         """
         if sampling == "mixed":
-            found = torch.randint(len(self), (batches, batch_size), generator=random)
-            return found.to(self.device)
+            return torch.randint(len(self), (batches, batch_size), generator=random)
         at = draw_times(len(self.starts), int(self.counts.max()), batches, batch_size, random)
         share = torch.rand(at.shape, generator=random, dtype=torch.float64)
-        at, share = at.to(self.device), share.to(self.device)
         return self.starts[at] + (share * self.counts[at]).long()
 
     def batch(self, index: Tensor) -> Batch:
@@ -133,7 +131,7 @@ class Windows:
             ``target``, ``mask``, ``target_offset``, ``target_scale``, ``base`` with data
             integration, and whatever the loss terms need.
         """
-        at = self.samples[index]
+        at = self.samples[index.to(self.device)]
         cell = at % self.count
         end = at - self.lead * self.count
         rows = end.unsqueeze(1) + self._back  # (batch, window)
@@ -148,7 +146,7 @@ class Windows:
 
     def example(self) -> Batch:
         """Return the first sample as a batch of one."""
-        return self.batch(torch.zeros(1, dtype=torch.long, device=self.device))
+        return self.batch(torch.zeros(1, dtype=torch.long))
 
     def batches(self, epoch: int, schedule: Schedule, seed: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, gathered many at a time.
@@ -179,7 +177,7 @@ class Windows:
 
     def slices(self, size: int) -> Iterator[Batch]:
         """Yield all samples in order, at most ``size`` in a batch."""
-        for index in torch.arange(len(self), device=self.device).split(size):
+        for index in torch.arange(len(self)).split(size):
             yield self.batch(index)
 
     def describe(self) -> str:
