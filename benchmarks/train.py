@@ -262,7 +262,7 @@ def neuralhydrology(ds: xr.Dataset, size: int, folder: Path, args: argparse.Name
         command = [args.neuralhydrology, "-c", DRIVER, str(config), str(threads)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place)
         if done.returncode:
-            raise RuntimeError(done.stderr[-3000:])
+            raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
         rates.append(updates * size / json.loads(done.stdout.splitlines()[-1]))
     return max(rates)
 
@@ -314,7 +314,7 @@ def nh_config(
         "output_dropout": 0.15,
         "optimizer": "Adam",
         "loss": "RMSE",
-        "learning_rate": {0: 1e-3},
+        "learning_rate": 1e-3,
         "batch_size": size,
         "epochs": 2,
         "max_updates_per_epoch": updates,

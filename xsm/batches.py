@@ -218,7 +218,7 @@ def _streamed(
     if not split.validates:
         return stream, None
     there = features.observed[{features.time: split.validation}].size * land
-    share = min(1.0, min(_VALIDATION, size / sample) / there)
+    share = min(1.0, min(_VALIDATION, 2 * size / sample) / there)
     later = [partial(read, box) for box in plan(times=split.validation)]
     return stream, draw_evenly(later, share=share, seed=0, device=device)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -305,16 +305,27 @@ def _finite(sums: Tensor, losses: Sequence[Loss], schedule: Schedule) -> Tensor:
 
 
 def _validate(model: Model, samples: Slices, losses: Sequence[Loss], ranks: Ranks) -> Tensor:
-    """Return the total and each term over all samples, as one batch each time would give it."""
+    """Return the total and each term over all samples of a rank together, averaged over ranks.
+
+    All outputs are compared at once, since a root of a mean depends on how samples are cut.
+    """
     model.eval()
-    sums = torch.zeros(2 + len(losses), dtype=torch.float64)
+    outputs: list[Output] = []
+    batches: list[Batch] = []
+    needs = {key for loss in losses for key in loss.needs}
     with torch.no_grad():
         for batch in samples.slices(_VALIDATION_BATCH):
-            total, terms = total_loss(losses, model.evaluate(batch), batch)
-            row = torch.stack([total, *terms.values(), torch.ones_like(total)])
-            sums += len(batch["target"]) * row.cpu().double()
-    sums = ranks.sum(sums)
+            outputs.append(model.evaluate(batch))
+            batches.append({key: batch[key] for key in needs})
+        total, terms = total_loss(losses, _joined(outputs), _joined(batches))
+        row = torch.stack([total, *terms.values(), torch.ones_like(total)])
+    sums = ranks.sum(len(samples) * row.cpu().double())
     return sums[:-1] / sums[-1]
+
+
+def _joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Join batches along the first dimension."""
+    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
 
 def _state(
