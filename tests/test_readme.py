@@ -18,6 +18,7 @@ import xsm
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -55,6 +56,21 @@ def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     offset = names["tree"]["scaling"]["target_offset"]
     assert offset.dims == ("latitude", "longitude")
     assert offset.equals(names["fitted"].scaling["target_offset"])
+
+
+def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        first, second, third = fenced("python", TRAINING)
+        exec(compile(first, "docs/training.md", "exec"), names)
+        card = names["fitted"].card["training"]
+        assert "60 blocks of about 14,836 samples, 18 at a time in memory" in card
+        exec(compile(second, "docs/training.md", "exec"), names)
+        assert names["again"].history.identical(names["fitted"].history)
+        assert int(names["longer"].history.epoch[-1]) == 3
+        exec(compile(third, "docs/training.md", "exec"), names)
+        assert names["fitted"].card["training"].count("1 ranks")
 
 
 def test_the_model_of_the_contributing_page_trains() -> None:

@@ -211,3 +211,13 @@ def test_data_without_a_whole_sample_are_refused(world):
     with pytest.raises(NotEnoughDataError, match="Not one whole sample in 8 blocks"):
         draw_evenly(stream.blocks, share=1.0, seed=0)
     stream.close()
+
+
+def test_blocks_of_time_warn_where_a_balance_needs_what_was_before(world):
+    features, scaling, settings = world
+    balance = replace(features, series={"previous": features.target})
+    split = chronological(200, valid=0.25, window=settings.window, lead=settings.lead)
+    slabs = replace(balance, target=balance.target.chunk(time=20))
+    with pytest.warns(UserWarning, match=r"streamed in blocks of .* steps.*ds.chunk\(\{'time': -1"):
+        make_samples(slabs, scaling, settings, split, limit=60_000)[0].close()
+    make_samples(replace(slabs, series={}), scaling, settings, split, limit=60_000)[0].close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -206,9 +207,11 @@ def _streamed(
     positions = max(1, int(size / max(windows, held / 2)))
     sample = 4 * recipe.window * (len(features.dynamic) + 4)  # bytes, about
     plan = partial(plan_blocks, features, scaling, recipe, positions=positions)
+    boxes = plan(times=split.training)
+    _check_chunks(features, boxes, split.training)
     read = partial(read_block, features, scaling, recipe)
     stream = Stream(
-        [partial(read, box) for box in plan(times=split.training)],
+        [partial(read, box) for box in boxes],
         slots=int(_SLOTS / land),
         steps=features.steps,
         samples=int(positions * land),
@@ -221,6 +224,24 @@ def _streamed(
     share = min(1.0, min(_VALIDATION, 2 * size / sample) / there)
     later = [partial(read, box) for box in plan(times=split.validation)]
     return stream, draw_evenly(later, share=share, seed=0, device=device)
+
+
+def _check_chunks(
+    features: Features, boxes: Sequence[Mapping[str, slice]], training: slice
+) -> None:
+    """Warn where each block of time makes the balance read all that was before it."""
+    last = max(box[features.time].stop for box in boxes)
+    first_ends = min(box[features.time].stop for box in boxes)
+    if features.series and first_ends < last:
+        warnings.warn(
+            f"The data are streamed in blocks of {first_ends} of {training.stop} steps, since they "
+            f"are chunked along {features.time!r}, and the water balance of the loss needs what "
+            "was observed before: all earlier blocks are read again for each. Write the data with "
+            f"all times of some cells in a chunk, ds.chunk({{{features.time!r}: -1, ...}})"
+            ".to_zarr(...), or raise memory_limit.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def read_block(
