@@ -156,7 +156,7 @@ def test_nothing_is_computed_and_the_model_is_one_node(no_compute):
         found = predict(features, {})
     assert isinstance(found.data, da.Array)
     assert found.data.npartitions == 12
-    nodes = [k for k in dict(found.data.dask) if str(k).startswith("xsm-predictor")]
+    nodes = [k for k in dict(found.data.dask) if str(k).endswith("-model")]
     assert len(nodes) == 1
 
 

@@ -39,7 +39,8 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
     xarray.Dataset
         ``dynamic_offset``, ``dynamic_scale`` (dynamic[, *space]), ``static_offset``,
         ``static_scale`` (static), ``target_offset``, ``target_scale``, ``target_mean`` ([*space],
-        the mean is scaled) and ``trained_cell`` (*space).
+        the mean is scaled), ``trained_cell`` (*space), and the range seen in training:
+        ``dynamic_min``, ``dynamic_max``, ``static_min``, ``static_max``, shaped as the offsets.
 
     Raises
     ------
@@ -86,6 +87,8 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
             "target_scale": scale.where(trained) if scaling == "cell" else scale,
             "target_mean": mean,
             "trained_cell": trained,
+            **_limits(moving if scaling == "cell" else moving.where(land), "dynamic", over),
+            **_limits(maps.where(land), "static"),
         },
         attrs={"scaling": scaling},
     )
@@ -104,6 +107,14 @@ def _range(array: xr.DataArray, over: list[str] | None) -> tuple[xr.DataArray, x
     """Return minimum and range; the range of what is constant is infinite."""
     low, high = (a.astype(np.float64) for a in (array.min(over), array.max(over)))
     return low, (high - low).where(high != low, np.inf)
+
+
+def _limits(
+    array: xr.DataArray, kind: str, over: list[str] | None = None
+) -> dict[str, xr.DataArray]:
+    """Return the range of named inputs, by default over all but their first dimension."""
+    dims = list(array.dims[1:]) if over is None else over
+    return {f"{kind}_min": array.min(dims), f"{kind}_max": array.max(dims)}
 
 
 def _moments(array: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
