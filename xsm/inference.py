@@ -124,9 +124,7 @@ def _maps(
     return common, bare, tuple(rows)
 
 
-def _run_whole(
-    node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray]
-) -> FloatArray:
+def _run_whole(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray]) -> FloatArray:
     """Predict arrays in memory, tile by tile on several threads."""
     arrays = [a.values.reshape(a.shape[0], -1) for a in moving]
     steps, cells = len(arrays[0]) - node.halo, arrays[0].shape[1]
@@ -273,4 +271,4 @@ def _label(data: Any, template: xr.DataArray, features: Features, recipe: Recipe
         ahead = index + recipe.lead * spacing
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     coords[features.time] = template[features.time].variable[keep].copy(data=ahead[keep])
-    return xr.DataArray(data, dims=template.dims, coords=coords)
+    return xr.DataArray(data, dims=template.dims, coords=coords).rename(None)
