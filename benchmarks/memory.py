@@ -45,14 +45,14 @@ def main() -> None:
     fitted = trained(args)
     process = psutil.Process()
     before = process.memory_info().rss
-    with dask.config.set(scheduler="threads", num_workers=args.workers), sampled(process) as seen:
-        with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
-            forecast = lazy.physm.predict(fitted)
-            planned = time.perf_counter() - start
-            forecast[["target"]].to_zarr(Path(folder) / "forecast.zarr", consolidated=False)
-            seconds = time.perf_counter() - start
-            written = sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file())
+    dask.config.set(scheduler="threads", num_workers=args.workers)
+    with tempfile.TemporaryDirectory() as folder, sampled(process) as seen:
+        start = time.perf_counter()
+        forecast = lazy.physm.predict(fitted)
+        planned = time.perf_counter() - start
+        forecast[["target"]].to_zarr(Path(folder) / "forecast.zarr", consolidated=False)
+        seconds = time.perf_counter() - start
+        written = sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file())
     windows = forecast["target"].size
     report = {
         "machine": machine(args),

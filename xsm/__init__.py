@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel
     from xsm.options import get_options, set_options
+    from xsm.planning import plan
     from xsm.registry import describe_model, list_models
     from xsm.tutorial import open_tutorial
 
@@ -32,6 +33,7 @@ __all__ = [
     "get_options",
     "list_models",
     "open_tutorial",
+    "plan",
     "predict",
     "score",
     "set_options",
@@ -48,6 +50,7 @@ _HOME = {
     "get_options": "options",
     "list_models": "registry",
     "open_tutorial": "tutorial",
+    "plan": "planning",
     "predict": "api",
     "score": "assess",
     "set_options": "options",

@@ -15,7 +15,8 @@ __all__ = ["Options", "get_options", "set_options", "thread_count"]
 class Options(TypedDict):
     """All options and their values.
 
-    ``threads`` (int or None) is the number of threads on eager arrays, None for one a core; ``progress`` (bool or None) shows bars always, never, or when a person watches.
+    ``threads`` (int or None) is the number of threads on eager arrays, None for one a core;
+    ``progress`` (bool or None) shows bars always, never, or when a person watches.
 
     Examples
     --------
@@ -87,7 +88,8 @@ def set_options(**options: Any) -> Restore:
     ----------
     **options
         ``threads`` : int or None, default: None. Threads of kernels and of ``predict`` on eager
-        numpy input; None takes one for each core. Inside dask every block takes one thread, whatever is set.
+        numpy input; None takes one for each core. Inside dask every block takes one thread,
+        whatever is set.
 
         ``progress`` : bool or None, default: None. Show progress bars always or never; None shows
         them when a person watches. ``fit(progress=...)`` goes before it.

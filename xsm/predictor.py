@@ -181,7 +181,9 @@ class Predictor:
     def _statistics(self, maps: FloatArray | None) -> dict[str, FloatArray]:
         """Name the statistics and static inputs of a block's cells, beside those of all cells."""
         named, at = dict(self.common), 0
-        for name, count in self.rows if maps is not None else ():
+        if maps is None:
+            return named
+        for name, count in self.rows:
             part = maps[at : at + count].reshape(count, -1)
             named[name] = part if name.startswith("dynamic_") else part[0]
             at += count
