@@ -90,7 +90,7 @@ def with_halo(
     Parameters
     ----------
     function : callable
-        ``function(node, maps, pieces)``; ``pieces`` are blocks that make up the steps of the
+        ``function(node, maps, *pieces)``; the pieces are blocks that make up the steps of the
         result's block and ``halo`` more, first axis time.
     array : dask.array.Array
         (time, *space); its blocks may have further axes.
@@ -119,7 +119,7 @@ def with_halo(
     >>> import dask.array as da
     >>> from dask.delayed import delayed
     >>> series = da.arange(6, chunks=((2, 1, 1, 2),))
-    >>> def run(node, maps, pieces):
+    >>> def run(node, maps, *pieces):
     ...     values = np.concatenate(pieces)
     ...     return values[:-2] + values[1:-1] + values[2:]
     >>> node = delayed(None, name="nothing")
@@ -135,7 +135,7 @@ def with_halo(
         for at in blocks:
             found = [_piece(graph, array.name, name, piece, at) for piece in pieces]
             own = None if maps is None else (maps.name, *at)
-            graph[(name, k, *at)] = (function, node.key, own, found)
+            graph[(name, k, *at)] = (function, node.key, own, *found)
     parents = [array, node, *([] if maps is None else [maps])]
     layers = HighLevelGraph.from_collections(name, graph, dependencies=parents)
     shape = (tuple(chunks), *array.chunks[1:])

@@ -162,10 +162,10 @@ def _run_blocks(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataA
     own = _stacked_maps(maps, sizes, space)
     name = f"xsm-predict-{tokenize(node)}"
     shared = delayed(node, name=f"{name}-model", traverse=False)
-    args = [part for array in arrays for part in (array, (0, *letters))]
-    args = [own, None if own is None else letters, *args]
+    args = [shared, None, *([] if own is None else [own, letters])]
+    args += [part for array in arrays for part in (array, (0, *letters))]
     steps = template.sizes[time] - node.halo
-    options = {"align_arrays": False, "dtype": np.float32, "node": shared}
+    options = {"align_arrays": False, "dtype": np.float32}
     meta = np.empty((0,) * template.ndim, np.float32)
     if len(sizes[time]) == 1:
         cut = {0: lambda _: steps}
@@ -226,17 +226,17 @@ def _common_chunks(arrays: list[xr.DataArray]) -> dict[Hashable, tuple[int, ...]
     return dict(found)
 
 
-def _whole_block(maps: FloatArray | None, *arrays: FloatArray, node: Predictor) -> FloatArray:
+def _whole_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
     """Predict a block that holds all times."""
-    return node(maps, node.scale(maps, *arrays))
+    return node(blocks[0] if node.rows else None, _scale_block(node, *blocks))
 
 
-def _scale_block(maps: FloatArray | None, *arrays: FloatArray, node: Predictor) -> FloatArray:
-    """Scale and join the inputs of a block."""
-    return node.scale(maps, *arrays)
+def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
+    """Scale and join the inputs of a block, which come after the maps where there are any."""
+    return node.scale(*blocks) if node.rows else node.scale(None, *blocks)
 
 
-def _join_block(node: Predictor, maps: FloatArray | None, pieces: list[FloatArray]) -> FloatArray:
+def _join_block(node: Predictor, maps: FloatArray | None, *pieces: FloatArray) -> FloatArray:
     """Predict a block from the pieces of its steps and of those after it."""
     return node(maps, pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
 
