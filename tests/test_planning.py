@@ -102,7 +102,7 @@ def test_text_and_html_say_the_same(land, fitted):
     found = land.chunk(time=10).physm.plan(fitted)
     shown = found._repr_html_()
     for title, text in found._rows():
-        assert f"{title:<21}  {text}" in repr(found)
+        assert f"{title:<16}  {text}" in repr(found)
         assert f"<th>{title}</th><td>{text}</td>" in shown
 
 

@@ -104,7 +104,7 @@ class Plan:
             ("tasks", f"{self.tasks:,}"),
             ("bytes to read", format_bytes(self.read)),
             ("memory of a task", format_bytes(self.task_memory)),
-            ("read twice along time", f"{self.halo:.1%}"),
+            ("halo along time", f"{self.halo:.1%}"),
         ]
 
     def _advice(self) -> str:
