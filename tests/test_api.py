@@ -105,7 +105,7 @@ def test_prediction_has_the_users_name_units_order_and_coordinates(world, fitted
     )
     for name in ("latitude", "longitude"):
         xr.testing.assert_identical(found[name], world[name])
-    assert found["swvl1"].attrs["ancillary_variables"] == "trained_cell"
+    assert found["swvl1"].attrs["ancillary_variables"] == "extrapolation trained_cell"
 
 
 def test_the_last_prediction_lies_one_step_beyond_the_data(world, fitted):

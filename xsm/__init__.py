@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel, load
     from xsm.options import get_options, set_options
+    from xsm.planning import plan
     from xsm.registry import describe_model, list_models
     from xsm.tutorial import open_tutorial
 
@@ -33,6 +34,7 @@ __all__ = [
     "list_models",
     "load",
     "open_tutorial",
+    "plan",
     "predict",
     "score",
     "set_options",
@@ -50,6 +52,7 @@ _HOME = {
     "list_models": "registry",
     "load": "fitted",
     "open_tutorial": "tutorial",
+    "plan": "planning",
     "predict": "api",
     "score": "assess",
     "set_options": "options",

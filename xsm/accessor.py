@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xsm.losses import Loss
     from xsm.naming import VariableTable
     from xsm.nn import Model
+    from xsm.planning import Plan
 
 __all__ = ["PhysmArray", "PhysmDataset"]
 
@@ -137,6 +138,12 @@ class PhysmDataset:
         from xsm import api
 
         return api.predict(self._ds, fitted or self.fitted, batch_size=batch_size, device=device)
+
+    def plan(self, fitted: FittedModel | None = None, *, batch_size: int | None = None) -> Plan:
+        """See :func:`xsm.plan`."""
+        from xsm import planning
+
+        return planning.plan(self._ds, fitted or self.fitted, batch_size=batch_size)
 
     def score(
         self,

@@ -316,9 +316,10 @@ def predict(
     fitted : FittedModel, optional
         The model; ``ds.physm.predict()`` takes the one last fitted through this very object.
     batch_size : int, optional
-        Samples evaluated at a time; memory grows with it.
+        Samples evaluated at a time; memory grows with it. By default 1024 on the CPU, where larger
+        ones leave the cache, and 65,536 elsewhere.
     device : str, default: "auto"
-        Where to evaluate.
+        Where to evaluate; one block at a time on a device, on the CPU one on each thread.
 
     Returns
     -------
@@ -327,7 +328,10 @@ def predict(
         labelled by the time that it is valid at: ``lead`` steps after each window's end, so that
         the last lies ``lead`` steps beyond the input (with ``known_forcing``, at its end). NaN
         where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
-        where the inputs are, for any chunking.
+        where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
+        of the window, or a static one, lies outside the range that the model has seen in training,
+        0 elsewhere and where there is no prediction; and ``trained_cell`` where cells have a
+        scaling of their own.
 
     Raises
     ------

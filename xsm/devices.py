@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from xsm.exceptions import UnknownNameError
+from xsm.intraop import one_intraop_thread
 
 __all__ = ["choose_device", "choose_precision", "seeded"]
 
@@ -104,11 +105,6 @@ def seeded(seed: int) -> Iterator[None]:
     ...     bool(torch.rand(1) == one)
     True
     """
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), one_intraop_thread():
         torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+        yield

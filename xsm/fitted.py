@@ -29,7 +29,11 @@ from xsm.typing import Array
 
 __all__ = ["FittedModel", "history_dataset", "load", "make_card"]
 
-_BATCH = 4096  # samples evaluated at a time
+_FLAG = {
+    "long_name": "an input of the window lies outside the range seen in training",
+    "flag_values": np.array([0, 1], np.int8),
+    "flag_meanings": "inside_training_range outside_training_range",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -114,12 +118,14 @@ class FittedModel:
             scaling,
             features,
             token=self.token,
-            batch_size=batch_size or _BATCH,
+            batch_size=batch_size,
             device=str(choose_device(device)),
         )
-        return self._present(found["mean"], ds, scaling)
+        return self._present(found["mean"], found["extrapolation"], ds, scaling)
 
-    def _present(self, mean: xr.DataArray, ds: xr.Dataset, scaling: xr.Dataset) -> xr.Dataset:
+    def _present(
+        self, mean: xr.DataArray, extrapolation: xr.DataArray, ds: xr.Dataset, scaling: xr.Dataset
+    ) -> xr.Dataset:
         """Give a prediction the name, the units and the order of dimensions of the user's data."""
         table = find_variables(ds, self.recipe.variables)
         variable, attrs = self.variable, dict(self.attrs)
@@ -134,12 +140,14 @@ class FittedModel:
         given = variable.conversion.inverse()(mean).transpose(*order, ...)
         name = str(variable.name)
         attrs["units"] = variable.units
-        result = xr.Dataset({name: given})
+        result = xr.Dataset({name: given, "extrapolation": extrapolation.transpose(*order, ...)})
+        result["extrapolation"].attrs = dict(_FLAG)
+        attrs["ancillary_variables"] = "extrapolation"
         if "trained_cell" in scaling and scaling["trained_cell"].dims:
             result["trained_cell"] = scaling["trained_cell"].assign_attrs(
                 long_name="cell had enough observations to be trained", units="1"
             )
-            attrs["ancillary_variables"] = "trained_cell"
+            attrs["ancillary_variables"] = "extrapolation trained_cell"
         result[name].attrs = attrs
         result.attrs = {
             "Conventions": "CF-1.11",

@@ -42,7 +42,8 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
     xarray.Dataset
         ``dynamic_offset``, ``dynamic_scale`` (dynamic[, *space]), ``static_offset``,
         ``static_scale`` (static), ``target_offset``, ``target_scale``, ``target_mean`` ([*space],
-        the mean is scaled) and ``trained_cell`` (*space).
+        the mean is scaled), ``trained_cell`` (*space), and the range seen in training:
+        ``dynamic_min``, ``dynamic_max``, ``static_min``, ``static_max``, shaped as the offsets.
 
     Raises
     ------
@@ -78,7 +79,8 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
     offset, scale = _range(goal)
     trained = _trainable(observed, scale, scaling)
     dynamic = _range(every) if scaling == "cell" else _spread(every)
-    static = _spread(_pool(_of_maps(still), land))
+    still_moments = _pool(_of_maps(still), land)
+    static = _spread(still_moments)
     mean = goal.sel(moment="mean", drop=True).where(goal.sel(moment="count", drop=True) > 0)
     found = {
         "dynamic_offset": dynamic[0],
@@ -89,6 +91,8 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
         "target_scale": scale.where(trained) if scaling == "cell" else scale,
         "target_mean": (mean - offset) / scale,
         "trained_cell": trained,
+        **_limits(every, "dynamic"),
+        **_limits(still_moments, "static"),
     }
     return xr.Dataset(found, attrs={"scaling": scaling})
 
@@ -184,6 +188,12 @@ def _spread(moments: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     count, mean, squares = (moments.sel(moment=m, drop=True) for m in ("count", "mean", "squares"))
     deviation = (squares / count.clip(min=1)) ** 0.5
     return mean.where(count > 0), deviation.where(deviation > 1e-12 * abs(mean), np.inf)
+
+
+def _limits(moments: xr.DataArray, kind: str) -> dict[str, xr.DataArray]:
+    """Return the range that named inputs were seen in; NaN of nothing."""
+    low, high = (moments.sel(moment=name, drop=True) for name in ("low", "high"))
+    return {f"{kind}_min": low.where(low <= high), f"{kind}_max": high.where(low <= high)}
 
 
 def _trainable(observed: xr.DataArray, scale: xr.DataArray, scaling: Scaling) -> xr.DataArray:

@@ -294,6 +294,7 @@ def model_inputs(
     scaling: Mapping[str, FloatArray],
     *,
     shift: int,
+    out: FloatArray | None = None,
 ) -> FloatArray:
     """Scale the inputs of a network and join them, observations last.
 
@@ -308,6 +309,8 @@ def model_inputs(
         ``target_scale`` (cell or 1,).
     shift : int
         Steps by which the forcing runs ahead of the observations.
+    out : ndarray, optional
+        Where to put the result.
 
     Returns
     -------
@@ -325,7 +328,8 @@ def model_inputs(
     """
     steps, cells = dynamic[0].shape
     channels = len(dynamic) + (2 if target is not None else 0)
-    inputs = np.empty((steps - shift, cells, channels), dtype=np.float32)
+    shape = (steps - shift, cells, channels)
+    inputs = np.empty(shape, dtype=np.float32) if out is None else out
     for i, values in enumerate(dynamic):
         offset, scale = scaling["dynamic_offset"][i], scaling["dynamic_scale"][i]
         inputs[..., i] = (values[shift:] - offset) / scale
