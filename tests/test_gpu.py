@@ -52,7 +52,7 @@ def test_samples_without_room_on_the_device_come_from_pinned_memory(monkeypatch)
     training, validation = make_samples(
         features, scaling, settings, split, limit=2**30, device="cuda"
     )
-    assert training.describe() == "1 blocks of about 1,740 samples, all in memory"
+    assert training.describe() == "1 blocks, about 1,740 samples of each, all"
     assert training.example()["dynamic"].is_cuda
     assert next(iter(validation.slices(8)))["dynamic"].is_cuda
     training.close()

@@ -65,7 +65,7 @@ def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.Monkey
         first, second, third = fenced("python", TRAINING)
         exec(compile(first, "docs/training.md", "exec"), names)
         card = names["fitted"].card["training"]
-        assert "60 blocks of about 14,836 samples, 18 at a time in memory" in card
+        assert "31 blocks, about 6,358 samples of each, 31 at a time" in card
         exec(compile(second, "docs/training.md", "exec"), names)
         assert names["again"].history.identical(names["fitted"].history)
         assert int(names["longer"].history.epoch[-1]) == 3

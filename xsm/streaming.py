@@ -15,12 +15,13 @@ from xsm.windows import Windows, draw_times, generator, in_batches
 
 __all__ = ["Block", "Drawn", "Stream", "draw_evenly"]
 
-Block = Callable[[], Windows]
-"""A part of the data, read when it is called; its windows lie on the CPU."""
+Block = Callable[[torch.Generator | None], Windows]
+"""A part of the data, read when it is called; its windows lie on the CPU. It may keep some of its
+cells, chosen by the random numbers that it is given; without, it keeps all."""
 
 # A block leaves the pool when so large a share of its samples was drawn: small, so that a network
 # never trains long on the same few blocks; not smaller, so that reading keeps up with training.
-_SHARE = 1 / 16
+_SHARE = 1 / 4
 
 
 class Stream:
@@ -29,8 +30,7 @@ class Stream:
     A run is what is gathered at once: some batches, drawn from all blocks of the pool as
     :meth:`xsm.windows.Windows.draw` would draw them from one. While a run is trained on, a thread
     reads the next block and gathers the next run. Every block is visited once, in random order,
-    before one is visited again. Where all blocks fit, the pool holds them and nothing is read
-    again.
+    before one is visited again.
 
     What is drawn depends on the seed and on the number of the run alone, never on the speed of the
     store or on when training was resumed.
@@ -47,6 +47,8 @@ class Stream:
         Samples of a block, about: says when a block has served.
     gathered : int, default: 16384
         Samples of a run, about.
+    refill : bool, default: True
+        Read blocks again, which then may keep other cells; False where the pool holds all there is.
     device : str or torch.device, default: "cpu"
         Where batches are wanted.
 
@@ -58,7 +60,7 @@ class Stream:
     ...     cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
     ...     given = series[..., None], np.zeros((1, 0)), {"target": series}, cells
     ...     return Windows(*given, window=3, lead=1, forcing=1, start=start)
-    >>> blocks = [lambda k=k: block(k) for k in (0, 20, 40)]
+    >>> blocks = [lambda _, k=k: block(k) for k in (0, 20, 40)]
     >>> stream = Stream(blocks, slots=2, steps=60, samples=17, gathered=8)
     >>> schedule = Schedule(iterations=5, batch_size=4)
     >>> batches = list(stream.batches(1, schedule, seed=0))
@@ -75,10 +77,11 @@ class Stream:
         steps: int,
         samples: int,
         gathered: int = 16384,
+        refill: bool = True,
         device: str | torch.device = "cpu",
     ) -> None:
         self.blocks, self.steps, self.device = list(blocks), steps, torch.device(device)
-        self.slots = min(slots, len(self.blocks))
+        self.slots, self.refill = min(slots, len(self.blocks)), refill
         self.samples, self.gathered = samples, gathered
         self._pool: dict[int, tuple[int, Windows]] = {}  # slot: (place in the order, windows)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="xsm-reader")
@@ -88,7 +91,7 @@ class Stream:
     def example(self) -> Batch:
         """Return the first sample as a batch of one."""
         for block in self.blocks:
-            windows = block()
+            windows = block(None)
             if len(windows):
                 return _to(windows.example(), self.device)
         raise NotEnoughDataError(_nothing(len(self.blocks)))
@@ -118,8 +121,8 @@ class Stream:
 
     def describe(self) -> str:
         """Return in how many blocks the samples are read."""
-        held = "all" if self.slots == len(self.blocks) else f"{self.slots} at a time"
-        return f"{len(self.blocks)} blocks of about {self.samples:,} samples, {held} in memory"
+        held = f"{self.slots} at a time" if self.refill else "all"
+        return f"{len(self.blocks)} blocks, about {self.samples:,} samples of each, {held}"
 
     def close(self) -> None:
         """Stop reading, and forget the pool."""
@@ -148,13 +151,14 @@ class Stream:
 
     def _fill(self, turn: int, seed: int) -> list[Windows]:
         """Return the pool of a turn: as many blocks of the endless order, from the turn on."""
-        if self.slots == len(self.blocks):
+        if not self.refill:
             turn = 0
         for place in range(turn, turn + self.slots):
             slot = place % self.slots
             if self._pool.get(slot, (-1,))[0] != place:
                 self._pool.pop(slot, None)  # its memory is free before the next block is read
-                self._pool[slot] = place, self.blocks[self._block(place, seed)]()
+                block = self.blocks[self._block(place, seed)]
+                self._pool[slot] = place, block(generator(seed, 5, place))
         pool = [self._pool[slot][1] for slot in sorted(self._pool)]
         if not any(map(len, pool)):
             raise NotEnoughDataError(_nothing(len(pool)))
@@ -221,12 +225,12 @@ def draw_evenly(
     >>> cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
     >>> given = series[..., None], np.zeros((1, 0)), {"target": series}, cells
     >>> windows = Windows(*given, window=3, lead=1, forcing=1)
-    >>> len(windows), len(draw_evenly([lambda: windows], share=0.5, seed=0))
+    >>> len(windows), len(draw_evenly([lambda _: windows], share=0.5, seed=0))
     (17, 9)
     """
     parts = []
     for number, block in enumerate(blocks):
-        windows = block()
+        windows = block(None)
         if len(windows):
             count = -int(-share * len(windows) // 1)  # at least one
             order = torch.randperm(len(windows), generator=generator(seed, 3, number))
