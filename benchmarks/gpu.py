@@ -28,6 +28,7 @@ from xsm.batches import make_windows
 from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
 from xsm.scaling import fit_scaling
+from xsm.steps import Whole
 from xsm.training import train_epoch
 from xsm.windows import Windows
 
@@ -119,8 +120,7 @@ def own(held: Windows, size: int, precision: str) -> Candidate:
         nonlocal epoch
         epoch += 1
         batches = held.batches(epoch, Schedule(iterations=count, batch_size=size), 0)
-        settings = {"losses": LSTM.losses, "optimiser": adam, "precision": precision}
-        train_epoch(model, model.evaluate, batches, **settings)
+        train_epoch(Whole(model.evaluate, LSTM.losses, precision), batches, adam)
 
     return run
 

@@ -37,8 +37,10 @@ from xsm.features import Features, Recipe, collect, make_recipe
 from xsm.models.lstm import LSTM
 from xsm.naming import find_variables
 from xsm.nn import Schedule, Sizes
+from xsm.options import thread_count
 from xsm.scaling import fit_scaling
 from xsm.splits import Split, chronological
+from xsm.steps import Parts, Whole, count_parts
 from xsm.streaming import Stream
 from xsm.training import train_epoch
 from xsm.windows import Windows
@@ -216,21 +218,18 @@ def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
     example = held.example()
     model = LSTM(Sizes(example["dynamic"].shape[-1], example["static"].shape[-1], WINDOW))
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    count = count_parts(model, size, thread_count())
+    whole = Whole(model.evaluate, LSTM.losses, precision)
+    step = Parts(model, LSTM.losses, precision, count) if count > 1 else whole
     epoch = 0
 
     def run(iterations: int) -> None:
         nonlocal epoch
         epoch += 1
+        model.train()
+        step.begin(0, epoch)
         schedule = Schedule(iterations=iterations, batch_size=size)
-        batches = held.batches(epoch, schedule, 0)
-        train_epoch(
-            model,
-            model.evaluate,
-            batches,
-            losses=LSTM.losses,
-            optimiser=adam,
-            precision=precision,
-        )
+        train_epoch(step, held.batches(epoch, schedule, 0), adam)
 
     return run
 

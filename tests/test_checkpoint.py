@@ -25,7 +25,8 @@ import xsm
 ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
 fitted = xsm.fit(
     ds, "lstm", epochs=60, iterations=10, validate_every=3, patience=100, hidden_size=8,
-    precision="float32", progress=False, device="cpu", checkpoint=sys.argv[1] or None,
+    batch_size=128, precision="float32", progress=False, device="cpu",
+    checkpoint=sys.argv[1] or None,
 )
 weights = {k: v.numpy() for k, v in fitted.model.state_dict().items()}
 np.savez(sys.argv[2], total=fitted.history["total"].values, **weights)

@@ -21,9 +21,9 @@ from xsm.windows import GATHERED, Windows, model_inputs, static_inputs
 __all__ = ["fits", "make_samples", "make_windows", "read_block", "scaling_arrays"]
 
 # Of a block that is read, a random quarter of the cells stays in the pool, so that as many bytes
-# hold cells of four times as many blocks. Measured with a pool of a third of the data, RMSE of three
-# seeds after 1,600 batches: 0.1742 from memory; 0.1795 and 0.1834 (chunks along space, along time)
-# where blocks stay whole; 0.1767 and 0.1762 with a quarter.
+# hold cells of four times as many blocks. Measured with a pool of a third of the data, RMSE of
+# three seeds after 1,600 batches: 0.1742 from memory; 0.1795 and 0.1834 (chunks along space, along
+# time) where blocks stay whole; 0.1767 and 0.1762 with a quarter.
 _THIN = 4
 _SLOTS, _SPARE = 32, 24  # blocks in the pool; what takes room while one is read and a run gathered
 _VALIDATION = 131_072  # samples that validate: their RMSE is known to 0.2 %

@@ -14,7 +14,8 @@ from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
 from xsm.history import History, Log, under
 from xsm.losses import Loss, check_losses, total_loss, unique_names
 from xsm.nn import Batch, Model, Output, Schedule
-from xsm.windows import generator
+from xsm.options import thread_count
+from xsm.steps import Parts, Step, Whole, count_parts
 
 __all__ = [
     "Alone",
@@ -168,13 +169,14 @@ def train(  # noqa: PLR0913
     [1, 2]
     """
     ranks = ranks or Alone()
+    step: Step | None = None
     try:
         _check(model, training, losses, monitor)
         optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
         log = Log(unique_names(losses), monitor)
         done = _restore(checkpoint, model, optimiser, log)
         _check_together(done, ranks)
-        evaluate = ranks.wrap(model)
+        step = _step(model, training, ranks, losses, precision, schedule)
         hide = None if progress is None else not progress
         hide = True if ranks.rank else hide
         with tqdm(
@@ -183,16 +185,9 @@ def train(  # noqa: PLR0913
             for epoch in range(done + 1, schedule.epochs + 1):
                 if log.waited >= schedule.patience:
                     break
-                torch.manual_seed(generator(seed, 4, epoch).initial_seed())
-                batches = training.batches(epoch, schedule, seed)
-                parts = train_epoch(
-                    model,
-                    evaluate,
-                    batches,
-                    losses=losses,
-                    optimiser=optimiser,
-                    precision=precision,
-                )
+                model.train()
+                step.begin(seed, epoch)
+                parts = train_epoch(step, training.batches(epoch, schedule, seed), optimiser)
                 log.add(_finite(ranks.sum(parts), losses, schedule))
                 bar.update()
                 if epoch % schedule.validate_every == 0 or epoch == schedule.epochs:
@@ -204,7 +199,25 @@ def train(  # noqa: PLR0913
                     checkpoint.save(_state(epoch, model, optimiser, log), now=last)
     finally:
         training.close()
+        if step is not None:
+            step.close()
     return log.finish(model)
+
+
+def _step(
+    model: Model,
+    training: Samples,
+    ranks: Ranks,
+    losses: Sequence[Loss],
+    precision: str,
+    schedule: Schedule,
+) -> Step:
+    """Return the step: in parts where one process on CPUs has threads for them."""
+    alone = ranks.size == 1 and training.device.type == "cpu"
+    count = count_parts(model, schedule.batch_size, thread_count()) if alone else 1
+    if count > 1:
+        return Parts(model, losses, precision, count)
+    return Whole(ranks.wrap(model), losses, precision)
 
 
 def _check(model: Model, training: Samples, losses: Sequence[Loss], monitor: str) -> None:
@@ -230,31 +243,17 @@ def _check_together(done: int, ranks: Ranks) -> None:
         raise TrainingError(msg)
 
 
-def train_epoch(
-    model: Model,
-    evaluate: Callable[[Batch], Output],
-    batches: Iterable[Batch],
-    *,
-    losses: Sequence[Loss],
-    optimiser: torch.optim.Optimizer,
-    precision: str = "float32",
-) -> Tensor:
+def train_epoch(step: Step, batches: Iterable[Batch], optimiser: torch.optim.Optimizer) -> Tensor:
     """Train on one batch after another.
 
     Parameters
     ----------
-    model : Model
-        The network.
-    evaluate : callable
-        Its ``evaluate``, or what averages gradients over ranks.
+    step : Step
+        From a batch to gradients.
     batches : iterable of dict of str to Tensor
         The batches of an epoch.
-    losses : sequence of Loss
-        Terms of the loss.
     optimiser : torch.optim.Optimizer
         What moves the weights.
-    precision : {"float32", "bfloat16"}, default: "float32"
-        Arithmetic of the network's matrix products.
 
     Returns
     -------
@@ -270,23 +269,19 @@ def train_epoch(
     >>> model = LSTM(Sizes(dynamic=1, static=0, window=2), hidden_size=4)
     >>> batch = {"dynamic": torch.ones(8, 2, 1), "static": torch.ones(8, 0)}
     >>> batch |= {"target": torch.ones(8, 1), "mask": torch.ones(8, 1, dtype=torch.bool)}
-    >>> adam = torch.optim.Adam(model.parameters())
-    >>> sums = train_epoch(model, model.evaluate, [batch], losses=[RMSE()], optimiser=adam)
+    >>> step, adam = (
+    ...     Whole(model.evaluate, [RMSE()], "float32"),
+    ...     torch.optim.Adam(model.parameters()),
+    ... )
+    >>> sums = train_epoch(step, [batch], adam)
     >>> sums.shape, float(sums[-1])
     (torch.Size([3]), 1.0)
     """
-    model.train()
     rows: list[Tensor] = []
     for batch in batches:
-        with torch.autocast(
-            batch["dynamic"].device.type, torch.bfloat16, enabled=precision == "bfloat16"
-        ):
-            output = evaluate(batch)
-        total, terms = total_loss(losses, output, batch)
         optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        rows.append(step(batch))
         optimiser.step()
-        rows.append(torch.stack([total.detach(), *terms.values()]))
     parts = torch.stack(rows).cpu().double().sum(0)  # one wait for the device an epoch
     return torch.cat([parts, parts.new_tensor([len(rows)])])
 

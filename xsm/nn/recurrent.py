@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from xsm.nn.base import Batch, Model, Output, Sizes
+from xsm.nn.dropout import Dropout
 
 __all__ = ["PointLSTM"]
 
@@ -28,7 +29,7 @@ class PointLSTM(Model):
     def __init__(self, sizes: Sizes, *, hidden_size: int = 128, dropout: float = 0.15) -> None:
         super().__init__(sizes)
         self.lstm = nn.LSTM(sizes.dynamic + sizes.static, hidden_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(hidden_size, sizes.target)
 
     def forward(self, batch: Batch) -> Output:
