@@ -77,7 +77,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 64])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--samples", type=int, default=40_000, help="of a candidate in a round")
-    parser.add_argument("--copies", type=int, default=8, help="of the tutorial world in the store")
+    parser.add_argument("--copies", type=int, default=32, help="of the tutorial world in the store")
     parser.add_argument("--neuralhydrology", help="python of an environment that has it")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     return parser.parse_args()
@@ -104,7 +104,7 @@ def write_store(ds: xr.Dataset, folder: Path, copies: int) -> tuple[xr.Dataset, 
     wide = wide.drop_vars(static).merge(
         xr.concat([m[static] for m in many], "longitude", data_vars="all")
     )
-    wide.chunk(time=-1, latitude=6, longitude=8).to_zarr(folder / "land.zarr", consolidated=False)
+    wide.chunk(time=-1, latitude=12, longitude=16).to_zarr(folder / "land.zarr", consolidated=False)
     store = xr.open_zarr(folder / "land.zarr", consolidated=False)
     features, _, _ = prepare(store)
     needed = sum(a.nbytes for a in [*features.dynamic.values(), features.observed])
