@@ -97,9 +97,9 @@ RUNS: dict[str, tuple[str, str | None, dict[str, bool]]] = {
 }
 
 
-def run(job: tuple[str, str, int, str, str]) -> dict[str, Any]:
+def run(job: tuple[str, str, int, str, str, str]) -> dict[str, Any]:
     """Train, predict and judge one model with one seed."""
-    name, label, seed, folder, schedule = job
+    name, label, seed, folder, schedule, precision = job
     import torch
 
     import xsm  # noqa: F401  registers .physm
@@ -118,7 +118,7 @@ def run(job: tuple[str, str, int, str, str]) -> dict[str, Any]:
     options = {"variables": case.variables, "target": case.target}
     fitted = ds.sel(time=case.train).physm.fit(
         model, losses=losses, seed=seed, progress=False, scaling=case.scaling, **options, **extras,
-        **SCHEDULES[schedule],
+        precision=precision, **SCHEDULES[schedule],
     )  # fmt: skip
     first = int((ds.time < ds.sel(time=case.test).time[0]).sum()) - fitted.recipe.window
     forecast = ds.isel(time=slice(first, None)).physm.predict(fitted).sel(time=case.test)
@@ -190,6 +190,7 @@ def main() -> None:
     parser.set_defaults(schedule="quick")
     parser.add_argument("--only", choices=sorted(CASES), nargs="*", default=list(CASES))
     parser.add_argument("--runs", nargs="*", default=list(RUNS))
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, default=None)
@@ -197,7 +198,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     jobs = [
-        (name, label, seed, options.data, options.schedule)
+        (name, label, seed, options.data, options.schedule, options.precision)
         for name in options.only
         for label in options.runs
         if CASES[name].deep or "PHYs" not in label
@@ -220,7 +221,8 @@ def main() -> None:
     minutes = (time.perf_counter() - started) / 60
     head = (
         f"Commit `{commit}`, `python benchmarks/real_data.py --data DIR --{options.schedule}`, "
-        f"{options.seeds} seeds, {minutes:.0f} minutes on {options.jobs} processes."
+        f"precision {options.precision}, {options.seeds} seeds, {minutes:.0f} minutes on "
+        f"{options.jobs} processes."
     )
     text = "\n\n".join([head, *(table(name, results) for name in options.only)])
     print("\n" + text)

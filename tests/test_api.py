@@ -105,7 +105,7 @@ def test_prediction_has_the_users_name_units_order_and_coordinates(world, fitted
     )
     for name in ("latitude", "longitude"):
         xr.testing.assert_identical(found[name], world[name])
-    assert found["swvl1"].attrs["ancillary_variables"] == "trained_cell"
+    assert found["swvl1"].attrs["ancillary_variables"] == "extrapolation trained_cell"
 
 
 def test_the_last_prediction_lies_one_step_beyond_the_data(world, fitted):
@@ -274,7 +274,7 @@ def test_errors_of_fit(world):
     with pytest.raises(NotEnoughDataError, match="data_integration=True was given with lead=0"):
         fit("lstm", lead=0, data_integration=True)
     with pytest.raises(
-        NotEnoughDataError, match=r"above memory_limit='1 kB'.*or raise memory_limit"
+        NotEnoughDataError, match=r"memory_limit='1 kB' is too little.*Pass 16 MiB or more"
     ):
         fit("lstm", memory_limit="1 kB")
     with pytest.raises(MissingVariableError, match="swvl9"):

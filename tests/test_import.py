@@ -24,7 +24,7 @@ added = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(json.dumps({"added": sorted(added), "seconds": seconds}))
 """
 
-VERBS = ("consistency", "fit", "predict", "score", "variables", "water_balance")
+VERBS = ("consistency", "fit", "plan", "predict", "score", "variables", "water_balance")
 ARRAY_VERBS = ("consistency", "fit", "predict", "score")
 
 

@@ -7,9 +7,11 @@ import dask.array as da
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import xsm
 from tests.worlds import bucket, recipe
 from xsm.inference import predict_lazily
 from xsm.models.lstm import LSTM
@@ -32,12 +34,16 @@ def network(form, window=4):
         return LSTM(Sizes(2 + extra, 1, window), hidden_size=8).eval()
 
 
-def predict(features, form, statistics=None, **changes):
+def predict(features, form, statistics=None, name="mean", **changes):
     how = recipe(features, **form)
     if statistics is None:
         statistics = fit_scaling(bucket(steps=40), slice(None), scaling=how.scaling)
     options = {"token": "t", "batch_size": 64, "device": "cpu"} | changes
-    return predict_lazily(network(form), how, statistics, features, **options)["mean"]
+    return predict_lazily(network(form), how, statistics, features, **options)[name]
+
+
+def flags(features, form, statistics):
+    return predict(features, form, statistics, name="extrapolation")
 
 
 def chunked(features, sizes, target_sizes=None):
@@ -48,6 +54,15 @@ def chunked(features, sizes, target_sizes=None):
         static={k: cut(v, sizes) for k, v in features.static.items()},
         target=cut(features.target, target_sizes or sizes),
     )
+
+
+def holed(steps=40):
+    """Return features with a gap in time and a cell of sea."""
+    features = bucket(steps=steps)
+    rain = features.dynamic["precipitation"].copy(deep=True)
+    rain[17, 0, 0] = np.nan
+    rain[:, 2, 3] = np.nan
+    return replace(features, dynamic=features.dynamic | {"precipitation": rain})
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -106,11 +121,7 @@ def test_times_are_those_the_prediction_is_valid_at(form):
     batch_size=st.sampled_from([1, 7, 1000]),
 )
 def test_lazy_equals_eager_for_any_chunking(form, time, other, lat, lon, batch_size):
-    features = bucket(steps=40)
-    rain = features.dynamic["precipitation"].copy(deep=True)
-    rain[17, 0, 0] = np.nan
-    rain[:, 2, 3] = np.nan
-    features = replace(features, dynamic=features.dynamic | {"precipitation": rain})
+    features = holed()
     lazy = chunked(features, {"time": time, "lat": lat, "lon": lon}, {"time": other})
     eager = predict(features, form)
     found = predict(lazy, form, batch_size=batch_size)
@@ -156,7 +167,7 @@ def test_nothing_is_computed_and_the_model_is_one_node(no_compute):
         found = predict(features, {})
     assert isinstance(found.data, da.Array)
     assert found.data.npartitions == 12
-    nodes = [k for k in dict(found.data.dask) if str(k).startswith("xsm-predictor")]
+    nodes = [k for k in dict(found.data.dask) if str(k).endswith("-model")]
     assert len(nodes) == 1
 
 
@@ -201,3 +212,95 @@ def test_predictions_do_not_see_what_comes_later(form):
     step = np.timedelta64(1, "D")
     np.testing.assert_array_equal(one.sel(time=slice(None, safe)), two.sel(time=slice(None, safe)))
     assert not bool((one.sel(time=safe + step) == two.sel(time=safe + step)).any())
+
+
+def test_what_was_not_seen_in_training_is_marked_in_its_windows_alone():
+    features = bucket(steps=40)
+    for form in FORMS[:3]:
+        statistics = fit_scaling(features, slice(None), scaling=recipe(features, **form).scaling)
+        seen = flags(features, form, statistics)
+        assert seen.dtype == np.int8
+        assert not seen.any()
+        rain = features.dynamic["precipitation"].copy(deep=True)
+        rain[20, 1, 2] = 1e4
+        wet = replace(features, dynamic=features.dynamic | {"precipitation": rain})
+        found = flags(wet, form, statistics)
+        assert int(found.sum()) == 4
+        assert found.isel(lat=1, lon=2, time=slice(17, 21)).all()
+        xr.testing.assert_identical(
+            flags(chunked(wet, {"time": 3, "lat": 2}), form, statistics).compute(), found
+        )
+
+
+def test_the_range_of_an_input_that_never_varied_is_a_point():
+    features = bucket(steps=40)
+    still = features.dynamic["air_temperature"] * 0 + 280
+    features = replace(features, dynamic=features.dynamic | {"air_temperature": still})
+    statistics = fit_scaling(features, slice(None), scaling="cell")
+    assert not flags(features, {}, statistics).any()
+    other = replace(features, dynamic=features.dynamic | {"air_temperature": still + 1})
+    assert flags(other, {}, statistics).all()
+
+
+def test_known_forcing_is_marked_where_it_is_used_and_observations_up_to_the_window():
+    features = bucket(steps=40)
+    form = FORMS[-1]  # lead 2, data integration, known forcing
+    statistics = fit_scaling(features, slice(None), scaling="cell")
+    warm = features.dynamic["air_temperature"].copy(deep=True)
+    warm[20, 0, 0] = 500.0
+    soil = features.target.copy(deep=True)
+    soil[20, 2, 1] = 0.9
+    wet = replace(features, dynamic=features.dynamic | {"air_temperature": warm}, target=soil)
+    found = flags(wet, form, statistics)
+    day = lambda k: features.target.time.values[k]  # noqa: E731
+    marked = found.time.where(found[:, 0, 0] == 1, drop=True)
+    assert (marked.values[[0, -1]] == [day(20), day(23)]).all()  # forcing up to the day itself
+    marked = found.time.where(found[:, 2, 1] == 1, drop=True)
+    assert (marked.values[[0, -1]] == [day(22), day(25)]).all()  # observed two days before
+    assert int(found.sum()) == 8
+
+
+def test_static_inputs_beyond_those_of_training_are_marked_and_gaps_are_not():
+    features = bucket(steps=40)
+    statistics = fit_scaling(features, slice(None), scaling="global")
+    hill = features.static["elevation"].copy(deep=True)
+    hill[1, 1] = 2.0
+    found = flags(replace(features, static={"elevation": hill}), FORMS[1], statistics)
+    assert found[:, 1, 1].all()
+    assert int(found.sum()) == found.sizes["time"]
+    missing = holed().dynamic["precipitation"] + 1e6
+    gone = replace(features, dynamic=features.dynamic | {"precipitation": missing})
+    found, values = flags(gone, FORMS[1], statistics), predict(gone, FORMS[1], statistics)
+    assert ((found == 1) == values.notnull()).all()
+    assert values.isnull().any()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_arrays_in_memory_are_divided_between_threads(threads):
+    features = holed()
+    with xsm.set_options(threads=threads):
+        found = predict(features, {}, batch_size=5)
+    xr.testing.assert_allclose(found, predict(features, {}), atol=1e-6, rtol=0)
+
+
+def test_chunks_of_a_prediction_are_even_whatever_those_of_the_input():
+    features = bucket(steps=40)
+    uneven = (1, 9, 9, 9, 9, 3)
+    lazy = chunked(features, {"time": uneven, "lat": 2})
+    found = predict(lazy, {})
+    assert found.chunks == ((9, 9, 9, 9, 1), (2, 1), (4,))
+    np.testing.assert_allclose(found.compute(), predict(features, {}), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("time", "tasks"), [(-1, 1), (10, 4)])
+def test_a_block_is_few_tasks_however_many_inputs(time, tasks):
+    features = bucket(steps=40, shape=(10, 10))
+    statistics = fit_scaling(features, slice(None), scaling="global")
+    lazy = chunked(features, {"time": time, "lat": 1, "lon": 1})
+    moving = {k: 2 * (v + 1) for k, v in lazy.dynamic.items()}
+    lazy = replace(lazy, static=features.static, dynamic=moving)
+    found = predict(lazy, {"scaling": "global"}, statistics)
+    (best,) = dask.optimize(found.data)
+    names = [key[0] for key in dict(best.dask) if isinstance(key, tuple)]
+    made = [name for name in names if not name.startswith(("xarray-", "xsm-maps"))]
+    assert len(made) <= tasks * found.data.npartitions  # scale, cut, predict, and an alias

@@ -1,4 +1,4 @@
-"""README and CONTRIBUTING are true: their Python runs, commands are those of CI, links lead on."""
+"""The pages that users read are true: Python runs, commands are those of CI, links lead on."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ import xsm
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -38,6 +40,37 @@ def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert {"model", "persistence", "climatology"} <= set(names["scores"]["source"].values)
     assert list(names["audit"]["trend"].values) == ["change", "level"]
     assert (tmp_path / "forecast.zarr").is_dir()
+    assert names["again"].token == names["fitted"].token
+
+
+def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", SAVING):
+            exec(compile(block, "docs/saving.md", "exec"), names)
+    assert names["forecast"].identical(names["fitted"].predict(names["ds"].sel(time="2020")))
+    assert names["fitted"].fingerprint["variables"]["precipitation"] == {"name": "tp", "units": "m"}
+    assert "There is no artefact of xsm at " in names["problem"]
+    assert type(names["again"].model) is names["MyModel"]
+    offset = names["tree"]["scaling"]["target_offset"]
+    assert offset.dims == ("latitude", "longitude")
+    assert offset.equals(names["fitted"].scaling["target_offset"])
+
+
+def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        first, second, third = fenced("python", TRAINING)
+        exec(compile(first, "docs/training.md", "exec"), names)
+        card = names["fitted"].card["training"]
+        assert "31 blocks, about 6,358 samples of each, 31 at a time" in card
+        exec(compile(second, "docs/training.md", "exec"), names)
+        assert names["again"].history.identical(names["fitted"].history)
+        assert int(names["longer"].history.epoch[-1]) == 3
+        exec(compile(third, "docs/training.md", "exec"), names)
+        assert names["fitted"].card["training"].count("1 ranks")
 
 
 def test_the_model_of_the_contributing_page_trains() -> None:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from xsm.api import fit, predict, variables
     from xsm.assess import consistency, score
     from xsm.balance import water_balance
-    from xsm.fitted import FittedModel
+    from xsm.fitted import FittedModel, load
     from xsm.options import get_options, set_options
+    from xsm.planning import plan
     from xsm.registry import describe_model, list_models
     from xsm.tutorial import open_tutorial
 
@@ -31,7 +32,9 @@ __all__ = [
     "fit",
     "get_options",
     "list_models",
+    "load",
     "open_tutorial",
+    "plan",
     "predict",
     "score",
     "set_options",
@@ -47,7 +50,9 @@ _HOME = {
     "fit": "api",
     "get_options": "options",
     "list_models": "registry",
+    "load": "fitted",
     "open_tutorial": "tutorial",
+    "plan": "planning",
     "predict": "api",
     "score": "assess",
     "set_options": "options",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,13 @@ from xsm.exceptions import GridError, UnknownNameError
 from xsm.typing import TERMS, Compat, Scaling, Trend
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from xsm.fitted import FittedModel
     from xsm.losses import Loss
     from xsm.naming import VariableTable
     from xsm.nn import Model
+    from xsm.planning import Plan
 
 __all__ = ["PhysmArray", "PhysmDataset"]
 
@@ -85,7 +89,9 @@ class PhysmDataset:
         precision: str = "auto",
         seed: int = 0,
         progress: bool | None = None,
-        memory_limit: str = "2 GiB",
+        memory_limit: str | int = "2 GiB",
+        checkpoint: str | os.PathLike[str] | None = None,
+        client: Client | None = None,
         **hyperparameters: Any,
     ) -> FittedModel:
         """Train a model on a data set, see :func:`xsm.fit`."""
@@ -115,6 +121,8 @@ class PhysmDataset:
             seed=seed,
             progress=progress,
             memory_limit=memory_limit,
+            checkpoint=checkpoint,
+            client=client,
             **hyperparameters,
         )
         return _remember(self._ds, fitted)
@@ -130,6 +138,12 @@ class PhysmDataset:
         from xsm import api
 
         return api.predict(self._ds, fitted or self.fitted, batch_size=batch_size, device=device)
+
+    def plan(self, fitted: FittedModel | None = None, *, batch_size: int | None = None) -> Plan:
+        """See :func:`xsm.plan`."""
+        from xsm import planning
+
+        return planning.plan(self._ds, fitted or self.fitted, batch_size=batch_size)
 
     def score(
         self,
@@ -249,7 +263,9 @@ class PhysmArray:
         precision: str = "auto",
         seed: int = 0,
         progress: bool | None = None,
-        memory_limit: str = "2 GiB",
+        memory_limit: str | int = "2 GiB",
+        checkpoint: str | os.PathLike[str] | None = None,
+        client: Client | None = None,
         **hyperparameters: Any,
     ) -> FittedModel:
         """Train a model on a data set, see :func:`xsm.fit`."""
@@ -279,6 +295,8 @@ class PhysmArray:
             seed=seed,
             progress=progress,
             memory_limit=memory_limit,
+            checkpoint=checkpoint,
+            client=client,
             **hyperparameters,
         )
         return _remember(self._array, fitted)

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
+from dask.base import tokenize
 
-from xsm.batches import make_windows
-from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_choice
+from xsm.artefact import fingerprint
+from xsm.batches import fits
+from xsm.exceptions import (
+    MissingVariableError,
+    NotEnoughDataError,
+    UnknownNameError,
+    check_choice,
+)
 from xsm.features import Features, collect, make_recipe
 from xsm.fitted import FittedModel, history_dataset, make_card
+from xsm.jobs import Job, run_job
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
 from xsm.naming import VariableTable, find_variables
-from xsm.nn import Model, Sizes
+from xsm.nn import Model
 from xsm.options import get_options
 from xsm.registry import model_class, model_name
 from xsm.scaling import fit_scaling
 from xsm.splits import chronological
-from xsm.training import choose_device, seeded, train
 from xsm.typing import Scaling
 from xsm.units import dequantify, quantify
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_LEAST = 16 * 2**20  # bytes of memory_limit
 
 __all__ = ["fit", "predict", "variables"]
 
@@ -82,7 +95,9 @@ def fit(
     precision: str = "auto",
     seed: int = 0,
     progress: bool | None = None,
-    memory_limit: str = "2 GiB",
+    memory_limit: str | int = "2 GiB",
+    checkpoint: str | os.PathLike[str] | None = None,
+    client: Client | None = None,
     **hyperparameters: Any,
 ) -> FittedModel:
     """Train a model on a data set.
@@ -127,13 +142,22 @@ def fit(
     device : str, default: "auto"
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or the first of these that is there.
     precision : {"auto", "float32", "bfloat16"}, default: "auto"
-        Arithmetic of matrix products in training; ``"auto"`` is float32.
+        Arithmetic of matrix products in training; ``"auto"`` is bfloat16 where the hardware
+        multiplies in it. Weights, losses and prediction stay in float32.
     seed : int, default: 0
         Seed of every random choice.
     progress : bool, optional
         Show a bar; by default when a person watches.
-    memory_limit : str, default: "2 GiB"
-        Refuse training data that would take more, held compact.
+    memory_limit : str or int, default: "2 GiB"
+        Memory that samples may take. Data that fit are read once and stay in memory; larger data
+        are streamed from the store, block by block, and drawn from a pool of blocks.
+    checkpoint : str or path, optional
+        A file, or a URL that fsspec knows, where the state is noted after an epoch. Where it is
+        there already, training goes on from it, and ends (on the CPU, in float32) with the same
+        weights as if it had never stopped; with the file of a finished run it ends at once.
+    client : distributed.Client, optional
+        Train on all workers of this cluster, one rank a worker, each on its share of the cells;
+        see :func:`xsm.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
     **hyperparameters
         Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``
         and ``sampling`` of the schedule. With data integration ``sampling`` is ``"mixed"`` where
@@ -143,8 +167,7 @@ def fit(
     Returns
     -------
     FittedModel
-        The model with its best weights, scaling, climatology and history. Training is eager: the
-        variables that it needs are read once.
+        The model with its best weights, scaling, climatology and history. Training is eager.
 
     Raises
     ------
@@ -155,9 +178,9 @@ def fit(
     GridError
         If time is irregular, or coordinates differ between variables.
     NotEnoughDataError
-        If the series is too short, the target missing everywhere, or memory exceeded.
+        If the series is too short, or the target missing everywhere.
     TrainingError
-        If the loss is not finite, or a term cannot be computed.
+        If the loss is not finite, a term cannot be computed, or the checkpoint is of another run.
 
     References
     ----------
@@ -204,56 +227,76 @@ def fit(
     )
     features = collect(ds, recipe, balances=balances)
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
-    _check_memory(features, memory_limit)
-    features = features.load()
+    limit = _bytes(memory_limit)
+    if client is None and fits(features, limit):
+        features = features.load()
     statistics = fit_scaling(features, split.training, scaling=scaling)
-    place = choose_device(device)
-    parts = [split.training, split.validation] if valid else [split.training]
-    windows = [make_windows(features, statistics, recipe, part, device=place) for part in parts]
-    with seeded(seed):
-        sizes = Sizes(windows[0].inputs.shape[-1], len(recipe.static), recipe.window)
-        net = cls(sizes, **network).to(place)
-        history = train(
-            net,
-            windows[0],
-            windows[1] if valid else None,
-            losses=terms,
-            schedule=schedule,
-            monitor=monitor,
-            precision="float32" if precision == "auto" else precision,
-            progress=get_options()["progress"] if progress is None else progress,
-        )
+    job = Job(
+        cls,
+        network,
+        recipe,
+        split,
+        terms,
+        schedule,
+        monitor=monitor,
+        device=device,
+        precision=precision,
+        seed=seed,
+        progress=get_options()["progress"] if progress is None else progress,
+        limit=limit,
+        checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+        data=tokenize({name: array.values for name, array in statistics.items()}),
+    )
+    if client is None:
+        trained = run_job(job, features, statistics)
+    else:
+        from xsm.cluster import train_on_cluster  # loads torch.distributed
+
+        trained = train_on_cluster(client, job, features, statistics)
     settings = {**asdict(schedule), **cls.hyperparameters(), **network, "seed": seed}
     settings |= {"precision": precision, "valid": valid, "monitor": monitor}
     seconds = clock.perf_counter() - started
     found = table.lookup(recipe.target)
+    used = {**features.dynamic, **features.static, recipe.target: features.observed}
     return FittedModel(
         name=model_name(cls),
-        model=net.cpu(),
+        model=job.rebuild(trained.weights),
         recipe=recipe,
         scaling=statistics,
-        climatology=day_of_year_mean(features.observed, features.time),
-        history=history_dataset(history),
+        climatology=_climatology(features, limit),
+        history=history_dataset(trained.history),
         variable=found,
         attrs=dict(ds[found.name].attrs),
         parameters=settings,
-        card=make_card(recipe, features, split, windows[0], history, terms, settings, seconds),
+        card=make_card(recipe, features, split, trained, terms, settings, seconds),
+        fingerprint=fingerprint(used, table),
     )
 
 
-def _check_memory(features: Features, limit: str) -> None:
-    """Refuse training data that would not fit, before they are read."""
-    from dask.utils import format_bytes, parse_bytes
+def _bytes(memory_limit: str | int) -> int:
+    """Return a number of bytes."""
+    from dask.utils import parse_bytes
 
-    arrays = [*features.dynamic.values(), *features.series.values(), features.target]
-    needed = sum(4 * a.size for a in arrays if a is not None)
-    if needed > parse_bytes(limit):
+    try:
+        found = int(parse_bytes(memory_limit))
+    except ValueError as error:
+        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
+        raise UnknownNameError(msg) from error
+    if found < _LEAST:
         msg = (
-            f"The training data take {format_bytes(needed)} in memory, above memory_limit="
-            f"{limit!r}. Select a period or a region (ds.sel(...), ds.isel(lat=slice(None, None, "
-            "4))), name fewer inputs (dynamic=[...]), or raise memory_limit."
+            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
+            "handful of cells. Pass 16 MiB or more."
         )
         raise NotEnoughDataError(msg)
+    return found
+
+
+def _climatology(features: Features, limit: int) -> xr.DataArray | None:
+    """Return the mean of each day of the year, unless it would take much of the memory."""
+    steps, size = features.steps, features.observed.size
+    if 8 * 366 * size // steps > limit // 4:
+        return None
+    return day_of_year_mean(features.observed, features.time).compute()
 
 
 def predict(
@@ -273,9 +316,10 @@ def predict(
     fitted : FittedModel, optional
         The model; ``ds.physm.predict()`` takes the one last fitted through this very object.
     batch_size : int, optional
-        Samples evaluated at a time; memory grows with it.
+        Samples evaluated at a time; memory grows with it. By default 1024 on the CPU, where larger
+        ones leave the cache, and 65,536 elsewhere.
     device : str, default: "auto"
-        Where to evaluate.
+        Where to evaluate; one block at a time on a device, on the CPU one on each thread.
 
     Returns
     -------
@@ -284,7 +328,10 @@ def predict(
         labelled by the time that it is valid at: ``lead`` steps after each window's end, so that
         the last lies ``lead`` steps beyond the input (with ``known_forcing``, at its end). NaN
         where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
-        where the inputs are, for any chunking.
+        where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
+        of the window, or a static one, lies outside the range that the model has seen in training,
+        0 elsewhere and where there is no prediction; and ``trained_cell`` where cells have a
+        scaling of their own.
 
     Raises
     ------

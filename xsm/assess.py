@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -85,13 +84,6 @@ def score(
         mean = baselines.climatology
     elif baselines:
         mean = _earlier_climatology(observed_target(ds, target, variables), predicted)
-    if baselines and mean is None:
-        warnings.warn(
-            "No climatology was scored: the data hold less than a year before the first predicted "
-            "step. Pass the model, baselines=fitted, for that of its training data.",
-            UserWarning,
-            stacklevel=2,
-        )
     return score_prediction(
         ds,
         predicted,

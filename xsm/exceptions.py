@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ArtefactError",
     "GridError",
     "MissingVariableError",
     "NotEnoughDataError",
@@ -15,6 +16,10 @@ __all__ = [
     "check_choice",
     "did_you_mean",
 ]
+
+
+class ArtefactError(ValueError):
+    """A model cannot be stored, or what was found is no artefact, or not a whole one."""
 
 
 class MissingVariableError(ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib.metadata
+import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,21 +13,27 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xsm.batches import Windows
+from xsm.devices import choose_device
 from xsm.features import Features, Recipe, collect
+from xsm.history import History
 from xsm.inference import predict_lazily
+from xsm.jobs import Trained
 from xsm.losses import Loss
 from xsm.metrics import score
 from xsm.naming import Variable, find_variables
 from xsm.nn import Model
+from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling
 from xsm.splits import Split
-from xsm.training import History, choose_device
 from xsm.typing import Array
 
-__all__ = ["FittedModel", "history_dataset", "make_card"]
+__all__ = ["FittedModel", "history_dataset", "load", "make_card"]
 
-_BATCH = 4096  # samples evaluated at a time
+_FLAG = {
+    "long_name": "an input of the window lies outside the range seen in training",
+    "flag_values": np.array([0, 1], np.int8),
+    "flag_meanings": "inside_training_range outside_training_range",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,8 +50,9 @@ class FittedModel:
         What goes in and what comes out.
     scaling : xarray.Dataset
         Offsets and scales by cell or for all cells; ``trained_cell`` marks what was trained.
-    climatology : xarray.DataArray
-        Mean target of each day of the year, canonical units, of all data given to ``fit``.
+    climatology : xarray.DataArray or None
+        Mean target of each day of the year, canonical units, of all data given to ``fit``; None
+        where it would have taken more than a quarter of ``memory_limit``.
     history : xarray.Dataset
         Each loss term along ``epoch``, for training and validation.
     variable : Variable
@@ -55,25 +63,29 @@ class FittedModel:
         All settings of the training.
     card : dict
         What the model is and how it was made, as text.
+    fingerprint : dict
+        Names, sizes and a hash of the coordinates of the training data.
     """
 
     name: str
     model: Model
     recipe: Recipe
     scaling: xr.Dataset
-    climatology: xr.DataArray
+    climatology: xr.DataArray | None
     history: xr.Dataset
     variable: Variable
     attrs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     card: Mapping[str, str]
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         """Name the content once, for the graphs that hold the model."""
         from dask.base import tokenize
 
-        weights = {k: v.detach().cpu().numpy() for k, v in self.model.state_dict().items()}
+        state = {k: v.detach().cpu().reshape(-1) for k, v in self.model.state_dict().items()}
+        weights = {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
         parts = (self.name, self.recipe, weights, self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))
 
@@ -106,12 +118,14 @@ class FittedModel:
             scaling,
             features,
             token=self.token,
-            batch_size=batch_size or _BATCH,
+            batch_size=batch_size,
             device=str(choose_device(device)),
         )
-        return self._present(found["mean"], ds, scaling)
+        return self._present(found["mean"], found["extrapolation"], ds, scaling)
 
-    def _present(self, mean: xr.DataArray, ds: xr.Dataset, scaling: xr.Dataset) -> xr.Dataset:
+    def _present(
+        self, mean: xr.DataArray, extrapolation: xr.DataArray, ds: xr.Dataset, scaling: xr.Dataset
+    ) -> xr.Dataset:
         """Give a prediction the name, the units and the order of dimensions of the user's data."""
         table = find_variables(ds, self.recipe.variables)
         variable, attrs = self.variable, dict(self.attrs)
@@ -126,12 +140,14 @@ class FittedModel:
         given = variable.conversion.inverse()(mean).transpose(*order, ...)
         name = str(variable.name)
         attrs["units"] = variable.units
-        result = xr.Dataset({name: given})
+        result = xr.Dataset({name: given, "extrapolation": extrapolation.transpose(*order, ...)})
+        result["extrapolation"].attrs = dict(_FLAG)
+        attrs["ancillary_variables"] = "extrapolation"
         if "trained_cell" in scaling and scaling["trained_cell"].dims:
             result["trained_cell"] = scaling["trained_cell"].assign_attrs(
                 long_name="cell had enough observations to be trained", units="1"
             )
-            attrs["ancillary_variables"] = "trained_cell"
+            attrs["ancillary_variables"] = "extrapolation trained_cell"
         result[name].attrs = attrs
         result.attrs = {
             "Conventions": "CF-1.11",
@@ -170,6 +186,36 @@ class FittedModel:
             variables=self.recipe.variables,
         )
 
+    def save(
+        self,
+        path_or_url: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the model to a folder or an object store, to be read by :func:`xsm.load`.
+
+        The artefact is a Zarr v3 store without pickles. A folder is swapped in as a whole: a save
+        that is killed, or finds the disk full, leaves what was there. Of a URL the root is written
+        last, so that an interrupted upload is no artefact.
+
+        Parameters
+        ----------
+        path_or_url : str or path
+            A folder that does not exist yet, or a URL that fsspec knows (``s3://bucket/name``).
+        overwrite : bool, default: False
+            Replace an artefact that is there; nothing else is ever replaced.
+        storage_options : mapping, optional
+            Passed to the filesystem of a URL.
+
+        Raises
+        ------
+        ArtefactError
+            If something is there, the place cannot be written to, or the model holds what only a
+            pickle could store.
+        """
+        save_fitted(self, path_or_url, overwrite=overwrite, storage_options=storage_options)
+
     def __repr__(self) -> str:
         """Return the card as text."""
         width = max(map(len, self.card))
@@ -189,6 +235,50 @@ class FittedModel:
             f"<b>{html.escape(self.name)}</b><table style='margin:0.3em 0'>{rows}</table>"
             f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
         )
+
+
+def load(
+    path_or_url: str | os.PathLike[str],
+    *,
+    model: str | type[Model] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> FittedModel:
+    """Read a model that :meth:`FittedModel.save` wrote.
+
+    Nothing in the artefact is run, whoever made it. Its metadata must be those that xsm writes, and
+    its content is compared with the SHA-256 digest taken when it was saved.
+
+    Parameters
+    ----------
+    path_or_url : str or path
+        What it was saved to.
+    model : str or subclass of Model, optional
+        The class, where it is a user's own and not one of :func:`xsm.list_models`.
+    storage_options : mapping, optional
+        Passed to the filesystem of a URL.
+
+    Returns
+    -------
+    FittedModel
+        On the CPU; it predicts bit for bit what the saved one did.
+
+    Raises
+    ------
+    ArtefactError
+        If there is no artefact, it is incomplete, changed, of another schema, or of another class.
+
+    Examples
+    --------
+    >>> import tempfile, xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
+    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fitted.save(f"{folder}/model.xsm")
+    ...     again = xsm.load(f"{folder}/model.xsm")
+    >>> again.predict(ds).identical(fitted.predict(ds))
+    True
+    """
+    return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
 
 
 def history_dataset(history: History) -> xr.Dataset:
@@ -224,8 +314,7 @@ def make_card(
     recipe: Recipe,
     features: Features,
     split: Split,
-    training: Windows,
-    history: History,
+    trained: Trained,
     losses: Sequence[Loss],
     settings: Mapping[str, Any],
     seconds: float,
@@ -240,10 +329,8 @@ def make_card(
         What it was given.
     split : Split
         Steps that trained and validated.
-    training : Windows
-        The training samples.
-    history : History
-        What the training loop logged.
+    trained : Trained
+        What the training returned.
     losses : sequence of Loss
         Terms of the loss.
     settings : mapping of str to Any
@@ -265,7 +352,7 @@ def make_card(
     ('soil_moisture', '1 rmse')
     """
     times = features.target[features.time].values if features.target is not None else np.array([])
-    best = history.best_epoch
+    history, best = trained.history, trained.history.best_epoch
     at = int(np.flatnonzero(history.epoch == best)[0])
     parts = {"training": history.training, "validation": history.validation}
     scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
@@ -277,8 +364,7 @@ def make_card(
         "window, lead": f"{recipe.window}, {recipe.lead}"
         + (" (forcing known)" if recipe.known_forcing else ""),
         "scaling": recipe.scaling,
-        "training": f"{_span(times[split.training])}, {training.count} cells, "
-        f"{len(training):,} samples",
+        "training": f"{_span(times[split.training])}, {trained.samples}",
         "validation": _span(times[split.validation]),
         "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
         "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",

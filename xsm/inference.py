@@ -1,187 +1,28 @@
-"""Lazy prediction: one task for each block, the model one node of the graph."""
+"""Lazy prediction: features to blocks, blocks to labelled predictions; the model one node."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Hashable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, product
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 
-from xsm.batches import model_inputs, scaling_arrays, static_inputs
+from xsm.batches import scaling_arrays
 from xsm.features import Features, Recipe
-from xsm.nn import Batch, Model, last_observation
+from xsm.halo import even_chunks, stacked_blocks, with_halo
+from xsm.nn import Model
+from xsm.options import thread_count
+from xsm.predictor import Predictor
 from xsm.typing import Array, FloatArray
 
-__all__ = ["Predictor", "predict_lazily"]
+__all__ = ["predict_lazily"]
 
-
-@dataclass(frozen=True)
-class Predictor:
-    """A network and what it takes to run it on a block of plain arrays.
-
-    Parameters
-    ----------
-    model : Model
-        The trained network.
-    recipe : Recipe
-        Its inputs.
-    scaling : mapping of str to ndarray
-        Statistics that are the same for all cells; those by cell come with each block.
-    by_cell : tuple of tuple
-        Name and number of rows of the statistics that come with each block, in their order.
-    outputs : tuple of str
-        Outputs of the network that are wanted.
-    batch_size : int
-        Samples evaluated at a time.
-    device : str
-        Where to evaluate.
-    token : str
-        Hash of the content.
-    """
-
-    model: Model
-    recipe: Recipe
-    scaling: Mapping[str, FloatArray]
-    by_cell: tuple[tuple[str, int], ...]
-    outputs: tuple[str, ...]
-    batch_size: int
-    device: str
-    token: str
-
-    def __dask_tokenize__(self) -> tuple[str, ...]:
-        """Name the content, so that equal models share work."""
-        return (
-            "xsm.Predictor",
-            self.token,
-            *self.outputs,
-            str(self.batch_size),
-            self.device,
-        )
-
-    def __call__(self, own: Array, halo: Array, *arrays: FloatArray) -> FloatArray:
-        """Predict one block.
-
-        Parameters
-        ----------
-        own : ndarray
-            (time,) positions that the block answers for.
-        halo : ndarray
-            (time + halo,) positions of its arrays.
-        *arrays : ndarray
-            Dynamic inputs (time + halo, *space), the target with data integration, static inputs
-            (*space), and the statistics by cell (row, *space) where there are any.
-
-        Returns
-        -------
-        ndarray
-            (output, time, *space) float32, canonical units; NaN where a window is not whole.
-        """
-        space = arrays[0].shape[1:]
-        moving, rest = self._divide(arrays)
-        moving = [self._pad(a.reshape(len(halo), -1), own, halo) for a in moving]
-        cells = moving[0].shape[1]
-        stats = dict(self.scaling)
-        if self.by_cell:
-            stats |= self._unpack(rest.pop().reshape(-1, cells))
-        dynamic = moving[: len(self.recipe.dynamic)]
-        observed = moving[-1] if self.recipe.data_integration else None
-        inputs = model_inputs(dynamic, observed, stats, shift=self.recipe.shift)
-        static = static_inputs([m.reshape(-1) for m in rest], stats, cells)
-        out = self._run(inputs, static, stats, len(dynamic), len(own))
-        return out.reshape(len(self.outputs), len(own), *space)
-
-    def _divide(self, arrays: Sequence[FloatArray]) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Part the arrays with time from those without."""
-        count = len(self.recipe.dynamic) + int(self.recipe.data_integration)
-        return list(arrays[:count]), list(arrays[count:])
-
-    def _pad(self, values: FloatArray, own: Array, halo: Array) -> FloatArray:
-        """Put NaN where the series ends before the window does."""
-        before = self.recipe.window - 1 - int(own[0] - halo[0])
-        after = self.recipe.shift - int(halo[-1] - own[-1])
-        if not before and not after:
-            return values
-        return np.pad(values, ((before, after), (0, 0)), constant_values=np.nan)
-
-    def _unpack(self, rows: FloatArray) -> dict[str, FloatArray]:
-        """Name the statistics of the block's cells."""
-        named, at = {}, 0
-        for name, count in self.by_cell:
-            block = rows[at : at + count]
-            named[name] = block if name.startswith("dynamic_") else block[0]
-            at += count
-        return named
-
-    def _run(
-        self,
-        inputs: FloatArray,
-        static: FloatArray,
-        stats: Mapping[str, FloatArray],
-        forcing: int,
-        steps: int,
-    ) -> FloatArray:
-        """Evaluate the network on all whole windows, cell by cell group, times together."""
-        window, cells = self.recipe.window, inputs.shape[1]
-        out = np.full((len(self.outputs), steps, cells), np.nan, dtype=np.float32)
-        scale = np.broadcast_to(stats["target_scale"], (cells,))
-        offset = np.broadcast_to(stats["target_offset"], (cells,))
-        whole = _whole_windows(inputs[..., :forcing], window)
-        good = np.isfinite(static).all(axis=1) & np.isfinite(scale) & np.isfinite(offset)
-        alive = np.flatnonzero(whole.any(axis=0) & good)
-        base = np.broadcast_to(stats["target_mean"], (cells,))
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            for group in _groups(alive, self.batch_size):
-                values = self._evaluate(inputs[:, group], static[group], base[group], steps)
-                values[0] = values[0] * scale[group] + offset[group]
-                values[1:] *= scale[group]
-                out[..., group] = np.where(whole[:, group], values, np.nan)
-        finally:
-            torch.set_num_threads(threads)
-        return out
-
-    def _evaluate(
-        self, inputs: FloatArray, static: FloatArray, base: FloatArray, steps: int
-    ) -> FloatArray:
-        """Evaluate a group of cells at all times, ``batch_size`` samples at once."""
-        cells, window, device = inputs.shape[1], self.recipe.window, self.device
-        series = torch.from_numpy(np.nan_to_num(inputs)).to(device)
-        maps = torch.from_numpy(static).to(device)
-        default = torch.from_numpy(base.astype(np.float32)).to(device).unsqueeze(1)
-        out = np.empty((len(self.outputs), steps, cells), dtype=np.float64)
-        together = max(1, self.batch_size // cells)
-        with torch.inference_mode():
-            for first in range(0, steps, together):
-                many = min(together, steps - first)
-                part = series[first : first + many + window - 1].unfold(0, window, 1)
-                dynamic = part.permute(0, 1, 3, 2).reshape(many * cells, window, -1)
-                batch: Batch = {"dynamic": dynamic, "static": maps.repeat(many, 1)}
-                if self.recipe.data_integration:
-                    batch["base"] = last_observation(dynamic, default.repeat(many, 1))
-                found = self.model.evaluate(batch)
-                for i, name in enumerate(self.outputs):
-                    out[i, first : first + many] = found[name].view(many, cells).cpu().numpy()
-        return out
-
-
-def _whole_windows(forcing: FloatArray, window: int) -> Array:
-    """Tell for each window's end and cell whether the window holds no NaN."""
-    finite = np.asarray(np.isfinite(forcing).all(axis=-1))
-    count = np.zeros((finite.shape[0] + 1, finite.shape[1]), dtype=np.int32)
-    np.cumsum(finite, axis=0, out=count[1:])
-    whole: Array = count[window:] - count[:-window] == window
-    return whole
-
-
-def _groups(cells: Array, size: int) -> list[Array]:
-    """Divide cells into groups of at most a size."""
-    if not len(cells):
-        return []
-    return np.array_split(cells, -(-len(cells) // size))
+_TILE = 2**17  # windows that a thread scales at a time, of arrays in memory
+_COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the same for all cells
 
 
 def predict_lazily(
@@ -192,7 +33,7 @@ def predict_lazily(
     *,
     token: str,
     outputs: tuple[str, ...] = ("mean",),
-    batch_size: int,
+    batch_size: int | None,
     device: str,
 ) -> dict[str, xr.DataArray]:
     """Predict all whole windows of the features.
@@ -211,8 +52,9 @@ def predict_lazily(
         Hash of the model's content.
     outputs : tuple of str, default: ("mean",)
         Outputs of the network that are wanted.
-    batch_size : int
-        Samples evaluated at a time; memory grows with it, not with the block.
+    batch_size : int or None
+        Samples evaluated at a time; memory grows with it, not with the block. None takes what
+        suits the device.
     device : str
         Where to evaluate.
 
@@ -220,7 +62,10 @@ def predict_lazily(
     -------
     dict of str to DataArray
         Each output (time, *space), float32, in canonical units, labelled by the time that it is
-        valid at: ``lead`` steps after its window's end. Lazy where the features are.
+        valid at: ``lead`` steps after its window's end; and ``extrapolation``, int8: 1 where an
+        input of the window, or a static one, lies outside the range seen in training, 0 elsewhere
+        and where there is no prediction. Lazy where the features are, in chunks of equal length;
+        arrays in memory are shared between threads (option ``threads``).
 
     Examples
     --------
@@ -240,132 +85,136 @@ def predict_lazily(
     >>> found["mean"].sizes["time"], str(found["mean"]["time"].values[0])[:10]
     (34, '2020-01-08')
     """
-    node, stats = _predictor(model, recipe, scaling, token, outputs, batch_size, device)
+    common, maps, rows = _maps(scaling, features)
+    still = copy.deepcopy(model).cpu().eval()  # as it is now, whatever happens to it
+    node = Predictor(still, recipe, common, rows, outputs, batch_size, device, token)
     moving = list(features.dynamic.values())
-    if recipe.data_integration and features.target is not None:
-        moving.append(features.target)
-    still = list(features.static.values())
-    per_cell = [stats.transpose(..., *features.space)] if stats is not None else []
+    if recipe.data_integration:
+        moving.append(features.observed)
     template = moving[0]
-    arrays = [*moving, *still, *per_cell]
-    lazy = any(a.chunks is not None for a in arrays)
-    run = _run_blocks if lazy else _run_whole
-    data = run(node, arrays, len(moving), template)
-    keep = slice(recipe.window - 1, template.sizes[features.time] - recipe.shift)
-    return {
-        name: _even(_label(data[i][keep], template, features, recipe), features.time)
-        for i, name in enumerate(outputs)
-    }
+    lazy = any(a.chunks is not None for a in (*moving, *maps))
+    if template.shape[0] <= node.halo:  # no whole window
+        data = np.empty((len(outputs) + 1, 0, *template.shape[1:]), np.float32)
+    else:
+        data = (_run_blocks if lazy else _run_whole)(node, moving, maps)
+    named = {name: _row(data, i, np.float32) for i, name in enumerate(outputs)}
+    named["extrapolation"] = _row(data, len(outputs), np.int8)
+    return {name: _label(values, template, features, recipe) for name, values in named.items()}
 
 
-def _even(array: xr.DataArray, time: str) -> xr.DataArray:
-    """Make chunks along time equal, as a Zarr store needs them, after the halo was cut off."""
-    if array.chunks is None:
-        return array
-    sizes = array.chunksizes[time]
-    return (
-        array
-        if len(set(sizes[:-1])) < 2 and sizes[-1] <= sizes[0]
-        else array.chunk({time: max(sizes)})
-    )
+def _maps(
+    scaling: xr.Dataset, features: Features
+) -> tuple[dict[str, FloatArray], list[xr.DataArray], tuple[tuple[str, int], ...]]:
+    """Divide the statistics into those of all cells, and those that travel with the static maps.
 
-
-def _predictor(
-    model: Model,
-    recipe: Recipe,
-    scaling: xr.Dataset,
-    token: str,
-    outputs: tuple[str, ...],
-    batch_size: int,
-    device: str,
-) -> tuple[Predictor, xr.DataArray | None]:
-    """Divide the statistics into those of all cells and those that travel with the blocks."""
-    own = {
-        "target_offset",
-        "target_scale",
-        "target_mean",
-        "dynamic_offset",
-        "dynamic_scale",
-    }
-    space = set(scaling["target_offset"].dims)
-    common, rows, parts = {}, [], []
-    for name, values in scaling_arrays(scaling.drop_vars("trained_cell", errors="ignore")).items():
-        if name not in own or not space:
+    Returns the first, then the maps, each (row, *space), and what their rows are.
+    """
+    common: dict[str, FloatArray] = {}
+    maps = [a.expand_dims("row") for a in features.static.values()]
+    rows = [(f"static {name}", 1) for name in features.static]
+    wanted = scaling.drop_vars("trained_cell", errors="ignore")
+    for name, values in scaling_arrays(wanted).items():
+        if name in _COMMON or not set(features.space) & set(scaling[name].dims):
             common[name] = values
             continue
-        array = scaling[name].rename({"dynamic": "row"} if name.startswith("dynamic") else {})
-        array = array if "row" in array.dims else array.expand_dims("row")
-        parts.append(array.drop_vars("row", errors="ignore"))
-        rows.append((name, array.sizes["row"]))
-    stats = xr.concat(parts, "row", coords="minimal", compat="override") if parts else None
-    node = Predictor(
-        model.to(device),
-        recipe,
-        common,
-        tuple(rows),
-        outputs,
-        batch_size,
-        device,
-        token,
-    )
-    return node, stats
+        array = scaling[name].rename({"dynamic": "row"} if "dynamic" in scaling[name].dims else {})
+        maps.append(array if "row" in array.dims else array.expand_dims("row"))
+        rows.append((name, maps[-1].sizes["row"]))
+    bare = [a.drop_vars(list(a.coords)).transpose("row", *features.space) for a in maps]
+    return common, bare, tuple(rows)
 
 
-def _run_whole(
-    node: Predictor, arrays: list[xr.DataArray], moving: int, template: xr.DataArray
-) -> FloatArray:
-    """Predict arrays that are in memory."""
-    own = np.arange(template.shape[0])
-    return node(own, own, *(a.values for a in arrays))
+def _run_whole(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray]) -> FloatArray:
+    """Predict arrays in memory, tile by tile on several threads."""
+    arrays = [a.values.reshape(a.shape[0], -1) for a in moving]
+    steps, cells = len(arrays[0]) - node.halo, arrays[0].shape[1]
+    rows = np.concatenate([a.values.reshape(len(a), -1) for a in maps]) if maps else None
+    out = np.empty((len(node.outputs) + 1, steps, cells), np.float32)
+    wide = max(1, min(cells, node.batch))
+    long = max(1, _TILE // wide, 4 * node.halo)
+
+    def run(first: int, begin: int) -> None:
+        at = slice(begin, min(begin + wide, cells))
+        last = min(first + long, steps)
+        own = None if rows is None else rows[:, at]
+        tile = node.scale(own, *(a[first : last + node.halo, at] for a in arrays))
+        out[:, first:last, at] = node(own, tile)
+
+    with ThreadPoolExecutor(thread_count()) as pool:
+        jobs = product(range(0, steps, long), range(0, cells, wide))
+        for done in [pool.submit(run, *job) for job in jobs]:
+            done.result()
+    return out.reshape(len(out), steps, *moving[0].shape[1:])
 
 
-def _run_blocks(
-    node: Predictor, arrays: list[xr.DataArray], moving: int, template: xr.DataArray
-) -> Any:
-    """Predict block by block, each with a halo in time, as one dask array."""
+def _run_blocks(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray]) -> Any:
+    """Predict block by block, each with the steps after it; the outputs of a block are stacked."""
     import dask.array as da
-    from dask.array.overlap import ensure_minimum_chunksize, overlap
+    from dask.base import tokenize
     from dask.delayed import delayed
 
-    chunks = _common_chunks(arrays)
+    template = moving[0]
     time, space = template.dims[0], template.dims[1:]
-    before, after = node.recipe.window - 1, node.recipe.shift
-    steps = chunks.get(time, (template.shape[0],))
-    if len(steps) > 1:
-        steps = ensure_minimum_chunksize(max(before, after), steps)
-    sizes = {time: steps} | {d: chunks.get(d, (template.sizes[d],)) for d in space}
-    depth = {0: (before, after)} if len(steps) > 1 else {}
-    letters = {d: i + 2 for i, d in enumerate(space)}
-    own = da.arange(template.shape[0], chunks=(steps,))
-    args: list[Any] = []
-    for i, array in enumerate([None, *_bare(arrays)]):
-        x = (
-            own
-            if array is None
-            else da.asarray(array.data).rechunk(
-                tuple(sizes.get(d, (array.sizes[d],)) for d in array.dims)
-            )
+    sizes = _common_chunks([*moving, *maps])
+    sizes = {d: sizes.get(d, (template.sizes[d],)) for d in template.dims}
+    arrays = [_dask(a, sizes) for a in moving]
+    letters = tuple(range(1, 1 + len(space)))
+    own = _stacked_maps(maps, sizes, space)
+    name = f"xsm-predict-{tokenize(node)}"
+    shared = delayed(node, name=f"{name}-model", traverse=False)
+    args = [shared, None, *([] if own is None else [own, letters])]
+    args += [part for array in arrays for part in (array, (0, *letters))]
+    steps = template.sizes[time] - node.halo
+    options = {"align_arrays": False, "dtype": np.float32}
+    meta = np.empty((0,) * template.ndim, np.float32)
+    if len(sizes[time]) == 1:
+        cut = {0: lambda _: steps}
+        return da.blockwise(
+            _whole_block, (0, *letters), *args, adjust_chunks=cut, meta=meta, **options
         )
-        if depth and i <= moving:
-            x = overlap(x, depth, boundary="none", allow_rechunk=False)
-        index = (
-            (1,) if array is None else tuple({time: 1, "row": -1, **letters}[d] for d in array.dims)
-        )
-        args += [x, index]
-    shared = delayed(node, name=f"xsm-predictor-{node.token}", traverse=False)
-    return da.blockwise(
-        _call,
-        (0, 1, *letters.values()),
-        own,
-        (1,),
-        *args,
+    scaled = da.blockwise(_scale_block, (0, *letters), *args, meta=meta, **options)
+    return with_halo(
+        _join_block,
+        scaled,
+        even_chunks(sizes[time], steps),
+        node.halo,
         node=shared,
-        new_axes={0: len(node.outputs)},
-        align_arrays=False,
-        concatenate=True,
-        dtype=np.float32,
-        meta=np.empty((0,) * (2 + len(space)), dtype=np.float32),
+        maps=own,
+        name=f"{name}-{tokenize(scaled.name)}",
     )
+
+
+def _stacked_maps(
+    maps: list[xr.DataArray], sizes: dict[Hashable, tuple[int, ...]], space: tuple[Hashable, ...]
+) -> Any:
+    """Return the maps as a dask array (*space) whose blocks are (row, *space)."""
+    import dask.array as da
+
+    if not maps:
+        return None
+    letters = tuple(range(len(space)))
+    chunks = tuple(sizes[d] for d in space)
+    parts = []
+    for lazy, group in groupby(maps, lambda a: a.chunks is not None):
+        if lazy:
+            parts += [_dask(a.isel(row=i), sizes) for a in group for i in range(a.sizes["row"])]
+        else:
+            parts.append(stacked_blocks(np.concatenate([a.values for a in group]), chunks))
+    if len(parts) == 1 and maps[0].chunks is None:
+        return parts[0]
+    args = [part for array in parts for part in (array, letters)]
+    options = {"align_arrays": False, "dtype": np.float64, "meta": np.empty((0,) * len(space))}
+    return da.blockwise(_stack, letters, *args, axes=len(space), **options)
+
+
+def _dask(array: xr.DataArray, sizes: dict[Hashable, Any]) -> Any:
+    """Return an array as a dask array of given chunks."""
+    import dask.array as da
+
+    chunks = tuple(sizes[d] for d in array.dims)
+    if array.chunks is None:
+        return da.from_array(array.values, chunks=chunks)
+    return array.data.rechunk(chunks)
 
 
 def _common_chunks(arrays: list[xr.DataArray]) -> dict[Hashable, tuple[int, ...]]:
@@ -377,14 +226,39 @@ def _common_chunks(arrays: list[xr.DataArray]) -> dict[Hashable, tuple[int, ...]
     return dict(found)
 
 
-def _call(own: Array, halo: Array, *arrays: FloatArray, node: Predictor) -> FloatArray:
-    """Run the shared node on a block."""
-    return node(own, halo, *arrays)
+def _whole_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
+    """Predict a block that holds all times."""
+    return node(blocks[0] if node.rows else None, _scale_block(node, *blocks))
 
 
-def _bare(arrays: list[xr.DataArray]) -> list[xr.DataArray]:
-    """Strip coordinates, so that only dimensions count."""
-    return [a.drop_vars(list(a.coords)) for a in arrays]
+def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
+    """Scale and join the inputs of a block, which come after the maps where there are any."""
+    return node.scale(*blocks) if node.rows else node.scale(None, *blocks)
+
+
+def _join_block(node: Predictor, maps: FloatArray | None, *pieces: FloatArray) -> FloatArray:
+    """Predict a block from the pieces of its steps and of those after it."""
+    return node(maps, pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
+
+
+def _stack(*maps: FloatArray, axes: int) -> FloatArray:
+    """Stack maps (*space), and stacks of maps (row, *space)."""
+    return np.concatenate([a if a.ndim > axes else a[None] for a in maps])
+
+
+def _row(data: Any, at: int, dtype: type[np.generic]) -> Any:
+    """Return one of the outputs, which are stacked in each block of a dask array."""
+    if isinstance(data, np.ndarray):
+        return data[at].astype(dtype)
+    import dask.array as da
+
+    axes, meta = tuple(range(data.ndim)), np.empty((0,) * data.ndim, dtype)
+    return da.blockwise(_pick, axes, data, axes, at=at, kind=dtype, dtype=dtype, meta=meta)
+
+
+def _pick(stack: FloatArray, at: int, kind: type[np.generic]) -> Array:
+    """Return one output of a block, apart from the others, so that these can be let go."""
+    return stack[at].astype(kind)
 
 
 def _label(data: Any, template: xr.DataArray, features: Features, recipe: Recipe) -> xr.DataArray:
@@ -397,4 +271,4 @@ def _label(data: Any, template: xr.DataArray, features: Features, recipe: Recipe
         ahead = index + recipe.lead * spacing
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     coords[features.time] = template[features.time].variable[keep].copy(data=ahead[keep])
-    return xr.DataArray(data, dims=template.dims, coords=coords)
+    return xr.DataArray(data, dims=template.dims, coords=coords).rename(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
@@ -11,6 +12,7 @@ from xsm.balance import previous_observation
 from xsm.exceptions import NotEnoughDataError
 from xsm.grid import as_list, time_dim, without_scalars
 from xsm.targets import observed_target, predicted_target
+from xsm.typing import Array, FloatArray
 
 __all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
 
@@ -53,7 +55,40 @@ def day_of_year_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
     array([0.3])
     """
     days = observed[dim].dt.dayofyear.rename("dayofyear")
-    return observed.groupby(days).mean(dim)
+    if observed.chunks is None:
+        return observed.groupby(days).mean(dim)
+    import dask.array as da
+
+    found, place = np.unique(days.values, return_inverse=True)
+    moving = observed.transpose(dim, ...)
+    data, space = moving.data, tuple(range(3, moving.ndim + 2))
+    sums = da.blockwise(  # one task a block: groupby would make one for each day and block
+        _sum_by_day,
+        (0, 1, 2, *space),
+        data,
+        (0, *space),
+        da.from_array(place, chunks=(data.chunks[0],)),
+        (0,),
+        days=len(found),
+        new_axes={1: 2, 2: len(found)},
+        adjust_chunks={0: 1},
+        dtype=np.float64,
+        meta=np.empty((0,) * (moving.ndim + 2)),
+    ).sum(axis=0)
+    mean = da.where(sums[1] > 0, sums[0] / da.maximum(sums[1], 1), np.nan)
+    coords = {k: v for k, v in observed.coords.items() if dim not in v.dims}
+    dims = ("dayofyear", *moving.dims[1:])
+    return xr.DataArray(mean, coords={**coords, "dayofyear": found}, dims=dims, name=observed.name)
+
+
+def _sum_by_day(values: FloatArray, place: Array, *, days: int) -> FloatArray:
+    """Return sum and number of a block's values for each day (1, 2, day, *space)."""
+    sums = np.zeros((1, 2, days, *values.shape[1:]))
+    for row, day in zip(values, place, strict=True):
+        here = np.isfinite(row)
+        sums[0, 0, day] += np.where(here, row, 0.0)
+        sums[0, 1, day] += here
+    return sums
 
 
 def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataArray:
@@ -129,10 +164,19 @@ def score(
     >>> days = {"time": pd.date_range("2020", periods=4)}
     >>> soil = xr.DataArray([0.2, 0.3, 0.3, 0.1], days, "time", attrs={"units": "m3 m-3"})
     >>> ds = soil.to_dataset(name="swvl1")
-    >>> table = score(ds, ds, dim="time", target="swvl1", lead=1)
+    >>> mean = xr.DataArray([0.2] * 366, {"dayofyear": range(1, 367)}, "dayofyear")
+    >>> table = score(ds, ds, dim="time", target="swvl1", lead=1, climatology=mean)
     >>> round(float(table["mae"].sel(source="persistence")), 3), int(table["count"][0])
     (0.1, 3)
     """
+    if baselines and climatology is None:
+        warnings.warn(
+            "No climatology was scored: the data hold less than a year before the first predicted "
+            "step, or the model keeps none since it would have taken more than a quarter of "
+            "memory_limit. Pass a model that keeps one, baselines=fitted.",
+            UserWarning,
+            stacklevel=3,
+        )
     time = time_dim(ds)
     observed = observed_target(ds, target, variables)
     sources = {"model": predicted_target(ds, predicted, target, variables)}

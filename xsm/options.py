@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypedDict, cast
 
 from xsm.exceptions import UnknownNameError, did_you_mean
 
-__all__ = ["Options", "get_options", "set_options"]
+__all__ = ["Options", "get_options", "set_options", "thread_count"]
 
 
 class Options(TypedDict):
     """All options and their values.
 
-    ``threads`` (int or None) is the number of threads of kernels on eager arrays, None for one a
-    core; ``progress`` (bool or None) shows bars always, never, or when a person watches.
+    ``threads`` (int or None) is the number of threads on eager arrays, None for one a core;
+    ``progress`` (bool or None) shows bars always, never, or when a person watches.
 
     Examples
     --------
@@ -58,6 +59,25 @@ def get_options() -> Options:
     return cast("Options", dict(_OPTIONS))
 
 
+def thread_count() -> int:
+    """Return how many threads work on eager arrays.
+
+    Returns
+    -------
+    int
+        The option ``threads``, else one for each core that this process may use.
+
+    Examples
+    --------
+    >>> with set_options(threads=3):
+    ...     thread_count()
+    3
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return _OPTIONS["threads"] or len(os.sched_getaffinity(0))
+    return _OPTIONS["threads"] or os.cpu_count() or 1
+
+
 def set_options(**options: Any) -> Restore:
     """Set options for the rest of the session, or inside a ``with`` block.
 
@@ -67,8 +87,9 @@ def set_options(**options: Any) -> Restore:
     Parameters
     ----------
     **options
-        ``threads`` : int or None, default: None. Threads of the kernels on eager numpy input;
-        None takes one for each core. Inside dask every block takes one thread, whatever is set.
+        ``threads`` : int or None, default: None. Threads of kernels and of ``predict`` on eager
+        numpy input; None takes one for each core. Inside dask every block takes one thread,
+        whatever is set.
 
         ``progress`` : bool or None, default: None. Show progress bars always or never; None shows
         them when a person watches. ``fit(progress=...)`` goes before it.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.features import Features
-from xsm.typing import Array, Scaling
+from xsm.grid import without_scalars
+from xsm.moments import MOMENTS, cell_moments, merge_moments, pool_moments
+from xsm.typing import Array, FloatArray, Scaling
 
 __all__ = ["align_scaling", "fit_scaling"]
 
@@ -28,7 +31,7 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
     Parameters
     ----------
     features : Features
-        Canonical arrays, in memory.
+        Canonical arrays, in memory or lazy; lazy ones are read once, chunk by chunk.
     training : slice
         Steps along time whose values count.
     scaling : {"cell", "global"}
@@ -39,7 +42,8 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
     xarray.Dataset
         ``dynamic_offset``, ``dynamic_scale`` (dynamic[, *space]), ``static_offset``,
         ``static_scale`` (static), ``target_offset``, ``target_scale``, ``target_mean`` ([*space],
-        the mean is scaled) and ``trained_cell`` (*space).
+        the mean is scaled), ``trained_cell`` (*space), and the range seen in training:
+        ``dynamic_min``, ``dynamic_max``, ``static_min``, ``static_max``, shaped as the offsets.
 
     Raises
     ------
@@ -59,10 +63,9 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
     """
     times = {features.time: training}
     target = features.observed.isel(times)
-    over = [features.time] if scaling == "cell" else None
-    moving = _stack({k: v.isel(times) for k, v in features.dynamic.items()}, "dynamic")
-    maps = _stack(features.static, "static")
-    observed = target.notnull().sum(features.time)
+    arrays = {k: v.isel(times) for k, v in features.dynamic.items()}
+    moving, own, still = _read(arrays, target, features.static, features.time)
+    observed = own.sel(moment="count", drop=True)
     if not bool((observed > 0).any()):
         span = f"{target.sizes[features.time]} training steps"
         msg = (
@@ -70,25 +73,76 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
             "period, another target=, or check the mask of the data."
         )
         raise NotEnoughDataError(msg)
-    offset, scale = _range(target, over)
-    trained = _trainable(observed, scale, scaling)
     land = observed > 0
-    dynamic = _range(moving, over) if scaling == "cell" else _moments(moving.where(land))
-    static = _moments(maps.where(land))
-    mean = ((target - offset) / scale).mean(over)
-    return xr.Dataset(
-        {
-            "dynamic_offset": dynamic[0],
-            "dynamic_scale": dynamic[1],
-            "static_offset": static[0],
-            "static_scale": static[1],
-            "target_offset": offset.where(trained) if scaling == "cell" else offset,
-            "target_scale": scale.where(trained) if scaling == "cell" else scale,
-            "target_mean": mean,
-            "trained_cell": trained,
-        },
-        attrs={"scaling": scaling},
-    )
+    every = _pool(moving, land) if scaling == "global" else moving
+    goal = _pool(own, land) if scaling == "global" else own
+    offset, scale = _range(goal)
+    trained = _trainable(observed, scale, scaling)
+    dynamic = _range(every) if scaling == "cell" else _spread(every)
+    still_moments = _pool(_of_maps(still), land)
+    static = _spread(still_moments)
+    mean = goal.sel(moment="mean", drop=True).where(goal.sel(moment="count", drop=True) > 0)
+    found = {
+        "dynamic_offset": dynamic[0],
+        "dynamic_scale": dynamic[1],
+        "static_offset": static[0],
+        "static_scale": static[1],
+        "target_offset": offset.where(trained) if scaling == "cell" else offset,
+        "target_scale": scale.where(trained) if scaling == "cell" else scale,
+        "target_mean": (mean - offset) / scale,
+        "trained_cell": trained,
+        **_limits(every, "dynamic"),
+        **_limits(still_moments, "static"),
+    }
+    return xr.Dataset(found, attrs={"scaling": scaling})
+
+
+def _read(
+    arrays: dict[str, xr.DataArray],
+    target: xr.DataArray,
+    static: dict[str, xr.DataArray],
+    time: str,
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return the moments of each cell of inputs and target, and the maps, read in one pass."""
+    parts = {f"dynamic {k}": _moments(v, time) for k, v in arrays.items()}
+    parts |= {f"static {k}": without_scalars(v) for k, v in static.items()}
+    parts["target"] = without_scalars(_moments(target, time))
+    read = xr.Dataset(parts).compute()
+    moving = _stack({k: read[f"dynamic {k}"] for k in arrays}, "dynamic")
+    return moving, read["target"], _stack({k: read[f"static {k}"] for k in static}, "static")
+
+
+def _moments(array: xr.DataArray, time: str) -> xr.DataArray:
+    """Return the moments of each cell over time (moment, *space), lazy where the array is."""
+    array = without_scalars(array.transpose(time, ...))
+    data = array.variable.data
+    moments: Any
+    if array.chunks is None:
+        moments = cell_moments(np.asarray(data))
+    else:
+        import dask.array as da
+
+        moments = da.reduction(
+            data,
+            chunk=lambda x, axis, keepdims: cell_moments(x),
+            combine=_merge,
+            aggregate=_merge,
+            axis=0,
+            keepdims=True,
+            output_size=len(MOMENTS),
+            dtype=np.float64,
+            meta=np.empty((0,) * data.ndim),
+        )
+        sizes = ((len(MOMENTS),), *data.chunks[1:])
+        moments = da.Array(moments.dask, moments.name, sizes, meta=moments._meta)  # keepdims says 1
+    coords = {k: v for k, v in array.coords.items() if time not in v.dims}
+    coords["moment"] = list(MOMENTS)
+    return xr.DataArray(moments, dims=("moment", *array.dims[1:]), coords=coords)
+
+
+def _merge(parts: FloatArray, axis: object, keepdims: object) -> FloatArray:
+    """Merge moments that dask has put one after the other."""
+    return merge_moments(parts.reshape(-1, len(MOMENTS), *parts.shape[1:]))
 
 
 def _stack(arrays: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
@@ -100,20 +154,46 @@ def _stack(arrays: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
     return xr.concat(parts, names, coords="minimal", compat="override")
 
 
-def _range(array: xr.DataArray, over: list[str] | None) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return minimum and range; the range of what is constant is infinite."""
-    low, high = (a.astype(np.float64) for a in (array.min(over), array.max(over)))
-    return low, (high - low).where(high != low, np.inf)
+def _of_maps(maps: xr.DataArray) -> xr.DataArray:
+    """Return the moments of maps (static, *space): each cell is one value."""
+    parts = cell_moments(maps.values[np.newaxis])
+    coords = {"moment": list(MOMENTS), "static": maps["static"]}
+    return xr.DataArray(parts, dims=("moment", *maps.dims), coords=coords)
 
 
-def _moments(array: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return mean and standard deviation over all but the first dimension."""
-    if array.ndim == 1:
-        mean, deviation = array, xr.zeros_like(array)
-    else:
-        mean, deviation = array.mean(array.dims[1:]), array.std(array.dims[1:])
-    tiny = 1e-12 * np.abs(mean)
-    return mean, deviation.where(deviation > tiny, np.inf)
+def _pool(moments: xr.DataArray, land: xr.DataArray) -> xr.DataArray:
+    """Merge the moments of all cells of the land, of each named array apart."""
+    space = land.dims
+    lead = [d for d in moments.dims if d not in {"moment", *space}]
+    if not set(space) <= set(moments.dims):
+        return moments
+    values = moments.transpose("moment", *lead, *space).values
+    rows = values.reshape(len(MOMENTS), -1, *land.shape)
+    pooled = [pool_moments(rows[:, i], land.values) for i in range(rows.shape[1])]
+    joined = np.stack(pooled, axis=1) if pooled else np.zeros((len(MOMENTS), 0))
+    coords = {d: moments[d] for d in ("moment", *lead)}
+    shape = (len(MOMENTS), *(moments.sizes[d] for d in lead))
+    return xr.DataArray(joined.reshape(shape), dims=("moment", *lead), coords=coords)
+
+
+def _range(moments: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return minimum and range; the range of what is constant is infinite, of nothing NaN."""
+    low, high = (moments.sel(moment=name, drop=True) for name in ("low", "high"))
+    some = low <= high
+    return low.where(some), (high - low).where(high != low, np.inf).where(some)
+
+
+def _spread(moments: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return mean and standard deviation; the deviation of what is constant is infinite."""
+    count, mean, squares = (moments.sel(moment=m, drop=True) for m in ("count", "mean", "squares"))
+    deviation = (squares / count.clip(min=1)) ** 0.5
+    return mean.where(count > 0), deviation.where(deviation > 1e-12 * abs(mean), np.inf)
+
+
+def _limits(moments: xr.DataArray, kind: str) -> dict[str, xr.DataArray]:
+    """Return the range that named inputs were seen in; NaN of nothing."""
+    low, high = (moments.sel(moment=name, drop=True) for name in ("low", "high"))
+    return {f"{kind}_min": low.where(low <= high), f"{kind}_max": high.where(low <= high)}
 
 
 def _trainable(observed: xr.DataArray, scale: xr.DataArray, scaling: Scaling) -> xr.DataArray:

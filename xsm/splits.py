@@ -24,6 +24,11 @@ class Split:
     training: slice
     validation: slice
 
+    @property
+    def validates(self) -> bool:
+        """Whether anything is held out."""
+        return self.validation.start < self.validation.stop
+
 
 def chronological(steps: int, *, valid: float, window: int, lead: int) -> Split:
     """Divide a series: the first part trains, the last validates.

@@ -2,146 +2,135 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xsm.batches import Windows
+from xsm.checkpoint import Checkpoint
 from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
+from xsm.history import History, Log, under
 from xsm.losses import Loss, check_losses, total_loss, unique_names
-from xsm.nn import Model, Schedule
-from xsm.typing import FloatArray
+from xsm.nn import Batch, Model, Output, Schedule
+from xsm.options import thread_count
+from xsm.steps import Parts, Step, Whole, count_parts
 
-__all__ = ["History", "choose_device", "seeded", "train"]
+__all__ = [
+    "Alone",
+    "Ranks",
+    "Samples",
+    "Slices",
+    "train",
+    "train_epoch",
+]
 
 _VALIDATION_BATCH = 4096
 
 
-@dataclass(frozen=True)
-class History:
-    """What happened in training.
+class Samples(Protocol):
+    """What trains: :class:`xsm.windows.Windows` or :class:`xsm.streaming.Stream`."""
 
-    Parameters
-    ----------
-    epoch : ndarray
-        Epochs at which the model was validated, from 1.
-    training, validation : dict of str to ndarray
-        Mean of each unweighted loss term, and ``total``, since the last entry.
-    best_epoch : int
-        Epoch whose weights were kept.
-    """
+    device: torch.device
 
-    epoch: FloatArray
-    training: dict[str, FloatArray]
-    validation: dict[str, FloatArray]
-    best_epoch: int
+    def example(self) -> Batch:
+        """Return a batch of one sample."""
+
+    def batches(self, epoch: int, schedule: Schedule, seed: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, which epoch and seed alone decide."""
+
+    def close(self) -> None:
+        """Release what is open."""
 
 
-def choose_device(device: str) -> torch.device:
-    """Return the device to compute on.
+class Slices(Protocol):
+    """What validates: :class:`xsm.windows.Windows` or :class:`xsm.streaming.Drawn`."""
 
-    Parameters
-    ----------
-    device : str
-        ``"auto"`` (CUDA, then MPS, then the CPU) or a name that torch knows.
+    def __len__(self) -> int:
+        """Return the number of samples."""
 
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    UnknownNameError
-        If torch knows no such device, or it is not there.
-
-    Examples
-    --------
-    >>> choose_device("cpu")
-    device(type='cpu')
-    """
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError) as error:
-        msg = f"device={device!r} cannot be used ({error}). Pass 'auto' or 'cpu'."
-        raise UnknownNameError(msg) from error
-    return found
+    def slices(self, size: int) -> Iterator[Batch]:
+        """Yield all samples, at most ``size`` in a batch."""
 
 
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed torch within a block, on one intra-op thread, and restore both.
+class Ranks(Protocol):
+    """Processes that train together; :class:`Alone` is one."""
 
-    One thread is the fastest setting for small recurrent nets.
+    rank: int
+    size: int
 
-    Parameters
-    ----------
-    seed : int
-        Seed of every random choice in the block.
+    def wrap(self, model: Model) -> Callable[[Batch], Output]:
+        """Return ``model.evaluate``, such that gradients are averaged over ranks."""
 
-    Yields
-    ------
-    None
-        Nothing; the block runs.
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sum of values over all ranks."""
+
+
+class Alone:
+    """One process that trains by itself.
 
     Examples
     --------
-    >>> with seeded(0):
-    ...     one = torch.rand(1)
-    >>> with seeded(0):
-    ...     bool(torch.rand(1) == one)
-    True
+    >>> Alone().sum(torch.ones(1))
+    tensor([1.])
     """
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+
+    rank, size = 0, 1
+
+    def wrap(self, model: Model) -> Callable[[Batch], Output]:
+        """Return ``model.evaluate`` itself."""
+        return model.evaluate
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the values themselves."""
+        return values
 
 
-def train(
+def train(  # noqa: PLR0913
     model: Model,
-    training: Windows,
-    validation: Windows | None,
+    training: Samples,
+    validation: Slices | None,
     *,
     losses: Sequence[Loss],
     schedule: Schedule,
+    seed: int = 0,
     monitor: str = "total",
     precision: str = "float32",
     progress: bool | None = None,
+    checkpoint: Checkpoint | None = None,
+    ranks: Ranks | None = None,
 ) -> History:
     """Train a network in place and leave it with its best weights.
+
+    What happens in an epoch depends on the weights, the seed and the number of the epoch alone, so
+    that a run that goes on from a checkpoint ends with the weights of one that never stopped (on
+    the CPU, in float32, on one thread).
 
     Parameters
     ----------
     model : Model
-        The network, on the device of the windows.
-    training, validation : Windows
-        Samples; without validation the last weights are kept.
+        The network, on the device of the samples.
+    training : Samples
+        What trains; it is closed at the end.
+    validation : Slices or None
+        What validates; without it the last weights are kept.
     losses : sequence of Loss
         Terms of the loss.
     schedule : Schedule
         Epochs, batches, patience.
+    seed : int, default: 0
+        Seed of what is drawn and dropped.
     monitor : str, default: "total"
         Entry of the validation history that decides: ``total`` or the name of a term.
     precision : {"float32", "bfloat16"}, default: "float32"
         Arithmetic of the network's matrix products.
     progress : bool, optional
         Show a bar; by default when a person watches.
+    checkpoint : Checkpoint, optional
+        Where to go on from, and where to note the state after an epoch.
+    ranks : Ranks, optional
+        Processes that train together.
 
     Returns
     -------
@@ -151,7 +140,7 @@ def train(
     Raises
     ------
     TrainingError
-        If a term cannot be computed, or a loss is not finite.
+        If a term cannot be computed, a loss is not finite, or the checkpoint is of another run.
     UnknownNameError
         If ``monitor`` is no term.
 
@@ -161,6 +150,7 @@ def train(
     >>> from xsm.losses import RMSE
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
+    >>> from xsm.windows import Windows
     >>> series = np.sin(np.arange(60.0)).reshape(60, 1)
     >>> cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
     >>> windows = Windows(
@@ -178,32 +168,63 @@ def train(
     >>> history.epoch.tolist()
     [1, 2]
     """
-    _check(model, training, losses, monitor)
-    optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
-    log = _Log(unique_names(losses), monitor)
-    hide = None if progress is None else not progress
-    with tqdm(total=schedule.epochs, unit="epoch", disable=hide, leave=False) as bar:
-        for epoch in range(1, schedule.epochs + 1):
-            log.add(_epoch(model, training, losses, schedule, optimiser, precision))
-            bar.update()
-            if epoch % schedule.validate_every and epoch != schedule.epochs:
-                continue
-            log.close(
-                epoch,
-                model,
-                _validate(model, validation, losses) if validation else None,
-            )
-            bar.set_postfix_str(f"{monitor} {log.latest:.4g}")
-            if log.waited >= schedule.patience:
-                break
+    ranks = ranks or Alone()
+    step: Step | None = None
+    try:
+        _check(model, training, losses, monitor)
+        optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+        log = Log(unique_names(losses), monitor)
+        done = _restore(checkpoint, model, optimiser, log)
+        _check_together(done, ranks)
+        step = _step(model, training, ranks, losses, precision, schedule)
+        hide = None if progress is None else not progress
+        hide = True if ranks.rank else hide
+        with tqdm(
+            total=schedule.epochs, initial=done, unit="epoch", disable=hide, leave=False
+        ) as bar:
+            for epoch in range(done + 1, schedule.epochs + 1):
+                if log.waited >= schedule.patience:
+                    break
+                model.train()
+                step.begin(seed, epoch)
+                parts = train_epoch(step, training.batches(epoch, schedule, seed), optimiser)
+                log.add(_finite(ranks.sum(parts), losses, schedule))
+                bar.update()
+                if epoch % schedule.validate_every == 0 or epoch == schedule.epochs:
+                    found = _validate(model, validation, losses, ranks) if validation else None
+                    log.close(epoch, model, found)
+                    bar.set_postfix_str(f"{monitor} {log.latest:.4g}")
+                if checkpoint is not None and not ranks.rank:
+                    last = epoch == schedule.epochs or log.waited >= schedule.patience
+                    checkpoint.save(_state(epoch, model, optimiser, log), now=last)
+    finally:
+        training.close()
+        if step is not None:
+            step.close()
     return log.finish(model)
 
 
-def _check(model: Model, training: Windows, losses: Sequence[Loss], monitor: str) -> None:
+def _step(
+    model: Model,
+    training: Samples,
+    ranks: Ranks,
+    losses: Sequence[Loss],
+    precision: str,
+    schedule: Schedule,
+) -> Step:
+    """Return the step: in parts where one process on CPUs has threads for them."""
+    alone = ranks.size == 1 and training.device.type == "cpu"
+    count = count_parts(model, schedule.batch_size, thread_count()) if alone else 1
+    if count > 1:
+        return Parts(model, losses, precision, count)
+    return Whole(ranks.wrap(model), losses, precision)
+
+
+def _check(model: Model, training: Samples, losses: Sequence[Loss], monitor: str) -> None:
     """Refuse terms that cannot be computed and a monitor that is none of them."""
     model.eval()
     with torch.no_grad():
-        batch = training.batch(torch.zeros(1, dtype=torch.long, device=training.device))
+        batch = training.example()
         check_losses(losses, batch, model.evaluate(batch))
     names = ["total", *unique_names(losses)]
     if monitor not in names:
@@ -211,29 +232,63 @@ def _check(model: Model, training: Windows, losses: Sequence[Loss], monitor: str
         raise UnknownNameError(msg)
 
 
-def _epoch(
-    model: Model,
-    training: Windows,
-    losses: Sequence[Loss],
-    schedule: Schedule,
-    optimiser: torch.optim.Optimizer,
-    precision: str,
-) -> Tensor:
-    """Train one epoch and return the mean of the total and of each term."""
-    model.train()
-    parts = torch.zeros(1 + len(losses), device=training.device)
-    kind = torch.device(training.device).type
-    drawn = training.draw(schedule.iterations, schedule.batch_size, sampling=schedule.sampling)
-    for index in drawn:
-        batch = training.batch(index)
-        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-            output = model.evaluate(batch)
-        total, terms = total_loss(losses, output, batch)
+def _check_together(done: int, ranks: Ranks) -> None:
+    """Refuse ranks that go on from different epochs."""
+    total = int(ranks.sum(torch.tensor(float(done), dtype=torch.float64)))
+    if total != done * ranks.size:
+        msg = (
+            f"Rank {ranks.rank} of {ranks.size} found {done} epochs in the checkpoint, others "
+            "another number: not all workers see the same file. Name a shared folder, or a URL."
+        )
+        raise TrainingError(msg)
+
+
+def train_epoch(step: Step, batches: Iterable[Batch], optimiser: torch.optim.Optimizer) -> Tensor:
+    """Train on one batch after another.
+
+    Parameters
+    ----------
+    step : Step
+        From a batch to gradients.
+    batches : iterable of dict of str to Tensor
+        The batches of an epoch.
+    optimiser : torch.optim.Optimizer
+        What moves the weights.
+
+    Returns
+    -------
+    Tensor
+        (term + 2,) float64: the sums of the total and of each unweighted term over the batches,
+        and their number.
+
+    Examples
+    --------
+    >>> from xsm.losses import RMSE
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.nn import Sizes
+    >>> model = LSTM(Sizes(dynamic=1, static=0, window=2), hidden_size=4)
+    >>> batch = {"dynamic": torch.ones(8, 2, 1), "static": torch.ones(8, 0)}
+    >>> batch |= {"target": torch.ones(8, 1), "mask": torch.ones(8, 1, dtype=torch.bool)}
+    >>> step, adam = (
+    ...     Whole(model.evaluate, [RMSE()], "float32"),
+    ...     torch.optim.Adam(model.parameters()),
+    ... )
+    >>> sums = train_epoch(step, [batch], adam)
+    >>> sums.shape, float(sums[-1])
+    (torch.Size([3]), 1.0)
+    """
+    rows: list[Tensor] = []
+    for batch in batches:
         optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        rows.append(step(batch))
         optimiser.step()
-        parts += torch.stack([total.detach(), *terms.values()])
-    mean = parts / schedule.iterations
+    parts = torch.stack(rows).cpu().double().sum(0)  # one wait for the device an epoch
+    return torch.cat([parts, parts.new_tensor([len(rows)])])
+
+
+def _finite(sums: Tensor, losses: Sequence[Loss], schedule: Schedule) -> Tensor:
+    """Return the means of an epoch, or stop where one is not finite."""
+    mean = sums[:-1] / sums[-1]
     if not torch.isfinite(mean).all():
         found = dict(zip(["total", *unique_names(losses)], mean.tolist(), strict=True))
         msg = (
@@ -244,60 +299,57 @@ def _epoch(
     return mean
 
 
-def _validate(model: Model, windows: Windows, losses: Sequence[Loss]) -> Tensor:
-    """Return the total and each term over all samples, as one batch each time would give it."""
+def _validate(model: Model, samples: Slices, losses: Sequence[Loss], ranks: Ranks) -> Tensor:
+    """Return the total and each term over all samples of a rank together, averaged over ranks.
+
+    All outputs are compared at once, since a root of a mean depends on how samples are cut.
+    """
     model.eval()
-    sums = torch.zeros(1 + len(losses), dtype=torch.float64)
+    outputs: list[Output] = []
+    batches: list[Batch] = []
+    needs = {key for loss in losses for key in loss.needs}
     with torch.no_grad():
-        for index in torch.arange(len(windows), device=windows.device).split(_VALIDATION_BATCH):
-            batch = windows.batch(index)
-            total, terms = total_loss(losses, model.evaluate(batch), batch)
-            sums += len(index) * torch.stack([total, *terms.values()]).double().cpu()
-    return sums / len(windows)
+        for batch in samples.slices(_VALIDATION_BATCH):
+            outputs.append(model.evaluate(batch))
+            batches.append({key: batch[key] for key in needs})
+        total, terms = total_loss(losses, _joined(outputs), _joined(batches))
+        row = torch.stack([total, *terms.values(), torch.ones_like(total)])
+    sums = ranks.sum(len(samples) * row.cpu().double())
+    return sums[:-1] / sums[-1]
 
 
-class _Log:
-    """Collects loss terms, keeps the best weights, and counts validations without improvement."""
+def _joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Join batches along the first dimension."""
+    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
-    def __init__(self, names: list[str], monitor: str) -> None:
-        self.names = ["total", *names]
-        self.column = self.names.index(monitor)
-        self.epochs: list[int] = []
-        self.rows: list[tuple[Tensor, Tensor]] = []
-        self.open: list[Tensor] = []
-        self.best, self.best_epoch, self.waited = math.inf, 0, 0
-        self.weights: dict[str, Tensor] = {}
-        self.latest = math.nan
 
-    def add(self, parts: Tensor) -> None:
-        """Take the terms of one epoch."""
-        self.open.append(parts.double().cpu())
+def _state(
+    epoch: int, model: Model, optimiser: torch.optim.Optimizer, log: Log
+) -> dict[str, Tensor]:
+    """Return all that the next epochs depend on."""
+    state = {"epoch": torch.tensor(epoch), **log.state()}
+    state |= {f"model.{k}": v for k, v in model.state_dict().items()}
+    for number, values in optimiser.state_dict()["state"].items():
+        state |= {f"adam.{number}.{k}": v for k, v in values.items()}
+    return state
 
-    def close(self, epoch: int, model: Model, validation: Tensor | None) -> None:
-        """End the epochs since the last validation and keep the weights if they are the best."""
-        missing = torch.full((len(self.names),), math.nan, dtype=torch.float64)
-        self.epochs.append(epoch)
-        self.rows.append(
-            (
-                torch.stack(self.open).mean(0),
-                missing if validation is None else validation,
-            )
-        )
-        self.open = []
-        self.latest = float(self.rows[-1][0 if validation is None else 1][self.column])
-        if validation is None or self.latest < self.best:
-            self.best, self.best_epoch, self.waited = self.latest, epoch, 0
-            self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        else:
-            self.waited += 1
-        if not math.isfinite(self.latest):
-            msg = f"The validation loss is not finite at epoch {epoch}; look for NaN in the target."
-            raise TrainingError(msg)
 
-    def finish(self, model: Model) -> History:
-        """Put the best weights back and return the history."""
-        model.load_state_dict(self.weights)
-        model.eval()
-        parts = [torch.stack(part).numpy() for part in zip(*self.rows, strict=True)]
-        tables = [{n: p[:, i] for i, n in enumerate(self.names)} for p in parts]
-        return History(np.asarray(self.epochs), tables[0], tables[1], self.best_epoch)
+def _restore(
+    checkpoint: Checkpoint | None,
+    model: Model,
+    optimiser: torch.optim.Optimizer,
+    log: Log,
+) -> int:
+    """Take over the state of a checkpoint, and return the epochs that it has seen."""
+    state = checkpoint.load() if checkpoint is not None else None
+    if state is None:
+        return 0
+    model.load_state_dict(under("model.", state))
+    adam: dict[int, dict[str, Tensor]] = {}
+    for name, value in under("adam.", state).items():
+        number, _, key = name.partition(".")
+        adam.setdefault(int(number), {})[key] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": adam, "param_groups": groups})
+    log.restore(state)
+    return int(state["epoch"])

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from xsm.nn.base import Batch, Model, Output, Sizes
+from xsm.nn.dropout import Dropout
 
 __all__ = ["PointLSTM"]
 
@@ -28,7 +29,7 @@ class PointLSTM(Model):
     def __init__(self, sizes: Sizes, *, hidden_size: int = 128, dropout: float = 0.15) -> None:
         super().__init__(sizes)
         self.lstm = nn.LSTM(sizes.dynamic + sizes.static, hidden_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Linear(hidden_size, sizes.target)
 
     def forward(self, batch: Batch) -> Output:
@@ -36,4 +37,7 @@ class PointLSTM(Model):
         dynamic = batch["dynamic"].transpose(0, 1)  # (window, batch, dynamic)
         static = batch["static"].expand(dynamic.shape[0], -1, -1)  # (window, batch, static)
         hidden, _ = self.lstm(torch.cat([dynamic, static], dim=-1))  # (window, batch, hidden)
-        return {"mean": self.head(self.dropout(hidden[-1]))}  # (batch, target)
+        last = self.dropout(hidden[-1])
+        # bfloat16 holds 8 bits: enough for the products inside, not for the answer.
+        with torch.autocast(last.device.type, enabled=False):
+            return {"mean": self.head(last.float())}  # (batch, target)

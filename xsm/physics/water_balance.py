@@ -5,7 +5,6 @@ Geng, Q., Yan, S., Li, Q. and Zhang, C. (2024). Front. For. Glob. Change 7:13530
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xsm.exceptions import GridError, UnknownNameError, did_you_mean
-from xsm.options import get_options
+from xsm.options import thread_count
 from xsm.physics.scan import STATES, scan, scratch
 from xsm.typing import FloatArray, Trend
 
@@ -293,12 +292,5 @@ def _threads(wanted: int | None, values: int) -> int:
     """Return the number of threads: as wanted, else by the option or the cores, and the size."""
     if wanted is not None:
         return wanted
-    most = get_options()["threads"] or _cores()
+    most = thread_count()
     return max(min(most, values // _WORTH_A_THREAD), 1)
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

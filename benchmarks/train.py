@@ -1,0 +1,385 @@
+"""Speed of training: xsm in memory and streamed, bare torch loops, neuralhydrology.
+
+All train one LSTM (window 7, hidden 128, dropout 0.15) on the same features. The candidates of a
+batch size run one after another in each round; medians over the rounds, in samples per second.
+"plain" is a torch loop with windows gathered by index and torch's default Adam, "fused" the same
+with fused Adam, each at the better of 1 and 2 threads. neuralhydrology runs in its own virtual
+environment, on the same cells, once before and once after the rounds.
+
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/train.py --neuralhydrology VENV/bin/python --write
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import nn
+
+import xsm
+from xsm.batches import make_samples
+from xsm.devices import choose_precision
+from xsm.features import Features, Recipe, collect, make_recipe
+from xsm.models.lstm import LSTM
+from xsm.naming import find_variables
+from xsm.nn import Schedule, Sizes
+from xsm.options import thread_count
+from xsm.scaling import fit_scaling
+from xsm.splits import Split, chronological
+from xsm.steps import Parts, Whole, count_parts
+from xsm.streaming import Stream
+from xsm.training import train_epoch
+from xsm.windows import Windows
+
+WINDOW, HIDDEN, LEAD = 7, 128, 1
+TABLE = Path(__file__).parents[1] / "docs" / "benchmarks" / "train.md"
+Candidate = Callable[[int], None]
+
+
+def main() -> None:
+    """Run all candidates, print and write a table and JSON."""
+    args = parse()
+    ds = xsm.open_tutorial("land")
+    report: dict[str, Any] = {"machine": machine(), "rates": {}, "ratios": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        store, limit = write_store(ds, Path(folder), args.copies)
+        report["store"] = store_sizes(store, limit)
+        for size in args.batch_sizes:
+            rates = measure(ds, store, limit, size, args)
+            if args.neuralhydrology:
+                rates["neuralhydrology"] = neuralhydrology(ds, size, Path(folder), args)
+            report["rates"][size] = rates
+            report["ratios"][size] = ratios(rates)
+    text = table(report)
+    print(text)
+    print(json.dumps(report, indent=1))
+    if args.write:
+        TABLE.write_text(text)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 64])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--samples", type=int, default=40_000, help="of a candidate in a round")
+    parser.add_argument("--copies", type=int, default=32, help="of the tutorial world in the store")
+    parser.add_argument("--neuralhydrology", help="python of an environment that has it")
+    parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
+    return parser.parse_args()
+
+
+def machine() -> dict[str, Any]:
+    """Describe what is measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": choose_precision("auto", torch.device("cpu")) == "bfloat16",
+        "torch": torch.__version__,
+        "xsm": xsm.__version__,
+    }
+
+
+def write_store(ds: xr.Dataset, folder: Path, copies: int) -> tuple[xr.Dataset, int]:
+    """Write copies of the world side by side, and return them lazily with a limit of memory."""
+    shift = float(ds.longitude[-1] - ds.longitude[0]) + 0.25
+    many = [ds.assign_coords(longitude=ds.longitude + k * shift) for k in range(copies)]
+    wide = xr.concat(many, "longitude", data_vars="minimal")
+    static = [name for name in wide.data_vars if "time" not in wide[name].dims]
+    wide = wide.drop_vars(static).merge(
+        xr.concat([m[static] for m in many], "longitude", data_vars="all")
+    )
+    wide.chunk(time=-1, latitude=12, longitude=16).to_zarr(folder / "land.zarr", consolidated=False)
+    store = xr.open_zarr(folder / "land.zarr", consolidated=False)
+    features, _, _ = prepare(store)
+    needed = sum(a.nbytes for a in [*features.dynamic.values(), features.observed])
+    return store, needed // 4
+
+
+def store_sizes(store: xr.Dataset, limit: int) -> dict[str, float]:
+    """Say how the training data compare with the limit."""
+    features, _, _ = prepare(store)
+    needed = sum(a.nbytes for a in [*features.dynamic.values(), features.observed])
+    return {"MB": needed / 1e6, "memory_limit_MB": limit / 1e6, "ratio": needed / limit}
+
+
+def prepare(ds: xr.Dataset) -> tuple[Features, Recipe, Split]:
+    """Return features, recipe and split of the plain LSTM."""
+    names = {"target": None, "dynamic": None, "static": None}
+    times = {"window": WINDOW, "lead": LEAD}
+    recipe = make_recipe(ds, find_variables(ds), scaling="cell", **times, **names)
+    features = collect(ds, recipe)
+    return features, recipe, chronological(features.steps, valid=0.0, **times)
+
+
+def measure(
+    ds: xr.Dataset, store: xr.Dataset, limit: int, size: int, args: argparse.Namespace
+) -> dict[str, float]:
+    """Return the median samples per second of each candidate."""
+    resident = windows(ds, 2**40)
+    streams = [windows(store, limit) for _ in range(2)]
+    candidates: dict[str, tuple[int, Candidate]] = {}
+    for threads in (1, 2):
+        candidates[f"plain {threads}"] = threads, torch_loop(resident, size, fused=False)
+        candidates[f"fused {threads}"] = threads, torch_loop(resident, size, fused=True)
+        candidates[f"plain bfloat16 {threads}"] = (
+            threads,
+            torch_loop(resident, size, fused=False, bfloat16=True),
+        )
+    candidates["xsm float32"] = 1, xsm_loop(resident, size, "float32")
+    candidates["xsm bfloat16"] = 1, xsm_loop(resident, size, "bfloat16")
+    candidates["xsm streamed float32"] = 1, xsm_loop(streams[0], size, "float32")
+    candidates["xsm streamed bfloat16"] = 1, xsm_loop(streams[1], size, "bfloat16")
+    rates = time_in_turns(candidates, max(1, args.samples // size), size, args.rounds)
+    for stream in streams:
+        stream.close()
+    for name in ("plain", "fused", "plain bfloat16"):
+        rates[name] = max(rates.pop(f"{name} {threads}") for threads in (1, 2))
+    return rates
+
+
+def windows(ds: xr.Dataset, limit: int) -> Windows | Stream:
+    """Return the samples of a data set within a limit of memory."""
+    features, recipe, split = prepare(ds)
+    scaling = fit_scaling(features, split.training, scaling="cell")
+    return make_samples(features, scaling, recipe, split, limit=limit)[0]
+
+
+def time_in_turns(
+    candidates: dict[str, tuple[int, Candidate]], iterations: int, size: int, rounds: int
+) -> dict[str, float]:
+    """Run the candidates in turns and return the median rates."""
+    found: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(rounds + 1):  # the first round warms up
+        for name, (threads, run) in candidates.items():
+            torch.set_num_threads(threads)
+            started = time.perf_counter()
+            run(iterations if number else max(2, iterations // 5))
+            if number:
+                found[name].append(iterations * size / (time.perf_counter() - started))
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+class Bare(nn.Module):
+    """What one writes in torch: an LSTM over the window and the repeated statics, and a head."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(features, HIDDEN, batch_first=True)
+        self.dropout, self.head = nn.Dropout(0.15), nn.Linear(HIDDEN, 1)
+
+    def forward(self, dynamic: torch.Tensor, static: torch.Tensor) -> torch.Tensor:
+        """Predict from (batch, window, dynamic) and (batch, static)."""
+        repeated = static.unsqueeze(1).expand(-1, dynamic.shape[1], -1)
+        hidden, _ = self.lstm(torch.cat([dynamic, repeated], dim=-1))
+        return self.head(self.dropout(hidden[:, -1]))
+
+
+def torch_loop(held: Windows, size: int, *, fused: bool, bfloat16: bool = False) -> Candidate:
+    """Return a plain loop: random windows gathered by index, RMSE, Adam."""
+    model = Bare(held.inputs.shape[1] + held.static.shape[1])
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, **({"fused": True} if fused else {}))
+    back = torch.arange(-WINDOW + 1, 1) * held.count
+
+    def run(iterations: int) -> None:
+        model.train()
+        for _ in range(iterations):
+            at = held.samples[torch.randint(len(held.samples), (size,))]
+            rows = (at - LEAD * held.count).unsqueeze(1) + back
+            dynamic = held.inputs[rows]
+            static, target = held.static[at % held.count], held.series["target"][at].unsqueeze(1)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                predicted = model(dynamic, static)
+            loss = torch.sqrt(nn.functional.mse_loss(predicted.float(), target))
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+
+    return run
+
+
+def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
+    """Return xsm's own loop over its own samples."""
+    example = held.example()
+    model = LSTM(Sizes(example["dynamic"].shape[-1], example["static"].shape[-1], WINDOW))
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    count = count_parts(model, size, thread_count())
+    whole = Whole(model.evaluate, LSTM.losses, precision)
+    step = Parts(model, LSTM.losses, precision, count) if count > 1 else whole
+    epoch = 0
+
+    def run(iterations: int) -> None:
+        nonlocal epoch
+        epoch += 1
+        model.train()
+        step.begin(0, epoch)
+        schedule = Schedule(iterations=iterations, batch_size=size)
+        train_epoch(step, held.batches(epoch, schedule, 0), adam)
+
+    return run
+
+
+DRIVER = """
+import json, sys, time
+from pathlib import Path
+import torch
+from neuralhydrology.training.basetrainer import BaseTrainer
+from neuralhydrology.utils.config import Config
+torch.set_num_threads(int(sys.argv[2]))
+trainer = BaseTrainer(Config(Path(sys.argv[1])))
+trainer.initialize_training()
+trainer._train_epoch(1)
+started = time.perf_counter()
+trainer._train_epoch(2)
+print(json.dumps(time.perf_counter() - started))
+"""
+
+
+def neuralhydrology(ds: xr.Dataset, size: int, folder: Path, args: argparse.Namespace) -> float:
+    """Return neuralhydrology's samples per second, at the better of 1 and 2 threads."""
+    place = folder / "neuralhydrology"
+    names = write_basins(ds, place) if not place.exists() else sorted_basins(place)
+    updates = 100
+    rates = []
+    for threads in (1, 2):
+        config = nh_config(ds, place, size, updates, names, threads)
+        command = [args.neuralhydrology, "-c", DRIVER, str(config), str(threads)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place)
+        if done.returncode:
+            raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
+        rates.append(updates * size / json.loads(done.stdout.splitlines()[-1]))
+    return max(rates)
+
+
+def write_basins(ds: xr.Dataset, place: Path) -> list[str]:
+    """Write each land cell as a basin of neuralhydrology's generic data set."""
+    (place / "time_series").mkdir(parents=True)
+    (place / "attributes").mkdir()
+    features, recipe, _ = prepare(ds)
+    table = xr.Dataset({**features.dynamic, "target": features.observed, **features.static})
+    cells = table.stack(cell=features.space)
+    cells = cells.isel(cell=np.flatnonzero(cells["target"].notnull().all("time").values))
+    rows = []
+    for k in range(cells.sizes["cell"]):
+        own = cells.isel(cell=k, drop=True).drop_vars(features.space, errors="ignore")
+        series = own[[*recipe.dynamic, "target"]].rename(time="date")
+        series.drop_attrs().to_netcdf(place / "time_series" / f"c{k}.nc")
+        rows.append([f"c{k}", *(float(own[name]) for name in recipe.static)])
+    lines = [",".join(map(str, row)) for row in [["id", *recipe.static], *rows]]
+    (place / "attributes" / "attributes.csv").write_text("\n".join(lines) + "\n")
+    (place / "basins.txt").write_text("\n".join(row[0] for row in rows) + "\n")
+    return [row[0] for row in rows]
+
+
+def sorted_basins(place: Path) -> list[str]:
+    """Return the names of the basins that were written."""
+    return (place / "basins.txt").read_text().split()
+
+
+def nh_config(
+    ds: xr.Dataset, place: Path, size: int, updates: int, names: list[str], threads: int
+) -> Path:
+    """Write a configuration that trains the same network on the same samples."""
+    _, recipe, _ = prepare(ds)
+    days = ds.indexes["time"]
+    span = f"{days[WINDOW]:%d/%m/%Y}", f"{days[-1]:%d/%m/%Y}"
+    settings = {
+        "experiment_name": f"b{size}t{threads}",
+        "run_dir": str(place / "runs"),
+        "data_dir": str(place),
+        "dataset": "generic",
+        **{f"{part}_basin_file": str(place / "basins.txt") for part in NH_PARTS},
+        **{f"{part}_start_date": span[0] for part in NH_PARTS},
+        **{f"{part}_end_date": span[1] for part in NH_PARTS},
+        "device": "cpu",
+        "model": "cudalstm",
+        "head": "regression",
+        "hidden_size": HIDDEN,
+        "output_dropout": 0.15,
+        "optimizer": "Adam",
+        "loss": "RMSE",
+        "learning_rate": 1e-3,
+        "batch_size": size,
+        "epochs": 2,
+        "max_updates_per_epoch": updates,
+        "seq_length": WINDOW,
+        "predict_last_n": 1,
+        "num_workers": 0,
+        "log_tensorboard": False,
+        "verbose": 0,
+        "dynamic_inputs": list(recipe.dynamic),
+        "static_attributes": list(recipe.static),
+        "target_variables": ["target"],
+        "validate_every": 10,
+        "save_weights_every": 10,
+        "basins": len(names),
+    }
+    settings.pop("basins")
+    path = place / f"config{size}.yml"
+    path.write_text(json.dumps(settings, indent=1))  # JSON is YAML
+    return path
+
+
+NH_PARTS = ("train", "validation", "test")
+
+
+def ratios(rates: dict[str, float]) -> dict[str, float]:
+    """Return what the targets are about."""
+    found = {
+        "float32 / fused float32 loop": rates["xsm float32"] / rates["fused"],
+        "bfloat16 / plain float32 loop": rates["xsm bfloat16"] / rates["plain"],
+        "bfloat16 / plain bfloat16 loop": rates["xsm bfloat16"] / rates["plain bfloat16"],
+        "streamed / in memory, float32": rates["xsm streamed float32"] / rates["xsm float32"],
+        "streamed / in memory, bfloat16": rates["xsm streamed bfloat16"] / rates["xsm bfloat16"],
+    }
+    if "neuralhydrology" in rates:
+        best = max(rates["xsm float32"], rates["xsm bfloat16"])
+        found["float32 / neuralhydrology"] = rates["xsm float32"] / rates["neuralhydrology"]
+        found["best / neuralhydrology"] = best / rates["neuralhydrology"]
+    return found
+
+
+def table(report: dict[str, Any]) -> str:
+    """Return markdown."""
+    said = ", ".join(f"{k} {v}" for k, v in report["machine"].items())
+    store = report["store"]
+    lines = [
+        "# Training",
+        "",
+        f"Samples per second of an LSTM (window {WINDOW}, hidden {HIDDEN}), medians of rounds in "
+        f"turns, and their ratios. {said}. The streamed store holds {store['MB']:.0f} MB for a "
+        f"memory_limit of {store['memory_limit_MB']:.0f} MB.",
+        "",
+        "    OMP_WAIT_POLICY=PASSIVE python benchmarks/train.py --neuralhydrology VENV/bin/python",
+        "",
+    ]
+    for what in ("rates", "ratios"):
+        sizes = list(report[what])
+        names = list(dict.fromkeys(name for size in sizes for name in report[what][size]))
+        lines += [f"| {what} | " + " | ".join(f"batch {s}" for s in sizes) + " |"]
+        lines += ["|---|" + "---:|" * len(sizes)]
+        form = "{:,.0f}" if what == "rates" else "{:.2f}"
+        for name in names:
+            cells = [form.format(report[what][s][name]) for s in sizes]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Writing an artefact: all of it, or nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xsm.artefact.local import Content
+from xsm.artefact.nodes import METADATA, Declared, array_node, group_node, node_name
+from xsm.artefact.places import Place, place_of, refusing
+from xsm.artefact.root import MARK, SCHEMA, begin_digest, read_root
+from xsm.artefact.tables import Group
+from xsm.artefact.values import readable
+from xsm.exceptions import ArtefactError
+
+__all__ = ["write_artefact"]
+
+
+def write_artefact(
+    path: str | os.PathLike[str],
+    facts: Mapping[str, Any],
+    groups: Mapping[str, Group],
+    *,
+    overwrite: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write facts and arrays as one artefact.
+
+    Parameters
+    ----------
+    path : str or path
+        A folder that does not exist yet, or a URL that fsspec knows.
+    facts : mapping of str to Any
+        JSON.
+    groups : mapping of str to Group
+        Arrays, by names of lower-case letters.
+    overwrite : bool, default: False
+        Replace an artefact that is there.
+    storage_options : mapping, optional
+        Passed to the filesystem of a URL.
+
+    Raises
+    ------
+    ArtefactError
+        If something is there, or cannot be written; nothing is changed then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from xsm.artefact import open_artefact
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_artefact(f"{folder}/a", {"window": 7}, {})
+    ...     open_artefact(f"{folder}/a").facts
+    {'window': 7}
+    """
+    place = place_of(path, storage_options)
+    with refusing(f"Saving to {place} failed", "{hint}"):
+        _check_free(place, overwrite=overwrite)
+        place.write(_files(facts, groups))
+
+
+def _check_free(place: Place, *, overwrite: bool) -> None:
+    """Refuse to replace what may not be replaced."""
+    if not place.exists():
+        return
+    if not overwrite:
+        msg = (
+            f"There is something at {place} already. Choose another name, or replace it: "
+            "fitted.save(..., overwrite=True)."
+        )
+        raise ArtefactError(msg)
+    try:
+        read_root(place)
+    except (ArtefactError, OSError) as error:
+        if place.empty():
+            return
+        msg = (
+            f"What is at {place} is no artefact of xsm, and overwrite=True replaces nothing else. "
+            "Choose another name, or delete it yourself."
+        )
+        raise ArtefactError(msg) from error
+
+
+def _files(facts: Mapping[str, Any], groups: Mapping[str, Group]) -> Iterator[tuple[str, Content]]:
+    """Make the files of an artefact, the root's metadata last."""
+    nodes: dict[str, Any] = {}
+    arrays: dict[str, tuple[Declared, xr.Variable]] = {}
+    for name, group in groups.items():
+        nodes[name] = group_node(group.attrs)
+        for key, variable in group.arrays.items():
+            path, dims = f"{name}/{node_name(key, name)}", [str(d) for d in variable.dims]
+            dtype, shape = variable.dtype, variable.shape
+            nodes[path] = array_node(dtype, shape, dims, variable.attrs)
+            arrays[path] = Declared(dtype, shape, tuple(dims), variable.attrs), variable
+    mark = {"schema": SCHEMA, "written_by": _versions(), "facts": dict(facts)}
+    root = group_node({MARK: mark})
+    root["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": nodes}
+    digest = begin_digest(root)
+    for path, node in nodes.items():
+        yield f"{path}/{METADATA}", readable(node)
+    for path in sorted(arrays):
+        own, variable = arrays[path]
+        if own.chunk:
+            content = variable.values.reshape(-1).view(np.uint8).data
+            digest.update(content)
+            yield f"{path}/{own.chunk}", content
+    yield (
+        METADATA,
+        readable({**root, "attributes": {MARK: {**mark, "digest": digest.hexdigest()}}}),
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what made an artefact."""
+    return {name: version(name) for name in ("xsm", "torch", "numpy")}

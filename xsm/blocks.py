@@ -1,0 +1,167 @@
+"""Parts of features: blocks that follow the chunks of a store, and shares of the cells."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from xsm.exceptions import TrainingError
+from xsm.features import Features, Recipe
+
+__all__ = ["plan_blocks", "select", "shards"]
+
+
+def shards(
+    features: Features, scaling: xr.Dataset, count: int
+) -> list[tuple[Features, xr.Dataset]]:
+    """Divide the cells into shares of about equally many trained ones, along one dimension.
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays, lazy or not.
+    scaling : xarray.Dataset
+        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+    count : int
+        Number of shares.
+
+    Returns
+    -------
+    list of tuple of Features and xarray.Dataset
+        Features and statistics of each share; lazy ones stay lazy.
+
+    Raises
+    ------
+    TrainingError
+        If no dimension holds so many rows of trained cells.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray(np.random.rand(9, 6), dims=("time", "x"))
+    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("x",))
+    >>> scaling = xr.Dataset({"trained_cell": ("x", np.arange(6) < 4)})
+    >>> [part.observed.sizes["x"] for part, _ in shards(features, scaling, 2)]
+    [2, 4]
+    """
+    if count == 1:
+        return [(features, scaling)]
+    trained = scaling["trained_cell"]
+    rows = {d: trained.sum([e for e in features.space if e != d]) for d in features.space}
+    most = max(features.space, key=lambda d: int((rows[d] > 0).sum()), default=None)
+    if most is None or int((rows[most] > 0).sum()) < count:
+        msg = (
+            f"{count} workers were given for {int(trained.sum())} trained cells on "
+            f"{dict(trained.sizes)}; each needs a row of its own. Use fewer workers, or none."
+        )
+        raise TrainingError(msg)
+    reached = rows[most].cumsum(most).values
+    cuts = np.searchsorted(reached, reached[-1] * np.arange(1, count) / count) + 1
+    edges = [0, *(int(cut) for cut in cuts), trained.sizes[most]]
+    slices = [{most: slice(a, b)} for a, b in itertools.pairwise(edges)]
+    return [(select(features, box), scaling.isel(box, missing_dims="ignore")) for box in slices]
+
+
+def plan_blocks(
+    features: Features, scaling: xr.Dataset, recipe: Recipe, times: slice, positions: int
+) -> list[dict[str, slice]]:
+    """Divide a part of the features into blocks that follow the chunks of the store.
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays, lazy or not.
+    scaling : xarray.Dataset
+        Statistics; blocks without a trained cell are left out.
+    recipe : Recipe
+        Window and lead, by which blocks overlap in time.
+    times : slice
+        Steps of the part.
+    positions : int
+        Cells times steps that a block may hold.
+
+    Returns
+    -------
+    list of dict of str to slice
+        Positions along each dimension. Blocks grow from a chunk first along time, then along space;
+        chunks that hold too much are divided, first along space.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> dims, days = ("time", "x"), pd.date_range("2020", periods=100)
+    >>> soil = xr.DataArray(np.random.rand(100, 8), {"time": days}, dims).chunk(time=50, x=2)
+    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("x",))
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> scaling = xr.Dataset({"trained_cell": ("x", np.arange(8) < 4)})
+    >>> plan_blocks(features, scaling, recipe, slice(0, 100), 200)  # cells 4 to 7 are sea
+    [{'time': slice(0, 100, None), 'x': slice(0, 2, None)},
+     {'time': slice(0, 100, None), 'x': slice(2, 4, None)}]
+    """
+    first, last, _ = times.indices(features.steps)
+    halo = recipe.window - 1 + recipe.lead
+    dims = {features.time: last - first, **{d: features.observed.sizes[d] for d in features.space}}
+    sizes = {d: min(c, dims[d]) for d, c in _chunk_sizes(features).items()}
+    for d in sorted(features.space, key=lambda d: -sizes[d]):  # divide the longest first
+        excess = -(-math.prod(sizes.values()) // positions)
+        sizes[d] = max(1, sizes[d] // max(1, excess))
+    excess = -(-math.prod(sizes.values()) // positions)
+    sizes[features.time] = max(min(4 * halo, dims[features.time]), sizes[features.time] // excess)
+    for d in (features.time, *reversed(features.space)):
+        room = max(1, positions // math.prod(sizes.values()))
+        sizes[d] = min(dims[d], sizes[d] * room)
+    trained = scaling["trained_cell"].transpose(*features.space)
+    found = []
+    for corner in itertools.product(*(range(0, dims[d], sizes[d]) for d in dims)):
+        box = {d: slice(a, min(a + sizes[d], dims[d])) for d, a in zip(dims, corner, strict=True)}
+        if bool(trained[{d: box[d] for d in features.space}].any()):
+            own = box[features.time]
+            begin = max(first, first + own.start - halo)
+            found.append({**box, features.time: slice(begin, first + own.stop)})
+    return found
+
+
+def _chunk_sizes(features: Features) -> dict[str, int]:
+    """Return the longest chunk along each dimension, of the arrays in a store."""
+    arrays = [*features.dynamic.values(), features.observed]
+    lazy = [a for a in arrays if a.chunks is not None]
+    sizes = {str(d): 1 for d in (features.time, *features.space)}
+    for array in lazy:
+        for d, chunks in array.chunksizes.items():
+            sizes[str(d)] = max(sizes[str(d)], *chunks)
+    return sizes
+
+
+def select(features: Features, box: Mapping[str, slice]) -> Features:
+    """Return a part of features, by position.
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays, lazy or not.
+    box : mapping of str to slice
+        Positions along dimensions.
+
+    Returns
+    -------
+    Features
+        The part; lazy arrays stay lazy.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray(np.random.rand(9, 6), dims=("time", "x"))
+    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("x",))
+    >>> select(features, {"x": slice(0, 2)}).observed.shape
+    (9, 2)
+    """
+    return Features(
+        {k: v.isel(box) for k, v in features.dynamic.items()},
+        {k: v.isel(box, missing_dims="ignore") for k, v in features.static.items()},
+        features.observed.isel(box),
+        {k: v.isel(box) for k, v in features.series.items()},
+        features.time,
+        features.space,
+    )

@@ -1,0 +1,217 @@
+"""A training job: all that it takes to train a network, in this process or in another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import xarray as xr
+from torch import Tensor
+
+from xsm.batches import make_samples
+from xsm.checkpoint import Checkpoint
+from xsm.devices import choose_device, choose_precision, seeded
+from xsm.features import Features, Recipe
+from xsm.history import History
+from xsm.losses import Loss
+from xsm.nn import Model, Schedule, Sizes
+from xsm.splits import Split
+from xsm.training import Alone, Ranks, train
+
+__all__ = ["Job", "Trained", "run_job"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and how.
+
+    Parameters
+    ----------
+    model : subclass of Model
+        The network's class.
+    network : mapping of str to Any
+        Its hyper-parameters.
+    recipe : Recipe
+        What goes in and what comes out.
+    split : Split
+        Steps that train and that validate.
+    losses : tuple of Loss
+        Terms of the loss.
+    schedule : Schedule
+        Epochs, batches, patience.
+    monitor : str
+        Validation loss that decides.
+    device, precision : str
+        Where and in what arithmetic, also ``"auto"``.
+    seed : int
+        Seed of every random choice.
+    progress : bool or None
+        Show a bar.
+    limit : int
+        Bytes that samples may take.
+    checkpoint : str or None
+        Where the state is noted.
+    data : str
+        Token of the training data, so that a checkpoint of other data is refused.
+    """
+
+    model: type[Model]
+    network: Mapping[str, Any]
+    recipe: Recipe
+    split: Split
+    losses: tuple[Loss, ...]
+    schedule: Schedule
+    monitor: str
+    device: str
+    precision: str
+    seed: int
+    progress: bool | None
+    limit: int
+    checkpoint: str | None = None
+    data: str = ""
+    sizes: Sizes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the sizes of the network."""
+        recipe = self.recipe
+        dynamic = len(recipe.dynamic) + 2 * recipe.data_integration
+        object.__setattr__(self, "sizes", Sizes(dynamic, len(recipe.static), recipe.window))
+
+    def rebuild(self, weights: Mapping[str, Tensor]) -> Model:
+        """Return the network with its weights, on the CPU."""
+        model = self.model(self.sizes, **self.network)
+        model.load_state_dict(dict(weights))
+        return model.eval()
+
+    def identity(self, ranks: int) -> dict[str, str]:
+        """Return what a run is, so that a checkpoint of another run is refused.
+
+        Parameters
+        ----------
+        ranks : int
+            Processes that train together.
+
+        Returns
+        -------
+        dict of str to str
+            ``epochs`` and ``patience`` are left out, so that a run can be made longer.
+        """
+        schedule = replace(self.schedule, epochs=0, patience=0)
+        return {
+            "model": f"{self.model.__name__}({dict(self.network)})",
+            "recipe": repr(self.recipe),
+            "losses": repr(self.losses),
+            "schedule": repr(schedule),
+            "monitor": self.monitor,
+            "precision": self.precision,
+            "seed": str(self.seed),
+            "split": repr(self.split),
+            "data": self.data,
+            "ranks": str(ranks),
+        }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a job returns.
+
+    Parameters
+    ----------
+    weights : dict of str to Tensor
+        The best weights.
+    history : History
+        Loss terms by epoch.
+    samples : str
+        What trained and what validated, in words.
+    """
+
+    weights: dict[str, Tensor]
+    history: History
+    samples: str
+
+
+def run_job(
+    job: Job,
+    features: Features,
+    scaling: xr.Dataset,
+    *,
+    ranks: Ranks | None = None,
+) -> Trained:
+    """Train in this process.
+
+    Parameters
+    ----------
+    job : Job
+        What is trained, and how.
+    features : Features
+        Canonical arrays with the target, lazy or not.
+    scaling : xarray.Dataset
+        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+    ranks : Ranks, optional
+        Processes that train together, each on its share of the blocks.
+
+    Returns
+    -------
+    Trained
+        Weights on the CPU, history, and what trained.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.scaling import fit_scaling
+    >>> days = {"time": pd.date_range("2020", periods=60)}
+    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(60.0)), days, "time") for k in (1, 2))
+    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> split, schedule = Split(slice(0, 40), slice(40, 60)), Schedule(epochs=2, iterations=3)
+    >>> place = {"monitor": "total", "device": "cpu", "precision": "float32"}
+    >>> job = Job(
+    ...     LSTM,
+    ...     {"hidden_size": 4},
+    ...     recipe,
+    ...     split,
+    ...     LSTM.losses,
+    ...     schedule,
+    ...     **place,
+    ...     seed=0,
+    ...     progress=False,
+    ...     limit=2**24,
+    ... )
+    >>> run_job(job, features, fit_scaling(features, split.training, scaling="cell")).samples
+    '1 cells, 33 samples; 13 validate'
+    """
+    ranks = ranks or Alone()
+    device = choose_device(job.device)
+    size = -(-job.schedule.batch_size // ranks.size)
+    checkpoint = None
+    if job.checkpoint is not None:
+        checkpoint = Checkpoint(job.checkpoint, job.identity(ranks.size))
+    training, validation = make_samples(
+        features,
+        scaling,
+        job.recipe,
+        job.split,
+        limit=job.limit,
+        device=device,
+    )
+    with seeded(job.seed):
+        model = job.model(job.sizes, **job.network).to(device)
+        history = train(
+            model,
+            training,
+            validation,
+            losses=job.losses,
+            schedule=replace(job.schedule, batch_size=size),
+            seed=job.seed + 1_000_003 * ranks.rank,
+            monitor=job.monitor,
+            precision=choose_precision(job.precision, device),
+            progress=job.progress,
+            checkpoint=checkpoint,
+            ranks=ranks,
+        )
+    said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
+    weights = {k: v.detach().cpu() for k, v in model.state_dict().items()}
+    return Trained(weights, history, said)

@@ -1,0 +1,262 @@
+"""What a prediction will take, before anything is computed."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+
+import xarray as xr
+
+from xsm.exceptions import MissingVariableError
+from xsm.features import Features, collect
+from xsm.fitted import FittedModel
+from xsm.naming import find_variables
+from xsm.units import dequantify
+
+__all__ = ["Plan", "plan"]
+
+# Bytes of the inputs of a block. Below the first the scheduler takes longer than the network of a
+# small model; above the second several blocks at a time may not fit a laptop.
+_SMALL = 16 * 2**20
+_LARGE = 256 * 2**20
+_NETWORK_BATCH = 1024
+
+_STYLE = """<style>
+.xsm-plan {font-size: 0.85em;
+  color: var(--jp-content-font-color0, var(--pst-color-text-base, inherit));}
+.xsm-plan table {border-collapse: collapse; color: inherit; font-size: inherit; margin: 0.3em 0;}
+.xsm-plan th, .xsm-plan td {text-align: left; padding: 0.15em 1em 0.15em 0; border: 0;
+  vertical-align: top; background: transparent;}
+.xsm-plan th {font-weight: normal; opacity: 0.65; white-space: nowrap;}
+.xsm-plan .xsm-better {border-left: 3px solid #d9822b; padding-left: 0.6em; max-width: 60em;}
+.xsm-plan .xsm-better code {color: inherit; background: transparent;}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a prediction will take; its text and HTML forms say it in words.
+
+    Parameters
+    ----------
+    blocks : int
+        Blocks that are predicted; 0 for arrays in memory.
+    tasks : int
+        Tasks of the graph of the forecast, before dask joins those that follow each other.
+    windows : int
+        Predictions, whole windows or not.
+    read : int
+        Bytes of the inputs, as they are in memory, each read once.
+    task_memory : int
+        Bytes that the largest block takes at a time: its inputs, the same scaled, a batch of
+        windows, the output; without what the network itself takes for a batch.
+    halo : float
+        Steps that blocks take from the chunks after theirs, as a share of all steps; 0 for
+        one chunk along time.
+    chunks : mapping of str to int
+        Longest chunk along each dimension now; empty for arrays in memory.
+    better : mapping of str to int
+        Chunks that would serve better; empty where the present ones are good.
+    reason : str
+        Why.
+    """
+
+    blocks: int
+    tasks: int
+    windows: int
+    read: int
+    task_memory: int
+    halo: float
+    chunks: Mapping[Hashable, int] = field(default_factory=dict)
+    better: Mapping[Hashable, int] = field(default_factory=dict)
+    reason: str = ""
+
+    def __repr__(self) -> str:
+        """Return the plan as text."""
+        rows = self._rows()
+        width = max(len(title) for title, _ in rows)
+        lines = [f"  {title:<{width}}  {text}" for title, text in rows]
+        return "\n".join(["<xsm.Plan of a prediction>", *lines, f"  {self._advice()}"])
+
+    def _repr_html_(self) -> str:
+        """Return the plan as HTML, in the colours of the page."""
+        rows = "".join(
+            f"<tr><th>{html.escape(title)}</th><td>{html.escape(text)}</td></tr>"
+            for title, text in self._rows()
+        )
+        advice = html.escape(self._advice())
+        kind = ' class="xsm-better"' if self.better else ""
+        return (
+            f'{_STYLE}<div class="xsm-plan"><div>xsm.Plan of a prediction</div>'
+            f"<table><tbody>{rows}</tbody></table><div{kind}>{advice}</div></div>"
+        )
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Return titles and figures."""
+        from dask.utils import format_bytes
+
+        chunks = ", ".join(f"{d}: {n:,}" for d, n in self.chunks.items())
+        return [
+            ("predictions", f"{self.windows:,}"),
+            ("blocks", f"{self.blocks:,} ({chunks})" if self.blocks else "none: arrays in memory"),
+            ("tasks", f"{self.tasks:,}"),
+            ("bytes to read", format_bytes(self.read)),
+            ("memory of a task", format_bytes(self.task_memory)),
+            ("halo along time", f"{self.halo:.1%}"),
+        ]
+
+    def _advice(self) -> str:
+        """Return what to type for better chunks."""
+        if not self.better:
+            return self.reason
+        sizes = ", ".join(f"{str(d)!r}: {n}" for d, n in self.better.items())
+        return f"better: ds.chunk({{{sizes}}}): {self.reason}"
+
+
+def plan(
+    ds: xr.Dataset,
+    fitted: FittedModel | None = None,
+    *,
+    batch_size: int | None = None,
+) -> Plan:
+    """Say what a prediction will take, and which chunks would serve better.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        What :func:`xsm.predict` would be given.
+    fitted : FittedModel, optional
+        The model; ``ds.physm.plan()`` takes the one last fitted through this very object.
+    batch_size : int, optional
+        Samples evaluated at a time.
+
+    Returns
+    -------
+    Plan
+        Number of blocks and tasks, bytes to be read, memory of a task, and better chunks where
+        there are any. Nothing is computed; missing values count as others.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no model, or the data lack an input.
+    UnitsError, GridError
+        As :func:`xsm.predict`.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
+    >>> found = xsm.plan(ds.chunk(time=100, latitude=2), fitted)
+    >>> found.blocks, dict(found.better)  # 22 small blocks; one for all would do
+    (22, {'time': -1, 'latitude': 4, 'longitude': 4})
+    """
+    if fitted is None:
+        msg = (
+            "No model was given, and none was fitted through this very object (a selection of it "
+            "is another object). Pass one: ds.physm.plan(fitted), with fitted = ds.physm.fit(...)."
+        )
+        raise MissingVariableError(msg)
+    ds, _ = dequantify(ds)
+    recipe = fitted.recipe
+    features = collect(ds, recipe, with_target=recipe.data_integration)
+    forecast = fitted.predict(ds, batch_size=batch_size)
+    batch = batch_size or _NETWORK_BATCH
+    sizes = dict(next(iter(features.dynamic.values())).sizes)
+    chunks = _chunks(features)
+    halo = recipe.window - 1 + recipe.shift
+    whole = chunks.get(features.time, sizes[features.time]) >= sizes[features.time]
+    graph = forecast.__dask_graph__()
+    better, reason = _better(features, chunks, halo) if chunks else ({}, "Nothing is lazy.")
+    return Plan(
+        blocks=math.prod(-(-sizes[d] // chunks[d]) for d in sizes) if chunks else 0,
+        tasks=sum(len(layer) for layer in graph.layers.values()) if graph is not None else 0,
+        windows=forecast["extrapolation"].size,
+        read=_read(ds, fitted),
+        task_memory=_memory(features, chunks or sizes, halo, batch * recipe.window),
+        halo=0.0 if whole else halo / chunks[features.time],
+        chunks=chunks,
+        better=better,
+        reason=reason,
+    )
+
+
+def _moving(features: Features) -> list[xr.DataArray]:
+    """Return the arrays along time."""
+    target = [] if features.target is None else [features.target]
+    return [*features.dynamic.values(), *target]
+
+
+def _chunks(features: Features) -> dict[Hashable, int]:
+    """Return the longest chunk along each dimension, in the finest chunks of all arrays."""
+    lazy = [a for a in _moving(features) if a.chunks is not None]
+    if not lazy:
+        return {}
+    return {d: min(max(a.chunksizes[d]) for a in lazy) for d in lazy[0].dims}
+
+
+def _read(ds: xr.Dataset, fitted: FittedModel) -> int:
+    """Return the bytes of the variables that the model needs, of the layers that it needs."""
+    recipe, total = fitted.recipe, 0
+    table = find_variables(ds, recipe.variables)
+    extra = (recipe.target,) if recipe.data_integration else ()
+    for key in (*recipe.dynamic, *recipe.static, *extra):
+        variable = table.lookup(key)
+        names = (variable.name,) if isinstance(variable.name, str) else variable.name
+        total += sum(
+            ds[n].nbytes // (1 if variable.dim is None else ds[n].sizes[variable.dim])
+            for n in names
+        )
+    return total
+
+
+def _step_bytes(features: Features) -> int:
+    """Return the bytes of one step of one cell: as read, and scaled in float32."""
+    moving = _moving(features)
+    return sum(a.dtype.itemsize for a in moving) + 4 * (len(moving) + 1)
+
+
+def _memory(
+    features: Features, chunks: Mapping[Hashable, int], halo: int, window_steps: int
+) -> int:
+    """Return the bytes of the largest block and of a batch of windows."""
+    inputs = len(_moving(features)) + len(features.static)
+    cells = math.prod(n for d, n in chunks.items() if d != features.time)
+    block = (chunks[features.time] + halo) * cells * (_step_bytes(features) + 2 * 4)
+    return block + 4 * window_steps * inputs
+
+
+def _better(
+    features: Features, chunks: dict[Hashable, int], halo: int
+) -> tuple[dict[Hashable, int], str]:
+    """Return better chunks and why; multiples of the present ones, so that each is read once."""
+    time, step = features.time, _step_bytes(features)
+    sizes = dict(_moving(features)[0].sizes)
+    space = [d for d in sizes if d != time]
+    found, reasons = dict(chunks), []
+    if chunks[time] < sizes[time]:
+        fit = max(_LARGE // _size(step, chunks), 1) * chunks[time]
+        found[time] = min(fit, sizes[time])
+        if found[time] > chunks[time]:
+            share = halo / chunks[time]
+            reasons.append(f"blocks need {halo} steps of the chunk after theirs ({share:.0%})")
+    for d in reversed(space):
+        if _size(step, found) < _SMALL and found[d] < sizes[d]:
+            found[d] = min(found[d] * -(-_SMALL // _size(step, found)), sizes[d])
+            reasons.append(f"blocks along {str(d)!r} are small")
+    for d in space:
+        if _size(step, found) > _LARGE and found[d] > 1:
+            found[d] = max(found[d] // -(-_size(step, found) // _LARGE), 1)
+            reasons.append(f"blocks along {str(d)!r} take much memory")
+    if found == chunks:
+        return {}, "The chunks are good."
+    found = {d: -1 if d == time and n == sizes[d] else n for d, n in found.items()}
+    return found, "; ".join(reasons) + "."
+
+
+def _size(step: int, chunks: Mapping[Hashable, int]) -> int:
+    """Return the bytes of a block."""
+    return step * math.prod(chunks.values())
