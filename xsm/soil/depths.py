@@ -147,7 +147,7 @@ def _layered(ds: xr.Dataset, table: VariableTable) -> dict[str, tuple[Variable, 
         msg = (
             f"The bounds of layers are not known: {lines}. State them in m from the surface down, "
             f'one number more than layers: ds["{unknown[0].name}"].attrs["layer_edges_m"] = '
-            "[0.0, 0.1, 0.4]."
+            f'[0.0, 0.1, 0.4]; or leave the variable out: ds.drop_vars("{unknown[0].name}").'
         )
         raise GridError(msg)
     return roles

@@ -128,6 +128,8 @@ def _choose(table: VariableTable) -> tuple[Method, str]:
     missing = [name for name in PARAMETERS if name not in table.found]
     if not missing:
         return "dataset", "the data hold all parameters"
+    if sum(name in table.found for name in SHARES) < 2:
+        table.require(*missing, *SHARES)
     unusable = {name: table.problems[name] for name in missing if name in table.problems}
     why = f"the data hold no {', '.join(missing)}"
     method: Method = "rosetta" if is_installed() else "texture_class"

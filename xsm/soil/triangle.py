@@ -84,9 +84,10 @@ def _check(off: FloatArray, total: FloatArray) -> None:
         worst = total.flat[int(np.nanargmax(off))]
         msg = (
             f"Sand, silt and clay sum to {worst:.6g} %, or one is negative, in {count} of {cells} "
-            f"cells of a block; 100 % is needed, within {TOLERANCE:g} %. State the units, "
-            'for example ds["sand"].attrs["units"] = "1"; mask cells without soil, for example '
-            'ds.where(ds["sand"] > 0).'
+            f"cells of a block; 100 % is needed, within {TOLERANCE:g} %. State the units if they "
+            'are others, ds["sand"].attrs["units"] = "1"; mask cells that are not soil alone, '
+            'ds.where(abs(ds["sand"] + ds["silt"] + ds["clay"] - 100) <= 1); or scale the three '
+            "to 100 % yourself."
         )
         raise UnitsError(msg)
     count = int((off > _ROUNDING).sum())
