@@ -247,3 +247,17 @@ def test_overrides():
     np.testing.assert_array_equal(found, xsm.texture_class(texture()))
     found = xsm.soil_parameters(ds, method="texture_class", variables={"sand": "a", "clay": "b"})
     assert int(found["theta_s"].notnull().sum()) == 19
+
+
+@pytest.mark.data
+def test_parameters_of_a_column_model(data_dir):
+    """The columns took Rosetta's parameters for their texture, scaled to 100 %."""
+    land = xr.open_dataset(data_dir / "conus_land" / "conus_land.nc")
+    truth = xsm.soil_parameters(xr.open_dataset(data_dir / "conus_profile" / "conus_profile.nc"))
+    with pytest.raises(UnitsError, match="in 33 of 684 cells"):
+        xsm.soil_parameters(land)
+    total = land["sand"] + land["silt"] + land["clay"]
+    shares = {name: land[name] * 100 / total for name in ("sand", "silt", "clay")}
+    found = xsm.soil_parameters(land.assign(shares))
+    assert (truth.attrs["method"], found.attrs["method"]) == ("dataset", "rosetta")
+    xr.testing.assert_allclose(found, truth, rtol=1e-6)
