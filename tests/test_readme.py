@@ -14,12 +14,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import xsm
+from xsm.soil.carsel_parrish import PUBLISHED
+from xsm.soil.triangle import CLASSES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
+SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -56,6 +59,22 @@ def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     offset = names["tree"]["scaling"]["target_offset"]
     assert offset.dims == ("latitude", "longitude")
     assert offset.equals(names["fitted"].scaling["target_offset"])
+
+
+def test_the_page_on_soil_is_true() -> None:
+    names: dict[str, Any] = {}
+    for block in fenced("python", SOIL):
+        exec(compile(block, "docs/soil.md", "exec"), names)
+    assert names["soil"].attrs["method"] == "rosetta"
+    assert names["profile"]["soil_moisture"].dims == ("time", "depth", "latitude", "longitude")
+    assert names["profile"].sizes["depth"] == 5
+    assert 0 < names["share_of_loam"] < 1
+    assert names["ratio"] > 1
+    assert xsm.soil_parameters(names["masked"]).attrs == xsm.soil_parameters(names["scaled"]).attrs
+    rows = re.findall(r"^\| ([a-z ]+) \| (0\.\d+) \| (.*) \|$", SOIL, re.MULTILINE)
+    printed = {n.replace(" ", "_"): (a, *rest.split(" | ")) for n, a, rest in rows}
+    assert {n: tuple(map(float, row)) for n, row in printed.items()} == PUBLISHED
+    assert tuple(printed) == CLASSES
 
 
 def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from xsm.exceptions import TrainingError
 from xsm.losses import RMSE, WaterBalance
 from xsm.models.lstm import LSTM
 from xsm.nn import Dropout, Model, Sizes, dropping
@@ -64,6 +65,12 @@ def test_dropout_keeps_the_mean_and_the_share():
     assert share == pytest.approx(0.15, abs=4 * (0.15 * 0.85 / 1e5) ** 0.5)
     assert kept.max() == pytest.approx(1 / 0.85)
     assert torch.equal(Dropout(0.15).eval()(ones), ones)
+
+
+@pytest.mark.parametrize("share", [1.0, -0.1, "x"])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(TrainingError, match=f"dropout={share!r} was given; a share of at least 0"):
+        make(dropout=share)
 
 
 class Failing(Model):

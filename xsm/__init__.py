@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xsm.options import get_options, set_options
     from xsm.planning import plan
     from xsm.registry import describe_model, list_models
+    from xsm.soil import soil_parameters, texture_class, to_depths
     from xsm.tutorial import open_tutorial
 
 __version__ = "0.1.0"
@@ -38,6 +39,9 @@ __all__ = [
     "predict",
     "score",
     "set_options",
+    "soil_parameters",
+    "texture_class",
+    "to_depths",
     "variables",
     "water_balance",
 ]
@@ -56,6 +60,9 @@ _HOME = {
     "predict": "api",
     "score": "assess",
     "set_options": "options",
+    "soil_parameters": "soil",
+    "texture_class": "soil",
+    "to_depths": "soil",
     "variables": "api",
     "water_balance": "balance",
 }

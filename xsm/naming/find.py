@@ -177,7 +177,7 @@ class _Finder:
         units = self.ds[name].attrs.get("units")
         if units is not None:
             return str(units)
-        free = role.static or (role.units in {"1", "%"} and not role.needs_units)
+        free = (role.static or role.units in {"1", "%"}) and not role.needs_units
         if free:
             self.notes[role.name] = f"{name!r} has no units; {role.units!r} is assumed."
             return role.units

@@ -26,7 +26,7 @@ class Role:
     layered : bool
         Layers of soil are allowed.
     needs_units : bool
-        Units must be stated although the canonical unit is 1 or %.
+        Units must be stated although the canonical unit is 1 or %, or the role is a map.
     positive : str
         ``"up"``, ``"down"`` or empty: direction of positive values.
     sign : str

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from xsm.exceptions import TrainingError
+
 __all__ = ["Dropout", "dropping"]
 
 _OWN = threading.local()
@@ -54,6 +56,11 @@ class Dropout(nn.Module):
     share : float
         Probability of a value to become 0.
 
+    Raises
+    ------
+    TrainingError
+        If the share is not in [0, 1).
+
     Examples
     --------
     >>> Dropout(0.5).eval()(torch.ones(2))
@@ -62,6 +69,9 @@ class Dropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
+        if not isinstance(share, int | float) or not 0 <= share < 1:
+            msg = f"dropout={share!r} was given; a share of at least 0 and below 1 is needed."
+            raise TrainingError(msg)
         self.share = share
 
     def forward(self, values: Tensor) -> Tensor:
