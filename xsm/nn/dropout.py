@@ -69,7 +69,7 @@ class Dropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        if not isinstance(share, int | float) or not 0 <= share < 1:
+        if not 0 <= share < 1:
             msg = f"dropout={share!r} was given; a share of at least 0 and below 1 is needed."
             raise TrainingError(msg)
         self.share = share
