@@ -24,7 +24,7 @@ from torch import nn
 from train import Bare, prepare
 
 import xsm
-from xsm.batches import make_windows
+from xsm.samples import make_windows
 from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
 from xsm.scaling import fit_scaling

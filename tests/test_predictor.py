@@ -26,9 +26,9 @@ def rain_predictor(token: str = "t", device: str = "cpu") -> Predictor:
     common = {"dynamic_offset": 0 * one, "dynamic_scale": one}
     common |= {"dynamic_min": 0 * one, "dynamic_max": one}
     common |= {"static_offset": none, "static_scale": none}
-    common |= {"target_offset": np.zeros(1), "target_scale": np.ones(1), "target_mean": np.zeros(1)}
+    common |= {"target_offset": 0 * one, "target_scale": one, "target_mean": 0 * one}
     recipe = Recipe("soil_moisture", ("precipitation",), (), 3, 1, "global")
-    return Predictor(model, recipe, common, (), ("mean",), None, device, token)
+    return Predictor(model, recipe, common, (), None, device, token)
 
 
 def test_the_same_content_is_unpacked_once_and_few_are_kept():

@@ -224,13 +224,19 @@ def fit(
         known_forcing=known_forcing,
         variables=variables,
         balances=balances,
+        layered=cls.layered,
+        bounded=cls.bounded,
+        patch=int({**cls.hyperparameters(), **network}.get("patch", 1)),
     )
-    features = collect(ds, recipe, balances=balances)
+    if "patch" in cls.hyperparameters():
+        network = {**network, "patch": recipe.patch}  # 1 where the data are no grid
+    needs = {key for term in terms for key in term.needs}
+    features = collect(ds, recipe, balances=balances, needs=needs)
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
     limit = _bytes(memory_limit)
     if client is None and fits(features, limit):
         features = features.load()
-    statistics = fit_scaling(features, split.training, scaling=scaling)
+    statistics = fit_scaling(features, split.training, scaling=scaling, bounded=recipe.bounded)
     job = Job(
         cls,
         network,
@@ -270,6 +276,7 @@ def fit(
         parameters=settings,
         card=make_card(recipe, features, split, trained, terms, settings, seconds),
         fingerprint=fingerprint(used, table),
+        layers=table.layers(recipe.target) if recipe.depths else (),
     )
 
 

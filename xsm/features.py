@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import xarray as xr
 
-from xsm.balance import balance_roles, inflow_arrays, require_roles
+from xsm.balance import Balance, balance_roles, balance_series, require_roles
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
-from xsm.grid import step, time_dim, without_scalars
-from xsm.naming import METEOROLOGY, STATIC, VariableTable, find_variables
+from xsm.grid import space_dims, step, time_dim, without_scalars, wraps
+from xsm.layered import layer_depths, layered_array, profile_series, soil_maps
+from xsm.naming import METEOROLOGY, ROLES, STATIC, VariableTable, find_variables
+from xsm.soil.layering import DEPTH
 from xsm.targets import default_target
-from xsm.typing import Compat, Scaling, Trend
+from xsm.typing import Scaling
 
 __all__ = ["Features", "Recipe", "collect", "make_recipe"]
-
-
-class Balance(Protocol):
-    """A loss term that asks for the trend of the inflow."""
-
-    @property
-    def deep(self) -> bool:
-        """Whether deep soil water is in the balance."""
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Terms of the inflow."""
-
-    @property
-    def trend(self) -> Trend:
-        """Change or level."""
-
-    @property
-    def threshold(self) -> float:
-        """Inflow at or below which the trend is 0."""
-
-    @property
-    def compat(self) -> Compat | None:
-        """Code to reproduce."""
-
-    @property
-    def trend_key(self) -> str:
-        """Key under which the trend is wanted."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +39,12 @@ class Recipe:
         The weather up to the time of the prediction is known.
     variables : mapping of str to str
         Role to variable name, as the user stated it.
+    depths : tuple of (float, float)
+        Top and bottom of each predicted layer, m, from the top down; empty for one layer.
+    patch : int
+        Cells along a side of the square of neighbours that a sample holds; 1 is the cell alone.
+    bounded : bool
+        The target is scaled by residual and saturated water content, 0 and 1.
     """
 
     target: str
@@ -77,6 +56,14 @@ class Recipe:
     data_integration: bool = False
     known_forcing: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    depths: tuple[tuple[float, float], ...] = ()
+    patch: int = 1
+    bounded: bool = False
+
+    @property
+    def layers(self) -> int:
+        """Number of layers of the target."""
+        return max(1, len(self.depths))
 
     @property
     def shift(self) -> int:
@@ -95,13 +82,17 @@ class Features:
     static : dict of str to DataArray
         Inputs (*space).
     target : DataArray or None
-        Observations (time, *space), m3 m-3 for soil moisture; NaN is missing.
+        Observations (time, *space [, depth]), m3 m-3 for soil moisture; NaN is missing.
     series : dict of str to DataArray
         What the loss terms need at the time of the prediction (time, *space).
     time : str
         Name of the time dimension.
     space : tuple of str
-        Names of the other dimensions.
+        Names of the other dimensions, without depth.
+    soil : dict of str to DataArray
+        Hydraulic parameters (*space, depth), and ``root_share``, where they are needed.
+    wrap : bool
+        The last dimension of space goes around the globe.
     """
 
     dynamic: dict[str, xr.DataArray]
@@ -110,6 +101,8 @@ class Features:
     series: dict[str, xr.DataArray]
     time: str
     space: tuple[str, ...]
+    soil: dict[str, xr.DataArray] = field(default_factory=dict)
+    wrap: bool = False
 
     @property
     def observed(self) -> xr.DataArray:
@@ -129,6 +122,7 @@ class Features:
         parts = {f"dynamic {k}": v for k, v in self.dynamic.items()}
         parts |= {f"static {k}": v for k, v in self.static.items()}
         parts |= {f"series {k}": v for k, v in self.series.items()}
+        parts |= {f"soil {k}": v for k, v in self.soil.items()}
         if self.target is not None:
             parts["target"] = self.target
         loaded = xr.Dataset({k: without_scalars(v) for k, v in parts.items()}).load()
@@ -139,6 +133,8 @@ class Features:
             _of_kind(loaded, "series", parts),
             self.time,
             self.space,
+            _of_kind(loaded, "soil", parts),
+            self.wrap,
         )
 
 
@@ -162,6 +158,9 @@ def make_recipe(
     known_forcing: bool = False,
     variables: Mapping[str, str] | None = None,
     balances: Sequence[Balance] = (),
+    layered: bool = False,
+    bounded: bool = False,
+    patch: int = 1,
 ) -> Recipe:
     """Decide which variables go in and which comes out.
 
@@ -187,6 +186,10 @@ def make_recipe(
         Role to variable name.
     balances : sequence of loss terms
         Terms of a water balance, whose variables have to be there too.
+    layered, bounded : bool, default: False
+        Predict all layers of the target; scale it by residual and saturated water content.
+    patch : int, default: 1
+        Cells along a side of the square of neighbours that a sample holds.
 
     Returns
     -------
@@ -217,6 +220,7 @@ def make_recipe(
     fluxes = [r for b in balances for r in balance_roles(b.terms, b.compat).values()]
     require_roles(table, [target, *(dynamic or ()), *(static or ()), *fluxes])
     name = _key(table, target)
+    layered = layered and (target in ROLES or table.lookup(target).dim is not None)
     given = METEOROLOGY if dynamic is None else tuple(dynamic)
     maps = STATIC if static is None else tuple(static)
     keys = [_key(table, d) for d in given if dynamic is not None or d in table]
@@ -237,6 +241,9 @@ def make_recipe(
         data_integration=data_integration,
         known_forcing=known_forcing,
         variables=dict(variables or {}),
+        depths=layer_depths(table, name) if layered else (),
+        patch=patch if len(space_dims(table.array(ds, keys[0]))) > 1 else 1,
+        bounded=bounded,
     )
 
 
@@ -267,6 +274,7 @@ def collect(
     recipe: Recipe,
     *,
     balances: Sequence[Balance] = (),
+    needs: Collection[str] = (),
     with_target: bool = True,
 ) -> Features:
     """Return the canonical arrays that a recipe names, aligned and broadcast, lazily.
@@ -279,6 +287,8 @@ def collect(
         What is wanted.
     balances : sequence of loss terms
         Terms of a water balance whose trends are wanted.
+    needs : collection of str
+        Keys that loss terms read, of which the soil and its fluxes are taken.
     with_target : bool, default: True
         Take the target too.
 
@@ -309,46 +319,50 @@ def collect(
     table = find_variables(ds, recipe.variables)
     names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
     table.require(*names)
-    arrays = {name: table.array(ds, name).drop_vars("depth", errors="ignore") for name in names}
-    series = _balance_series(ds, recipe, balances)
+    names = names[: len(names) - (with_target and bool(recipe.depths))]
+    arrays = {name: table.array(ds, name).drop_vars(DEPTH, errors="ignore") for name in names}
+    series = balance_series(ds, balances, target=recipe.target, variables=recipe.variables)
+    series |= profile_series(ds, table, needs)
     time = time_dim(arrays[recipe.dynamic[0]])
     _check_static(arrays, recipe, time)
-    _check_size(arrays)
-    together = _together(list(arrays.values()) + list(series.values()), time)
-    arrays = dict(zip(arrays, together, strict=False))
-    series = dict(zip(series, together[len(arrays) :], strict=True))
-    space = tuple(str(d) for d in arrays[recipe.dynamic[0]].dims if d != time)
-    still = {name: arrays[name].isel({time: 0}, drop=True) for name in recipe.static}
+    bounds = ("theta_r", "theta_s") if recipe.bounded else ()
+    soil = soil_maps(ds, table, recipe.depths, {*bounds, *needs})
+    layers = {f"soil {name}": array for name, array in soil.items()}
+    if with_target and recipe.depths:
+        layers["target"] = layered_array(ds, table.layers(recipe.target), table)
+    _check_size({**arrays, **layers})
+    together = _together([*arrays.values(), *series.values(), *layers.values()], time)
+    space = _space(together[0], time, recipe)
+    order = (time, *space, ...)
+    named = zip([*arrays, *series, *layers], together, strict=True)
+    arrays = {name: array.transpose(*order) for name, array in named}
+    still = {k: arrays[k].isel({time: 0}, drop=True) for k in (*recipe.static, *layers)}
+    target = arrays["target" if recipe.depths else recipe.target] if with_target else None
     return Features(
         dynamic={name: arrays[name] for name in recipe.dynamic},
-        static=still,
-        target=arrays[recipe.target] if with_target else None,
-        series=series,
+        static={name: still[name] for name in recipe.static},
+        target=target,
+        series={name: arrays[name] for name in series},
         time=time,
         space=space,
+        soil={name: still[f"soil {name}"] for name in soil},
+        wrap=bool(space) and wraps(arrays[recipe.dynamic[0]], space[-1]),
     )
 
 
-def _balance_series(
-    ds: xr.Dataset, recipe: Recipe, balances: Sequence[Balance]
-) -> dict[str, xr.DataArray]:
-    """Return the trends and the previous observation that loss terms need."""
-    series: dict[str, xr.DataArray] = {}
-    for term in balances:
-        balance = inflow_arrays(
-            ds,
-            outputs=("inflow_trend_filtered", "previous_observation"),
-            deep=term.deep,
-            terms=term.terms,
-            trend=term.trend,
-            threshold=term.threshold,
-            compat=term.compat,
-            target=recipe.target,
-            variables=dict(recipe.variables),
+def _space(array: xr.DataArray, time: str, recipe: Recipe) -> tuple[str, ...]:
+    """Return the dimensions of space; for neighbours two, the one around the globe last."""
+    space = [str(d) for d in array.dims if d != time]
+    if recipe.patch == 1:
+        return tuple(space)
+    if len(space) != 2:
+        msg = (
+            f"The model looks at squares of {recipe.patch} x {recipe.patch} cells, the data have "
+            f"the dimensions {space} beside {time!r}; two are needed. Select or unstack them, or "
+            "train with patch=1."
         )
-        series[term.trend_key] = balance["inflow_trend_filtered"]
-        series["previous"] = balance["previous_observation"]
-    return series
+        raise GridError(msg)
+    return tuple(sorted(space, key=lambda dim: wraps(array, dim)))
 
 
 def _check_static(arrays: dict[str, xr.DataArray], recipe: Recipe, time: str) -> None:
@@ -387,4 +401,5 @@ def _together(arrays: list[xr.DataArray], time: str) -> list[xr.DataArray]:
         )
         raise GridError(msg) from error
     step(next(a for a in aligned if time in a.dims))
-    return [a.transpose(time, ...) for a in xr.broadcast(*aligned)]
+    broad = xr.broadcast(*aligned, exclude=[DEPTH])
+    return [a.transpose(time, ..., *({DEPTH} & set(a.dims))) for a in broad]

@@ -20,10 +20,11 @@ from xsm.inference import predict_lazily
 from xsm.jobs import Trained
 from xsm.losses import Loss
 from xsm.metrics import score
-from xsm.naming import Variable, find_variables
+from xsm.naming import Variable
 from xsm.nn import Model
+from xsm.presenting import present
 from xsm.saving import load_parts, save_fitted
-from xsm.scaling import align_scaling
+from xsm.scaling import align_scaling, within_bounds
 from xsm.splits import Split
 from xsm.typing import Array
 
@@ -65,6 +66,8 @@ class FittedModel:
         What the model is and how it was made, as text.
     fingerprint : dict
         Names, sizes and a hash of the coordinates of the training data.
+    layers : tuple of Variable
+        The target's layers in the training data, where it has several.
     """
 
     name: str
@@ -78,6 +81,7 @@ class FittedModel:
     parameters: Mapping[str, Any]
     card: Mapping[str, str]
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[Variable, ...] = ()
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +116,9 @@ class FittedModel:
         features = collect(ds, recipe, with_target=recipe.data_integration)
         template = next(iter(features.dynamic.values()))
         scaling = align_scaling(self.scaling, template, features.space)
+        if recipe.bounded:
+            offset, scale = within_bounds(features)
+            scaling = scaling.assign(target_offset=offset, target_scale=scale)
         found = predict_lazily(
             self.model,
             recipe,
@@ -121,37 +128,32 @@ class FittedModel:
             batch_size=batch_size,
             device=str(choose_device(device)),
         )
-        return self._present(found["mean"], found["extrapolation"], ds, scaling)
+        return self._present(found, ds, scaling)
 
     def _present(
-        self, mean: xr.DataArray, extrapolation: xr.DataArray, ds: xr.Dataset, scaling: xr.Dataset
+        self, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
     ) -> xr.Dataset:
-        """Give a prediction the name, the units and the order of dimensions of the user's data."""
-        table = find_variables(ds, self.recipe.variables)
-        variable, attrs = self.variable, dict(self.attrs)
-        order: tuple[Hashable, ...] = mean.dims
-        if self.recipe.target in table:
-            variable = table.lookup(self.recipe.target)
-            own = ds[variable.name] if isinstance(variable.name, str) else mean
-            attrs = {k: v for k, v in own.attrs.items() if k not in {"bounds", "grid_mapping"}}
-            order = tuple(d for d in own.dims if d in mean.dims)
-        elif isinstance(self.variable.name, str) and self.variable.name in ds:
-            order = tuple(d for d in ds[self.variable.name].dims if d in mean.dims)
-        given = variable.conversion.inverse()(mean).transpose(*order, ...)
-        name = str(variable.name)
-        attrs["units"] = variable.units
-        result = xr.Dataset({name: given, "extrapolation": extrapolation.transpose(*order, ...)})
-        result["extrapolation"].attrs = dict(_FLAG)
-        attrs["ancillary_variables"] = "extrapolation"
+        """Give a prediction the names, the units and the order of dimensions of the user's data."""
+        outputs = {**found}
+        mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
+        flag = extrapolation.assign_attrs(_FLAG)
+        made, order = present(mean, ds, self.recipe, self.layers or (self.variable,), self.attrs)
+        result = made.assign(extrapolation=flag.transpose(*order, ...))
+        beside = ["extrapolation"]
+        for name, array in outputs.items():
+            result[name] = array.transpose(*order, ...)
+            beside.append(name)
         if "trained_cell" in scaling and scaling["trained_cell"].dims:
             result["trained_cell"] = scaling["trained_cell"].assign_attrs(
                 long_name="cell had enough observations to be trained", units="1"
             )
-            attrs["ancillary_variables"] = "extrapolation trained_cell"
-        result[name].attrs = attrs
+            beside.append("trained_cell")
+        for own in made.data_vars:
+            result[own].attrs["ancillary_variables"] = " ".join(beside)
+        names = ", ".join(map(str, made.data_vars))
         result.attrs = {
             "Conventions": "CF-1.11",
-            "title": f"{name} predicted by {self.name}",
+            "title": f"{names} predicted by {self.name}",
             "model": self.name,
             "target": self.recipe.target,
             "window": self.recipe.window,
@@ -358,12 +360,14 @@ def make_card(
     scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
     return {
         "target": recipe.target,
+        **({"layers": _depths(recipe)} if recipe.depths else {}),
         "dynamic": ", ".join(recipe.dynamic)
         + (", observed target" if recipe.data_integration else ""),
         "static": ", ".join(recipe.static) or "none",
         "window, lead": f"{recipe.window}, {recipe.lead}"
         + (" (forcing known)" if recipe.known_forcing else ""),
-        "scaling": recipe.scaling,
+        **({"neighbours": f"{recipe.patch} x {recipe.patch} cells"} if recipe.patch > 1 else {}),
+        "scaling": recipe.scaling + (", target by its bounds" if recipe.bounded else ""),
         "training": f"{_span(times[split.training])}, {trained.samples}",
         "validation": _span(times[split.validation]),
         "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
@@ -372,6 +376,11 @@ def make_card(
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
     }
+
+
+def _depths(recipe: Recipe) -> str:
+    """Describe the layers of a target."""
+    return ", ".join("{:g}-{:g}".format(*depth) for depth in recipe.depths) + " m"
 
 
 def _titled(loss: Loss) -> str:

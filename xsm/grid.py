@@ -12,7 +12,7 @@ from xsm.exceptions import GridError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["as_list", "space_dims", "step", "step_days", "time_dim", "without_scalars"]
+__all__ = ["as_list", "space_dims", "step", "step_days", "time_dim", "without_scalars", "wraps"]
 
 _DAY = np.timedelta64(1, "D")
 
@@ -206,3 +206,40 @@ def without_scalars(array: xr.DataArray) -> xr.DataArray:
     ['x']
     """
     return array.drop_vars([c for c in array.coords if c not in array.xindexes])
+
+
+def wraps(data: xr.Dataset | xr.DataArray, dim: str) -> bool:
+    """Tell whether a dimension is longitude and goes around the globe.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataArray
+        The data.
+    dim : str
+        A dimension.
+
+    Returns
+    -------
+    bool
+        True where its coordinate is in degrees of longitude, in equal steps that make 360 degrees.
+        Only the coordinate is read.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> longitude = np.arange(-180.0, 180.0, 2.5)
+    >>> wraps(xr.DataArray(longitude, {"lon": longitude}, "lon"), "lon")
+    True
+    """
+    if dim not in data.indexes or data.sizes[dim] < 2:
+        return False
+    coordinate = data[dim]
+    named = str(dim).lower() in {"lon", "longitude", "long"}
+    units = str(coordinate.attrs.get("units", "")).lower().replace("_", "")
+    kind = coordinate.attrs.get("standard_name")
+    east = units in {"degreeseast", "degreeeast", "degreese", "degreee"} or kind == "longitude"
+    if not (named or east) or coordinate.dtype.kind not in "iuf":
+        return False
+    steps = np.diff(np.asarray(coordinate.values, dtype=float))
+    even = bool(np.allclose(steps, steps[0], rtol=1e-3))
+    return even and bool(np.isclose(abs(steps[0]) * data.sizes[dim], 360.0, rtol=1e-3))

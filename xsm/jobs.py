@@ -14,7 +14,7 @@ from xsm.checkpoint import Checkpoint
 from xsm.devices import choose_device, choose_precision, seeded
 from xsm.features import Features, Recipe
 from xsm.history import History
-from xsm.losses import Loss
+from xsm.losses import Loss, consecutive_steps
 from xsm.nn import Model, Schedule, Sizes
 from xsm.splits import Split
 from xsm.training import Alone, Ranks, train
@@ -75,8 +75,9 @@ class Job:
     def __post_init__(self) -> None:
         """Derive the sizes of the network."""
         recipe = self.recipe
-        dynamic = len(recipe.dynamic) + 2 * recipe.data_integration
-        object.__setattr__(self, "sizes", Sizes(dynamic, len(recipe.static), recipe.window))
+        dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
+        sizes = Sizes(dynamic, len(recipe.static), recipe.window, recipe.layers)
+        object.__setattr__(self, "sizes", sizes)
 
     def rebuild(self, weights: Mapping[str, Tensor]) -> Model:
         """Return the network with its weights, on the CPU."""
@@ -195,6 +196,7 @@ def run_job(
         job.recipe,
         job.split,
         limit=job.limit,
+        steps=consecutive_steps(job.losses),
         device=device,
     )
     with seeded(job.seed):

@@ -95,6 +95,7 @@ def save_fitted(
         "model": model,
         "recipe": plain(asdict(fitted.recipe), "recipe", exact=True),
         "variable": plain(asdict(fitted.variable), "variable", exact=True),
+        "layers": [plain(asdict(layer), "layers", exact=True) for layer in fitted.layers],
     }
     tables = {"scaling": fitted.scaling, "history": fitted.history}
     if fitted.climatology is not None:
@@ -203,6 +204,7 @@ def load_parts(
             "model": network,
             "recipe": _build(Recipe, restore(facts["recipe"])),
             "variable": _variable(restore(facts["variable"])),
+            "layers": tuple(_variable(restore(layer)) for layer in facts.get("layers", [])),
             **{name: _mapping(restore(facts[name]), name) for name in _KEPT},
             **tables,
             "climatology": _climatology(tables.get("climatology")),

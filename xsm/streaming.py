@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xsm.exceptions import NotEnoughDataError
 from xsm.nn import Batch, Schedule
-from xsm.windows import Windows, draw_times, generator, in_batches
+from xsm.windows import Windows, draw_times, generator, in_batches, most_samples
 
 __all__ = ["Block", "Drawn", "Stream", "draw_evenly"]
 
@@ -189,7 +189,7 @@ class Drawn:
 
     def slices(self, size: int) -> Iterator[Batch]:
         """Yield all samples in order, at most ``size`` in a batch."""
-        yield from in_batches(self.batch, size)
+        yield from in_batches(self.batch, min(size, most_samples(self.batch["dynamic"])))
 
 
 def draw_evenly(

@@ -1,14 +1,18 @@
 """Blocks that networks share."""
 
-from xsm.nn.base import Batch, Model, Output, Schedule, Sizes, last_observation
+from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_observation
 from xsm.nn.dropout import Dropout, dropping
 from xsm.nn.recurrent import PointLSTM
+from xsm.nn.spatial import PatchEncoder, PatchLSTM
 
 __all__ = [
+    "Answer",
     "Batch",
     "Dropout",
     "Model",
     "Output",
+    "PatchEncoder",
+    "PatchLSTM",
     "PointLSTM",
     "Schedule",
     "Sizes",

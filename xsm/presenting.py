@@ -1,0 +1,130 @@
+"""A prediction under the names, units and dimensions of the user's data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from xsm.features import Recipe
+from xsm.layered import DEPTH
+from xsm.naming import Variable, find_variables
+from xsm.soil.layering import depth_coordinates
+
+__all__ = ["present"]
+
+
+def present(
+    mean: xr.DataArray,
+    ds: xr.Dataset,
+    recipe: Recipe,
+    trained: Sequence[Variable],
+    attrs: Mapping[str, Any],
+) -> tuple[xr.Dataset, tuple[Hashable, ...]]:
+    """Return a prediction as the data hold the target, else as the training data held it.
+
+    Parameters
+    ----------
+    mean : DataArray
+        (time, *space [, depth]) canonical units.
+    ds : xarray.Dataset
+        The data that were predicted from.
+    recipe : Recipe
+        What the model predicts.
+    trained : sequence of Variable
+        The target in the training data, each of its layers.
+    attrs : mapping of str to Any
+        The target's attributes there.
+
+    Returns
+    -------
+    prediction : xarray.Dataset
+        One variable, with its dimension of layers where it has one; several, where the data hold
+        each layer in a variable of its own.
+    order : tuple of hashable
+        Dimensions without that of layers, in the order of the data.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
+    >>> ds = soil.to_dataset(name="swvl1").assign_coords(time=xr.date_range("2020", periods=2))
+    >>> recipe = Recipe("soil_moisture", (), (), 1, 0, "global")
+    >>> present(xr.DataArray([0.25], dims="time"), ds, recipe, (), {})[0]["swvl1"].values
+    array([25.])
+    """
+    table = find_variables(ds, recipe.variables)
+    there = recipe.target in table
+    layers = tuple(trained)
+    if there:
+        found = table.layers(recipe.target)
+        same = tuple(layer.depth for layer in found) == recipe.depths
+        layers = found if recipe.depths and same else layers
+        layers = layers if recipe.depths else (table.lookup(recipe.target),)
+    first = layers[0]
+    order = _order(mean, ds, first)
+    if there and isinstance(first.name, str) and first.name in ds:
+        attrs = {k: v for k, v in ds[first.name].attrs.items() if k not in _DROPPED}
+    if not recipe.depths:
+        return _named(mean.transpose(*order, ...), first, attrs).to_dataset(), order
+    if first.dim is not None:
+        return _along(mean, ds, layers, order, attrs), order
+    parts = [mean.isel({DEPTH: k}, drop=True).transpose(*order, ...) for k in range(len(layers))]
+    made = [
+        _named(part, layer, _attrs(ds, layer, attrs))
+        for part, layer in zip(parts, layers, strict=True)
+    ]
+    return xr.merge(made, join="exact", compat="equals"), order
+
+
+_DROPPED = {"bounds", "grid_mapping"}
+
+
+def _order(mean: xr.DataArray, ds: xr.Dataset, variable: Variable) -> tuple[Hashable, ...]:
+    """Return the dimensions of a prediction in the order of the data, without that of layers."""
+    own = [d for d in mean.dims if d != DEPTH]
+    if isinstance(variable.name, str) and variable.name in ds:
+        given = [d for d in ds[variable.name].dims if d in own]
+        return (*given, *(d for d in own if d not in given))
+    return tuple(own)
+
+
+def _named(array: xr.DataArray, variable: Variable, attrs: Mapping[str, Any]) -> xr.DataArray:
+    """Return an array in the units and under the name of a variable."""
+    given = variable.conversion.inverse()(array).rename(str(variable.name))
+    given.attrs = {**attrs, "units": variable.units}
+    return given
+
+
+def _attrs(ds: xr.Dataset, variable: Variable, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of one of several variables."""
+    own = ds[variable.name].attrs if variable.name in ds else {}
+    return {k: v for k, v in (own or attrs).items() if k not in _DROPPED}
+
+
+def _along(
+    mean: xr.DataArray,
+    ds: xr.Dataset,
+    layers: Sequence[Variable],
+    order: tuple[Hashable, ...],
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """Return a prediction with a dimension of layers, in the place and the order of the data."""
+    first = layers[0]
+    dim, name = str(first.dim), str(first.name)
+    places = [layer.index or 0 for layer in layers]
+    back = sorted(range(len(layers)), key=lambda k: places[k])
+    array = mean.isel({DEPTH: back}).rename({DEPTH: dim} if dim != DEPTH else {})
+    given = tuple(ds[name].dims) if name in ds else (*order[:1], dim, *order[1:])
+    array = array.transpose(*(d for d in given if d in array.dims), ...)
+    made = _named(array, first, attrs).to_dataset()
+    if dim in ds.coords and ds.sizes[dim] > max(places):
+        coordinate = ds[dim].isel({dim: sorted(places)})
+        made = made.assign_coords({dim: coordinate})
+        bounds = coordinate.attrs.get("bounds", coordinate.encoding.get("bounds"))
+        if bounds in ds.variables:
+            made = made.assign_coords({bounds: ds[bounds].isel({dim: sorted(places)})})
+        return made
+    if dim == DEPTH:
+        return made.assign_coords(depth_coordinates([layers[k].depth or (0, 0) for k in back]))
+    return made
