@@ -11,6 +11,7 @@ from xsm.audit import water_balance_consistency
 from xsm.exceptions import check_choice
 from xsm.fitted import FittedModel
 from xsm.grid import time_dim
+from xsm.layered import layered_pair
 from xsm.metrics import day_of_year_mean
 from xsm.metrics import score as score_prediction
 from xsm.naming import find_variables
@@ -83,7 +84,7 @@ def score(
     if isinstance(baselines, FittedModel):
         mean = baselines.climatology
     elif baselines:
-        mean = _earlier_climatology(observed_target(ds, target, variables), predicted)
+        mean = _earlier_climatology(layered_pair(ds, predicted, target, variables)[0], predicted)
     return score_prediction(
         ds,
         predicted,

@@ -169,7 +169,7 @@ def _streamed(
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool, where a quarter of it stays
     positions = max(1, int(_THIN * size / max(windows, held / 2)))
     sample = _sample(features, recipe)
-    plan = partial(plan_blocks, features, scaling, recipe, positions=positions)
+    plan = partial(plan_blocks, features, scaling, recipe, positions=positions, steps=steps)
     boxes = plan(times=split.training)
     _check_chunks(features, boxes, split.training)
     # Cells with neighbours stay together: a share of them needs all that are around.

@@ -69,7 +69,13 @@ def shards(
 
 
 def plan_blocks(
-    features: Features, scaling: xr.Dataset, recipe: Recipe, times: slice, positions: int
+    features: Features,
+    scaling: xr.Dataset,
+    recipe: Recipe,
+    times: slice,
+    positions: int,
+    *,
+    steps: int = 1,
 ) -> list[dict[str, slice]]:
     """Divide a part of the features into blocks that follow the chunks of the store.
 
@@ -85,6 +91,8 @@ def plan_blocks(
         Steps of the part.
     positions : int
         Cells times steps that a block may hold.
+    steps : int, default: 1
+        2 where the step before is predicted too.
 
     Returns
     -------
@@ -105,7 +113,7 @@ def plan_blocks(
      {'time': slice(0, 100, None), 'x': slice(2, 4, None)}]
     """
     first, last, _ = times.indices(features.steps)
-    halo = recipe.window - 1 + recipe.lead
+    halo = recipe.window - 1 + recipe.lead + steps - 1
     dims = {features.time: last - first, **{d: features.observed.sizes[d] for d in features.space}}
     sizes = {d: min(c, dims[d]) for d, c in _chunk_sizes(features).items()}
     for d in sorted(features.space, key=lambda d: -sizes[d]):  # divide the longest first
@@ -133,8 +141,8 @@ def _chunk_sizes(features: Features) -> dict[str, int]:
     lazy = [a for a in arrays if a.chunks is not None]
     sizes = {str(d): 1 for d in (features.time, *features.space)}
     for array in lazy:
-        for d, chunks in array.chunksizes.items():
-            sizes[str(d)] = max(sizes[str(d)], *chunks)
+        for d in sizes.keys() & array.chunksizes.keys():
+            sizes[d] = max(sizes[d], *array.chunksizes[d])
     return sizes
 
 

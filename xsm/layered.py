@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
 from xsm.exceptions import GridError, MissingVariableError
-from xsm.naming import Variable, VariableTable
+from xsm.naming import Variable, VariableTable, find_variables
 from xsm.soil.layering import DEPTH, aligned, depth_coordinate, describe_layers
+from xsm.targets import observed_target, predicted_target
 from xsm.typing import FloatArray
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "SOIL",
     "layer_depths",
     "layered_array",
+    "layered_pair",
     "profile_series",
     "root_shares",
     "soil_maps",
@@ -94,18 +96,83 @@ def layered_array(ds: xr.Dataset, layers: Sequence[Variable], table: VariableTab
     ('time', 'latitude', 'longitude', 'depth')
     """
     first = layers[0]
+    if first.dim is not None:
+        array = first.conversion(ds[first.name])
+    else:
+        parts = [table.array(ds, layer).drop_attrs() for layer in layers]
+        array = _stacked(parts)
+    return _arranged(array, layers)
+
+
+def layered_pair(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray,
+    target: str,
+    variables: Mapping[str, str] | None,
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the observed and the predicted target in canonical units, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The observations.
+    predicted : Dataset or DataArray
+        The prediction, under the target's name and with units.
+    target : str
+        Role or variable of the observations.
+    variables : mapping of str to str or None
+        Role to variable name.
+
+    Returns
+    -------
+    observed, predicted : DataArray
+        With ``depth`` last (midpoints, m), where the prediction holds all layers of the target;
+        else of its top layer.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If target or prediction are missing, or without units.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 2))
+    >>> [array.dims[-1] for array in layered_pair(ds, ds, "soil_moisture", None)]
+    ['depth', 'depth']
+    """
+    table = find_variables(ds, variables)
+    layers = table.layers(target)
+    one = len(layers) < 2
+    if not one and layers[0].dim is not None:
+        guess = predicted_target(ds, predicted, target, variables)
+        one = layers[0].dim not in guess.dims
+        if not one:
+            return layered_array(ds, layers, table), _arranged(guess, layers)
+    names = [str(layer.name) for layer in layers]
+    if one or not isinstance(predicted, xr.Dataset) or not set(names) <= set(predicted):
+        observed = observed_target(ds, target, variables)
+        return observed, predicted_target(ds, predicted, target, variables)
+    parts = [predicted_target(ds, predicted, name, variables) for name in names]
+    return layered_array(ds, layers, table), _arranged(_stacked(parts), layers)
+
+
+def _stacked(parts: Sequence[xr.DataArray]) -> xr.DataArray:
+    """Return layers along depth, which have to lie on the same coordinates."""
+    bare = [part.drop_vars(DEPTH, errors="ignore") for part in parts]
+    return xr.concat(aligned(bare), DEPTH, coords="minimal", compat="override", join="override")
+
+
+def _arranged(array: xr.DataArray, layers: Sequence[Variable]) -> xr.DataArray:
+    """Return layers along ``depth``, last, from the top down, at the middles of the layers."""
+    first = layers[0]
     middles = [sum(layer.depth) / 2 for layer in layers if layer.depth is not None]
     if first.dim is not None:
-        order = [layer.index for layer in layers]
-        array = first.conversion(ds[first.name].drop_vars(first.dim, errors="ignore"))
-        array = array.isel({first.dim: order}).transpose(..., first.dim)
+        array = array.drop_vars(first.dim, errors="ignore")
+        array = array.isel({first.dim: [layer.index for layer in layers]})
         array = array.rename({first.dim: DEPTH}) if first.dim != DEPTH else array
-    else:
-        parts = [table.array(ds, v).drop_vars(DEPTH, errors="ignore").drop_attrs() for v in layers]
-        array = xr.concat(
-            aligned(parts), DEPTH, coords="minimal", compat="override", join="override"
-        ).transpose(..., DEPTH)
-    return array.assign_coords({DEPTH: depth_coordinate(middles)}).rename(first.role)
+    array = array.transpose(..., DEPTH).assign_coords({DEPTH: depth_coordinate(middles)})
+    return array.drop_attrs().rename(first.role)
 
 
 def soil_maps(
@@ -165,9 +232,7 @@ def soil_maps(
         layers = _held(table.layers(role), role, depths)
         parts = [table.array(ds, layer).drop_vars(DEPTH, errors="ignore") for layer in layers]
         parts = [part.drop_attrs().rename(role) for part in parts] * (count // len(parts))
-        found[role] = xr.concat(
-            aligned(parts), DEPTH, coords="minimal", compat="override", join="override"
-        ).transpose(..., DEPTH)
+        found[role] = _stacked(parts).transpose(..., DEPTH)
     if "air_entry" in roles:
         none = xr.DataArray(np.zeros(count), dims=DEPTH)
         known = table.layers("air_entry")
