@@ -46,6 +46,7 @@ def fits(features: Features, limit: int) -> bool:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import pandas as pd
     >>> days = {"time": pd.date_range("2020", periods=1000)}
     >>> soil = xr.DataArray(np.ones(1000), days, "time")
@@ -101,6 +102,7 @@ def make_samples(
 
     Examples
     --------
+    >>> import numpy as np
     >>> import pandas as pd
     >>> from xsm.scaling import fit_scaling
     >>> from xsm.splits import chronological

@@ -138,16 +138,15 @@ class FittedModel:
         mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
         flag = extrapolation.assign_attrs(_FLAG)
         made, order = present(mean, ds, self.recipe, self.layers or (self.variable,), self.attrs)
-        result = made.assign(extrapolation=flag.transpose(*order, ...))
-        beside = ["extrapolation"]
-        for name, array in outputs.items():
-            result[name] = array.transpose(*order, ...)
-            beside.append(name)
+        parts = {str(name): made[name] for name in made.data_vars}
+        beside = {"extrapolation": flag.transpose(*order, ...)}
+        beside |= {name: array.transpose(*order, ...) for name, array in outputs.items()}
         if "trained_cell" in scaling and scaling["trained_cell"].dims:
-            result["trained_cell"] = scaling["trained_cell"].assign_attrs(
+            beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
                 long_name="cell had enough observations to be trained", units="1"
             )
-            beside.append("trained_cell")
+        result = xr.Dataset(parts | beside)
+        result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
         for own in made.data_vars:
             result[own].attrs["ancillary_variables"] = " ".join(beside)
         names = ", ".join(map(str, made.data_vars))

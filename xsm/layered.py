@@ -125,9 +125,11 @@ def layered_pair(
 
     Returns
     -------
-    observed, predicted : DataArray
+    observed : DataArray
         With ``depth`` last (midpoints, m), where the prediction holds all layers of the target;
         else of its top layer.
+    predicted : DataArray
+        The same.
 
     Raises
     ------

@@ -118,9 +118,11 @@ def within_bounds(features: Features) -> tuple[xr.DataArray, xr.DataArray]:
 
     Returns
     -------
-    offset, scale : DataArray
+    offset : DataArray
         m3 m-3, lazy where the data are; NaN where these are no bounds; without depth where the
         target has one layer.
+    scale : DataArray
+        The same.
 
     Examples
     --------
