@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xsm.physics.curves import compiled, curve_of, relative_conductivity, suction_of
+from xsm.physics.curves import Curve, compiled, curve_of, relative_conductivity, suction_of
 
 __all__ = ["FACES", "face_conductivity", "scan_residual"]
 
@@ -81,15 +81,16 @@ def scan_residual(arrays: Any, soil: Any, grid: Any, outputs: Any, rules: Any, c
     theta, before, sink, known = arrays
     steps, layers = theta.shape[:2]
     start, stop, tile = cells
-    head = np.empty((layers, tile))
-    rate = np.empty((layers, tile))
+    curves = np.empty((7, soil[1].shape[0], tile))
+    work = (curves, np.empty((layers, tile)), np.empty((layers, tile)))
     last = np.full((layers + 1, tile), np.nan)
     now = np.full((layers + 1, tile), np.nan)
     for lo in range(start, stop, tile):
         hi = min(lo + tile, stop)
-        _darcy(before, soil, grid[0], head, rate, last, rules, lo, hi)
+        _fill_curves(curves, soil, lo, hi)
+        _darcy(before, soil, grid[0], work, last, rules, (lo, hi))
         for t in range(steps):
-            _darcy(theta[t], soil, grid[0], head, rate, now, rules, lo, hi)
+            _darcy(theta[t], soil, grid[0], work, now, rules, (lo, hi))
             for k in range(layers + 1):
                 for c in range(lo, hi):
                     mean = 0.5 * (last[k, c - lo] + now[k, c - lo])
@@ -119,25 +120,43 @@ def _given(array: Any, t: int, k: int, c: int) -> float:
 
 
 @compiled
-def _darcy(  # noqa: PLR0913, PLR0917
-    theta: Any,
-    soil: Any,
-    centres: Any,
-    head: Any,
-    rate: Any,
-    flux: Any,
-    rules: Any,
-    lo: Any,
-    hi: Any,
+def _fill_curves(curves: Any, soil: Any, lo: int, hi: int) -> None:
+    """Write the curves of a tile's cells."""
+    for i in range(curves.shape[1]):
+        for c in range(lo, hi):
+            curve = curve_of(soil[0], soil[3][i, c], soil[4][i, c], soil[6][i, c])
+            for k in range(7):
+                curves[k, i, c - lo] = curve[k]
+
+
+@compiled
+def _curve(curves: Any, i: int, c: int) -> Curve:
+    """Return the curve of a layer of a cell."""
+    return (
+        curves[0, i, c],
+        curves[1, i, c],
+        curves[2, i, c],
+        curves[3, i, c],
+        curves[4, i, c],
+        curves[5, i, c],
+        curves[6, i, c],
+    )
+
+
+@compiled
+def _darcy(
+    theta: Any, soil: Any, centres: Any, work: Any, flux: Any, rules: Any, cells: tuple[int, int]
 ) -> None:
     """Write the fluxes at the faces of one time, positive downward, from the water content."""
-    model, dry, wet, alpha, shape, k_sat, entry = soil
+    model, dry, wet, _, _, k_sat, _ = soil
+    curves, head, rate = work
+    lo, hi = cells
     layers = theta.shape[0]
     for i in range(layers):
         p = min(i, dry.shape[0] - 1)
         for c in range(lo, hi):
             s = (theta[i, c] - dry[p, c]) / (wet[p, c] - dry[p, c])
-            curve = curve_of(model, alpha[p, c], shape[p, c], entry[p, c])
+            curve = _curve(curves, p, c - lo)
             head[i, c - lo] = -suction_of(model, s, curve)
             rate[i, c - lo] = k_sat[p, c] * relative_conductivity(model, s, curve)
     for i in range(layers - 1):

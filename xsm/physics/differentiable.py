@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from xsm.exceptions import GridError, check_choice
-from xsm.physics.curves import DRIEST, WET_AND_DRY
+from xsm.physics.curves import DRIEST, DRY, WET
 from xsm.physics.retention import Hydraulics
 from xsm.physics.richards import FACES, Face
 
@@ -35,15 +35,16 @@ def saturation(theta: Tensor, soil: Hydraulics) -> Tensor:
     Returns
     -------
     Tensor
-        S, 1, between the bounds of ``WET_AND_DRY``; its gradient is 0 beyond them; NaN of NaN.
+        S, 1, between 1e-6 and 1; its gradient is 0 beyond them, not at 1; NaN of NaN.
 
     Examples
     --------
     >>> soil = Hydraulics(0.1, 0.5, 1.0, 2.0, 0.2)
     >>> [round(x, 6) for x in saturation(torch.tensor([0.0, 0.3, 0.5]), soil).tolist()]
-    [1e-06, 0.5, 0.999999]
+    [1e-06, 0.5, 1.0]
     """
-    return ((theta - soil.theta_r) / (soil.theta_s - soil.theta_r)).clamp(*WET_AND_DRY)
+    dry, wet = _like(theta, soil.theta_r, soil.theta_s)
+    return ((theta - dry) / (wet - dry)).clamp(DRY, 1.0)
 
 
 def pressure_head(theta: Tensor, soil: Hydraulics) -> Tensor:
@@ -59,8 +60,8 @@ def pressure_head(theta: Tensor, soil: Hydraulics) -> Tensor:
     Returns
     -------
     Tensor
-        h, m, negative, as of :func:`xsm.physics.retention.pressure_head`. Values and gradients are
-        finite for every theta; NaN of NaN.
+        h, m, not positive, as of :func:`xsm.physics.retention.pressure_head`. Values and gradients
+        are finite for every theta; NaN of NaN.
 
     Examples
     --------
@@ -68,16 +69,7 @@ def pressure_head(theta: Tensor, soil: Hydraulics) -> Tensor:
     >>> round(float(pressure_head(torch.tensor(0.5**0.5), soil)), 4)
     -1.0
     """
-    alpha, shape, entry = _like(theta, soil.alpha, soil.shape, soil.entry)
-    log_s = torch.log(saturation(theta, soil))
-    if soil.model == "gardner":
-        log = torch.log(-log_s)
-    elif soil.model == "brooks_corey":
-        log = -log_s / shape
-    else:
-        y = -(log_s + _log_top(alpha, shape, entry)) / (1.0 - 1.0 / shape)
-        log = (y + torch.log(-torch.expm1(-y))) / shape
-    return -torch.exp((log - torch.log(alpha)).clamp(max=math.log(DRIEST)))
+    return _head(saturation(theta, soil), theta, soil)
 
 
 def log_conductivity(theta: Tensor, soil: Hydraulics) -> Tensor:
@@ -103,17 +95,7 @@ def log_conductivity(theta: Tensor, soil: Hydraulics) -> Tensor:
     >>> round(float(log_conductivity(torch.tensor(0.5**0.5), soil).exp()), 3)
     0.072
     """
-    shape, alpha, entry, k_sat = _like(theta, soil.shape, soil.alpha, soil.entry, soil.k_sat)
-    log_s = torch.log(saturation(theta, soil))
-    if soil.model == "gardner":
-        log = log_s
-    elif soil.model == "brooks_corey":
-        log = (3.0 + 2.0 / shape) * log_s
-    else:
-        m = 1.0 - 1.0 / shape
-        top = _log_top(alpha, shape, entry)
-        log = 0.5 * log_s + 2.0 * (_log_pores((log_s + top) / m, m) - _log_widest(top, m, entry))
-    return (log + torch.log(k_sat)).clamp(min=_SLOWEST)
+    return _log_conductivity(saturation(theta, soil), theta, soil)
 
 
 def residual(  # noqa: PLR0913
@@ -191,6 +173,52 @@ def _like(theta: Tensor, *values: Any) -> list[Tensor]:
     return [torch.as_tensor(value, dtype=theta.dtype, device=theta.device) for value in values]
 
 
+def _head(s: Tensor, theta: Tensor, soil: Hydraulics) -> Tensor:
+    """Return the pressure head at a saturation."""
+    alpha, shape, entry = _like(theta, soil.alpha, soil.shape, soil.entry)
+    if soil.model == "gardner":
+        return -(-torch.log(s) / alpha).clamp(max=DRIEST)
+    if soil.model == "brooks_corey":
+        return -_suction(-torch.log(s) / shape, alpha)
+    y = -(torch.log(s.clamp(max=1.0 - WET)) + _log_top(alpha, shape, entry)) / (1.0 - 1.0 / shape)
+    suction = _suction((y + torch.log(-torch.expm1(-y))) / shape, alpha)
+    return -(entry + (suction - entry) * _share(s))
+
+
+def _suction(log: Tensor, alpha: Tensor) -> Tensor:
+    """Return the suction of which the logarithm, times alpha, is given, up to the driest."""
+    return torch.exp((log - torch.log(alpha)).clamp(max=math.log(DRIEST)))
+
+
+def _share(s: Tensor) -> Tensor:
+    """Return how much of the line to saturation is left: 1 below the line, 0 at saturation."""
+    return ((1.0 - s) / WET).clamp(max=1.0)
+
+
+def _log_conductivity(s: Tensor, theta: Tensor, soil: Hydraulics) -> Tensor:
+    """Return log(K) at a saturation."""
+    shape, k_sat = _like(theta, soil.shape, soil.k_sat)
+    if soil.model == "gardner":
+        log = torch.log(s)
+    elif soil.model == "brooks_corey":
+        log = (3.0 + 2.0 / shape) * torch.log(s)
+    else:
+        log = _log_mualem(s.clamp(max=1.0 - WET), theta, soil)
+        share = _share(s)
+        wet = share < 1.0  # elsewhere the line would lose the digits of small numbers
+        line = torch.log1p(torch.expm1(log) * torch.where(wet, share, 0.5))
+        log = torch.where(wet, line, log)
+    return (log + torch.log(k_sat)).clamp(min=_SLOWEST)
+
+
+def _log_mualem(s: Tensor, theta: Tensor, soil: Hydraulics) -> Tensor:
+    """Return log(K / K_s) of Mualem's model at a saturation below the line."""
+    shape, alpha, entry = _like(theta, soil.shape, soil.alpha, soil.entry)
+    m = 1.0 - 1.0 / shape
+    top, log_s = _log_top(alpha, shape, entry), torch.log(s)
+    return 0.5 * log_s + 2.0 * (_log_pores((log_s + top) / m, m) - _log_widest(top, m, entry))
+
+
 def _log_top(alpha: Tensor, shape: Tensor, entry: Tensor) -> Tensor:
     """Return the logarithm of the original curve's saturation where air enters."""
     return -(1.0 - 1.0 / shape) * torch.log1p((alpha * entry) ** shape)
@@ -227,7 +255,8 @@ def _darcy(
     theta: Tensor, soil: Hydraulics, centres: Tensor, face: Face, *, free_drainage: bool
 ) -> Tensor:
     """Return the fluxes at all faces of one time, NaN where nothing closes the profile."""
-    head, log_k = pressure_head(theta, soil), log_conductivity(theta, soil)
+    s = saturation(theta, soil)
+    head, log_k = _head(s, theta, soil), _log_conductivity(s, theta, soil)
     drive = 1.0 - head.diff(dim=-1) / centres.diff()  # (..., layer - 1)
     above, below = log_k[..., :-1], log_k[..., 1:]
     if face == "geometric":

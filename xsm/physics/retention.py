@@ -82,6 +82,10 @@ class Hydraulics:
         S = (1 + |alpha h|^n)^-m / S_e,   S_e = (1 + (alpha h_e)^n)^-m
         K = K_s S^(1/2) ((1 - (1 - (S S_e)^(1/m))^m) / (1 - (1 - S_e^(1/m))^m))^2
 
+    van Genuchten's h and K have infinite slopes at saturation. Where S > 1 - 1e-4, suctions of some
+    mm, both are lines in S up to h = -h_e and K = K_s (ours); so every function here is finite with
+    its slopes, theta(h) and h(theta) stay inverse, and K(theta_s) is K_s.
+
     References
     ----------
     van Genuchten, M. T. (1980). Soil Sci. Soc. Am. J. 44:892-898. Mualem, Y. (1976). Water Resour.
@@ -280,10 +284,9 @@ def pressure_head(theta: Any, soil: Hydraulics) -> FloatArray:
     Returns
     -------
     ndarray
-        h, m, negative, float64; NaN of NaN. The effective saturation is taken between the bounds
-        of :data:`~xsm.physics.curves.WET_AND_DRY` and the suction is at most
-        :data:`~xsm.physics.curves.DRIEST`, so that all values, also beyond theta_r and theta_s,
-        are finite.
+        h, m, not positive, float64; NaN of NaN. The saturation is taken between 1e-6 and 1
+        and the suction is at most 1e5 m, so that all values, also beyond theta_r and theta_s, are
+        finite.
 
     Examples
     --------
@@ -308,14 +311,13 @@ def conductivity_of_water(theta: Any, soil: Hydraulics) -> FloatArray:
     Returns
     -------
     ndarray
-        K, m day-1, float64; NaN of NaN. The effective saturation is taken between the bounds of
-        :data:`~xsm.physics.curves.WET_AND_DRY`: the upper one gives 0.997 K_s for n = 2, 0.90 for
-        n = 1.31 and 0.37 for n = 1.09, where van Genuchten's curve falls off steeply at saturation.
+        K, m day-1, float64; NaN of NaN. The effective saturation is taken between 1e-6 and 1; K is
+        k_sat at theta_s.
 
     Examples
     --------
     >>> loam = Hydraulics(0.078, 0.43, 3.6, 1.56, 0.2496)
     >>> conductivity_of_water(np.array([0.43, 0.242, 0.078]), loam).round(5)
-    array([0.24457, 0.00034, 0.     ])
+    array([0.2496 , 0.00034, 0.     ])
     """
     return _on_arrays(_conductivity_of_water, theta, soil, soil.theta_r, soil.theta_s, soil.k_sat)
