@@ -1,101 +1,19 @@
-"""Soil physics in torch: heads, conductivities and the Richardson-Richards residual.
+"""The Richardson-Richards residual in torch, for losses, as in :mod:`xsm.physics.richards`.
 
-The same equations and bounds as in :mod:`xsm.physics.retention` and :mod:`xsm.physics.richards`.
+The hydraulic functions are those of :mod:`xsm.physics.retention_torch`.
 """
 
 from __future__ import annotations
-
-import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from xsm.exceptions import GridError, check_choice
-from xsm.physics.curves import DRIEST, DRY, WET
 from xsm.physics.retention import Hydraulics
+from xsm.physics.retention_torch import log_conductivity, pressure_head, saturation
 from xsm.physics.richards import FACES, Face
 
 __all__ = ["log_conductivity", "pressure_head", "residual", "saturation"]
-
-# exp(-60) m day-1 is no flow; below it single precision would lose the gradient of a product.
-_SLOWEST = -60.0
-
-
-def saturation(theta: Tensor, soil: Hydraulics) -> Tensor:
-    """Return the effective saturation within its bounds.
-
-    Parameters
-    ----------
-    theta : Tensor
-        Water content, m3 m-3.
-    soil : Hydraulics
-        Parameters, tensors or numbers that broadcast.
-
-    Returns
-    -------
-    Tensor
-        S, 1, between 1e-6 and 1; its gradient is 0 beyond them, not at 1; NaN of NaN.
-
-    Examples
-    --------
-    >>> soil = Hydraulics(0.1, 0.5, 1.0, 2.0, 0.2)
-    >>> [round(x, 6) for x in saturation(torch.tensor([0.0, 0.3, 0.5]), soil).tolist()]
-    [1e-06, 0.5, 1.0]
-    """
-    dry, wet = _like(theta, soil.theta_r, soil.theta_s)
-    return ((theta - dry) / (wet - dry)).clamp(DRY, 1.0)
-
-
-def pressure_head(theta: Tensor, soil: Hydraulics) -> Tensor:
-    """Return the pressure head at a water content.
-
-    Parameters
-    ----------
-    theta : Tensor
-        Water content, m3 m-3.
-    soil : Hydraulics
-        Parameters, tensors or numbers that broadcast.
-
-    Returns
-    -------
-    Tensor
-        h, m, not positive, as of :func:`xsm.physics.retention.pressure_head`. Values and gradients
-        are finite for every theta; NaN of NaN.
-
-    Examples
-    --------
-    >>> soil = Hydraulics(0.0, 1.0, 1.0, 2.0, 0.2)
-    >>> round(float(pressure_head(torch.tensor(0.5**0.5), soil)), 4)
-    -1.0
-    """
-    return _head(saturation(theta, soil), theta, soil)
-
-
-def log_conductivity(theta: Tensor, soil: Hydraulics) -> Tensor:
-    """Return the logarithm of the hydraulic conductivity at a water content.
-
-    Parameters
-    ----------
-    theta : Tensor
-        Water content, m3 m-3.
-    soil : Hydraulics
-        Parameters, tensors or numbers that broadcast.
-
-    Returns
-    -------
-    Tensor
-        log(K), K in m day-1, as of :func:`xsm.physics.retention.conductivity_of_water`, at least
-        -60. Values and gradients are finite for every theta, so that means of conductivities have
-        gradients in dry soil too; NaN of NaN.
-
-    Examples
-    --------
-    >>> soil = Hydraulics(0.0, 1.0, 1.0, 2.0, 1.0)
-    >>> round(float(log_conductivity(torch.tensor(0.5**0.5), soil).exp()), 3)
-    0.072
-    """
-    return _log_conductivity(saturation(theta, soil), theta, soil)
 
 
 def residual(  # noqa: PLR0913
@@ -168,76 +86,6 @@ def residual(  # noqa: PLR0913
     return result if sink is None else result + sink
 
 
-def _like(theta: Tensor, *values: Any) -> list[Tensor]:
-    """Return parameters as tensors of the type and place of the water content."""
-    return [torch.as_tensor(value, dtype=theta.dtype, device=theta.device) for value in values]
-
-
-def _head(s: Tensor, theta: Tensor, soil: Hydraulics) -> Tensor:
-    """Return the pressure head at a saturation."""
-    alpha, shape, entry = _like(theta, soil.alpha, soil.shape, soil.entry)
-    if soil.model == "gardner":
-        return -(-torch.log(s) / alpha).clamp(max=DRIEST)
-    if soil.model == "brooks_corey":
-        return -_suction(-torch.log(s) / shape, alpha)
-    y = -(torch.log(s.clamp(max=1.0 - WET)) + _log_top(alpha, shape, entry)) / (1.0 - 1.0 / shape)
-    suction = _suction((y + torch.log(-torch.expm1(-y))) / shape, alpha)
-    return -(entry + (suction - entry) * _share(s))
-
-
-def _suction(log: Tensor, alpha: Tensor) -> Tensor:
-    """Return the suction of which the logarithm, times alpha, is given, up to the driest."""
-    return torch.exp((log - torch.log(alpha)).clamp(max=math.log(DRIEST)))
-
-
-def _share(s: Tensor) -> Tensor:
-    """Return how much of the line to saturation is left: 1 below the line, 0 at saturation."""
-    return ((1.0 - s) / WET).clamp(max=1.0)
-
-
-def _log_conductivity(s: Tensor, theta: Tensor, soil: Hydraulics) -> Tensor:
-    """Return log(K) at a saturation."""
-    shape, k_sat = _like(theta, soil.shape, soil.k_sat)
-    if soil.model == "gardner":
-        log = torch.log(s)
-    elif soil.model == "brooks_corey":
-        log = (3.0 + 2.0 / shape) * torch.log(s)
-    else:
-        log = _log_mualem(s.clamp(max=1.0 - WET), theta, soil)
-        share = _share(s)
-        wet = share < 1.0  # elsewhere the line would lose the digits of small numbers
-        line = torch.log1p(torch.expm1(log) * torch.where(wet, share, 0.5))
-        log = torch.where(wet, line, log)
-    return (log + torch.log(k_sat)).clamp(min=_SLOWEST)
-
-
-def _log_mualem(s: Tensor, theta: Tensor, soil: Hydraulics) -> Tensor:
-    """Return log(K / K_s) of Mualem's model at a saturation below the line."""
-    shape, alpha, entry = _like(theta, soil.shape, soil.alpha, soil.entry)
-    m = 1.0 - 1.0 / shape
-    top, log_s = _log_top(alpha, shape, entry), torch.log(s)
-    return 0.5 * log_s + 2.0 * (_log_pores((log_s + top) / m, m) - _log_widest(top, m, entry))
-
-
-def _log_top(alpha: Tensor, shape: Tensor, entry: Tensor) -> Tensor:
-    """Return the logarithm of the original curve's saturation where air enters."""
-    return -(1.0 - 1.0 / shape) * torch.log1p((alpha * entry) ** shape)
-
-
-def _log_pores(log_x: Tensor, m: Tensor) -> Tensor:
-    """Return log(1 - (1 - x)^m); near x = 0, where single precision loses 1 - x, log(m x)."""
-    small = log_x < -12.0
-    safe = torch.where(small, -12.0, log_x)
-    pores = torch.log(-torch.expm1(m * torch.log1p(-torch.exp(safe))))
-    return torch.where(small, torch.log(m) + log_x, pores)
-
-
-def _log_widest(log_top: Tensor, m: Tensor, entry: Tensor) -> Tensor:
-    """Return the logarithm of the pores where air enters; 0 where it enters at once."""
-    none = entry <= 0.0
-    return torch.where(none, 0.0, _log_pores(torch.where(none, -1.0, log_top) / m, m))
-
-
 def _check(theta: Tensor, centres: Tensor, thickness: Tensor, fluxes: Tensor | None) -> None:
     """Refuse a profile whose last dimensions do not fit."""
     layers = theta.shape[-1]
@@ -255,8 +103,7 @@ def _darcy(
     theta: Tensor, soil: Hydraulics, centres: Tensor, face: Face, *, free_drainage: bool
 ) -> Tensor:
     """Return the fluxes at all faces of one time, NaN where nothing closes the profile."""
-    s = saturation(theta, soil)
-    head, log_k = _head(s, theta, soil), _log_conductivity(s, theta, soil)
+    head, log_k = pressure_head(theta, soil), log_conductivity(theta, soil)
     drive = 1.0 - head.diff(dim=-1) / centres.diff()  # (..., layer - 1)
     above, below = log_k[..., :-1], log_k[..., 1:]
     if face == "geometric":

@@ -157,7 +157,9 @@ def _water_content(
     model: Any, h: Any, alpha: Any, shape: Any, entry: Any, dry: Any, wet: Any
 ) -> Any:
     """Return theta(h) of numbers."""
-    return dry + (wet - dry) * curve_at(model, h, curve_of(model, alpha, shape, entry))[0]
+    s = curve_at(model, h, curve_of(model, alpha, shape, entry))[0]
+    # Exact at both ends: dry + (wet - dry) may miss wet by its rounding.
+    return wet - (wet - dry) * (1.0 - s) if s > 0.5 else dry + (wet - dry) * s
 
 
 @_by_element
