@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from xsm.exceptions import GridError, check_choice
 from xsm.physics.darcy import FACES
-from xsm.physics.picard import CLOSED, FREE, HEAD, run_columns
+from xsm.physics.picard import Rules
 from xsm.physics.retention import Hydraulics
 from xsm.physics.richards import Face
+from xsm.physics.stepping import CLOSED, FREE, HEAD, run_columns
 from xsm.physics.threads import share_cells
 
 __all__ = ["STRESS", "Columns", "simulate"]
@@ -75,6 +76,7 @@ def simulate(  # noqa: PLR0913
     limits: tuple[float, float, float, float] = STRESS,
     face: Face = "arithmetic",
     tolerance: float = 1e-7,
+    accuracy: float = 1e-3,
     longest_step: float | None = None,
     threads: int | None = None,
 ) -> Columns:
@@ -112,7 +114,11 @@ def simulate(  # noqa: PLR0913
     face : {"arithmetic", "geometric", "upstream"}, default: "arithmetic"
         How the conductivity at a face follows from its two layers.
     tolerance : float, default: 1e-7
-        Largest error of a layer's water in a step, m3 m-3. It is carried on, never lost.
+        Largest error of a layer's water that iterations leave, m3 m-3. It is carried on, never
+        lost.
+    accuracy : float, default: 1e-3
+        Largest error of a layer's water in a step of the solver, m3 m-3, as half the change of its
+        rate says; steps become shorter until it holds, but not shorter than 1 s.
     longest_step : float, optional
         Longest step of the solver, days; by default that of the forcing.
     threads : int, optional
@@ -141,20 +147,25 @@ def simulate(  # noqa: PLR0913
     with T the demand of plants, f_i the share of the roots and g the stress. Each step is solved by
     modified Picard iteration (Celia et al. 1990, Eq. 16-17): with C = dth/dh and the heads h^m,
 
-        (C^m dz / dt - D K^m D) (h^{m+1} - h^m) = -R(h^m)
+        (C^m dz / dt - D K^m D - D K'^m (Dh^m - 1) + T'^m) (h^{m+1} - h^m) = -R(h^m)
 
-    until the error of each layer, R dt / dz, is below the tolerance. Steps become shorter where
-    that takes more than 14 iterations and longer where it takes few. Then water moves by the fluxes
-    of the last iteration, so that nothing is lost to the tolerance (ours): theta differs from
-    theta(h) by less than the tolerance, and the next step corrects it.
+    until the error of each layer, R dt / dz, is below the tolerance. The terms with the slopes K'
+    and T' of conductivity and uptake, Newton's, are ours: without them columns of fine soil took up
+    to fourteen times as long. A layer that wets gets the water, not the head, that the step tells,
+    since theta(h) of dry soil is anything but linear (as in the switching of variables of Diersch
+    and Perrochet 1999). Steps become shorter where that takes more than 20 iterations, or where the
+    rates of change differ too much from those of the step before. Then water moves by the fluxes of
+    the last iteration, so that nothing is lost to the tolerance (ours): theta differs from theta(h)
+    by less than the tolerance, and the next step corrects it.
 
     At the surface, rain and ponded water enter as far as the soil takes them, at the conductivity
-    (K_s + K_1) / 2 over half the first layer; the bare soil evaporates as far as it conducts towards
-    a surface at -150 m. Water that stands on the surface evaporates first.
+    (K_s + K_1) / 2 over half the first layer; the bare soil evaporates as far as it conducts
+    towards a surface at -150 m. Water that stands on the surface evaporates first.
 
     References
     ----------
     Celia, M. A., Bouloutas, E. T. and Zarba, R. L. (1990). Water Resour. Res. 26:1483-1496.
+    Diersch, H.-J. G. and Perrochet, P. (1999). Adv. Water Resour. 23:271-301.
     Feddes, R. A., Kowalik, P. J. and Zaradny, H. (1978). Simulation of field water use and crop
     yield. Pudoc, Wageningen.
 
@@ -179,11 +190,12 @@ def simulate(  # noqa: PLR0913
     head, pond = _fitted(initial, (layers, cells)), _fitted(ponding, (cells,))
     values = (soil.theta_r, soil.theta_s, soil.k_sat, soil.alpha, soil.shape, soil.entry)
     parameters = np.stack([_fitted(x, (layers, cells)) for x in values])
-    rules = (
+    rules = Rules(
         float(step_days),
         int(every),
         float(step_days if longest_step is None else longest_step),
         float(tolerance),
+        float(accuracy),
         FACES.index(face),
         kind,
         depth,

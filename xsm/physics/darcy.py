@@ -1,30 +1,21 @@
-"""The compiled residual of the Richardson-Richards equation: time outside, cells inside, in tiles."""
+"""The compiled residual of the Richardson-Richards equation: time outside, cells in tiles."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 
-from xsm.physics.retention import curve_of, relative_conductivity, suction_of
+from xsm.physics.curves import Curve, compiled, curve_of, relative_conductivity, suction_of
 
 __all__ = ["FACES", "face_conductivity", "scan_residual"]
 
 FACES = ("geometric", "arithmetic", "upstream")
 """How the conductivity at a face follows from its two layers; kernels take the position."""
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-
-def _compile(function: _Function) -> _Function:
-    """Compile on the first call, without the lock of the interpreter, with IEEE division."""
-    return cast("_Function", njit(nogil=True, error_model="numpy")(function))
-
-
-@_compile
+@compiled
 def face_conductivity(face: int, above: float, below: float, drive: float) -> float:
     """Return the conductivity between two layers, for kernels.
 
@@ -54,7 +45,7 @@ def face_conductivity(face: int, above: float, below: float, drive: float) -> fl
     return above if drive > 0.0 else below
 
 
-@_compile
+@compiled
 def scan_residual(arrays: Any, soil: Any, grid: Any, outputs: Any, rules: Any, cells: Any) -> None:
     """Compute residual and fluxes of cells tile by tile.
 
@@ -76,7 +67,7 @@ def scan_residual(arrays: Any, soil: Any, grid: Any, outputs: Any, rules: Any, c
 
     Examples
     --------
-    >>> from xsm.physics.retention import MODELS
+    >>> from xsm.physics.curves import MODELS
     >>> theta, flux = np.full((1, 1, 1), 0.2), np.empty((1, 2, 1))
     >>> soil = (0, *(np.full((1, 1), x) for x in (0.078, 0.43, 3.6, 1.56, 0.25, 0.0)))
     >>> grid, rate = (np.array([0.1]), np.array([0.2])), np.empty((1, 1, 1))
@@ -90,15 +81,16 @@ def scan_residual(arrays: Any, soil: Any, grid: Any, outputs: Any, rules: Any, c
     theta, before, sink, known = arrays
     steps, layers = theta.shape[:2]
     start, stop, tile = cells
-    head = np.empty((layers, tile))
-    rate = np.empty((layers, tile))
+    curves = np.empty((7, soil[1].shape[0], tile))
+    work = (curves, np.empty((layers, tile)), np.empty((layers, tile)))
     last = np.full((layers + 1, tile), np.nan)
     now = np.full((layers + 1, tile), np.nan)
     for lo in range(start, stop, tile):
         hi = min(lo + tile, stop)
-        _darcy(before, soil, grid[0], head, rate, last, rules, lo, hi)
+        _fill_curves(curves, soil, lo, hi)
+        _darcy(before, soil, grid[0], work, last, rules, (lo, hi))
         for t in range(steps):
-            _darcy(theta[t], soil, grid[0], head, rate, now, rules, lo, hi)
+            _darcy(theta[t], soil, grid[0], work, now, rules, (lo, hi))
             for k in range(layers + 1):
                 for c in range(lo, hi):
                     mean = 0.5 * (last[k, c - lo] + now[k, c - lo])
@@ -112,7 +104,7 @@ def scan_residual(arrays: Any, soil: Any, grid: Any, outputs: Any, rules: Any, c
                     outputs[0][t, i, c] = r + _given(sink, t, i, c)
 
 
-@_compile
+@compiled
 def _known(array: Any, t: int, k: int, c: int, otherwise: float) -> float:
     """Return a value that is known, else the other."""
     if array is None:
@@ -121,32 +113,50 @@ def _known(array: Any, t: int, k: int, c: int, otherwise: float) -> float:
     return otherwise if np.isnan(value) else value
 
 
-@_compile
+@compiled
 def _given(array: Any, t: int, k: int, c: int) -> float:
     """Return a value of an array that is given, missing or not; else 0."""
     return 0.0 if array is None else array[t, k, c]
 
 
-@_compile
+@compiled
+def _fill_curves(curves: Any, soil: Any, lo: int, hi: int) -> None:
+    """Write the curves of a tile's cells."""
+    for i in range(curves.shape[1]):
+        for c in range(lo, hi):
+            curve = curve_of(soil[0], soil[3][i, c], soil[4][i, c], soil[6][i, c])
+            for k in range(7):
+                curves[k, i, c - lo] = curve[k]
+
+
+@compiled
+def _curve(curves: Any, i: int, c: int) -> Curve:
+    """Return the curve of a layer of a cell."""
+    return (
+        curves[0, i, c],
+        curves[1, i, c],
+        curves[2, i, c],
+        curves[3, i, c],
+        curves[4, i, c],
+        curves[5, i, c],
+        curves[6, i, c],
+    )
+
+
+@compiled
 def _darcy(
-    theta: Any,
-    soil: Any,
-    centres: Any,
-    head: Any,
-    rate: Any,
-    flux: Any,
-    rules: Any,
-    lo: Any,
-    hi: Any,
+    theta: Any, soil: Any, centres: Any, work: Any, flux: Any, rules: Any, cells: tuple[int, int]
 ) -> None:
     """Write the fluxes at the faces of one time, positive downward, from the water content."""
-    model, dry, wet, alpha, shape, k_sat, entry = soil
+    model, dry, wet, _, _, k_sat, _ = soil
+    curves, head, rate = work
+    lo, hi = cells
     layers = theta.shape[0]
     for i in range(layers):
         p = min(i, dry.shape[0] - 1)
         for c in range(lo, hi):
             s = (theta[i, c] - dry[p, c]) / (wet[p, c] - dry[p, c])
-            curve = curve_of(model, alpha[p, c], shape[p, c], entry[p, c])
+            curve = _curve(curves, p, c - lo)
             head[i, c - lo] = -suction_of(model, s, curve)
             rate[i, c - lo] = k_sat[p, c] * relative_conductivity(model, s, curve)
     for i in range(layers - 1):

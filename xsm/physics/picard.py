@@ -1,37 +1,164 @@
-"""Compiled solver of the Richardson-Richards equation: columns one by one, modified Picard.
+"""One step of a soil column: the mixed form of the Richardson-Richards equation, solved for heads.
 
 Celia, M. A., Bouloutas, E. T. and Zarba, R. L. (1990). Water Resour. Res. 26:1483-1496.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from xsm.physics.curves import Curve, compiled, curve_at, suction_of
 from xsm.physics.darcy import face_conductivity
-from xsm.physics.retention import curve_at, curve_of
 
-__all__ = ["CLOSED", "FREE", "HEAD", "run_columns", "stress"]
+__all__ = ["Column", "Rules", "new_column", "solve_step", "stress"]
 
-FREE, HEAD, CLOSED = 0, 1, 2  # what the bottom does
-_MOST = 14  # iterations of a step; more, and it is taken again, shorter
-_FEW = 5  # iterations up to which the next step is longer
-_SHORTEST = 1e-9  # days
+_MOST = 20  # iterations of a step; more, and it is taken again, shorter
 _FLOOR = 1e-6  # m-1; keeps the matrix regular where all is saturated, and changes no solution
 _DRY_SURFACE = -150.0  # m, the head to which evaporation can dry the surface
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compile(function: _Function) -> _Function:
-    """Compile on the first call, without the lock of the interpreter, with IEEE division."""
-    return cast("_Function", njit(nogil=True, error_model="numpy")(function))
+_NEARLY_WET = 0.9  # saturation below which a wetting layer is updated by its water
 
 
-@_compile
+class Rules(NamedTuple):
+    """What holds for all columns of a simulation.
+
+    Parameters
+    ----------
+    length : float
+        Length of a step of the forcing, days.
+    every : int
+        Steps of the forcing in an output step.
+    longest : float
+        Longest step of the solver, days.
+    tolerance : float
+        Error of a layer's water that iterations may leave, m3 m-3.
+    accuracy : float
+        Error of a layer's water in a step of the solver, m3 m-3.
+    face : int
+        Position in :data:`xsm.physics.darcy.FACES`.
+    bottom : int
+        What the bottom does: 0 drains freely, 1 has a fixed head, 2 is closed.
+    bottom_head : float
+        Its head, m.
+    surface_head : float
+        Fixed head at the surface, m; NaN: the atmosphere.
+    max_ponding : float
+        Deepest water on the surface, m.
+    limits : tuple of float
+        Heads of root stress, m, as of :func:`stress`.
+    model : int
+        Position in :data:`xsm.physics.curves.MODELS`.
+
+    Examples
+    --------
+    >>> Rules._fields[:2]
+    ('length', 'every')
+    """
+
+    length: Any
+    every: Any
+    longest: Any
+    tolerance: Any
+    accuracy: Any
+    face: Any
+    bottom: Any
+    bottom_head: Any
+    surface_head: Any
+    max_ponding: Any
+    limits: Any
+    model: Any
+
+
+class Column(NamedTuple):
+    """Soil, state and scratch of one column, (layer,) unless told.
+
+    Parameters
+    ----------
+    size, roots : ndarray
+        Thickness, m; share of the roots.
+    dry, span, k_sat : ndarray
+        theta_r, theta_s - theta_r, m day-1.
+    curve : ndarray (layer, 7)
+        As of :func:`xsm.physics.curves.curve_of`.
+    head, water, rate : ndarray
+        Head (m), water content and its change (day-1) at the end of the last step.
+    trial, saturation, capacity : ndarray
+        Head, saturation and dtheta/dh of the iteration.
+    k, slope : ndarray
+        Conductivity, m day-1, and dK/dh, day-1.
+    lower, diagonal, upper, change, ratio : ndarray
+        The tridiagonal matrix, its right side and then the solution, and a row to eliminate.
+    flux : ndarray (layer + 1,)
+        Through the faces, m day-1, positive downward.
+    sink : ndarray
+        Taken up by roots, m day-1.
+    sums, taken : ndarray
+        Of flux (layer + 1,) and sink since the last output, m.
+    surface : ndarray (4,)
+        Water on the surface, evaporation and runoff since the last output, m; proposed step, days.
+
+    Examples
+    --------
+    >>> new_column(np.array([0.1, 0.2])).flux.shape
+    (3,)
+    """
+
+    size: Any
+    roots: Any
+    dry: Any
+    span: Any
+    k_sat: Any
+    curve: Any
+    head: Any
+    water: Any
+    rate: Any
+    trial: Any
+    saturation: Any
+    capacity: Any
+    k: Any
+    slope: Any
+    lower: Any
+    diagonal: Any
+    upper: Any
+    change: Any
+    ratio: Any
+    flux: Any
+    sink: Any
+    sums: Any
+    taken: Any
+    surface: Any
+
+
+@compiled
+def new_column(size: Any) -> Column:
+    """Return the arrays of a column, zero but for the thickness, for kernels.
+
+    Parameters
+    ----------
+    size : ndarray (layer,)
+        Thickness of the layers, m.
+
+    Returns
+    -------
+    Column
+        To be filled.
+
+    Examples
+    --------
+    >>> new_column(np.array([0.1, 0.2])).curve.shape
+    (2, 7)
+    """
+    n = size.size
+    a = np.zeros((19, n))
+    b = np.zeros((2, n + 1))
+    return Column(
+        size, a[0], a[1], a[2], a[3], np.zeros((n, 7)), a[4], a[5], a[6], a[7], a[8], a[9],
+        a[10], a[11], a[12], a[13], a[14], a[15], a[16], b[0], a[17], b[1], a[18], np.zeros(4),
+    )  # fmt: skip
+
+
+@compiled
 def stress(h: float, limits: tuple[float, float, float, float]) -> float:
     """Return the share of the demand that roots take up (Feddes et al. 1978), for kernels.
 
@@ -62,279 +189,192 @@ def stress(h: float, limits: tuple[float, float, float, float]) -> float:
     return 1.0 if h >= dry else (h - wilting) / (dry - wilting)
 
 
-@_compile
-def run_columns(
-    soil: Any, grid: Any, forcing: Any, state: Any, rules: Any, outputs: Any, cells: Any
-) -> None:
-    """Run columns through all steps of their forcing.
+@compiled
+def _stress_slope(h: float, limits: tuple[float, float, float, float]) -> float:
+    """Return how the share changes with the head, m-1."""
+    anaerobic, wet, dry, wilting = limits
+    if wet < h < anaerobic:
+        return 1.0 / (wet - anaerobic)
+    return 1.0 / (dry - wilting) if wilting < h < dry else 0.0
+
+
+@compiled
+def solve_step(
+    column: Column, rules: Rules, dt: float, supply: float, demand: float, pond: float
+) -> int:
+    """Solve one step from the water before it, for kernels.
 
     Parameters
     ----------
-    soil : ndarray (parameter, layer, cell)
-        theta_r, theta_s, k_sat, alpha, shape, entry.
-    grid : tuple
-        Thickness of the layers, m (layer,); shares of the roots (layer, cell).
-    forcing : tuple
-        Rain, demand of the bare soil, demand of plants, m day-1, each (step, cell).
-    state : tuple of ndarray
-        Pressure head (layer, cell) and water on the surface (cell,), m; overwritten by the last.
-    rules : tuple
-        Length of a step (days), steps of an output, longest step of the solver (days), tolerance
-        (m3 m-3), position of the face, what the bottom does and its head (m), head at the surface
-        (m, NaN: the atmosphere), deepest ponding (m), heads of root stress (m), position of the
-        retention model.
-    outputs : tuple of ndarray
-        theta (output, layer, cell); flux (output, face, cell), uptake (output, layer, cell), m;
-        evaporation, runoff, ponding (output, cell), m; failed (cell,).
-    cells : tuple of int
-        First cell and last cell plus one.
+    column : Column
+        Heads of the last step are where iterations begin; ``trial``, ``flux`` and ``sink`` are
+        those of the step afterwards.
+    rules : Rules
+        What holds for all columns.
+    dt : float
+        Length of the step, days.
+    supply : float
+        Water that the atmosphere brings to the surface, or demands (negative), m day-1.
+    demand : float
+        Demand of plants, m day-1.
+    pond : float
+        Water on the surface before the step, m.
+
+    Returns
+    -------
+    int
+        Iterations, -1 where they fail.
 
     Examples
     --------
-    >>> from xsm.physics.columns import simulate
-    >>> simulate.__name__  # which makes the arrays
-    'simulate'
+    >>> solve_step.__name__  # called by xsm.physics.stepping
+    'solve_step'
     """
-    layers = grid[0].size
-    work = np.zeros((16, layers + 1))
-    for c in range(cells[0], cells[1]):
-        _soil_of_column(rules[10], soil, c, work)
-        if not _run(grid, forcing, state, rules, outputs, c, work):
-            outputs[6][c] = True
-
-
-@_compile
-def _soil_of_column(model: int, soil: Any, c: int, work: Any) -> None:
-    """Copy the parameters of a column to the first eight rows of the scratch."""
-    for i in range(soil.shape[1]):
-        for row in range(3):
-            work[row, i] = soil[row, i, c]
-        curve = curve_of(model, soil[3, i, c], soil[4, i, c], soil[5, i, c])
-        for row in range(5):
-            work[3 + row, i] = curve[row]
-
-
-@_compile
-def _curve(work: Any, i: int) -> tuple[float, float, float, float, float]:
-    """Return the curve of a layer."""
-    return work[3, i], work[4, i], work[5, i], work[6, i], work[7, i]
-
-
-@_compile
-def _run(grid: Any, forcing: Any, state: Any, rules: Any, outputs: Any, c: int, work: Any) -> bool:
-    """Run one column; tell whether every step was solved."""
-    length, every, longest = rules[0], rules[1], rules[2]
-    size, roots = grid[0], grid[1][:, c]
-    layers = size.size
-    head, water = state[0][:, c].copy(), np.empty(layers)
-    pond = state[1][c]
-    for i in range(layers):
-        s = curve_at(rules[10], head[i], _curve(work, i))[0]
-        water[i] = work[0, i] + (work[1, i] - work[0, i]) * s
-    total_flux, total_sink = np.zeros(layers + 1), np.zeros(layers)
-    evaporated = runoff = 0.0
-    proposed = min(longest, length)
-    trial = np.empty(layers)
-    for k in range(forcing[0].shape[0]):
-        rain, bare, demand = forcing[0][k, c], forcing[1][k, c], forcing[2][k, c]
-        left = length
-        while left > 1e-12 * length:
-            dt = min(proposed, longest)
-            dt = left if dt >= left else 0.5 * left if 2.0 * dt > left else dt
-            supply = rain - bare + pond / dt
-            trial[:] = head
-            count = _solve(
-                size, roots, water, trial, work, rules, dt, supply, demand, max(pond, 0.0)
-            )
-            if count < 0:
-                proposed = 0.3 * dt
-                if proposed < _SHORTEST:
-                    _fail(outputs, k // every, c)
-                    return False
-                continue
-            left -= dt
-            if count <= _FEW:
-                proposed = max(proposed, 1.5 * dt)
-            elif count > 10:
-                proposed = 0.7 * dt
-            head[:] = trial
-            _advance(water, size, work, dt, total_flux, total_sink)
-            top = work[14, 0]
-            if not np.isnan(rules[7]):
-                continue
-            if supply >= 0.0:
-                evaporated += bare * dt
-                pond = max((supply - top) * dt, 0.0)
-                over = max(pond - rules[8], 0.0)
-                runoff += over
-                pond -= over
-            else:
-                evaporated += rain * dt + pond - top * dt
-                pond = 0.0
-        if (k + 1) % every == 0:
-            _store(outputs, k // every, c, water, total_flux, total_sink)
-            outputs[3][k // every, c] = evaporated
-            outputs[4][k // every, c] = runoff
-            outputs[5][k // every, c] = pond
-            evaporated = runoff = 0.0
-    state[0][:, c] = head
-    state[1][c] = pond
-    return True
-
-
-@_compile
-def _advance(water: Any, size: Any, work: Any, dt: float, flux: Any, sink: Any) -> None:
-    """Move water by the fluxes and sinks of a solved step, exactly, and add them up."""
-    layers = size.size
-    for i in range(layers):
-        change = work[14, i] - work[14, i + 1] - work[15, i]
-        water[i] += dt * change / size[i]
-        sink[i] += dt * work[15, i]
-    for i in range(layers + 1):
-        flux[i] += dt * work[14, i]
-
-
-@_compile
-def _store(outputs: Any, step: int, c: int, water: Any, flux: Any, sink: Any) -> None:
-    """Write water, fluxes and uptake of an output step, and start new sums."""
-    for i in range(water.size):
-        outputs[0][step, i, c] = water[i]
-        outputs[2][step, i, c] = sink[i]
-        sink[i] = 0.0
-    for i in range(flux.size):
-        outputs[1][step, i, c] = flux[i]
-        flux[i] = 0.0
-
-
-@_compile
-def _fail(outputs: Any, step: int, c: int) -> None:
-    """Leave what follows of a column blank."""
-    outputs[0][step:, :, c] = np.nan
-    outputs[1][step:, :, c] = np.nan
-    outputs[2][step:, :, c] = np.nan
-    outputs[3][step:, c] = np.nan
-    outputs[4][step:, c] = np.nan
-    outputs[5][step:, c] = np.nan
-
-
-@_compile
-def _solve(
-    size: Any,
-    roots: Any,
-    water: Any,
-    head: Any,
-    work: Any,
-    rules: Any,
-    dt: float,
-    supply: float,
-    demand: float,
-    pond: float,
-) -> int:
-    """Solve one step from the water before it; return the iterations, -1 where it fails.
-
-    Rows of the scratch: 0-2 theta_r, theta_s, k_sat, 3-7 the curve, 8 conductivity, 9-11 the matrix,
-    12 the right side, 13 of the elimination, 14 fluxes at faces, 15 uptake, m day-1.
-    """
-    layers = size.size
+    column.trial[:] = column.head
     for iteration in range(_MOST + 1):
-        worst = _assemble(size, roots, water, head, work, rules, dt, supply, demand, pond)
-        if worst < rules[3]:
+        worst = _assemble(column, rules, dt, supply, demand, pond)
+        if worst < rules.tolerance:
             return iteration
         if not worst < 1e6:
             return -1
-        _eliminate(work, layers)
-        for i in range(layers):
-            head[i] += work[12, i]
+        _eliminate(column)
+        _update(column, rules.model)
     return -1
 
 
-@_compile
+@compiled
+def _curve(column: Column, i: int) -> Curve:
+    """Return the curve of a layer."""
+    a = column.curve
+    return a[i, 0], a[i, 1], a[i, 2], a[i, 3], a[i, 4], a[i, 5], a[i, 6]
+
+
+@compiled
 def _assemble(
-    size: Any,
-    roots: Any,
-    water: Any,
-    head: Any,
-    work: Any,
-    rules: Any,
-    dt: float,
-    supply: float,
-    demand: float,
-    pond: float,
+    column: Column, rules: Rules, dt: float, supply: float, demand: float, pond: float
 ) -> float:
     """Fill matrix and right side at the heads; return the largest error of a layer, m3 m-3."""
-    layers = size.size
-    conductivity, lower, diagonal, upper, right = work[8], work[9], work[10], work[11], work[12]
-    flux, sink = work[14], work[15]
-    for i in range(layers):
-        s, slope, k = curve_at(rules[10], head[i], _curve(work, i))
-        span = work[1, i] - work[0, i]
-        conductivity[i] = work[2, i] * k
-        diagonal[i] = (span * slope + _FLOOR) * size[i] / dt
-        right[i] = (work[0, i] + span * s - water[i]) * size[i] / dt
-        sink[i] = demand * roots[i] * stress(head[i], rules[9])
-    flux[0], steep = _top(head[0], size[0], work, rules, supply, pond)
-    diagonal[0] += steep
-    for i in range(layers - 1):
-        length = 0.5 * (size[i] + size[i + 1])
-        drive = 1.0 - (head[i + 1] - head[i]) / length
-        k = face_conductivity(rules[4], conductivity[i], conductivity[i + 1], drive)
-        flux[i + 1] = k * drive
-        upper[i] = lower[i + 1] = -k / length
-        diagonal[i] += k / length
-        diagonal[i + 1] += k / length
-    flux[layers], steep = _bottom(head[layers - 1], size[layers - 1], work, rules)
-    diagonal[layers - 1] += steep
+    last = column.size.size - 1
+    for i in range(last + 1):
+        _storage(column, rules, i, dt, demand)
+    column.flux[0], slope = _top(column, rules, supply, pond)
+    column.diagonal[0] -= slope
+    for i in range(last):
+        _face(column, rules.face, i)
+    column.flux[last + 1], slope = _bottom(column, rules)
+    column.diagonal[last] += slope
     worst = 0.0
-    for i in range(layers):
-        right[i] = -(right[i] + flux[i + 1] - flux[i] + sink[i])
-        worst = max(worst, abs(right[i]) * dt / size[i])
-    return worst if np.isfinite(right.sum() - right[layers]) else np.inf
+    for i in range(last + 1):
+        column.change[i] -= column.flux[i + 1] - column.flux[i]
+        error = abs(column.change[i]) * dt / column.size[i]
+        worst = error if error > worst or error != error else worst  # noqa: PLR0124
+    return worst
 
 
-@_compile
-def _top(
-    h: float, size: float, work: Any, rules: Any, supply: float, pond: float
-) -> tuple[float, float]:
-    """Return the flux into the first layer, m day-1, and its fall with the head there, day-1."""
-    k, k_sat, half = work[8, 0], work[2, 0], 0.5 * size
-    if not np.isnan(rules[7]):
-        drive = 1.0 - (h - rules[7]) / half
-        wet = k_sat * curve_at(rules[10], rules[7], _curve(work, 0))[2]
-        k = face_conductivity(rules[4], wet, k, drive)
-        return k * drive, k / half
+@compiled
+def _storage(column: Column, rules: Rules, i: int, dt: float, demand: float) -> None:
+    """Evaluate the curves of a layer, and start its row with storage and uptake."""
+    h, curve = column.trial[i], _curve(column, i)
+    s, slope, k, steep = curve_at(rules.model, h, curve)
+    column.saturation[i] = s
+    column.k[i] = column.k_sat[i] * k
+    column.slope[i] = column.k_sat[i] * steep
+    column.capacity[i] = max(column.span[i] * slope, _FLOOR if h > -1.0 else 0.0)
+    roots = demand * column.roots[i]
+    column.sink[i] = roots * stress(h, rules.limits)
+    content = column.dry[i] + column.span[i] * s
+    column.diagonal[i] = column.capacity[i] * column.size[i] / dt
+    column.diagonal[i] += roots * _stress_slope(h, rules.limits)
+    column.change[i] = (column.water[i] - content) * column.size[i] / dt - column.sink[i]
+
+
+@compiled
+def _face(column: Column, face: int, i: int) -> None:
+    """Compute the flux between a layer and the next, and its slopes with both heads."""
+    length = 0.5 * (column.size[i] + column.size[i + 1])
+    drive = 1.0 - (column.trial[i + 1] - column.trial[i]) / length
+    above, below = column.k[i], column.k[i + 1]
+    k = face_conductivity(face, above, below, drive)
+    by_above, by_below = _face_slopes(face, above, below, drive)
+    up = k / length + drive * by_above * column.slope[i]
+    down = -k / length + drive * by_below * column.slope[i + 1]
+    column.flux[i + 1] = k * drive
+    column.diagonal[i] += up
+    column.upper[i] = down
+    column.lower[i + 1] = -up
+    column.diagonal[i + 1] -= down
+
+
+@compiled
+def _face_slopes(face: int, above: float, below: float, drive: float) -> tuple[float, float]:
+    """Return how the conductivity of a face changes with those of its layers."""
+    if face == 0:
+        if above <= 0.0 or below <= 0.0:
+            return 0.0, 0.0
+        ratio = np.sqrt(below / above)
+        return 0.5 * ratio, 0.5 / ratio
+    if face == 1:
+        return 0.5, 0.5
+    return (1.0, 0.0) if drive > 0.0 else (0.0, 1.0)
+
+
+@compiled
+def _top(column: Column, rules: Rules, supply: float, pond: float) -> tuple[float, float]:
+    """Return the flux into the first layer, m day-1, and its change with the head there, day-1."""
+    h, k, slope, half = column.trial[0], column.k[0], column.slope[0], 0.5 * column.size[0]
+    if not np.isnan(rules.surface_head):
+        drive = 1.0 - (h - rules.surface_head) / half
+        wet = column.k_sat[0] * curve_at(rules.model, rules.surface_head, _curve(column, 0))[2]
+        slope *= _face_slopes(rules.face, wet, k, drive)[1]
+        k = face_conductivity(rules.face, wet, k, drive)
+        return k * drive, slope * drive - k / half
     if supply >= 0.0:
-        k = 0.5 * (k_sat + k)
-        most = k * (1.0 + (pond - h) / half)
-        return (supply, 0.0) if supply <= most else (most, k / half)
-    k = 0.5 * k
-    most = max(k * ((h - _DRY_SURFACE) / half - 1.0), 0.0)
-    return (supply, 0.0) if -supply <= most else (-most, k / half)
+        k, drive = 0.5 * (column.k_sat[0] + k), 1.0 + (pond - h) / half
+        most = k * drive
+        return (supply, 0.0) if supply <= most else (most, 0.5 * slope * drive - k / half)
+    drive = (h - _DRY_SURFACE) / half - 1.0
+    most = max(0.5 * k * drive, 0.0)
+    return (supply, 0.0) if -supply <= most else (-most, -0.5 * (slope * drive + k / half))
 
 
-@_compile
-def _bottom(h: float, size: float, work: Any, rules: Any) -> tuple[float, float]:
-    """Return the flux out of the last layer, m day-1, and its rise with the head there, day-1."""
-    last = work.shape[1] - 2
-    k, half = work[8, last], 0.5 * size
-    if rules[5] == 0:
-        return k, 0.0
-    if rules[5] == 2:
+@compiled
+def _bottom(column: Column, rules: Rules) -> tuple[float, float]:
+    """Return the flux out of the last layer, m day-1, and its change with the head, day-1."""
+    last = column.size.size - 1
+    h, k, slope = column.trial[last], column.k[last], column.slope[last]
+    if rules.bottom == 0:
+        return k, slope
+    if rules.bottom == 2:
         return 0.0, 0.0
-    drive = 1.0 - (rules[6] - h) / half
-    wet = work[2, last] * curve_at(rules[10], rules[6], _curve(work, last))[2]
-    k = face_conductivity(rules[4], k, wet, drive)
-    return k * drive, k / half
+    half = 0.5 * column.size[last]
+    drive = 1.0 - (rules.bottom_head - h) / half
+    wet = column.k_sat[last] * curve_at(rules.model, rules.bottom_head, _curve(column, last))[2]
+    slope *= _face_slopes(rules.face, k, wet, drive)[0]
+    k = face_conductivity(rules.face, k, wet, drive)
+    return k * drive, slope * drive + k / half
 
 
-@_compile
-def _eliminate(work: Any, layers: int) -> None:
+@compiled
+def _eliminate(column: Column) -> None:
     """Solve the tridiagonal system into the right side."""
-    lower, diagonal, upper, right, ratio = work[9], work[10], work[11], work[12], work[13]
-    pivot = diagonal[0]
-    right[0] /= pivot
-    for i in range(1, layers):
+    lower, upper, ratio, change = column.lower, column.upper, column.ratio, column.change
+    pivot = column.diagonal[0]
+    change[0] /= pivot
+    for i in range(1, change.size):
         ratio[i] = upper[i - 1] / pivot
-        pivot = diagonal[i] - lower[i] * ratio[i]
-        right[i] = (right[i] - lower[i] * right[i - 1]) / pivot
-    for i in range(layers - 2, -1, -1):
-        right[i] -= ratio[i + 1] * right[i + 1]
+        pivot = column.diagonal[i] - lower[i] * ratio[i]
+        change[i] = (change[i] - lower[i] * change[i - 1]) / pivot
+    for i in range(change.size - 2, -1, -1):
+        change[i] -= ratio[i + 1] * change[i + 1]
+
+
+@compiled
+def _update(column: Column, model: int) -> None:
+    """Add the changes of the heads; where a layer wets, that of its water, nearly linear."""
+    for i in range(column.size.size):
+        s, change = column.saturation[i], column.change[i]
+        if change > 0.0 and s < _NEARLY_WET and column.span[i] > 0.0:
+            s = min(s + change * column.capacity[i] / column.span[i], 0.5 + 0.5 * _NEARLY_WET)
+            column.trial[i] = -suction_of(model, s, _curve(column, i))
+        else:
+            column.trial[i] += change

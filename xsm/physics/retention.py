@@ -6,53 +6,35 @@ and Gardner (1958), whose exponential makes analytic solutions possible.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit, vectorize
+from numba import vectorize
 
 from xsm.exceptions import check_choice
+from xsm.physics.curves import (
+    MODELS,
+    RetentionModel,
+    curve_at,
+    curve_of,
+    relative_conductivity,
+    suction_of,
+)
 from xsm.typing import FloatArray
 
 __all__ = [
-    "DRIEST",
-    "MODELS",
-    "WET_AND_DRY",
-    "Curve",
     "Hydraulics",
-    "RetentionModel",
     "capacity",
     "clapp_hornberger",
     "conductivity",
     "conductivity_of_water",
-    "curve_at",
-    "curve_of",
     "pressure_head",
-    "relative_conductivity",
-    "suction_of",
     "water_content",
 ]
 
-RetentionModel: TypeAlias = Literal["van_genuchten", "brooks_corey", "gardner"]
-
-MODELS: tuple[RetentionModel, ...] = ("van_genuchten", "brooks_corey", "gardner")
-"""Names of the functions; kernels take the position."""
-
-WET_AND_DRY = (1e-6, 1.0 - 1e-6)
-"""Effective saturation is taken between these two where head or conductivity follow from water."""
-
-DRIEST = 1e5
-"""Suction is at most that, m: pF 7, oven-dry soil."""
-
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compile(function: _Function) -> _Function:
-    """Compile on the first call, without the lock of the interpreter, with IEEE division."""
-    return cast("_Function", njit(nogil=True, error_model="numpy")(function))
 
 
 def _by_element(function: _Function) -> _Function:
@@ -100,6 +82,10 @@ class Hydraulics:
         S = (1 + |alpha h|^n)^-m / S_e,   S_e = (1 + (alpha h_e)^n)^-m
         K = K_s S^(1/2) ((1 - (1 - (S S_e)^(1/m))^m) / (1 - (1 - S_e^(1/m))^m))^2
 
+    van Genuchten's h and K have infinite slopes at saturation. Where S > 1 - 1e-4, suctions of some
+    mm, both are lines in S up to h = -h_e and K = K_s (ours); so every function here is finite with
+    its slopes, theta(h) and h(theta) stay inverse, and K(theta_s) is K_s.
+
     References
     ----------
     van Genuchten, M. T. (1980). Soil Sci. Soc. Am. J. 44:892-898. Mualem, Y. (1976). Water Resour.
@@ -122,7 +108,7 @@ class Hydraulics:
 
     @property
     def code(self) -> int:
-        """Position of the model in :data:`MODELS`."""
+        """Position of the model in :data:`~xsm.physics.curves.MODELS`."""
         return MODELS.index(self.model)
 
 
@@ -166,167 +152,14 @@ def clapp_hornberger(
     )
 
 
-Curve: TypeAlias = tuple[float, float, float, float, float]
-"""alpha, shape, suction of air entry, and saturation and pores of the curve there."""
-
-
-@_compile
-def curve_of(model: int, alpha: float, shape: float, entry: float) -> Curve:
-    """Return what the functions of one soil need, for kernels.
-
-    Parameters
-    ----------
-    model : int
-        Position in :data:`MODELS`.
-    alpha, shape, entry : float
-        As of :class:`Hydraulics`.
-
-    Returns
-    -------
-    tuple of float
-        alpha, shape, entry, and (1 + (alpha entry)^n)^-m with its share of the pores, 1 where air
-        enters at once.
-
-    Examples
-    --------
-    >>> [round(x, 3) for x in curve_of(0, 1.0, 2.0, 0.02)]
-    [1.0, 2.0, 0.02, 1.0, 0.98]
-    """
-    if model != 0 or entry <= 0.0:
-        return alpha, shape, 0.0, 1.0, 1.0
-    s, _, k = curve_at(model, -entry, (alpha, shape, 0.0, 1.0, 1.0))
-    return alpha, shape, entry, s, math.sqrt(k / math.sqrt(s))
-
-
-@_compile
-def curve_at(model: int, h: float, curve: Curve) -> tuple[float, float, float]:
-    """Return saturation, its slope and the relative conductivity at a pressure head, for kernels.
-
-    Parameters
-    ----------
-    model : int
-        Position in :data:`MODELS`.
-    h : float
-        Pressure head, m, negative where unsaturated.
-    curve : tuple of float
-        As of :func:`curve_of`.
-
-    Returns
-    -------
-    tuple of float
-        S (1), dS/dh (m-1), K / K_s (1); no bounds are applied.
-
-    Examples
-    --------
-    >>> [round(x, 3) for x in curve_at(0, -1.0, curve_of(0, 1.0, 2.0, 0.0))]
-    [0.707, 0.354, 0.072]
-    """
-    alpha, shape, entry, top, widest = curve
-    if h >= -entry:
-        return 1.0, 0.0, 1.0
-    x = -h * alpha
-    if model == 2:
-        s = math.exp(-x)
-        return s, alpha * s, s
-    if model == 1:
-        if x <= 1.0:
-            return 1.0, 0.0, 1.0
-        log = math.log(x)
-        s = math.exp(-shape * log)
-        return s, -shape * s / h, math.exp(-(3.0 * shape + 2.0) * log)
-    m = 1.0 - 1.0 / shape
-    p = math.exp(shape * math.log(x))
-    s = math.exp(-m * math.log1p(p))
-    # In dry soil 1 - (p / (1 + p))^m loses its digits; there it is m / p.
-    pores = (m / p if p > 1e6 else 1.0 - s * p / x) / widest
-    s /= top
-    return s, alpha * m * shape * (p / x) * s / (1.0 + p), math.sqrt(s) * pores * pores
-
-
-@_compile
-def _within(s: float) -> float:
-    """Return the effective saturation within its bounds; NaN stays."""
-    low, high = WET_AND_DRY
-    if s < low:
-        return low
-    return min(s, high)
-
-
-@_compile
-def suction_of(model: int, s: float, curve: Curve) -> float:
-    """Return the suction at an effective saturation, for kernels.
-
-    Parameters
-    ----------
-    model : int
-        Position in :data:`MODELS`.
-    s : float
-        Effective saturation; taken between the bounds of :data:`WET_AND_DRY`.
-    curve : tuple of float
-        As of :func:`curve_of`.
-
-    Returns
-    -------
-    float
-        -h, m, at most :data:`DRIEST`; NaN of NaN.
-
-    Examples
-    --------
-    >>> round(suction_of(0, 0.5**0.5, curve_of(0, 1.0, 2.0, 0.0)), 6)
-    1.0
-    """
-    log_s = math.log(_within(s) * curve[3])
-    if model == 2:
-        log = math.log(-log_s)
-    elif model == 1:
-        log = -log_s / curve[1]
-    else:
-        y = -log_s / (1.0 - 1.0 / curve[1])
-        log = (y + math.log(-math.expm1(-y))) / curve[1]
-    log -= math.log(curve[0])
-    most = math.log(DRIEST)
-    return math.exp(min(log, most))
-
-
-@_compile
-def relative_conductivity(model: int, s: float, curve: Curve) -> float:
-    """Return K / K_s at an effective saturation, for kernels.
-
-    Parameters
-    ----------
-    model : int
-        Position in :data:`MODELS`.
-    s : float
-        Effective saturation; taken between the bounds of :data:`WET_AND_DRY`.
-    curve : tuple of float
-        As of :func:`curve_of`.
-
-    Returns
-    -------
-    float
-        1; NaN of NaN.
-
-    Examples
-    --------
-    >>> round(relative_conductivity(0, 0.5**0.5, curve_of(0, 1.0, 2.0, 0.0)), 3)
-    0.072
-    """
-    s, shape = _within(s), curve[1]
-    if model == 2:
-        return s
-    if model == 1:
-        return math.exp((3.0 + 2.0 / shape) * math.log(s))
-    m = 1.0 - 1.0 / shape
-    pores = -math.expm1(m * math.log1p(-math.exp(math.log(s * curve[3]) / m))) / curve[4]
-    return math.sqrt(s) * pores * pores
-
-
 @_by_element
 def _water_content(
     model: Any, h: Any, alpha: Any, shape: Any, entry: Any, dry: Any, wet: Any
 ) -> Any:
     """Return theta(h) of numbers."""
-    return dry + (wet - dry) * curve_at(model, h, curve_of(model, alpha, shape, entry))[0]
+    s = curve_at(model, h, curve_of(model, alpha, shape, entry))[0]
+    # Exact at both ends: dry + (wet - dry) may miss wet by its rounding.
+    return wet - (wet - dry) * (1.0 - s) if s > 0.5 else dry + (wet - dry) * s
 
 
 @_by_element
@@ -453,9 +286,9 @@ def pressure_head(theta: Any, soil: Hydraulics) -> FloatArray:
     Returns
     -------
     ndarray
-        h, m, negative, float64; NaN of NaN. The effective saturation is taken between the bounds
-        of :data:`WET_AND_DRY` and the suction is at most :data:`DRIEST`, so that all values, also
-        beyond theta_r and theta_s, are finite.
+        h, m, not positive, float64; NaN of NaN. The saturation is taken between 1e-6 and 1
+        and the suction is at most 1e5 m, so that all values, also beyond theta_r and theta_s, are
+        finite.
 
     Examples
     --------
@@ -480,14 +313,13 @@ def conductivity_of_water(theta: Any, soil: Hydraulics) -> FloatArray:
     Returns
     -------
     ndarray
-        K, m day-1, float64; NaN of NaN. The effective saturation is taken between the bounds of
-        :data:`WET_AND_DRY`: the upper one gives 0.997 K_s for n = 2, 0.90 for n = 1.31 and 0.37 for
-        n = 1.09, where van Genuchten's curve falls off steeply at saturation.
+        K, m day-1, float64; NaN of NaN. The effective saturation is taken between 1e-6 and 1; K is
+        k_sat at theta_s.
 
     Examples
     --------
     >>> loam = Hydraulics(0.078, 0.43, 3.6, 1.56, 0.2496)
     >>> conductivity_of_water(np.array([0.43, 0.242, 0.078]), loam).round(5)
-    array([0.24457, 0.00034, 0.     ])
+    array([0.2496 , 0.00034, 0.     ])
     """
     return _on_arrays(_conductivity_of_water, theta, soil, soil.theta_r, soil.theta_s, soil.k_sat)

@@ -167,8 +167,8 @@ def _grid(
     fits = depth.shape == size.shape == (layers,)
     if not fits or (size <= 0.0).any() or (np.diff(depth) <= 0.0).any():
         msg = (
-            f"centres={depth.tolist()} and thickness={size.tolist()} were given; {layers} ascending "
-            "depths and as many positive thicknesses in m are needed."
+            f"centres={depth.tolist()} and thickness={size.tolist()} were given; {layers} "
+            "ascending depths and as many positive thicknesses in m are needed."
         )
         raise GridError(msg)
     return depth, size

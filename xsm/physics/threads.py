@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-from xsm.options import get_options
+from xsm.options import thread_count
 
-__all__ = ["cores", "share_cells"]
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use.
-
-    Returns
-    -------
-    int
-        At least 1.
-
-    Examples
-    --------
-    >>> cores() >= 1
-    True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+__all__ = ["share_cells"]
 
 
 def share_cells(
@@ -54,7 +35,7 @@ def share_cells(
     [(0, 2), (2, 5)]
     """
     if threads is None:
-        threads = get_options()["threads"] or cores()
+        threads = thread_count()
         threads = threads if most is None else min(threads, most)
     number = max(min(threads, cells), 1)
     parts = list(pairwise(cells * k // number for k in range(number + 1)))
