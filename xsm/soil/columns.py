@@ -1,0 +1,349 @@
+"""Labelled simulation of soil columns: forcing in, moisture and fluxes by layer out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xsm.exceptions import GridError
+from xsm.grid import step_days, time_dim
+from xsm.naming import find_variables
+from xsm.soil.known import root_shares
+from xsm.soil.parameters import PARAMETERS, parameters_at
+from xsm.soil.profile import FACE_DIM, with_bounds
+from xsm.soil.residual import Face
+from xsm.typing import Array, FloatArray
+from xsm.units import dequantify, quantify
+
+__all__ = ["EDGES", "simulate_columns"]
+
+EDGES = (0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55)
+EDGES = (*EDGES, 0.65, 0.8, 1.0, 1.3, 1.7, 2.2)
+"""Faces of the layers by default, m: fine where water changes fast."""
+
+_SERIES = {
+    "evaporation": ("water that leaves the surface and, by roots, the soil", "mm day-1"),
+    "surface_runoff": ("water that runs off the surface", "mm day-1"),
+    "drainage": ("water that leaves the soil at the bottom", "mm day-1"),
+    "ponding": ("water on the surface at the end of the step", "mm"),
+}
+
+
+def simulate_columns(  # noqa: PLR0913
+    ds: xr.Dataset,
+    *,
+    parameters: xr.Dataset | str | None = None,
+    edges: Sequence[float] = EDGES,
+    layers: Sequence[float] | None = None,
+    roots: float | Sequence[float] = 0.961,
+    cover: xr.DataArray | float = 1.0,
+    initial: xr.DataArray | float = -1.0,
+    bottom: float | str = "free_drainage",
+    max_ponding: float = 0.0,
+    air_entry: float | None = 0.02,
+    face: Face = "arithmetic",
+    every: int = 1,
+    longest_step: float | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Simulate the soil water of each cell from its weather.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Precipitation and potential evaporation (time, ...), hourly, daily or of any uniform step.
+    parameters : Dataset or str, optional
+        Hydraulic parameters: a Dataset as of :func:`xsm.soil_parameters`, or a method of it; by
+        default those that the data hold.
+    edges : sequence of float
+        Faces of the solver's layers from 0 down, m; by default 18 layers to 2.2 m.
+    layers : sequence of float, optional
+        Faces of the layers that come back, some of ``edges``; by default all.
+    roots : float or sequence of float, default: 0.961
+        The beta of Jackson et al. (1996), or the share of the roots in each of the solver's layers.
+    cover : DataArray or float, default: 1.0
+        Share of the demand of the atmosphere that plants take, 0 to 1; the rest dries the surface.
+    initial : DataArray or float, default: -1.0
+        Pressure head before the first step, m.
+    bottom : {"free_drainage", "closed"} or float, default: "free_drainage"
+        Unit gradient, no flow, or a fixed pressure head (m) at the bottom.
+    max_ponding : float, default: 0.0
+        Water that can stand on the surface, mm; the rest runs off.
+    air_entry : float, optional, default: 0.02
+        Suction below which the soil stays saturated, m; 0 is van Genuchten's own curve, which takes
+        up to 100 times as long in clay. None takes ``air_entry`` of the parameters, else 0.
+    face : {"arithmetic", "geometric", "upstream"}, default: "arithmetic"
+        How the conductivity at a face follows from its two layers.
+    every : int, default: 1
+        Steps of the forcing in a step of the result.
+    longest_step : float, optional
+        Longest step of the solver, days; by default that of the forcing.
+    variables : mapping of str to str, optional
+        Role to variable name, where xsm finds none or the wrong one.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``soil_moisture`` (m3 m-3, end of the step) and ``root_water_uptake`` (mm day-1 from each
+        layer) along ``depth``; ``soil_water_flux`` (mm day-1, positive downward) along
+        ``depth_interface``; ``evaporation`` (roots and surface), ``surface_runoff``, ``drainage``
+        (mm day-1), ``ponding`` (mm). Means over each step, labelled by its start, float64. Lazy
+        where the data are; time in one chunk. A column with NaN in its input is NaN; one that
+        cannot be solved is NaN from there on, and a warning says so.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If variables are missing or have no usable units; all in one error.
+    GridError
+        If faces do not ascend from 0, ``layers`` are none of them, steps do not fill the steps of
+        the result, or time is cut into chunks.
+
+    Notes
+    -----
+    See :func:`xsm.physics.columns.simulate` for equations and sources. The budget closes exactly::
+
+        sum_i dz_i (theta_i,t - theta_i,t-1) + ponding_t - ponding_t-1
+            = (precipitation - evaporation - surface_runoff - drainage) dt
+
+    Examples
+    --------
+    >>> import xsm
+    >>> days = xr.date_range("2020-06-01", periods=10)
+    >>> flux = lambda x: ("time", np.full(10, x), {"units": "mm day-1"})
+    >>> ds = xr.Dataset({"precipitation": flux(5.0), "potential_evaporation": flux(3.0)})
+    >>> loam = xsm.soil_parameters(
+    ...     xr.Dataset({"sand": 40.0, "silt": 40.0, "clay": 20.0}), method="texture_class"
+    ... )
+    >>> done = xsm.simulate_columns(ds.assign_coords(time=days), parameters=loam)
+    >>> round(float(done["evaporation"].sum()), 1)
+    30.0
+    """
+    ds, quantified = dequantify(ds)
+    table = find_variables(ds, variables)
+    table.require("precipitation", "potential_evaporation")
+    rain, demand = (table.array(ds, r) for r in ("precipitation", "potential_evaporation"))
+    time = time_dim(rain)
+    faces = _faces(edges, layers)
+    _check_time(rain, demand, time, every)
+    centres = tuple(0.5 * (faces[0][1:] + faces[0][:-1]))
+    soil = parameters_at(ds, parameters, centres, "layer", variables)
+    if air_entry is not None:
+        soil["air_entry"] = xr.DataArray(float(air_entry))
+    job = _Job(
+        thickness=np.diff(faces[0]),
+        wanted=faces[1],
+        roots=_roots(roots, faces[0]),
+        options={
+            "step_days": step_days(rain),
+            "every": every,
+            "bottom": bottom,
+            "max_ponding": 0.001 * max_ponding,
+            "face": face,
+            "longest_step": longest_step,
+        },
+    )
+    packed = _apply(job, time, rain, demand, cover, initial, soil)
+    found = _unpacked(packed, rain, time, faces[0][faces[1]], every)
+    return quantify(found) if quantified else found
+
+
+def _check_time(rain: xr.DataArray, demand: xr.DataArray, time: str, every: int) -> None:
+    """Refuse times in chunks, and steps that do not fill those of the result."""
+    steps = rain.sizes[time]
+    if every < 1 or steps % every:
+        msg = (
+            f"every={every} does not divide the {steps} steps along {time!r}; select "
+            f"ds.isel({time}=slice({steps // max(every, 1) * max(every, 1)}))."
+        )
+        raise GridError(msg)
+    for array in (rain, demand):
+        if array.chunks is not None and len(array.chunksizes[time]) > 1:
+            msg = (
+                f"{array.name!r} is cut into {len(array.chunksizes[time])} chunks along {time!r}; a "
+                f"column needs its whole time at once. Type ds.chunk({{{time!r}: -1}})."
+            )
+            raise GridError(msg)
+
+
+def _faces(
+    edges: Sequence[float], layers: Sequence[float] | None
+) -> tuple[FloatArray, list[int]]:
+    """Return the faces, and the positions of those that are wanted."""
+    faces = np.asarray(edges, np.float64)
+    if faces.ndim != 1 or faces.size < 2 or faces[0] != 0.0 or (np.diff(faces) <= 0.0).any():
+        msg = f"edges={list(edges)} was given; depths that ascend from 0.0 in m are needed."
+        raise GridError(msg)
+    if layers is None:
+        return faces, list(range(faces.size))
+    near = [int(abs(faces - x).argmin()) for x in layers]
+    odd = [x for x, i in zip(layers, near, strict=True) if abs(faces[i] - x) > 1e-9]
+    if odd or len(near) < 2 or sorted(set(near)) != near:
+        msg = (
+            f"layers={list(layers)} was given; ascending depths among edges={faces.tolist()} are "
+            "needed."
+        )
+        raise GridError(msg)
+    return faces, near
+
+
+def _roots(roots: float | Sequence[float], faces: FloatArray) -> FloatArray:
+    """Return the share of the roots in each layer; by beta all of them stand in the column."""
+    if isinstance(roots, float | int) and 0.0 < roots < 1.0:
+        shares = root_shares(list(faces), float(roots))
+        return shares / shares.sum()
+    shares = np.asarray(roots, np.float64)
+    if shares.shape != (faces.size - 1,) or (shares < 0.0).any() or shares.sum() > 1.0 + 1e-9:
+        msg = (
+            f"roots={roots!r} was given; a number between 0 and 1 is needed, or the share of the "
+            f"roots in each of the {faces.size - 1} layers, together at most 1."
+        )
+        raise GridError(msg)
+    return shares
+
+
+class _Job:
+    """What all cells have in common; a call runs the cells of a block."""
+
+    def __init__(
+        self,
+        *,
+        thickness: FloatArray,
+        wanted: Sequence[int],
+        roots: FloatArray,
+        options: dict[str, Any],
+    ) -> None:
+        self.thickness, self.wanted, self.roots = thickness, list(wanted), roots
+        self.options = options
+        self.layered: list[bool] = []
+
+    def __call__(
+        self, rain: Array, demand: Array, cover: Array, initial: Array, *soil: Array
+    ) -> FloatArray:
+        """Return everything of a block, (..., output, item)."""
+        from xsm.physics.columns import simulate
+        from xsm.physics.retention import Hydraulics
+
+        loop = [rain.shape[:-1], demand.shape[:-1], np.shape(cover), np.shape(initial)]
+        own = [np.shape(s)[:-1] if by else np.shape(s) for s, by in self._by(soil)]
+        space = np.broadcast_shapes(*loop, *own)
+        flat = lambda a, last: np.broadcast_to(a, (*space, *last)).reshape(-1, *last).T  # noqa: E731
+        steps = rain.shape[-1:]
+        pull = flat(demand, steps) * flat(cover, ()) * 1e-3
+        parameters = [flat(s, np.shape(s)[-1:] if by else ()) for s, by in self._by(soil)]
+        dry, wet, alpha, shape, k_sat, entry = parameters
+        done = simulate(
+            Hydraulics(dry, wet, alpha, shape, k_sat, entry=entry),
+            thickness=self.thickness,
+            rain=flat(rain, steps) * 1e-3,
+            plant_demand=pull,
+            bare_demand=flat(demand, steps) * 1e-3 - pull,
+            roots=self.roots[:, None],
+            initial=flat(initial, ()),
+            threads=None,
+            **self.options,
+        )
+        known = np.isfinite(pull.sum(axis=0)) & np.isfinite(sum(p.sum(axis=0) if p.ndim > 1 else p for p in parameters))
+        if (done.failed & known).any():
+            warnings.warn(
+                f"{int((done.failed & known).sum())} columns could not be solved and are NaN from "
+                "there on; a larger air_entry= or a shorter longest_step= helps.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._packed(done).reshape(*space, -1, self._items())
+
+    def _by(self, soil: Sequence[Array]) -> list[tuple[Array, bool]]:
+        """Return the parameters, and whether each is by layer."""
+        return list(zip(soil, self.layered, strict=True))
+
+    def _items(self) -> int:
+        """Return the number of values of a step: theta, uptake, flux, and the single series."""
+        return 3 * len(self.wanted) - 2 + len(_SERIES)
+
+    def _packed(self, done: Any) -> FloatArray:
+        """Return (cell, output, item): theta and uptake of the wanted layers, fluxes, series."""
+        rate = 1000.0 / (self.options["step_days"] * self.options["every"])
+        start = self.wanted[:-1]
+        end = self.wanted[-1]
+        size = np.add.reduceat(self.thickness[:end], start)
+        water = done.theta * self.thickness[:, None]
+        theta = np.add.reduceat(water[:, :end], start, axis=1) / size[:, None]
+        uptake = rate * np.add.reduceat(done.uptake[:, :end], start, axis=1)
+        flux = rate * done.flux[:, self.wanted]
+        total = rate * (done.evaporation + done.uptake.sum(axis=1))
+        single = [total, rate * done.runoff, rate * done.flux[:, -1], 1000.0 * done.ponding]
+        return np.concatenate([theta, uptake, flux, np.stack(single, axis=1)], axis=1).transpose(
+            2, 0, 1
+        )
+
+
+def _apply(
+    job: _Job,
+    time: str,
+    rain: xr.DataArray,
+    demand: xr.DataArray,
+    cover: xr.DataArray | float,
+    initial: xr.DataArray | float,
+    soil: Mapping[str, xr.DataArray],
+) -> xr.DataArray:
+    """Run the job on all cells, lazily where an input is."""
+    arrays = [soil[name] for name in (*PARAMETERS, "air_entry")]
+    job.layered = ["layer" in array.dims for array in arrays]
+    core = [["layer"] if by else [] for by in job.layered]
+    return xr.apply_ufunc(
+        job,
+        rain,
+        demand,
+        cover,
+        initial,
+        *arrays,
+        input_core_dims=[[time], [time], [], [], *core],
+        output_core_dims=[["output", "item"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={
+            "output_sizes": {
+                "output": rain.sizes[time] // job.options["every"],
+                "item": job._items(),
+            }
+        },
+    )
+
+
+def _unpacked(
+    packed: xr.DataArray, rain: xr.DataArray, time: str, faces: FloatArray, every: int
+) -> xr.Dataset:
+    """Return the results under their names."""
+    layers = faces.size - 1
+    dims = [time if d == "output" else str(d) for d in packed.dims if d != "item"]
+    order = [time, *(d for d in dims if d != time)]
+    packed = packed.rename(output=time).assign_coords({time: rain[time][::every]})
+    part = lambda lo, hi, dim: packed.isel(item=slice(lo, hi)).rename(item=dim)  # noqa: E731
+    found = {
+        "soil_moisture": part(0, layers, "depth"),
+        "root_water_uptake": part(layers, 2 * layers, "depth"),
+        "soil_water_flux": part(2 * layers, 3 * layers + 1, FACE_DIM),
+        **{n: packed.isel(item=3 * layers + 1 + i) for i, n in enumerate(_SERIES)},
+    }
+    ds = xr.Dataset(
+        {n: a.transpose(time, *(d for d in a.dims if d not in order), ...) for n, a in found.items()}
+    )
+    ds = with_bounds(ds, "depth", faces).assign_coords({FACE_DIM: (FACE_DIM, faces)})
+    ds[FACE_DIM].attrs = {"standard_name": "depth", "units": "m", "positive": "down"}
+    text = {
+        "soil_moisture": ("volumetric soil moisture", "m3 m-3"),
+        "root_water_uptake": ("water that roots take up from a layer", "mm day-1"),
+        "soil_water_flux": ("water through the faces of the layers, downward", "mm day-1"),
+        **_SERIES,
+    }
+    for name, (long_name, units) in text.items():
+        ds[name].attrs = {"long_name": long_name, "units": units}
+        point = units in {"m3 m-3", "mm"}
+        ds[name].attrs["cell_methods"] = "time: point" if point else "time: mean"
+    ds["soil_moisture"].attrs["standard_name"] = "volume_fraction_of_condensed_water_in_soil"
+    return ds
