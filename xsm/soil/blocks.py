@@ -91,6 +91,8 @@ def _block(
     series = [np.ascontiguousarray(a).reshape(*a.shape[:2], -1) for a in rest[:-6]]
     soil = [np.ascontiguousarray(a).reshape(a.shape[0], -1) for a in rest[-6:]]
     dry, wet, alpha, shape, k_sat, entry = soil
+    possible = (dry < wet) & (alpha > 0.0) & (shape > 1.0) & (k_sat > 0.0)
+    dry = np.where(possible, dry, np.nan)
     residual, flux = richards_residual(
         flat[0],
         Hydraulics(dry, wet, alpha, shape, k_sat, entry=entry),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,20 @@ import xarray as xr
 from xsm.exceptions import GridError
 from xsm.grid import step_days, time_dim
 from xsm.naming import find_variables
+from xsm.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.soil.known import root_shares
-from xsm.soil.parameters import PARAMETERS, parameters_at
-from xsm.soil.profile import FACE_DIM, with_bounds
+from xsm.soil.layering import depth_coordinates
+from xsm.soil.profile import FACE_DIM, face_coordinate
 from xsm.soil.residual import Face
 from xsm.typing import Array, FloatArray
 from xsm.units import dequantify, quantify
 
 __all__ = ["EDGES", "simulate_columns"]
 
-EDGES = (0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55)
-EDGES = (*EDGES, 0.65, 0.8, 1.0, 1.3, 1.7, 2.2)
+EDGES = tuple(
+    cm / 100.0
+    for cm in (0, 2.5, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 65, 80, 100, 130, 170, 220)
+)
 """Faces of the layers by default, m: fine where water changes fast."""
 
 _SERIES = {
@@ -36,7 +40,7 @@ _SERIES = {
 def simulate_columns(  # noqa: PLR0913
     ds: xr.Dataset,
     *,
-    parameters: xr.Dataset | str | None = None,
+    parameters: xr.Dataset | None = None,
     edges: Sequence[float] = EDGES,
     layers: Sequence[float] | None = None,
     roots: float | Sequence[float] = 0.961,
@@ -44,7 +48,7 @@ def simulate_columns(  # noqa: PLR0913
     initial: xr.DataArray | float = -1.0,
     bottom: float | str = "free_drainage",
     max_ponding: float = 0.0,
-    air_entry: float | None = 0.02,
+    air_entry: float | None = None,
     face: Face = "arithmetic",
     every: int = 1,
     longest_step: float | None = None,
@@ -56,9 +60,9 @@ def simulate_columns(  # noqa: PLR0913
     ----------
     ds : xarray.Dataset
         Precipitation and potential evaporation (time, ...), hourly, daily or of any uniform step.
-    parameters : Dataset or str, optional
-        Hydraulic parameters: a Dataset as of :func:`xsm.soil_parameters`, or a method of it; by
-        default those that the data hold.
+    parameters : Dataset, optional
+        Hydraulic parameters as of :func:`xsm.soil_parameters`; by default those that the data hold.
+        A layer has those of the horizon that its centre lies in.
     edges : sequence of float
         Faces of the solver's layers from 0 down, m; by default 18 layers to 2.2 m.
     layers : sequence of float, optional
@@ -73,9 +77,10 @@ def simulate_columns(  # noqa: PLR0913
         Unit gradient, no flow, or a fixed pressure head (m) at the bottom.
     max_ponding : float, default: 0.0
         Water that can stand on the surface, mm; the rest runs off.
-    air_entry : float, optional, default: 0.02
-        Suction below which the soil stays saturated, m; 0 is van Genuchten's own curve, which takes
-        up to 100 times as long in clay. None takes ``air_entry`` of the parameters, else 0.
+    air_entry : float, optional
+        Suction below which the soil stays saturated, m; by default that of the parameters, where
+        they have it, else 0.02. 0 is van Genuchten's own curve, which takes up to 100 times as long
+        in clay.
     face : {"arithmetic", "geometric", "upstream"}, default: "arithmetic"
         How the conductivity at a face follows from its two layers.
     every : int, default: 1
@@ -131,9 +136,9 @@ def simulate_columns(  # noqa: PLR0913
     faces = _faces(edges, layers)
     _check_time(rain, demand, time, every)
     centres = tuple(0.5 * (faces[0][1:] + faces[0][:-1]))
-    soil = parameters_at(ds, parameters, centres, "layer", variables)
-    if air_entry is not None:
-        soil["air_entry"] = xr.DataArray(float(air_entry))
+    soil = layer_parameters(ds, parameters, centres, "layer", variables)
+    if air_entry is not None or not soil["air_entry"].ndim:
+        soil["air_entry"] = xr.DataArray(0.02 if air_entry is None else float(air_entry))
     job = _Job(
         thickness=np.diff(faces[0]),
         wanted=faces[1],
@@ -170,9 +175,7 @@ def _check_time(rain: xr.DataArray, demand: xr.DataArray, time: str, every: int)
             raise GridError(msg)
 
 
-def _faces(
-    edges: Sequence[float], layers: Sequence[float] | None
-) -> tuple[FloatArray, list[int]]:
+def _faces(edges: Sequence[float], layers: Sequence[float] | None) -> tuple[FloatArray, list[int]]:
     """Return the faces, and the positions of those that are wanted."""
     faces = np.asarray(edges, np.float64)
     if faces.ndim != 1 or faces.size < 2 or faces[0] != 0.0 or (np.diff(faces) <= 0.0).any():
@@ -247,7 +250,9 @@ class _Job:
             threads=None,
             **self.options,
         )
-        known = np.isfinite(pull.sum(axis=0)) & np.isfinite(sum(p.sum(axis=0) if p.ndim > 1 else p for p in parameters))
+        known = np.isfinite(pull.sum(axis=0)) & np.isfinite(
+            sum(p.sum(axis=0) if p.ndim > 1 else p for p in parameters)
+        )
         if (done.failed & known).any():
             warnings.warn(
                 f"{int((done.failed & known).sum())} columns could not be solved and are NaN from "
@@ -292,7 +297,7 @@ def _apply(
     soil: Mapping[str, xr.DataArray],
 ) -> xr.DataArray:
     """Run the job on all cells, lazily where an input is."""
-    arrays = [soil[name] for name in (*PARAMETERS, "air_entry")]
+    arrays = [soil[name] for name in HYDRAULIC]
     job.layered = ["layer" in array.dims for array in arrays]
     core = [["layer"] if by else [] for by in job.layered]
     return xr.apply_ufunc(
@@ -331,10 +336,13 @@ def _unpacked(
         **{n: packed.isel(item=3 * layers + 1 + i) for i, n in enumerate(_SERIES)},
     }
     ds = xr.Dataset(
-        {n: a.transpose(time, *(d for d in a.dims if d not in order), ...) for n, a in found.items()}
+        {
+            n: a.transpose(time, *(d for d in a.dims if d not in order), ...)
+            for n, a in found.items()
+        }
     )
-    ds = with_bounds(ds, "depth", faces).assign_coords({FACE_DIM: (FACE_DIM, faces)})
-    ds[FACE_DIM].attrs = {"standard_name": "depth", "units": "m", "positive": "down"}
+    bounds = list(pairwise(faces.tolist()))
+    ds = ds.assign_coords({**depth_coordinates(bounds), FACE_DIM: face_coordinate(faces)})
     text = {
         "soil_moisture": ("volumetric soil moisture", "m3 m-3"),
         "root_water_uptake": ("water that roots take up from a layer", "mm day-1"),

@@ -137,7 +137,9 @@ def known_sink(
                 "...])."
             )
             raise GridError(msg)
-        array = uptake.array.drop_vars([c for c in uptake.array.coords if uptake.dim in uptake.array[c].dims])
+        array = uptake.array.drop_vars(
+            [c for c in uptake.array.coords if uptake.dim in uptake.array[c].dims]
+        )
         return array.rename({uptake.dim: profile.dim} if uptake.dim != profile.dim else {}) / size
     if "evaporation" not in terms:
         return None

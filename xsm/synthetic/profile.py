@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from xsm.naming import ROLES
+from xsm.soil.carsel_parrish import PARAMETERS, class_parameters
 from xsm.soil.known import root_shares
-from xsm.soil.parameters import PARAMETERS
-from xsm.soil.profile import FACE_DIM, with_bounds
-from xsm.soil.texture import CLASSES, class_parameters, texture_class
+from xsm.soil.layering import depth_coordinates
+from xsm.soil.profile import FACE_DIM, face_coordinate
+from xsm.soil.triangle import CLASSES, classify
 from xsm.synthetic.columns import (
     ALL_RAIN,
     ALL_SNOW,
@@ -33,9 +36,10 @@ __all__ = ["profile_world"]
 
 Array = NDArray[np.float64]
 
-EDGES = np.array(
-    [0, 2.5, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 65, 80, 100, 130, 170, 220]
-) / 100.0  # m, faces of the solver's layers
+EDGES = (
+    np.array([0, 2.5, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 65, 80, 100, 130, 170, 220])
+    / 100.0
+)  # m, faces of the solver's layers
 FACES = np.array([0.05, 0.15, 0.25, 0.35, 0.45, 0.55])  # m, of the layers that come back
 ROOTS = 0.961  # beta of Jackson et al. (1996), mean of herbs and crops
 AIR_ENTRY = 0.02  # m
@@ -55,6 +59,7 @@ _ATTRS = {
         "et al. 1990) with six steps of forcing a day, free drainage and root stress (Feddes 1978)"
     ),
 }
+_HELD = (*PARAMETERS, "air_entry")
 _WEATHER = ("t2m", "d2m", "ssrd", "strd", "u10", "v10", "sp")
 
 
@@ -167,10 +172,10 @@ def _run(terrain: Terrain, forcing: _Forcing) -> Columns:
     from xsm.physics.retention import Hydraulics
 
     land = terrain.land
-    codes = texture_class(terrain.sand[land], terrain.silt[land], terrain.clay[land])
+    texture = (terrain.sand[land], terrain.silt[land], terrain.clay[land])
     roots = root_shares(list(EDGES), ROOTS)
     return simulate(
-        Hydraulics(*class_parameters(codes).T, entry=AIR_ENTRY),
+        Hydraulics(*class_parameters(*texture).T, entry=AIR_ENTRY),
         thickness=np.diff(EDGES),
         rain=forcing.water,
         bare_demand=forcing.bare,
@@ -228,30 +233,22 @@ def _on_map(values: Array, land: NDArray[np.bool_]) -> Array:
 
 def _maps(terrain: Terrain) -> dict[str, tuple[Array, dict[str, str]]]:
     """Return the static maps and their attributes."""
-    codes = texture_class(terrain.sand, terrain.silt, terrain.clay)
-    values = class_parameters(codes)
-    units = dict(zip(PARAMETERS, ("m3 m-3", "m3 m-3", "m-1", "1", "m day-1"), strict=True))
-    long = {
-        "theta_r": "residual water content",
-        "theta_s": "saturated water content",
-        "vg_alpha": "van Genuchten alpha",
-        "vg_n": "van Genuchten n",
-        "k_sat": "saturated hydraulic conductivity",
+    texture = (terrain.sand, terrain.silt, terrain.clay)
+    values, codes = class_parameters(*texture), classify(*texture)
+    names = {
+        name: {"long_name": ROLES[name].long_name, "units": ROLES[name].units} for name in _HELD
     }
-    maps = {
-        name: (values[..., i], {"long_name": long[name], "units": units[name]})
-        for i, name in enumerate(PARAMETERS)
-    }
-    entry = {"long_name": "suction below which the soil stays saturated", "units": "m"}
+    maps = {name: (values[..., i], names[name]) for i, name in enumerate(PARAMETERS)}
     classes = {
-        "long_name": "USDA texture class",
-        "flag_meanings": " ".join(name.replace(" ", "_") for name in CLASSES),
-        "flag_values": list(range(len(CLASSES))),
+        "long_name": "texture class of the soil (USDA)",
+        "units": "1",
+        "flag_meanings": " ".join(CLASSES),
+        "flag_values": np.arange(1, 13, dtype=np.float64),
     }
     return {
         **maps,
-        "air_entry": (np.full(codes.shape, AIR_ENTRY), entry),
-        "texture_class": (codes.astype(float), classes),
+        "air_entry": (np.full(codes.shape, AIR_ENTRY), names["air_entry"]),
+        "texture_class": (codes, classes),
         **static_maps(terrain),
     }
 
@@ -275,9 +272,9 @@ def _dataset(
             blank.astype(np.float32) if narrow else blank,
             attrs,
         )
-    ds = with_bounds(xr.Dataset(variables, coords=coords, attrs=_ATTRS), "depth", FACES)
-    ds = ds.assign_coords({FACE_DIM: (FACE_DIM, FACES)})
-    ds[FACE_DIM].attrs = {"standard_name": "depth", "units": "m", "positive": "down"}
+    layers = depth_coordinates(list(pairwise(FACES.tolist())))
+    ds = xr.Dataset(variables, coords=coords, attrs=_ATTRS)
+    ds = ds.assign_coords({**layers, FACE_DIM: face_coordinate(FACES)})
     ds["time"].attrs = {"long_name": "day, labelled by its start", "standard_name": "time"}
     ds["latitude"].attrs = {"standard_name": "latitude", "units": "degrees_north"}
     ds["longitude"].attrs = {"standard_name": "longitude", "units": "degrees_east"}
