@@ -55,7 +55,9 @@ def face_conductivity(face: int, above: float, below: float, drive: float) -> fl
 
 
 @_compile
-def scan_residual(arrays: Any, soil: Any, grid: Any, outputs: Any, rules: Any, cells: Any) -> None:
+def scan_residual(
+    arrays: Any, soil: Any, grid: Any, outputs: Any, rules: Any, cells: Any
+) -> None:
     """Compute residual and fluxes of cells tile by tile.
 
     Parameters
@@ -129,15 +131,7 @@ def _given(array: Any, t: int, k: int, c: int) -> float:
 
 @_compile
 def _darcy(
-    theta: Any,
-    soil: Any,
-    centres: Any,
-    head: Any,
-    rate: Any,
-    flux: Any,
-    rules: Any,
-    lo: Any,
-    hi: Any,
+    theta: Any, soil: Any, centres: Any, head: Any, rate: Any, flux: Any, rules: Any, lo: Any, hi: Any
 ) -> None:
     """Write the fluxes at the faces of one time, positive downward, from the water content."""
     model, dry, wet, alpha, shape, k_sat, entry = soil

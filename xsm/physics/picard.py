@@ -121,7 +121,9 @@ def _curve(work: Any, i: int) -> tuple[float, float, float, float, float]:
 
 
 @_compile
-def _run(grid: Any, forcing: Any, state: Any, rules: Any, outputs: Any, c: int, work: Any) -> bool:
+def _run(
+    grid: Any, forcing: Any, state: Any, rules: Any, outputs: Any, c: int, work: Any
+) -> bool:
     """Run one column; tell whether every step was solved."""
     length, every, longest = rules[0], rules[1], rules[2]
     size, roots = grid[0], grid[1][:, c]

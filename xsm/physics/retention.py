@@ -490,4 +490,6 @@ def conductivity_of_water(theta: Any, soil: Hydraulics) -> FloatArray:
     >>> conductivity_of_water(np.array([0.43, 0.242, 0.078]), loam).round(5)
     array([0.24457, 0.00034, 0.     ])
     """
-    return _on_arrays(_conductivity_of_water, theta, soil, soil.theta_r, soil.theta_s, soil.k_sat)
+    return _on_arrays(
+        _conductivity_of_water, theta, soil, soil.theta_r, soil.theta_s, soil.k_sat
+    )

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xsm.exceptions import GridError
 from xsm.grid import step_days, time_dim
-from xsm.naming import find_variables
+from xsm.naming import ROLES, find_variables
 from xsm.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.soil.known import root_shares
 from xsm.soil.layering import depth_coordinates
 from xsm.soil.profile import FACE_DIM, face_coordinate
 from xsm.soil.residual import Face
-from xsm.typing import Array, FloatArray
+from xsm.soil.simulation import SERIES, ColumnJob
+from xsm.typing import FloatArray
 from xsm.units import dequantify, quantify
 
 __all__ = ["EDGES", "simulate_columns"]
@@ -29,7 +28,10 @@ EDGES = tuple(
 )
 """Faces of the layers by default, m: fine where water changes fast."""
 
-_SERIES = {
+_TEXT = {
+    "soil_moisture": ("volumetric soil moisture", "m3 m-3"),
+    "root_water_uptake": ("water that roots take up from a layer", "mm day-1"),
+    "soil_water_flux": ("water through the faces of the layers, downward", "mm day-1"),
     "evaporation": ("water that leaves the surface and, by roots, the soil", "mm day-1"),
     "surface_runoff": ("water that runs off the surface", "mm day-1"),
     "drainage": ("water that leaves the soil at the bottom", "mm day-1"),
@@ -139,9 +141,9 @@ def simulate_columns(  # noqa: PLR0913
     soil = layer_parameters(ds, parameters, centres, "layer", variables)
     if air_entry is not None or not soil["air_entry"].ndim:
         soil["air_entry"] = xr.DataArray(0.02 if air_entry is None else float(air_entry))
-    job = _Job(
+    job = ColumnJob(
         thickness=np.diff(faces[0]),
-        wanted=faces[1],
+        wanted=list(faces[1]),
         roots=_roots(roots, faces[0]),
         options={
             "step_days": step_days(rain),
@@ -169,8 +171,8 @@ def _check_time(rain: xr.DataArray, demand: xr.DataArray, time: str, every: int)
     for array in (rain, demand):
         if array.chunks is not None and len(array.chunksizes[time]) > 1:
             msg = (
-                f"{array.name!r} is cut into {len(array.chunksizes[time])} chunks along {time!r}; a "
-                f"column needs its whole time at once. Type ds.chunk({{{time!r}: -1}})."
+                f"{array.name!r} is cut into {len(array.chunksizes[time])} chunks along {time!r}; "
+                f"a column needs its whole time at once. Type ds.chunk({{{time!r}: -1}})."
             )
             raise GridError(msg)
 
@@ -209,86 +211,8 @@ def _roots(roots: float | Sequence[float], faces: FloatArray) -> FloatArray:
     return shares
 
 
-class _Job:
-    """What all cells have in common; a call runs the cells of a block."""
-
-    def __init__(
-        self,
-        *,
-        thickness: FloatArray,
-        wanted: Sequence[int],
-        roots: FloatArray,
-        options: dict[str, Any],
-    ) -> None:
-        self.thickness, self.wanted, self.roots = thickness, list(wanted), roots
-        self.options = options
-        self.layered: list[bool] = []
-
-    def __call__(
-        self, rain: Array, demand: Array, cover: Array, initial: Array, *soil: Array
-    ) -> FloatArray:
-        """Return everything of a block, (..., output, item)."""
-        from xsm.physics.columns import simulate
-        from xsm.physics.retention import Hydraulics
-
-        loop = [rain.shape[:-1], demand.shape[:-1], np.shape(cover), np.shape(initial)]
-        own = [np.shape(s)[:-1] if by else np.shape(s) for s, by in self._by(soil)]
-        space = np.broadcast_shapes(*loop, *own)
-        flat = lambda a, last: np.broadcast_to(a, (*space, *last)).reshape(-1, *last).T  # noqa: E731
-        steps = rain.shape[-1:]
-        pull = flat(demand, steps) * flat(cover, ()) * 1e-3
-        parameters = [flat(s, np.shape(s)[-1:] if by else ()) for s, by in self._by(soil)]
-        dry, wet, alpha, shape, k_sat, entry = parameters
-        done = simulate(
-            Hydraulics(dry, wet, alpha, shape, k_sat, entry=entry),
-            thickness=self.thickness,
-            rain=flat(rain, steps) * 1e-3,
-            plant_demand=pull,
-            bare_demand=flat(demand, steps) * 1e-3 - pull,
-            roots=self.roots[:, None],
-            initial=flat(initial, ()),
-            threads=None,
-            **self.options,
-        )
-        known = np.isfinite(pull.sum(axis=0)) & np.isfinite(
-            sum(p.sum(axis=0) if p.ndim > 1 else p for p in parameters)
-        )
-        if (done.failed & known).any():
-            warnings.warn(
-                f"{int((done.failed & known).sum())} columns could not be solved and are NaN from "
-                "there on; a larger air_entry= or a shorter longest_step= helps.",
-                UserWarning,
-                stacklevel=2,
-            )
-        return self._packed(done).reshape(*space, -1, self._items())
-
-    def _by(self, soil: Sequence[Array]) -> list[tuple[Array, bool]]:
-        """Return the parameters, and whether each is by layer."""
-        return list(zip(soil, self.layered, strict=True))
-
-    def _items(self) -> int:
-        """Return the number of values of a step: theta, uptake, flux, and the single series."""
-        return 3 * len(self.wanted) - 2 + len(_SERIES)
-
-    def _packed(self, done: Any) -> FloatArray:
-        """Return (cell, output, item): theta and uptake of the wanted layers, fluxes, series."""
-        rate = 1000.0 / (self.options["step_days"] * self.options["every"])
-        start = self.wanted[:-1]
-        end = self.wanted[-1]
-        size = np.add.reduceat(self.thickness[:end], start)
-        water = done.theta * self.thickness[:, None]
-        theta = np.add.reduceat(water[:, :end], start, axis=1) / size[:, None]
-        uptake = rate * np.add.reduceat(done.uptake[:, :end], start, axis=1)
-        flux = rate * done.flux[:, self.wanted]
-        total = rate * (done.evaporation + done.uptake.sum(axis=1))
-        single = [total, rate * done.runoff, rate * done.flux[:, -1], 1000.0 * done.ponding]
-        return np.concatenate([theta, uptake, flux, np.stack(single, axis=1)], axis=1).transpose(
-            2, 0, 1
-        )
-
-
 def _apply(
-    job: _Job,
+    job: ColumnJob,
     time: str,
     rain: xr.DataArray,
     demand: xr.DataArray,
@@ -298,7 +222,7 @@ def _apply(
 ) -> xr.DataArray:
     """Run the job on all cells, lazily where an input is."""
     arrays = [soil[name] for name in HYDRAULIC]
-    job.layered = ["layer" in array.dims for array in arrays]
+    job.layered = tuple("layer" in array.dims for array in arrays)
     core = [["layer"] if by else [] for by in job.layered]
     return xr.apply_ufunc(
         job,
@@ -314,7 +238,7 @@ def _apply(
         dask_gufunc_kwargs={
             "output_sizes": {
                 "output": rain.sizes[time] // job.options["every"],
-                "item": job._items(),
+                "item": job.items,
             }
         },
     )
@@ -325,33 +249,24 @@ def _unpacked(
 ) -> xr.Dataset:
     """Return the results under their names."""
     layers = faces.size - 1
-    dims = [time if d == "output" else str(d) for d in packed.dims if d != "item"]
-    order = [time, *(d for d in dims if d != time)]
-    packed = packed.rename(output=time).assign_coords({time: rain[time][::every]})
-    part = lambda lo, hi, dim: packed.isel(item=slice(lo, hi)).rename(item=dim)  # noqa: E731
-    found = {
-        "soil_moisture": part(0, layers, "depth"),
-        "root_water_uptake": part(layers, 2 * layers, "depth"),
-        "soil_water_flux": part(2 * layers, 3 * layers + 1, FACE_DIM),
-        **{n: packed.isel(item=3 * layers + 1 + i) for i, n in enumerate(_SERIES)},
-    }
-    ds = xr.Dataset(
-        {
-            n: a.transpose(time, *(d for d in a.dims if d not in order), ...)
-            for n, a in found.items()
-        }
-    )
     bounds = list(pairwise(faces.tolist()))
-    ds = ds.assign_coords({**depth_coordinates(bounds), FACE_DIM: face_coordinate(faces)})
-    text = {
-        "soil_moisture": ("volumetric soil moisture", "m3 m-3"),
-        "root_water_uptake": ("water that roots take up from a layer", "mm day-1"),
-        "soil_water_flux": ("water through the faces of the layers, downward", "mm day-1"),
-        **_SERIES,
+    packed = packed.rename(output=time).assign_coords({time: rain[time][::every]})
+    packed = packed.transpose(time, ..., "item")
+    parts = {
+        "soil_moisture": (0, layers, "depth"),
+        "root_water_uptake": (layers, 2 * layers, "depth"),
+        "soil_water_flux": (2 * layers, 3 * layers + 1, FACE_DIM),
     }
-    for name, (long_name, units) in text.items():
-        ds[name].attrs = {"long_name": long_name, "units": units}
-        point = units in {"m3 m-3", "mm"}
-        ds[name].attrs["cell_methods"] = "time: point" if point else "time: mean"
-    ds["soil_moisture"].attrs["standard_name"] = "volume_fraction_of_condensed_water_in_soil"
+    found = {}
+    for name, (start, stop, dim) in parts.items():
+        part = packed.isel(item=slice(start, stop)).rename(item=dim)
+        found[name] = part.transpose(time, dim, ...)
+    for i, name in enumerate(SERIES):
+        found[name] = packed.isel(item=3 * layers + 1 + i)
+    ds = xr.Dataset(found).assign_coords(depth_coordinates(bounds))
+    ds = ds.assign_coords({FACE_DIM: face_coordinate(faces.tolist())})
+    for name, (text, units) in _TEXT.items():
+        method = "time: point" if units in {"m3 m-3", "mm"} else "time: mean"
+        ds[name].attrs = {"long_name": text, "units": units, "cell_methods": method}
+    ds["soil_moisture"].attrs["standard_name"] = ROLES["soil_moisture"].output
     return ds

@@ -66,9 +66,10 @@ def layer_parameters(
     >>> layer_parameters(ds, loam, [0.1, 0.2], "depth")["vg_n"].dims
     ('latitude', 'longitude')
     """
-    if parameters is not None and not isinstance(parameters, xr.Dataset):
+    given: object = parameters
+    if given is not None and not isinstance(given, xr.Dataset):
         msg = (
-            f"parameters={parameters!r} was given; a Dataset is needed. Type "
+            f"parameters={given!r} was given; a Dataset is needed. Type "
             "parameters=xsm.soil_parameters(ds)."
         )
         raise MissingVariableError(msg)

@@ -161,8 +161,8 @@ def _shares(profile: Profile, roots: float | Sequence[float] | None) -> FloatArr
     shares = np.asarray([] if roots is None else roots, np.float64)
     if shares.shape != (layers,) or (shares < 0).any() or shares.sum() > 1.0 + 1e-9:
         msg = (
-            f'roots={roots!r} was given; the term "evaporation" needs the share of the roots in each '
-            f"of the {layers} layers, together at most 1, or one number, roots=0.961."
+            f'roots={roots!r} was given; the term "evaporation" needs the share of the roots in '
+            f"each of the {layers} layers, together at most 1, or one number, roots=0.961."
         )
         raise GridError(msg)
     return shares
@@ -208,8 +208,8 @@ def known_fluxes(
     if "infiltration" in terms:
         if profile.edges[0] > _NEAR:
             msg = (
-                f"infiltration enters at the surface, the profile begins at {profile.edges[0]:g} m. "
-                'Leave "infiltration" out of terms=.'
+                "infiltration enters at the surface, the profile begins at "
+                f'{profile.edges[0]:g} m. Leave "infiltration" out of terms=.'
             )
             raise GridError(msg)
         parts[0] = table.array(ds, "infiltration")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError
+from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
 from xsm.grid import time_dim
-from xsm.naming import Variable, VariableTable
+from xsm.naming import ROLES, Variable, VariableTable
 from xsm.naming.layers import dim_depths
 from xsm.soil.layering import (
     aligned,
@@ -19,6 +19,7 @@ from xsm.soil.layering import (
     depth_coordinate,
     describe_layers,
 )
+from xsm.units import conversion
 
 __all__ = ["FACE_DIM", "Profile", "face_coordinate", "read_profile"]
 
@@ -95,8 +96,8 @@ def read_profile(
     role : str, default: "soil_moisture"
         A role with layers: one variable with a dimension of depth, or one variable for each layer.
     source : xarray.Dataset, optional
-        Where to take the values from: variables of the same names, units and layers, such as a
-        prediction; by default ``ds``.
+        Where to take the values from: a prediction, of the same names and depths, with units; by
+        default ``ds``.
 
     Returns
     -------
@@ -123,6 +124,8 @@ def read_profile(
     table.require(role)
     layers = table.layers(role)
     edges, centres = _geometry(ds, layers)
+    if source is not None:
+        layers = tuple(_in_source(ds, source, v) for v in layers)
     array, dim = _stacked(ds if source is None else source, layers)
     order = tuple(i if v.index is None else v.index for i, v in enumerate(layers))
     coords = carried_bounds(ds, table, [role])
@@ -152,6 +155,45 @@ def face_coordinate(edges: Sequence[float]) -> xr.Variable:
     attrs = {"long_name": "depth of the faces of the layers", "axis": "Z"}
     attrs |= {"standard_name": "depth", "units": "m", "positive": "down"}
     return xr.Variable(FACE_DIM, np.asarray(edges, np.float64), attrs)
+
+
+def _in_source(ds: xr.Dataset, source: xr.Dataset, variable: Variable) -> Variable:
+    """Return a layer as a prediction holds it: other units convert, other depths are refused."""
+    name, dim = str(variable.name), variable.dim
+    if name not in source:
+        hint = did_you_mean(name, map(str, source.data_vars))
+        msg = f"The prediction holds no variable {name!r}. {hint} Rename it; all layers are needed."
+        raise MissingVariableError(msg)
+    units = source[name].attrs.get("units")
+    if units is None:
+        msg = (
+            f"The prediction {name!r} has no units; the observations are in {variable.units!r}. "
+            f'Set predicted["{name}"].attrs["units"].'
+        )
+        raise UnitsError(msg)
+    if dim is not None:
+        _same_depths(ds, source[name], dim)
+    if units == variable.units:
+        return variable
+    thickness = variable.depth[1] - variable.depth[0] if variable.depth else None
+    change = conversion(str(units), ROLES[variable.role].units, water=True, thickness=thickness)
+    return replace(variable, units=str(units), conversion=change)
+
+
+def _same_depths(ds: xr.Dataset, predicted: xr.DataArray, dim: str) -> None:
+    """Refuse a prediction of other layers."""
+    given = dict(predicted.sizes)
+    same = given.get(dim) == ds.sizes[dim]
+    if same and dim in ds.coords and dim in predicted.coords:
+        given = {dim: predicted[dim].values.tolist()}
+        same = bool((predicted[dim].values == ds[dim].values).all())
+    if not same:
+        needed = ds[dim].values.tolist() if dim in ds.coords else ds.sizes[dim]
+        msg = (
+            f"The prediction {predicted.name!r} has {given}; the layers of the data are {dim}="
+            f"{needed}. Give both the same, for example ds.sel({dim}=predicted[{dim!r}])."
+        )
+        raise GridError(msg)
 
 
 def _stacked(ds: xr.Dataset, layers: Sequence[Variable]) -> tuple[xr.DataArray, str]:

@@ -29,7 +29,7 @@ _TEXT = {
 }
 
 
-def richards_residual(  # noqa: PLR0913
+def richards_residual(
     ds: xr.Dataset,
     *,
     parameters: xr.Dataset | None = None,
@@ -104,13 +104,14 @@ def richards_residual(  # noqa: PLR0913
 
     Examples
     --------
-    The fluxes that a world was made with close its equation:
+    Four layers of a land surface model do not follow the equation, the less so on wet days:
 
     >>> import xsm
-    >>> ds = xsm.open_tutorial("profile").isel(latitude=slice(4, 6), longitude=slice(6, 8))
-    >>> known = ["soil_water_flux", "root_water_uptake"]
-    >>> closed = xsm.richards_residual(ds, terms=known)
-    >>> bool(abs(closed["residual"]).max() < 1e-6)
+    >>> ds = xsm.open_tutorial("land").isel(latitude=[8], longitude=[20])
+    >>> soil = xsm.soil_parameters(ds, method="texture_class")
+    >>> all_days = xsm.richards_residual(ds, parameters=soil)["residual"]
+    >>> quiet_days = xsm.richards_residual(ds, parameters=soil, quiet=0.1)["residual"]
+    >>> bool(abs(quiet_days).mean() < abs(all_days).mean())
     True
     """
     check_choice("face", face, get_args(Face))
@@ -150,7 +151,7 @@ class Known:
     fluxes: xr.DataArray | None = None
 
 
-def known_of(  # noqa: PLR0913, PLR0917
+def known_of(
     ds: xr.Dataset,
     table: VariableTable,
     profile: Profile,
@@ -282,7 +283,7 @@ def residual_of(
     named = {name: array for name, array in given.items() if array is not None}
     exact = dict(zip(named, _aligned(list(named.values())), strict=True))
     theta = exact["theta"]
-    dims = {name: (profile.dim, *space) for name in named}
+    dims = dict.fromkeys(named, (profile.dim, *space))
     dims |= {"theta": (time, profile.dim, *space), "sink": (time, profile.dim, *space)}
     dims |= {"fluxes": (time, FACE_DIM, *space)}
     plan = ResidualPlan(
@@ -321,8 +322,8 @@ def _aligned(arrays: Sequence[xr.DataArray]) -> list[xr.DataArray]:
     except ValueError as error:
         names = list(dict.fromkeys(str(array.name) for array in arrays))
         msg = (
-            f"The variables {names} lie on different coordinates: {error}. All need the same times, "
-            "the same depths and the same grid, for example by ds.interp_like(other)."
+            f"The variables {names} lie on different coordinates: {error}. All need the same "
+            "times, the same depths and the same grid, for example by ds.interp_like(other)."
         )
         raise GridError(msg) from error
 

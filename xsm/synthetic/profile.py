@@ -84,8 +84,8 @@ def profile_world(
         of day, layers of 0.1 m), ``satellite_soil_moisture`` (the upper 0.05 m), ``tp``, ``e``,
         ``sro``, ``sd`` (m, ``e`` negative), ``t2m``, ``d2m`` (K), ``ssrd``, ``strd`` (J m-2),
         ``u10``, ``v10`` (m s-1), ``sp`` (Pa); ``soil_water_flux`` (time, depth_interface, ...) at
-        0.05 to 0.55 m and ``root_water_uptake`` (time, depth, ...), mm day-1, ``drainage`` at 2.2 m;
-        static ``theta_r``, ``theta_s`` (m3 m-3), ``vg_alpha`` (m-1), ``vg_n``, ``k_sat``
+        0.05 to 0.55 m and ``root_water_uptake`` (time, depth, ...), mm day-1, ``drainage`` at
+        2.2 m; static ``theta_r``, ``theta_s`` (m3 m-3), ``vg_alpha`` (m-1), ``vg_n``, ``k_sat``
         (m day-1), ``air_entry`` (m), ``sand``, ``silt``, ``clay``, ``bulk_density``, ``elevation``.
         NaN on the same cells, the sea, in all of them.
 
@@ -123,7 +123,7 @@ def profile_world(
 
 @dataclass(frozen=True)
 class _Forcing:
-    """What drives the columns on land: water (step, cell), demand (step, cell), snow (day, cell)."""
+    """What drives the columns on land: water and demand (step, cell), snow (day, cell)."""
 
     water: Array
     bare: Array
@@ -173,9 +173,10 @@ def _run(terrain: Terrain, forcing: _Forcing) -> Columns:
 
     land = terrain.land
     texture = (terrain.sand[land], terrain.silt[land], terrain.clay[land])
+    dry, wet, alpha, shape, k_sat = class_parameters(*texture).T
     roots = root_shares(list(EDGES), ROOTS)
     return simulate(
-        Hydraulics(*class_parameters(*texture).T, entry=AIR_ENTRY),
+        Hydraulics(dry, wet, alpha, shape, k_sat, entry=AIR_ENTRY),
         thickness=np.diff(EDGES),
         rain=forcing.water,
         bare_demand=forcing.bare,
@@ -231,10 +232,11 @@ def _on_map(values: Array, land: NDArray[np.bool_]) -> Array:
     return field
 
 
-def _maps(terrain: Terrain) -> dict[str, tuple[Array, dict[str, str]]]:
+def _maps(terrain: Terrain) -> dict[str, tuple[Array, dict[str, Any]]]:
     """Return the static maps and their attributes."""
     texture = (terrain.sand, terrain.silt, terrain.clay)
-    values, codes = class_parameters(*texture), classify(*texture)
+    values = np.asarray(class_parameters(*texture), float)
+    codes = np.asarray(classify(*texture), float)
     names = {
         name: {"long_name": ROLES[name].long_name, "units": ROLES[name].units} for name in _HELD
     }
@@ -274,7 +276,7 @@ def _dataset(
         )
     layers = depth_coordinates(list(pairwise(FACES.tolist())))
     ds = xr.Dataset(variables, coords=coords, attrs=_ATTRS)
-    ds = ds.assign_coords({**layers, FACE_DIM: face_coordinate(FACES)})
+    ds = ds.assign_coords({**layers, FACE_DIM: face_coordinate(FACES.tolist())})
     ds["time"].attrs = {"long_name": "day, labelled by its start", "standard_name": "time"}
     ds["latitude"].attrs = {"standard_name": "latitude", "units": "degrees_north"}
     ds["longitude"].attrs = {"standard_name": "longitude", "units": "degrees_east"}
