@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from xsm.options import get_options, set_options
     from xsm.planning import plan
     from xsm.registry import describe_model, list_models
-    from xsm.soil import soil_parameters, texture_class, to_depths
+    from xsm.soil import (
+        richards_residual,
+        simulate_columns,
+        soil_parameters,
+        texture_class,
+        to_depths,
+    )
     from xsm.tutorial import open_tutorial
 
 __version__ = "0.1.0"
@@ -37,8 +43,10 @@ __all__ = [
     "open_tutorial",
     "plan",
     "predict",
+    "richards_residual",
     "score",
     "set_options",
+    "simulate_columns",
     "soil_parameters",
     "texture_class",
     "to_depths",
@@ -58,8 +66,10 @@ _HOME = {
     "open_tutorial": "tutorial",
     "plan": "planning",
     "predict": "api",
+    "richards_residual": "soil",
     "score": "assess",
     "set_options": "options",
+    "simulate_columns": "soil",
     "soil_parameters": "soil",
     "texture_class": "soil",
     "to_depths": "soil",

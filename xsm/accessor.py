@@ -176,6 +176,9 @@ class PhysmDataset:
         terms: Sequence[str] | None = None,
         trend: Trend | None = None,
         compat: Compat | None = None,
+        parameters: xr.Dataset | None = None,
+        roots: float | Sequence[float] | None = None,
+        quiet: float | None = None,
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
@@ -191,6 +194,9 @@ class PhysmDataset:
             terms=terms,
             trend=trend,
             compat=compat,
+            parameters=parameters,
+            roots=roots,
+            quiet=quiet,
             target=target,
             variables=variables,
         )
@@ -351,6 +357,9 @@ class PhysmArray:
         terms: Sequence[str] | None = None,
         trend: Trend | None = None,
         compat: Compat | None = None,
+        parameters: xr.Dataset | None = None,
+        roots: float | Sequence[float] | None = None,
+        quiet: float | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.consistency`."""
@@ -366,6 +375,9 @@ class PhysmArray:
             terms=terms,
             trend=trend,
             compat=compat,
+            parameters=parameters,
+            roots=roots,
+            quiet=quiet,
             variables=variables,
         )
 
