@@ -15,7 +15,7 @@ LAYERS = {
     "vg_n": 1.5,
     "k_sat": 0.2,
     "air_entry": 0.0,
-    "root_share": 0.2,
+    "sink": 0.001,
     "layer_thickness": 0.1,
     "target_offset": 0.05,
     "target_scale": 0.4,
@@ -44,7 +44,6 @@ def make_batch(model: type[Model], count: int = 12, seed: int = 0) -> dict[str, 
     if "layer_centre" in needs:
         batch["layer_centre"] = torch.arange(1, own.target + 1).expand(count, -1) / 10
         batch |= {"step_days": torch.ones(count, 1), "precipitation": torch.zeros(count, 1)}
-        batch["evaporation"] = rand(count, 1)
     for loss in model.losses:
         if isinstance(loss, WaterBalance):
             batch[loss.trend_key] = torch.sign(rand(count, 1) - 0.5)

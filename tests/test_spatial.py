@@ -51,6 +51,7 @@ def spec(features, **changes):
         (0.05 + 0.1 * k, 0.15 + 0.1 * k) for k in range(features.observed.sizes["depth"])
     )
     given = {"window": WINDOW, "lead": 0, "scaling": "global", "depths": depths, "patch": PATCH}
+    given["centres"] = tuple(sum(depth) / 2 for depth in depths)
     return Recipe(
         "soil_moisture", tuple(features.dynamic), tuple(features.static), **given | changes
     )

@@ -225,7 +225,7 @@ def _values(features: Features) -> int:
 
 def _sizes(features: Features) -> tuple[int, int]:
     """Return the bytes of a cell and step, as the arrays hold them and as windows do."""
-    layers = features.observed.size // max(1, _values(features))
-    arrays = [*features.dynamic.values(), *features.series.values()]
-    held = sum(a.dtype.itemsize for a in arrays) + layers * features.observed.dtype.itemsize
-    return held, 4 * (len(arrays) + 3 * layers)
+    arrays = [*features.dynamic.values(), *features.series.values(), features.observed]
+    layers = [max(1, a.size // max(1, _values(features))) for a in arrays]
+    held = sum(n * a.dtype.itemsize for n, a in zip(layers, arrays, strict=True))
+    return held, 4 * (sum(layers) + 2 * layers[-1])

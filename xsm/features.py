@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import xarray as xr
 
 from xsm.balance import Balance, balance_roles, balance_series, require_roles
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.grid import space_dims, step, time_dim, without_scalars, wraps
-from xsm.layered import layer_depths, layered_array, profile_series, soil_maps
+from xsm.layered import DEPTH, layered_array, profile_series, soil_maps
 from xsm.naming import METEOROLOGY, ROLES, STATIC, VariableTable, find_variables
-from xsm.soil.layering import DEPTH
+from xsm.soil.profile import read_profile
 from xsm.targets import default_target
 from xsm.typing import Scaling
 
@@ -41,6 +42,8 @@ class Recipe:
         Role to variable name, as the user stated it.
     depths : tuple of (float, float)
         Top and bottom of each predicted layer, m, from the top down; empty for one layer.
+    centres : tuple of float
+        Depth of each predicted layer's centre, m; where points were measured, these.
     patch : int
         Cells along a side of the square of neighbours that a sample holds; 1 is the cell alone.
     bounded : bool
@@ -57,6 +60,7 @@ class Recipe:
     known_forcing: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     depths: tuple[tuple[float, float], ...] = ()
+    centres: tuple[float, ...] = ()
     patch: int = 1
     bounded: bool = False
 
@@ -221,6 +225,7 @@ def make_recipe(
     require_roles(table, [target, *(dynamic or ()), *(static or ()), *fluxes])
     name = _key(table, target)
     layered = layered and (target in ROLES or table.lookup(target).dim is not None)
+    depths, centres = _layers(ds, table, name) if layered else ((), ())
     given = METEOROLOGY if dynamic is None else tuple(dynamic)
     maps = STATIC if static is None else tuple(static)
     keys = [_key(table, d) for d in given if dynamic is not None or d in table]
@@ -241,10 +246,21 @@ def make_recipe(
         data_integration=data_integration,
         known_forcing=known_forcing,
         variables=dict(variables or {}),
-        depths=layer_depths(table, name) if layered else (),
+        depths=depths,
+        centres=centres,
         patch=patch if len(space_dims(table.array(ds, keys[0]))) > 1 else 1,
         bounded=bounded,
     )
+
+
+def _layers(
+    ds: xr.Dataset, table: VariableTable, target: str
+) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...]]:
+    """Return bounds and centres of the layers of a target; nothing where it has one."""
+    if len(table.layers(target)) < 2:
+        return (), ()
+    profile = read_profile(ds, table, target)
+    return tuple(pairwise(profile.edges)), profile.centres
 
 
 def _check_times(window: int, lead: int, *, data_integration: bool, known_forcing: bool) -> None:
@@ -322,14 +338,15 @@ def collect(
     names = names[: len(names) - (with_target and bool(recipe.depths))]
     arrays = {name: table.array(ds, name).drop_vars(DEPTH, errors="ignore") for name in names}
     series = balance_series(ds, balances, target=recipe.target, variables=recipe.variables)
-    series |= profile_series(ds, table, needs)
+    profile = read_profile(ds, table, recipe.target) if with_target and recipe.depths else None
+    series |= profile_series(ds, table, profile, needs)
     time = time_dim(arrays[recipe.dynamic[0]])
     _check_static(arrays, recipe, time)
     bounds = ("theta_r", "theta_s") if recipe.bounded else ()
-    soil = soil_maps(ds, table, recipe.depths, {*bounds, *needs})
+    soil = soil_maps(ds, recipe.centres, {*bounds, *needs}, recipe.variables)
     layers = {f"soil {name}": array for name, array in soil.items()}
-    if with_target and recipe.depths:
-        layers["target"] = layered_array(ds, table.layers(recipe.target), table)
+    if profile is not None:
+        layers["target"] = layered_array(profile)
     _check_size({**arrays, **layers})
     together = _together([*arrays.values(), *series.values(), *layers.values()], time)
     space = _space(together[0], time, recipe)

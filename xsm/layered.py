@@ -1,107 +1,152 @@
-"""Targets of several layers, and the soil that they lie in."""
+"""Targets of several layers, and the soil that they lie in, for models that predict a profile."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError, MissingVariableError
-from xsm.naming import Variable, VariableTable, find_variables
-from xsm.soil.layering import DEPTH, aligned, depth_coordinate, describe_layers
+from xsm.grid import time_dim
+from xsm.naming import VariableTable, find_variables
+from xsm.soil.hydraulics import HYDRAULIC, layer_parameters
+from xsm.soil.known import known_sink
+from xsm.soil.layering import DEPTH, depth_coordinate
+from xsm.soil.profile import Profile, read_profile
 from xsm.targets import observed_target, predicted_target
-from xsm.typing import FloatArray
 
-__all__ = [
-    "DEPTH",
-    "SOIL",
-    "layer_depths",
-    "layered_array",
-    "layered_pair",
-    "profile_series",
-    "root_shares",
-    "soil_maps",
-]
+__all__ = ["DEPTH", "layered_array", "layered_pair", "profile_series", "soil_maps"]
 
-SOIL = ("theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat")
-_ROOTS = 0.961  # beta of Jackson et al. (1996): the share above a depth of d cm is 1 - beta^d
+_ROOTS = 0.961  # beta of Jackson et al. (1996) of crops; 0.966 is the mean of all biomes
 
 
-def layer_depths(table: VariableTable, target: str) -> tuple[tuple[float, float], ...]:
-    """Return top and bottom of the layers of a target.
+def layered_array(profile: Profile) -> xr.DataArray:
+    """Return the layers of a profile along ``depth``, last, from the top down.
 
     Parameters
     ----------
-    table : VariableTable
-        Which variable is what.
-    target : str
-        Role, or name of a variable.
-
-    Returns
-    -------
-    tuple of (float, float)
-        m, positive down, from the top down; empty where the target has one layer.
-
-    Raises
-    ------
-    GridError
-        If the depth of a layer is not known.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> layer_depths(xsm.variables(xsm.open_tutorial("land")), "soil_moisture")[:2]
-    ((0.0, 0.07), (0.07, 0.28))
-    """
-    layers = table.layers(target)
-    if len(layers) < 2:
-        return ()
-    found = [layer.depth for layer in layers if layer.depth is not None]
-    if len(found) < len(layers):
-        name = layers[0].name
-        msg = (
-            f"The depths of {target!r} are not known: {describe_layers(layers)}. State them: "
-            f'ds[{name!r}].attrs["layer_edges_m"] = [0.0, 0.1, ...], one number more than layers, '
-            "or give the coordinate of depth units of length."
-        )
-        raise GridError(msg)
-    return tuple(found)
-
-
-def layered_array(ds: xr.Dataset, layers: Sequence[Variable], table: VariableTable) -> xr.DataArray:
-    """Return the layers of a target in one array, canonical, lazily.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Plain data.
-    layers : sequence of Variable
-        The layers, from the top down, of known depth.
-    table : VariableTable
-        Which variable is what.
+    profile : Profile
+        Of :func:`xsm.soil.profile.read_profile`.
 
     Returns
     -------
     DataArray
-        Dimensions of the data, and ``depth`` last, from the top down (midpoints, m).
+        Canonical units; depths of the layers' centres, m. Lazy where the data are.
 
     Examples
     --------
     >>> import xsm
     >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 2))
-    >>> table = xsm.variables(ds)
-    >>> layered_array(ds, table.layers("soil_moisture"), table).dims
+    >>> layered_array(read_profile(ds, xsm.variables(ds))).dims
     ('time', 'latitude', 'longitude', 'depth')
     """
-    first = layers[0]
-    if first.dim is not None:
-        array = first.conversion(ds[first.name])
-    else:
-        parts = [table.array(ds, layer).drop_attrs() for layer in layers]
-        array = _stacked(parts)
-    return _arranged(array, layers)
+    array, dim = profile.array, profile.dim
+    array = array.drop_vars([c for c in array.coords if dim in array[c].dims])
+    array = array.rename({dim: DEPTH} if dim != DEPTH else {}).transpose(..., DEPTH)
+    return array.assign_coords({DEPTH: depth_coordinate(profile.centres)}).drop_attrs(deep=False)
+
+
+def soil_maps(
+    ds: xr.Dataset,
+    centres: Sequence[float],
+    roles: Collection[str],
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, xr.DataArray]:
+    """Return hydraulic parameters for each layer of a target, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Plain data.
+    centres : sequence of float
+        Depths of the target's layers, m; empty for one layer, that of the top.
+    roles : collection of str
+        Keys that are wanted, of which those are taken that are parameters.
+    variables : mapping of str to str, optional
+        Role to variable name.
+
+    Returns
+    -------
+    dict of str to DataArray
+        Canonical units, (*space, depth); ``air_entry`` is 0 where the data hold none.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError, GridError
+        If parameters are missing, unusable, or of other depths; the message says how to get them.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> texture = xsm.open_tutorial("land").isel(latitude=[8], longitude=[20])
+    >>> ds = xsm.soil_parameters(texture, method="texture_class")
+    >>> soil_maps(ds, [0.1, 0.2], ["theta_s", "target"])["theta_s"].sizes["depth"]
+    2
+    """
+    if not set(roles) & set(HYDRAULIC):
+        return {}
+    centres = centres or (0.0,)
+    found = layer_parameters(ds, None, centres, DEPTH, variables)
+    layers = xr.DataArray(np.ones(len(centres)), dims=DEPTH)
+    return {
+        name: (array.drop_attrs() * layers).transpose(..., DEPTH)
+        for name, array in found.items()
+        if name in roles
+    }
+
+
+def profile_series(
+    ds: xr.Dataset, table: VariableTable, profile: Profile | None, needs: Collection[str]
+) -> dict[str, xr.DataArray]:
+    """Return the fluxes that a term on profiles needs at the time of the prediction, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Plain data.
+    table : VariableTable
+        Which variable is what.
+    profile : Profile or None
+        The target's layers.
+    needs : collection of str
+        Keys that loss terms read: ``precipitation``, ``sink``.
+
+    Returns
+    -------
+    dict of str to DataArray
+        ``precipitation``, mm day-1 (time, *space), of the step (where soil moisture is a mean of
+        its step, the larger one of this and the step before); ``sink``, day-1 (time, *space,
+        depth): the uptake by roots where the data hold it, else evaporation, spread by the
+        profile of roots of crops (Jackson et al. 1996), else 0.
+
+    Raises
+    ------
+    MissingVariableError
+        If precipitation is wanted and missing.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 2))
+    >>> list(profile_series(ds, xsm.variables(ds), None, ["precipitation", "target"]))
+    ['precipitation']
+    """
+    found = {}
+    if "precipitation" in needs:
+        rain = table.array(ds, "precipitation").drop_attrs()
+        layers = table.layers()
+        if layers and "mean" in str(ds[layers[0].name].attrs.get("cell_methods", "")):
+            before = rain.shift({time_dim(rain): 1})
+            rain = rain.where(rain >= before, before)
+        found["precipitation"] = rain
+    if "sink" in needs and profile is not None:
+        known = [role for role in ("root_water_uptake", "evaporation") if role in table][:1]
+        sink = known_sink(ds, table, profile, known, _ROOTS)
+        if sink is None:
+            sink = xr.zeros_like(profile.array)
+        found["sink"] = layered_array(replace(profile, array=sink)).rename("sink")
+    return found
 
 
 def layered_pair(
@@ -126,8 +171,8 @@ def layered_pair(
     Returns
     -------
     observed : DataArray
-        With ``depth`` last (midpoints, m), where the prediction holds all layers of the target;
-        else of its top layer.
+        With ``depth`` last (centres, m), where the prediction holds all layers of the target; else
+        of its top layer.
     predicted : DataArray
         The same.
 
@@ -135,6 +180,8 @@ def layered_pair(
     ------
     MissingVariableError, UnitsError
         If target or prediction are missing, or without units.
+    GridError
+        If the prediction has other depths.
 
     Examples
     --------
@@ -145,204 +192,18 @@ def layered_pair(
     """
     table = find_variables(ds, variables)
     layers = table.layers(target)
-    one = len(layers) < 2
-    if not one and layers[0].dim is not None:
-        guess = predicted_target(ds, predicted, target, variables)
-        one = layers[0].dim not in guess.dims
-        if not one:
-            return layered_array(ds, layers, table), _arranged(guess, layers)
-    names = [str(layer.name) for layer in layers]
-    if one or not isinstance(predicted, xr.Dataset) or not set(names) <= set(predicted):
-        observed = observed_target(ds, target, variables)
-        return observed, predicted_target(ds, predicted, target, variables)
-    parts = [predicted_target(ds, predicted, name, variables) for name in names]
-    return layered_array(ds, layers, table), _arranged(_stacked(parts), layers)
+    if len(layers) > 1 and _holds_all(predicted, [str(v.name) for v in layers], layers[0].dim):
+        source = predicted if isinstance(predicted, xr.Dataset) else predicted.to_dataset()
+        profiles = (read_profile(ds, table, target, source=part) for part in (None, source))
+        observed, guess = map(layered_array, profiles)
+        return observed, guess
+    observed = observed_target(ds, target, variables)
+    return observed, predicted_target(ds, predicted, target, variables)
 
 
-def _stacked(parts: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Return layers along depth, which have to lie on the same coordinates."""
-    bare = [part.drop_vars(DEPTH, errors="ignore") for part in parts]
-    return xr.concat(aligned(bare), DEPTH, coords="minimal", compat="override", join="override")
-
-
-def _arranged(array: xr.DataArray, layers: Sequence[Variable]) -> xr.DataArray:
-    """Return layers along ``depth``, last, from the top down, at the middles of the layers."""
-    first = layers[0]
-    middles = [sum(layer.depth) / 2 for layer in layers if layer.depth is not None]
-    if first.dim is not None:
-        array = array.drop_vars(first.dim, errors="ignore")
-        array = array.isel({first.dim: [layer.index for layer in layers]})
-        array = array.rename({first.dim: DEPTH}) if first.dim != DEPTH else array
-    array = array.transpose(..., DEPTH).assign_coords({DEPTH: depth_coordinate(middles)})
-    return array.drop_attrs().rename(first.role)
-
-
-def soil_maps(
-    ds: xr.Dataset,
-    table: VariableTable,
-    depths: Sequence[tuple[float, float]],
-    roles: Collection[str],
-) -> dict[str, xr.DataArray]:
-    """Return hydraulic parameters for each layer of a target, lazily.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Plain data.
-    table : VariableTable
-        Which variable is what.
-    depths : sequence of (float, float)
-        Layers of the target, m; empty where its depth does not matter.
-    roles : collection of str
-        Parameters that are wanted, of ``SOIL``; ``air_entry``, which is 0 where the data hold none;
-        and ``root_share``, the share of the roots in each layer.
-
-    Returns
-    -------
-    dict of str to DataArray
-        Canonical units, (*space, depth). Parameters of several layers of their own give the one
-        that holds the middle of the target's.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If parameters are missing or unusable; the message says how to get them.
-    GridError
-        If no layer of a parameter holds a layer of the target.
-
-    Examples
-    --------
-    >>> soil = {"theta_r": 0.05, "theta_s": 0.45}
-    >>> ds = xr.Dataset({k: ("x", [v], {"units": "m3 m-3"}) for k, v in soil.items()})
-    >>> from xsm.naming import find_variables
-    >>> found = soil_maps(ds, find_variables(ds), [(0.0, 0.1), (0.1, 0.2)], ["theta_s"])
-    >>> found["theta_s"].values
-    array([[0.45, 0.45]])
-    """
-    wanted = [role for role in SOIL if role in roles]
-    missing = [role for role in wanted if not table.layers(role)]
-    if missing:
-        msg = (
-            f"The hydraulic parameters {missing} of the soil are missing, which bounded output and "
-            "the Richards equation need. Take them from texture: "
-            "ds = ds.merge(xsm.soil_parameters(ds)), or add them under these names with units."
-        )
-        raise MissingVariableError(msg)
-    count = max(1, len(depths))
-    found = {}
-    for role in wanted:
-        layers = _held(table.layers(role), role, depths)
-        parts = [table.array(ds, layer).drop_vars(DEPTH, errors="ignore") for layer in layers]
-        parts = [part.drop_attrs().rename(role) for part in parts] * (count // len(parts))
-        found[role] = _stacked(parts).transpose(..., DEPTH)
-    if "air_entry" in roles:
-        none = xr.DataArray(np.zeros(count), dims=DEPTH)
-        known = table.layers("air_entry")
-        found["air_entry"] = none + table.array(ds, known[0]).drop_attrs() if known else none
-    if "root_share" in roles and depths:
-        found["root_share"] = xr.DataArray(root_shares(depths), dims=DEPTH)
-    return found
-
-
-def _held(
-    layers: Sequence[Variable], role: str, depths: Sequence[tuple[float, float]]
-) -> list[Variable]:
-    """Return the layer of a parameter at the middle of each target layer, or its only one."""
-    if len(layers) == 1 or not depths:
-        return [layers[0]]
-    found = []
-    for top, bottom in depths:
-        middle = (top + bottom) / 2
-        here = [v for v in layers if v.depth and v.depth[0] <= middle <= v.depth[1]]
-        if not here:
-            msg = (
-                f"{role!r} is known at {describe_layers(layers)}, not at {middle:g} m, where a "
-                "layer of soil moisture is. Remap the parameters: "
-                "xsm.to_depths(parameters, [(0.0, 0.1), ...])."
-            )
-            raise GridError(msg)
-        found.append(here[0])
-    return found
-
-
-def root_shares(depths: Sequence[tuple[float, float]], beta: float = _ROOTS) -> FloatArray:
-    """Return the share of the roots in each layer.
-
-    Parameters
-    ----------
-    depths : sequence of (float, float)
-        Top and bottom of each layer, m.
-    beta : float, default: 0.961
-        Of Jackson et al. (1996): their mean of all biomes is 0.966, of grassland 0.943, of crops
-        0.961.
-
-    Returns
-    -------
-    ndarray
-        ``beta^(100 top) - beta^(100 bottom)``; together below 1.
-
-    References
-    ----------
-    Jackson, R. B. et al. (1996). Oecologia 108:389-411.
-
-    Examples
-    --------
-    >>> root_shares([(0.0, 0.3)]).round(2)
-    array([0.7])
-    """
-    edges = np.asarray(depths, dtype=float) * 100.0
-    return np.asarray(beta ** edges[:, 0] - beta ** edges[:, 1])
-
-
-def profile_series(
-    ds: xr.Dataset, table: VariableTable, needs: Collection[str]
-) -> dict[str, xr.DataArray]:
-    """Return the fluxes that a term on profiles needs at the time of the prediction, lazily.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Plain data.
-    table : VariableTable
-        Which variable is what.
-    needs : collection of str
-        Keys that loss terms read: ``precipitation``, ``evaporation``.
-
-    Returns
-    -------
-    dict of str to DataArray
-        mm day-1 (time, *space).
-
-    Raises
-    ------
-    MissingVariableError
-        If precipitation is wanted and missing.
-
-    Warns
-    -----
-    UserWarning
-        If evaporation is wanted and missing; then nothing is taken up by roots.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 2))
-    >>> list(profile_series(ds, xsm.variables(ds), ["precipitation", "target"]))
-    ['precipitation']
-    """
-    found = {}
-    if "precipitation" in needs:
-        found["precipitation"] = table.array(ds, "precipitation")
-    if "evaporation" in needs:
-        if "evaporation" in table:
-            found["evaporation"] = table.array(ds, "evaporation")
-        else:
-            warnings.warn(
-                "The Richards term takes no root uptake into account, since the data hold no "
-                "evaporation. Add it, or pass losses=[RMSE(), Richards(uptake=False)].",
-                UserWarning,
-                stacklevel=2,
-            )
-            rain = table.array(ds, "precipitation")
-            found["evaporation"] = xr.zeros_like(rain).rename("evaporation")
-    return found
+def _holds_all(predicted: xr.Dataset | xr.DataArray, names: list[str], dim: str | None) -> bool:
+    """Tell whether a prediction holds all layers."""
+    if isinstance(predicted, xr.DataArray):
+        return predicted.name == names[0] and dim in predicted.dims
+    there = set(names) <= set(predicted)
+    return there and (dim is None or dim in predicted[names[0]].dims)

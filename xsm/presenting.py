@@ -58,8 +58,7 @@ def present(
     layers = tuple(trained)
     if there:
         found = table.layers(recipe.target)
-        same = tuple(layer.depth for layer in found) == recipe.depths
-        layers = found if recipe.depths and same else layers
+        layers = found if recipe.depths and len(found) == recipe.layers else layers
         layers = layers if recipe.depths else (table.lookup(recipe.target),)
     first = layers[0]
     order = _order(mean, ds, first)
@@ -68,7 +67,7 @@ def present(
     if not recipe.depths:
         return _named(mean.transpose(*order, ...), first, attrs).to_dataset(), order
     if first.dim is not None:
-        return _along(mean, ds, layers, order, attrs), order
+        return _along(mean, ds, layers, order, attrs, recipe), order
     parts = [mean.isel({DEPTH: k}, drop=True).transpose(*order, ...) for k in range(len(layers))]
     made = [
         _named(part, layer, _attrs(ds, layer, attrs))
@@ -108,6 +107,7 @@ def _along(
     layers: Sequence[Variable],
     order: tuple[Hashable, ...],
     attrs: Mapping[str, Any],
+    recipe: Recipe,
 ) -> xr.Dataset:
     """Return a prediction with a dimension of layers, in the place and the order of the data."""
     first = layers[0]
@@ -126,5 +126,5 @@ def _along(
             made = made.assign_coords({bounds: ds[bounds].isel({dim: sorted(places)})})
         return made
     if dim == DEPTH:
-        return made.assign_coords(depth_coordinates([layers[k].depth or (0, 0) for k in back]))
+        return made.assign_coords(depth_coordinates([recipe.depths[k] for k in back]))
     return made

@@ -196,9 +196,9 @@ def _constants(
     for name, array in features.soil.items():
         found[name] = array.values.reshape(-1, recipe.layers)[cells]
     if features.soil and recipe.depths:
-        edges = np.array(recipe.depths)
-        found["layer_centre"] = np.broadcast_to(edges.mean(axis=1), shape)
-        found["layer_thickness"] = np.broadcast_to(np.diff(edges, axis=1)[:, 0], shape)
+        size = np.diff(np.array(recipe.depths), axis=1)[:, 0]
+        found["layer_centre"] = np.broadcast_to(np.array(recipe.centres), shape)
+        found["layer_thickness"] = np.broadcast_to(size, shape)
         days = step_days(features.observed)
         found["step_days"] = np.full((len(cells), 1), days)
     return found

@@ -33,10 +33,11 @@ class Richards:
     face : {"geometric", "arithmetic", "upstream"}, default: "geometric"
         How the conductivity between two layers follows from theirs.
     quiet : float or None, default: 1.0
-        Only days with less precipitation than this, mm day-1, are compared: daily values do not
-        resolve infiltration. None takes all days.
+        Only steps with at most this much precipitation, mm day-1, are compared: daily values do not
+        resolve infiltration. None takes all.
     uptake : bool, default: True
-        Let roots take up the evaporation of the day, where the data hold it.
+        Count the uptake by roots: that of the data, or else their evaporation, spread over the
+        layers.
 
     Notes
     -----
@@ -46,14 +47,13 @@ class Richards:
         L   = sqrt(mean( (r_i dt / (th_s - th_r))^2 ))
 
     at the inner layers, whose fluxes above and below are both known (DESIGN: 20, 30, 40 cm of
-    10..50). q is Darcy's flux at the predicted water content, S the evaporation times the share of
-    the roots in the layer (Jackson et al. 1996, beta 0.961). The root of the mean keeps the term on
-    the scale of the error's, whose slope does not fade near 0 either. Without a quiet sample in a
-    batch the term is 0.
+    10..50). q is Darcy's flux at the predicted water content, S the uptake by roots. The root of
+    the mean keeps the term on the scale of the error's, whose slope does not fade near 0 either.
+    Without a quiet sample in a batch the term is 0.
 
     References
     ----------
-    Richards, L. A. (1931). Physics 1:318-333. Jackson, R. B. et al. (1996). Oecologia 108:389-411.
+    Richards, L. A. (1931). Physics 1:318-333.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class Richards:
     def needs(self) -> tuple[str, ...]:
         """Keys of the batch that the term reads."""
         rain = () if self.quiet is None else ("precipitation",)
-        roots = ("evaporation", "root_share") if self.uptake else ()
+        roots = ("sink",) if self.uptake else ()
         return (*_SOIL, *_GEOMETRY, "target_offset", "target_scale", *rain, *roots)
 
     @property
@@ -105,10 +105,6 @@ class Richards:
         before, after = (offset + scale * output[name] for name in ("mean_before", "mean"))
         theta_r, theta_s, alpha, shape, k_sat, entry = (batch[name] for name in _SOIL)
         dt = batch["step_days"]
-        sink = None
-        if self.uptake:  # mm day-1 over m to day-1; none where it is not known
-            taken = batch["evaporation"].nan_to_num().clamp_min(0.0) / 1000.0
-            sink = taken * batch["root_share"] / batch["layer_thickness"]
         rate = residual(
             before,
             after,
@@ -116,12 +112,12 @@ class Richards:
             centres=batch["layer_centre"][0],
             thickness=batch["layer_thickness"][0],
             step_days=float(dt[0]),
-            sink=sink,
+            sink=batch["sink"] if self.uptake else None,
             face=self.face,
         )
         known = torch.isfinite(rate)
         if self.quiet is not None:
-            known = known & (batch["precipitation"] < self.quiet)
+            known = known & (batch["precipitation"] <= self.quiet)
         share = torch.where(known, rate, 0.0) * dt / (theta_s - theta_r)
         share = torch.where(known, share, 0.0)  # no NaN of a missing parameter
         square = (share * share).sum() / known.sum().clamp_min(1)
