@@ -44,6 +44,7 @@ def make_batch(model: type[Model], count: int = 12, seed: int = 0) -> dict[str, 
     if "layer_centre" in needs:
         batch["layer_centre"] = torch.arange(1, own.target + 1).expand(count, -1) / 10
         batch |= {"step_days": torch.ones(count, 1), "precipitation": torch.zeros(count, 1)}
+        batch["target_before"] = rand(count, own.target)
     for loss in model.losses:
         if isinstance(loss, WaterBalance):
             batch[loss.trend_key] = torch.sign(rand(count, 1) - 0.5)

@@ -146,7 +146,8 @@ class Windows:
         dict of str to Tensor
             ``dynamic`` (batch, window, [cell,] dynamic), ``static`` (batch, [cell,] static), and
             (batch, 1 or layer) of ``target``, ``mask``, ``target_offset``, ``target_scale``,
-            ``base`` (and ``base_before``) with data integration, and whatever the loss terms need.
+            ``base`` with data integration, ``target_before`` and ``base_before`` where the step
+            before is predicted too, and whatever the loss terms need.
         """
         at = self.samples[index.to(self.device)]
         cell = at % self.count
@@ -159,6 +160,8 @@ class Windows:
         batch = {name: values[at] for name, values in self.series.items()}
         batch |= {name: values[cell] for name, values in self.cells.items()}
         batch["mask"] = torch.isfinite(batch["target"])
+        if self.steps > 1:
+            batch["target_before"] = self.series["target"][at - self.count]
         if "base" in batch:
             observed, default = dynamic[:, :, own, self.observed], batch["base"]
             if self.steps > 1:
