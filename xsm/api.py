@@ -159,10 +159,10 @@ def fit(
         Train on all workers of this cluster, one rank a worker, each on its share of the cells;
         see :func:`xsm.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
     **hyperparameters
-        Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``
-        and ``sampling`` of the schedule. With data integration ``sampling`` is ``"mixed"`` where
-        it is not given: measured on mHM Mosel, one day ahead, RMSE 0.0109 instead of 0.0117 with
-        batches of one time, beside 0.0116 of persistence.
+        Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``,
+        ``sampling`` and ``decay`` of the schedule. With data integration ``sampling`` is
+        ``"mixed"`` where it is not given: measured on mHM Mosel, one day ahead, RMSE 0.0109
+        instead of 0.0117 with batches of one time, beside 0.0116 of persistence.
 
     Returns
     -------
@@ -207,6 +207,7 @@ def fit(
     check_choice("scaling", scaling, ("cell", "global"))
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
     check_choice("sampling", schedule.sampling, ("time", "mixed"))
+    check_choice("decay", schedule.decay, ("none", "cosine"))
     ds, _ = dequantify(ds)
     table = find_variables(ds, variables)
     terms = tuple(cls.losses if losses is None else losses)

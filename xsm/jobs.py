@@ -96,9 +96,11 @@ class Job:
         Returns
         -------
         dict of str to str
-            ``epochs`` and ``patience`` are left out, so that a run can be made longer.
+            ``epochs`` and ``patience`` are left out, so that a run can be made longer; with a
+            learning rate that falls over the epochs, their number belongs to the run.
         """
-        schedule = replace(self.schedule, epochs=0, patience=0)
+        kept = {} if self.schedule.decay == "none" else {"epochs": self.schedule.epochs}
+        schedule = replace(self.schedule, **({"epochs": 0, "patience": 0} | kept))
         return {
             "model": f"{self.model.__name__}({dict(self.network)})",
             "recipe": repr(self.recipe),

@@ -186,6 +186,8 @@ def train(  # noqa: PLR0913
                 if log.waited >= schedule.patience:
                     break
                 model.train()
+                for group in optimiser.param_groups:
+                    group["lr"] = schedule.rate(epoch)
                 step.begin(seed, epoch)
                 parts = train_epoch(step, training.batches(epoch, schedule, seed), optimiser)
                 log.add(_finite(ranks.sum(parts), losses, schedule))

@@ -21,11 +21,11 @@ class PGDLCNNLSTM(PatchLSTM):
     ----------
     sizes : Sizes
         Sizes of inputs and outputs, derived from the data.
-    patch : int, default: 5
+    patch : int, default: 3
         Cells along a side of the square that the CNN sees; 1 where the data are no grid.
-    channels : int, default: 64
+    channels : int, default: 32
         Features that the CNN makes of a step, and of the static maps.
-    hidden_size : int, default: 128
+    hidden_size : int, default: 64
         Hidden units of the LSTM.
     dropout : float, default: 0.15
         Share of the last hidden state dropped in training.
@@ -42,18 +42,25 @@ class PGDLCNNLSTM(PatchLSTM):
     --------
     >>> import torch
     >>> from xsm.nn import Sizes
-    >>> model = PGDLCNNLSTM(Sizes(dynamic=3, static=2, window=30, target=5), hidden_size=8)
-    >>> batch = {"dynamic": torch.zeros(4, 31, 25, 4), "static": torch.zeros(4, 25, 3)}
+    >>> model = PGDLCNNLSTM(Sizes(dynamic=3, static=2, window=15, target=5), hidden_size=8)
+    >>> batch = {"dynamic": torch.zeros(4, 16, 9, 4), "static": torch.zeros(4, 9, 3)}
     >>> found = model.evaluate(batch)
     >>> found["mean_before"].shape, bool(((found["mean"] > 0) & (found["mean"] < 1)).all())
     (torch.Size([4, 5]), True)
     """
 
     losses = (RMSE(weight=1.0), Richards(weight=0.5))
-    window = 30
+    window = 15
     lead = 0
     bounded = True
-    schedule = Schedule(epochs=200, iterations=100, validate_every=5, sampling="mixed")
+    schedule = Schedule(
+        epochs=60,
+        iterations=100,
+        validate_every=2,
+        patience=30,
+        sampling="mixed",
+        decay="cosine",
+    )
 
     def answer(self, values: Tensor) -> Tensor:
         """Return the effective saturation (batch, target) of the head's values."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import inspect
+import math
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -84,6 +85,8 @@ class Schedule:
         Validations without improvement after which training stops.
     sampling : {"time", "mixed"}, default: "time"
         All cells of a batch at one random time, or each sample at its own.
+    decay : {"none", "cosine"}, default: "none"
+        Keep the learning rate, or let it fall to a fiftieth along half a cosine over the epochs.
     """
 
     epochs: int = 1000
@@ -93,6 +96,31 @@ class Schedule:
     validate_every: int = 20
     patience: int = 10
     sampling: str = "time"
+    decay: str = "none"
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 1.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch.
+
+        Returns
+        -------
+        float
+            Step of Adam.
+
+        Examples
+        --------
+        >>> schedule = Schedule(epochs=3, decay="cosine")
+        >>> [round(schedule.rate(epoch), 5) for epoch in (1, 2, 3)]
+        [0.001, 0.00051, 2e-05]
+        """
+        if self.decay == "none" or self.epochs < 2:
+            return self.learning_rate
+        share = 0.5 * (1.0 + math.cos(math.pi * (epoch - 1) / (self.epochs - 1)))
+        return self.learning_rate * (0.02 + 0.98 * share)
 
 
 class Model(nn.Module, abc.ABC):

@@ -70,11 +70,11 @@ class PatchLSTM(Model):
     ----------
     sizes : Sizes
         Sizes of inputs and outputs, derived from the data.
-    patch : int, default: 5
+    patch : int, default: 3
         Cells along a side of the square that the CNN sees; 1 where the data are no grid.
-    channels : int, default: 64
+    channels : int, default: 32
         Features that the CNN makes of a step, and of the static maps.
-    hidden_size : int, default: 128
+    hidden_size : int, default: 64
         Hidden units of the LSTM.
     dropout : float, default: 0.15
         Share of the last hidden state dropped in training.
@@ -86,9 +86,9 @@ class PatchLSTM(Model):
         self,
         sizes: Sizes,
         *,
-        patch: int = 5,
-        channels: int = 64,
-        hidden_size: int = 128,
+        patch: int = 3,
+        channels: int = 32,
+        hidden_size: int = 64,
         dropout: float = 0.15,
     ) -> None:
         super().__init__(sizes)
