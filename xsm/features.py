@@ -10,7 +10,7 @@ import xarray as xr
 
 from xsm.balance import Balance, balance_roles, balance_series, require_roles
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
-from xsm.grid import space_dims, step, time_dim, without_scalars, wraps
+from xsm.grid import axis_of, oriented, space_dims, step, time_dim, without_scalars, wraps
 from xsm.layered import DEPTH, layered_array, profile_series, soil_maps
 from xsm.naming import METEOROLOGY, ROLES, STATIC, VariableTable, find_variables
 from xsm.soil.profile import read_profile
@@ -332,6 +332,7 @@ def collect(
     >>> features.dynamic["precipitation"].values, features.observed.values
     (array([0., 1., 2.]), array([0.2, 0.2, 0.3]))
     """
+    ds = oriented(ds) if recipe.patch > 1 else ds
     table = find_variables(ds, recipe.variables)
     names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
     table.require(*names)
@@ -368,7 +369,7 @@ def collect(
 
 
 def _space(array: xr.DataArray, time: str, recipe: Recipe) -> tuple[str, ...]:
-    """Return the dimensions of space; for neighbours two, the one around the globe last."""
+    """Return the dimensions of space; for neighbours two, rows and columns."""
     space = [str(d) for d in array.dims if d != time]
     if recipe.patch == 1:
         return tuple(space)
@@ -379,7 +380,7 @@ def _space(array: xr.DataArray, time: str, recipe: Recipe) -> tuple[str, ...]:
             "train with patch=1."
         )
         raise GridError(msg)
-    return tuple(sorted(space, key=lambda dim: wraps(array, dim)))
+    return tuple(sorted(space, key=lambda dim: {"X": 1, "Y": -1}.get(axis_of(array, dim), 0)))
 
 
 def _check_static(arrays: dict[str, xr.DataArray], recipe: Recipe, time: str) -> None:

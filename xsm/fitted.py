@@ -22,7 +22,7 @@ from xsm.losses import Loss
 from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nn import Model
-from xsm.presenting import present
+from xsm.presenting import as_given, present
 from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling, within_bounds
 from xsm.splits import Split
@@ -147,6 +147,7 @@ class FittedModel:
             )
         result = xr.Dataset(parts | beside)
         result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
+        result = as_given(result, ds) if self.recipe.patch > 1 else result
         for own in made.data_vars:
             result[own].attrs["ancillary_variables"] = " ".join(beside)
         names = ", ".join(map(str, made.data_vars))

@@ -12,7 +12,7 @@ from xsm.layered import DEPTH
 from xsm.naming import Variable, find_variables
 from xsm.soil.layering import depth_coordinates
 
-__all__ = ["present"]
+__all__ = ["as_given", "present"]
 
 
 def present(
@@ -74,6 +74,36 @@ def present(
         for part, layer in zip(parts, layers, strict=True)
     ]
     return xr.merge(made, join="exact", compat="equals"), order
+
+
+def as_given(result: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:
+    """Return a result with its coordinates in the order of the data.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        On the coordinates of the data, some of them perhaps turned.
+    ds : xarray.Dataset
+        The data.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy where the result is.
+
+    Examples
+    --------
+    >>> ds = xr.Dataset(coords={"lat": [1.0, 2.0]})
+    >>> as_given(ds.isel(lat=slice(None, None, -1)), ds)["lat"].values
+    array([1., 2.])
+    """
+    back = {}
+    for dim in map(str, result.dims):
+        if dim in ds.indexes and dim in result.indexes and ds.sizes[dim] > 1:
+            one, other = result.indexes[dim], ds.indexes[dim]
+            if one[0] != other[0] and one[0] == other[-1] and len(one) == len(other):
+                back[dim] = slice(None, None, -1)
+    return result.isel(back)
 
 
 _DROPPED = {"bounds", "grid_mapping"}
