@@ -99,8 +99,8 @@ class Job:
             ``epochs`` and ``patience`` are left out, so that a run can be made longer; with a
             learning rate that falls over the epochs, their number belongs to the run.
         """
-        kept = {} if self.schedule.decay == "none" else {"epochs": self.schedule.epochs}
-        schedule = replace(self.schedule, **({"epochs": 0, "patience": 0} | kept))
+        epochs = 0 if self.schedule.decay == "none" else self.schedule.epochs
+        schedule = replace(self.schedule, epochs=epochs, patience=0)
         return {
             "model": f"{self.model.__name__}({dict(self.network)})",
             "recipe": repr(self.recipe),
