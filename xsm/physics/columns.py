@@ -205,12 +205,12 @@ def simulate(  # noqa: PLR0913
         soil.code,
     )
     outputs = (
-        np.empty((number, layers, cells)),
-        np.empty((number, layers + 1, cells)),
-        np.empty((number, layers, cells)),
-        np.empty((number, cells)),
-        np.empty((number, cells)),
-        np.empty((number, cells)),
+        np.full((number, layers, cells), np.nan),
+        np.full((number, layers + 1, cells), np.nan),
+        np.full((number, layers, cells), np.nan),
+        np.full((number, cells), np.nan),
+        np.full((number, cells), np.nan),
+        np.full((number, cells), np.nan),
         np.zeros(cells, np.bool_),
     )
     grid = (size, _fitted(roots, (layers, cells)))

@@ -15,7 +15,8 @@ from xsm.physics.darcy import face_conductivity
 __all__ = ["Column", "Rules", "new_column", "solve_step", "stress"]
 
 _MOST = 20  # iterations of a step; more, and it is taken again, shorter
-_FLOOR = 1e-6  # m-1; keeps the matrix regular where all is saturated, and changes no solution
+# m-1, of saturated and of other soil: they keep the matrix regular, and change no solution.
+_FLOOR, _DRY_FLOOR = 1e-6, 1e-15
 _DRY_SURFACE = -150.0  # m, the head to which evaporation can dry the surface
 _NEARLY_WET = 0.9  # saturation below which a wetting layer is updated by its water
 
@@ -230,7 +231,8 @@ def solve_step(
     >>> solve_step.__name__  # called by xsm.physics.stepping
     'solve_step'
     """
-    column.trial[:] = column.head
+    for i in range(column.size.size):  # a copy by slices takes seconds to compile
+        column.trial[i] = column.head[i]
     for iteration in range(_MOST + 1):
         worst = _assemble(column, rules, dt, supply, demand, pond)
         if worst < rules.tolerance:
@@ -279,7 +281,7 @@ def _storage(column: Column, rules: Rules, i: int, dt: float, demand: float) -> 
     column.saturation[i] = s
     column.k[i] = column.k_sat[i] * k
     column.slope[i] = column.k_sat[i] * steep
-    column.capacity[i] = max(column.span[i] * slope, _FLOOR if h > -1.0 else 0.0)
+    column.capacity[i] = max(column.span[i] * slope, _FLOOR if slope == 0.0 else _DRY_FLOOR)
     roots = demand * column.roots[i]
     column.sink[i] = roots * stress(h, rules.limits)
     content = column.dry[i] + column.span[i] * s
@@ -372,9 +374,10 @@ def _eliminate(column: Column) -> None:
 def _update(column: Column, model: int) -> None:
     """Add the changes of the heads; where a layer wets, that of its water, nearly linear."""
     for i in range(column.size.size):
-        s, change = column.saturation[i], column.change[i]
+        h, s, change = column.trial[i], column.saturation[i], column.change[i]
         if change > 0.0 and s < _NEARLY_WET and column.span[i] > 0.0:
             s = min(s + change * column.capacity[i] / column.span[i], 0.5 + 0.5 * _NEARLY_WET)
             column.trial[i] = -suction_of(model, s, _curve(column, i))
         else:
-            column.trial[i] += change
+            # A head that falls steeply, since little water is left, falls by three times at most.
+            column.trial[i] = max(h + change, min(3.0 * h, h - 1.0))

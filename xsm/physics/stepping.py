@@ -38,7 +38,8 @@ def run_columns(
         What holds for all columns.
     outputs : tuple of ndarray
         theta (output, layer, cell); flux (output, face, cell), uptake (output, layer, cell), m;
-        evaporation, runoff, ponding (output, cell), m; failed (cell,).
+        evaporation, runoff, ponding (output, cell), m; failed (cell,). What follows a step that
+        could not be solved is left as it is.
     cells : tuple of int
         First cell and last cell plus one.
 
@@ -55,11 +56,12 @@ def run_columns(
         for k in range(steps):
             weather = (forcing[0][k, c], forcing[1][k, c], forcing[2][k, c])
             if not _interval(column, rules, weather):
-                _fail(outputs, k // rules.every, c)
+                outputs[6][c] = True
                 break
             if (k + 1) % rules.every == 0:
                 _store(column, outputs, k // rules.every, c)
-        state[0][:, c] = column.head
+        for i in range(grid[0].size):
+            state[0][i, c] = column.head[i]
         state[1][c] = column.surface[0]
 
 
@@ -85,15 +87,17 @@ def _fill(column: Column, rules: Rules, soil: Any, roots: Any, state: Any, c: in
 @compiled
 def _restart(column: Column) -> None:
     """Start new sums."""
-    column.sums[:] = 0.0
-    column.taken[:] = 0.0
-    column.surface[1] = column.surface[2] = 0.0
+    column.sums[-1] = column.surface[1] = column.surface[2] = 0.0
+    for i in range(column.size.size):
+        column.sums[i] = column.taken[i] = 0.0
 
 
 @compiled
 def _interval(column: Column, rules: Rules, weather: tuple[float, float, float]) -> bool:
     """Take a column through a step of the forcing; tell whether it was solved."""
     rain, bare, demand = weather
+    if not np.isfinite(rain + bare + demand):
+        return False
     left = rules.length
     while left > 1e-12 * rules.length:
         dt = _cut(left, min(column.surface[3], rules.longest))
@@ -150,8 +154,8 @@ def _propose(column: Column, rules: Rules, dt: float, count: int, error: float) 
 @compiled
 def _advance(column: Column, dt: float) -> None:
     """Move water by the fluxes and sinks of a solved step, exactly, and add them up."""
-    column.head[:] = column.trial
     for i in range(column.size.size):
+        column.head[i] = column.trial[i]
         rate = (column.flux[i] - column.flux[i + 1] - column.sink[i]) / column.size[i]
         column.water[i] += dt * rate
         column.rate[i] = rate
@@ -172,9 +176,8 @@ def _surface(
         return
     surface[1] += bare * dt
     pond = max((supply - top) * dt, 0.0)
-    over = max(pond - rules.max_ponding, 0.0)
-    surface[2] += over
-    surface[0] = pond - over
+    surface[0] = min(pond, rules.max_ponding)
+    surface[2] += pond - surface[0]
 
 
 @compiled
@@ -189,15 +192,3 @@ def _store(column: Column, outputs: Any, step: int, c: int) -> None:
     outputs[4][step, c] = column.surface[2]
     outputs[5][step, c] = column.surface[0]
     _restart(column)
-
-
-@compiled
-def _fail(outputs: Any, step: int, c: int) -> None:
-    """Leave what follows of a column blank."""
-    outputs[0][step:, :, c] = np.nan
-    outputs[1][step:, :, c] = np.nan
-    outputs[2][step:, :, c] = np.nan
-    outputs[3][step:, c] = np.nan
-    outputs[4][step:, c] = np.nan
-    outputs[5][step:, c] = np.nan
-    outputs[6][c] = True
