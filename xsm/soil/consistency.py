@@ -16,6 +16,7 @@ from xsm.soil.residual import Known, known_of, quiet_steps, residual_of
 
 __all__ = ["richards_consistency"]
 
+_ROUNDING = 1e-6  # m3 m-3; of float32, and of solvers at saturation
 _TEXT = {
     "residual": ("root mean square of the residual of the Richardson-Richards equation", "day-1"),
     "inconsistency": ("mean of the residual of a step, without its sign", "m3 m-3"),
@@ -63,7 +64,8 @@ def richards_consistency(
     -------
     xarray.Dataset
         ``residual`` (day-1), ``inconsistency``, ``observed_inconsistency``, ``excess`` (m3 m-3 a
-        step), ``out_of_range`` (1) and ``count``, on the dimensions that remain, float64; lazy
+        step), ``out_of_range`` (1; beyond by more than 1e-6) and
+        ``count``, on the dimensions that remain, float64; lazy
         where the data are, NaN where nothing is known.
 
     Raises
@@ -157,7 +159,7 @@ def _outside(profile: Profile, low: xr.DataArray, high: xr.DataArray) -> xr.Data
     """Return 1 where water is beyond its bounds, 0 within, NaN where something is missing."""
     theta = profile.array
     known = theta.notnull() & low.notnull() & high.notnull()
-    beyond = (theta < low) | (theta > high)
+    beyond = (theta < low - _ROUNDING) | (theta > high + _ROUNDING)
     return beyond.astype(float).where(known).transpose(*theta.dims)
 
 
