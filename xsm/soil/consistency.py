@@ -106,7 +106,8 @@ def richards_consistency(
     low, high = (known.parameters[name] for name in ("theta_r", "theta_s"))
     wrong = _outside(guess, low, high)
     dims = as_list(time_dim(truth.array) if dim is None else dim)
-    scores = _scores(found, own, truth.in_order_of_data(wrong), dims, days)
+    wrong = truth.in_order_of_data(wrong).transpose(*truth.array.dims)
+    scores = _scores(found, own, wrong, dims, days)
     scores = scores.assign_coords({k: v for k, v in truth.coords.items() if k not in dims})
     scores.attrs = {"law": "richards", "terms": list(used)}
     scores.attrs |= {} if quiet is None else {"quiet": float(quiet)}
