@@ -56,8 +56,8 @@ def test_noise_on_water_at_rest_is_all_excess():
     found = audit(ds, guess(ds, 0.001), dim=ALL).isel(depth=slice(1, 4))
     assert float(found["observed_inconsistency"].max()) < 1e-10
     np.testing.assert_allclose(found["excess"], found["inconsistency"], rtol=1e-6)
-    # the difference of two independent errors of 0.001, and what their heads make flow
-    assert bool((found["inconsistency"] > 0.001 * 2 / np.pi**0.5).all())
+    # mean of |a - b| of independent errors of 0.001; hardly any water flows at these heads
+    np.testing.assert_allclose(found["inconsistency"], 0.001 * 2 / np.pi**0.5, rtol=0.2)
 
 
 def test_the_observations_have_no_excess_and_time_is_what_is_averaged():
