@@ -244,6 +244,17 @@ def test_quiet_days_are_those_without_rain_since_the_step_before():
     np.testing.assert_array_equal(found.all("longitude"), quiet & before)
 
 
+def test_melt_is_water_and_snow_that_stays_is_none():
+    ds = columns()
+    rain, snow = np.zeros(STEPS), np.zeros(STEPS)
+    rain[3], snow[3:6] = 8.0, 8.0  # falls as snow on day 3 and melts on days 6 and 7
+    snow[6] = 5.0
+    ds["tp"] = ("time", rain, {"units": "mm day-1"})
+    ds["sd"] = ("time", snow / 1000, {"units": "m"})
+    kept = xsm.richards_residual(ds, quiet=1.0)["residual"].isel(depth=2, latitude=0, longitude=0)
+    assert np.flatnonzero(kept.isnull()).tolist() == [0, 6, 7]
+
+
 def test_missing_values_blank_their_neighbours_and_nothing_else():
     ds = columns()
     ds["theta"][4, 1, 0, 0] = np.nan

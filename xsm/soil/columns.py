@@ -202,7 +202,7 @@ def _roots(roots: float | Sequence[float], faces: FloatArray) -> FloatArray:
         shares = root_shares(list(faces), float(roots))
         return shares / shares.sum()
     shares = np.asarray(roots, np.float64)
-    if shares.shape != (faces.size - 1,) or (shares < 0.0).any() or shares.sum() > 1.0 + 1e-9:
+    if shares.shape != (faces.size - 1,) or (shares < 0.0).any() or shares.sum() > 1.0 + 1e-6:
         msg = (
             f"roots={roots!r} was given; a number between 0 and 1 is needed, or the share of the "
             f"roots in each of the {faces.size - 1} layers, together at most 1."

@@ -56,7 +56,7 @@ def richards_consistency(
     roots : float or sequence of float, optional
         Spread of the evaporation.
     quiet : float, optional
-        Only steps with at most that much precipitation, mm day-1.
+        Only steps in which at most that much water reached the soil, mm day-1.
     variables : mapping of str to str, optional
         Role to variable name.
 
