@@ -67,8 +67,8 @@ def richards_residual(
     quiet : float, optional
         Keep only steps in which at most that much water reached the soil since the step before,
         mm day-1: precipitation, less what snow keeps or plus what it releases where the data hold
-        ``snow_water_equivalent``. Daily data do not resolve infiltration. Where soil moisture is a mean of its step (by
-        ``cell_methods``), the step before must be quiet too.
+        ``snow_water_equivalent``. Daily data do not resolve infiltration. Where soil moisture is a
+        mean of its step (by ``cell_methods``), the step before must be quiet too.
     variables : mapping of str to str, optional
         Role to variable name, where xsm finds none or the wrong one.
 

@@ -85,9 +85,10 @@ def profile_world(
         ``sro``, ``sd`` (m, ``e`` negative), ``t2m``, ``d2m`` (K), ``ssrd``, ``strd`` (J m-2),
         ``u10``, ``v10`` (m s-1), ``sp`` (Pa); ``soil_water_flux`` (time, depth_interface, ...) at
         0.05 to 0.55 m and ``root_water_uptake`` (time, depth, ...), mm day-1, ``drainage`` at
-        2.2 m (mm day-1), ``column_water`` above it (mm); static ``theta_r``, ``theta_s`` (m3 m-3), ``vg_alpha`` (m-1), ``vg_n``, ``k_sat``
-        (m day-1), ``air_entry`` (m), ``sand``, ``silt``, ``clay``, ``bulk_density``, ``elevation``.
-        NaN on the same cells, the sea, in all of them.
+        2.2 m (mm day-1), ``column_water`` above it (mm); static ``theta_r``, ``theta_s`` (m3 m-3),
+        ``vg_alpha`` (m-1), ``vg_n``, ``k_sat`` (m day-1), ``air_entry`` (m), ``texture_class``,
+        ``sand``, ``silt``, ``clay``, ``bulk_density``, ``elevation``. NaN on the same cells, the
+        sea, in all of them.
 
     Raises
     ------
