@@ -23,6 +23,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
+PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -44,6 +45,14 @@ def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert list(names["audit"]["trend"].values) == ["change", "level"]
     assert (tmp_path / "forecast.zarr").is_dir()
     assert names["again"].token == names["fitted"].token
+
+
+def test_the_page_on_profiles_is_true() -> None:
+    names: dict[str, Any] = {}
+    for block in fenced("python", PROFILE):
+        exec(compile(block, "docs/profile_data.md", "exec"), names)
+    assert float(abs(names["closed"]["residual"]).max()) < 1e-14
+    assert int(names["audit"]["observed_inconsistency"].isnull().sum()) == 2
 
 
 def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

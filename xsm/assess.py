@@ -192,8 +192,8 @@ def consistency(
     roots : float or sequence of float, optional
         Spread of the term "evaporation" over the layers.
     quiet : float, optional
-        Judge only steps with at most that much precipitation, mm day-1: daily data do not resolve
-        infiltration.
+        Judge only steps in which at most that much water reached the soil, mm day-1: daily data do
+        not resolve infiltration.
     target : str, optional
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional

@@ -23,7 +23,7 @@ def open_tutorial(
     ``"land"`` is a land surface under ERA5-Land names, units and signs: three years of daily
     weather, snow, runoff and four soil layers on 24 x 32 cells, the sea NaN, statics of texture and
     elevation. Its water budget closes to rounding. ``"profile"`` is soil moisture at 0.1 to 0.5 m
-    on 12 x 16 cells of such a land, two years, daily, simulated by the Richardson-Richards
+    on 10 x 14 cells of such a land, two years, daily, simulated by the Richardson-Richards
     equation, with its texture, hydraulic parameters and the fluxes between its layers, which close
     it to rounding. Nothing in them was observed.
 

@@ -99,8 +99,8 @@ def simulate_columns(  # noqa: PLR0913
         layer) along ``depth``; ``soil_water_flux`` (mm day-1, positive downward) along
         ``depth_interface``; ``evaporation`` (roots and surface), ``surface_runoff``, ``drainage``
         (mm day-1), ``ponding`` (mm). Means over each step, labelled by its start, float64. Lazy
-        where the data are; time in one chunk. A column with NaN in its input is NaN; one that
-        cannot be solved is NaN from there on, and a warning says so.
+        where the data are; time in one chunk. A column is NaN from the step on whose input
+        is NaN, or which cannot be solved; then a warning says so.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def _roots(roots: float | Sequence[float], faces: FloatArray) -> FloatArray:
         shares = root_shares(list(faces), float(roots))
         return shares / shares.sum()
     shares = np.asarray(roots, np.float64)
-    if shares.shape != (faces.size - 1,) or (shares < 0.0).any() or shares.sum() > 1.0 + 1e-9:
+    if shares.shape != (faces.size - 1,) or (shares < 0.0).any() or shares.sum() > 1.0 + 1e-6:
         msg = (
             f"roots={roots!r} was given; a number between 0 and 1 is needed, or the share of the "
             f"roots in each of the {faces.size - 1} layers, together at most 1."

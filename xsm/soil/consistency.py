@@ -16,6 +16,7 @@ from xsm.soil.residual import Known, known_of, quiet_steps, residual_of
 
 __all__ = ["richards_consistency"]
 
+_ROUNDING = 1e-6  # m3 m-3; of float32, and of solvers at saturation
 _TEXT = {
     "residual": ("root mean square of the residual of the Richardson-Richards equation", "day-1"),
     "inconsistency": ("mean of the residual of a step, without its sign", "m3 m-3"),
@@ -55,7 +56,7 @@ def richards_consistency(
     roots : float or sequence of float, optional
         Spread of the evaporation.
     quiet : float, optional
-        Only steps with at most that much precipitation, mm day-1.
+        Only steps in which at most that much water reached the soil, mm day-1.
     variables : mapping of str to str, optional
         Role to variable name.
 
@@ -63,7 +64,8 @@ def richards_consistency(
     -------
     xarray.Dataset
         ``residual`` (day-1), ``inconsistency``, ``observed_inconsistency``, ``excess`` (m3 m-3 a
-        step), ``out_of_range`` (1) and ``count``, on the dimensions that remain, float64; lazy
+        step), ``out_of_range`` (1; beyond by more than 1e-6) and
+        ``count``, on the dimensions that remain, float64; lazy
         where the data are, NaN where nothing is known.
 
     Raises
@@ -104,7 +106,8 @@ def richards_consistency(
     low, high = (known.parameters[name] for name in ("theta_r", "theta_s"))
     wrong = _outside(guess, low, high)
     dims = as_list(time_dim(truth.array) if dim is None else dim)
-    scores = _scores(found, own, truth.in_order_of_data(wrong), dims, days)
+    wrong = truth.in_order_of_data(wrong).transpose(*truth.array.dims)
+    scores = _scores(found, own, wrong, dims, days)
     scores = scores.assign_coords({k: v for k, v in truth.coords.items() if k not in dims})
     scores.attrs = {"law": "richards", "terms": list(used)}
     scores.attrs |= {} if quiet is None else {"quiet": float(quiet)}
@@ -157,7 +160,7 @@ def _outside(profile: Profile, low: xr.DataArray, high: xr.DataArray) -> xr.Data
     """Return 1 where water is beyond its bounds, 0 within, NaN where something is missing."""
     theta = profile.array
     known = theta.notnull() & low.notnull() & high.notnull()
-    beyond = (theta < low) | (theta > high)
+    beyond = (theta < low - _ROUNDING) | (theta > high + _ROUNDING)
     return beyond.astype(float).where(known).transpose(*theta.dims)
 
 

@@ -159,7 +159,7 @@ def _shares(profile: Profile, roots: float | Sequence[float] | None) -> FloatArr
     if isinstance(roots, float | int) and 0.0 < roots < 1.0:
         return root_shares(profile.edges, float(roots))
     shares = np.asarray([] if roots is None else roots, np.float64)
-    if shares.shape != (layers,) or (shares < 0).any() or shares.sum() > 1.0 + 1e-9:
+    if shares.shape != (layers,) or (shares < 0).any() or shares.sum() > 1.0 + 1e-6:
         msg = (
             f'roots={roots!r} was given; the term "evaporation" needs the share of the roots in '
             f"each of the {layers} layers, together at most 1, or one number, roots=0.961."

@@ -182,18 +182,18 @@ def _in_source(ds: xr.Dataset, source: xr.Dataset, variable: Variable) -> Variab
 
 def _same_depths(ds: xr.Dataset, predicted: xr.DataArray, dim: str) -> None:
     """Refuse a prediction of other layers."""
-    given = dict(predicted.sizes)
-    same = given.get(dim) == ds.sizes[dim]
-    if same and dim in ds.coords and dim in predicted.coords:
-        given = {dim: predicted[dim].values.tolist()}
-        same = bool((predicted[dim].values == ds[dim].values).all())
-    if not same:
-        needed = ds[dim].values.tolist() if dim in ds.coords else ds.sizes[dim]
-        msg = (
-            f"The prediction {predicted.name!r} has {given}; the layers of the data are {dim}="
-            f"{needed}. Give both the same, for example ds.sel({dim}=predicted[{dim!r}])."
-        )
-        raise GridError(msg)
+    shown = [
+        array[dim].values.tolist() if dim in array.coords else array.sizes.get(dim)
+        for array in (predicted, ds)
+    ]
+    known = dim in ds.coords and dim in predicted.coords
+    if (shown[0] == shown[1]) if known else (predicted.sizes.get(dim) == ds.sizes[dim]):
+        return
+    msg = (
+        f"The prediction {predicted.name!r} has layers {dim}={shown[0]}, the data {dim}={shown[1]}."
+        f" Give both the same, for example ds.sel({dim}=predicted[{dim!r}])."
+    )
+    raise GridError(msg)
 
 
 def _stacked(ds: xr.Dataset, layers: Sequence[Variable]) -> tuple[xr.DataArray, str]:

@@ -65,9 +65,10 @@ def richards_residual(
     bottom : {"open", "free_drainage"}, default: "open"
         Close the last layer by free drainage, a unit gradient.
     quiet : float, optional
-        Keep only steps with at most that much precipitation since the step before, mm day-1: daily
-        data do not resolve infiltration. Where soil moisture is a mean of its step (by
-        ``cell_methods``), the step before must be quiet too.
+        Keep only steps in which at most that much water reached the soil since the step before,
+        mm day-1: precipitation, less what snow keeps or plus what it releases where the data hold
+        ``snow_water_equivalent``. Daily data do not resolve infiltration. Where soil moisture is a
+        mean of its step (by ``cell_methods``), the step before must be quiet too.
     variables : mapping of str to str, optional
         Role to variable name, where xsm finds none or the wrong one.
 
@@ -199,7 +200,7 @@ def known_of(
 
 
 def quiet_steps(ds: xr.Dataset, table: VariableTable, bound: float) -> xr.DataArray:
-    """Tell which steps had little rain since the step before.
+    """Tell in which steps little water reached the soil since the step before.
 
     Parameters
     ----------
@@ -208,27 +209,32 @@ def quiet_steps(ds: xr.Dataset, table: VariableTable, bound: float) -> xr.DataAr
     table : VariableTable
         Which variable is what.
     bound : float
-        Most precipitation of a quiet step, mm day-1.
+        Most water in a quiet step, mm day-1: precipitation, and what snow releases of it, or keeps,
+        where the data hold ``snow_water_equivalent``.
 
     Returns
     -------
     DataArray
-        True where quiet; False where precipitation is missing. Where soil moisture is a mean of
-        its step, the step before is quiet too.
+        True where quiet; False where precipitation or snow is missing. Where soil moisture is a
+        mean of its step, the step before is quiet too.
 
     Examples
     --------
     >>> import xsm
     >>> ds = xsm.open_tutorial("land").isel(latitude=8, longitude=20)
     >>> quiet = quiet_steps(ds, xsm.variables(ds), 1.0)
-    >>> bool(((ds["tp"] <= 0.001) == quiet).all())
+    >>> summer = ds["time"].dt.month == 7
+    >>> bool(((ds["tp"] <= 0.001) == quiet)[summer].all())
     True
     """
-    rain = table.array(ds, "precipitation").drop_attrs()
-    calm = rain <= bound
+    water = table.array(ds, "precipitation").drop_attrs()
+    time = time_dim(water)
+    if "snow_water_equivalent" in table.found:
+        snow = table.array(ds, "snow_water_equivalent").drop_attrs()
+        water = water - (snow - snow.shift({time: 1})) / step_days(snow)
+    calm = water <= bound
     name = table.layers()[0].name
     if "mean" in str(ds[name].attrs.get("cell_methods", "")):
-        time = time_dim(rain)
         calm = calm & calm.shift({time: 1}, fill_value=False)
     return calm.rename("precipitation")
 

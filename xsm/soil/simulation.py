@@ -58,24 +58,35 @@ class ColumnJob:
         own = [s.shape[: s.ndim - len(end)] for s, end in zip(soil, ends, strict=True)]
         spaces = [rain.shape[:-1], demand.shape[:-1], np.shape(cover), np.shape(initial), *own]
         space = np.broadcast_shapes(*spaces)
-        total = 1e-3 * np.maximum(_flat(demand, space, steps), 0.0)
-        plants = total * _flat(cover, space, ())
+        fall, total = (1e-3 * _flat(a, space, steps) for a in (rain, demand))
+        share, start = (_flat(a, space, ()) for a in (cover, initial))
         parameters = [_flat(s, space, end) for s, end in zip(soil, ends, strict=True)]
+        gaps = ~np.isfinite(fall + total)
+        fixed = [np.isfinite(np.atleast_2d(a)).all(axis=0) for a in (share, start, *parameters)]
+        gaps |= ~np.logical_and.reduce(fixed)
+        fall, total = np.where(gaps, 0.0, fall), np.where(gaps, 0.0, np.maximum(total, 0.0))
+        plants = total * share
         dry, wet, alpha, shape, k_sat, entry = parameters
         done = simulate(
             Hydraulics(dry, wet, alpha, shape, k_sat, entry=entry),
             thickness=self.thickness,
-            rain=1e-3 * _flat(rain, space, steps),
+            rain=fall,
             plant_demand=plants,
             bare_demand=total - plants,
             roots=self.roots[:, None],
-            initial=_flat(initial, space, ()),
+            initial=start,
             **self.options,
         )
-        given = [_flat(rain, space, steps), plants, *parameters]
-        known = np.logical_and.reduce([np.isfinite(np.atleast_2d(a)).all(axis=0) for a in given])
-        _warn_of(int((done.failed & known).sum()))
-        return self._packed(done).reshape(*space, -1, self.items)
+        _warn_of(int((done.failed & ~gaps[0]).sum()))
+        found = self._packed(done)
+        found[self._after(gaps).T] = np.nan
+        return found.reshape(*space, -1, self.items)
+
+    def _after(self, gaps: Array) -> Array:
+        """Return which outputs (output, cell) come with or after a step without input."""
+        every = self.options["every"]
+        each = gaps.reshape(-1, every, gaps.shape[1]).any(axis=1)
+        return np.logical_or.accumulate(each, axis=0)
 
     def _packed(self, done: Any) -> FloatArray:
         """Return (cell, output, item): theta and uptake of the wanted layers, fluxes, series."""
@@ -89,7 +100,7 @@ class ColumnJob:
         total = rate * (done.evaporation + done.uptake.sum(axis=1))
         single = [total, rate * done.runoff, rate * done.flux[:, -1], 1000.0 * done.ponding]
         together = np.concatenate([theta, uptake, flux, np.stack(single, axis=1)], axis=1)
-        return together.transpose(2, 0, 1)
+        return np.ascontiguousarray(together.transpose(2, 0, 1))
 
 
 def _flat(array: Array, space: tuple[int, ...], last: Sequence[int]) -> FloatArray:

@@ -181,7 +181,7 @@ def storm_shares(hour: Array, spread: Array) -> Array:
     Examples
     --------
     >>> storm_shares(np.array([10.0]), np.array([2.0])).round(2).ravel()
-    array([0.  , 0.1 , 0.8 , 0.1 , 0.  , 0.  ])
+    array([0.  , 0.11, 0.79, 0.11, 0.  , 0.  ])
     """
     middle = (np.arange(SUBSTEPS)[:, None] + 0.5) * 24.0 / SUBSTEPS
     share = np.exp(-0.5 * ((middle - hour) / spread) ** 2)
