@@ -168,7 +168,8 @@ def test_the_loss_is_the_audit(profile):
 
     import torch
 
-    from xsm.features import collect, make_recipe
+    from xsm.features import collect
+    from xsm.recipe import make_recipe
     from xsm.samples import make_windows
     from xsm.scaling import fit_scaling
 

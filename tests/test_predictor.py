@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from xsm import predictor
-from xsm.features import Recipe
 from xsm.intraop import one_intraop_thread
 from xsm.models.lstm import LSTM
 from xsm.nn import Sizes
 from xsm.predictor import Predictor
+from xsm.recipe import Recipe
 
 
 def rain_predictor(token: str = "t", device: str = "cpu") -> Predictor:

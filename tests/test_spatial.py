@@ -15,13 +15,14 @@ from tests.worlds import bucket
 from xsm.batches import make_samples
 from xsm.blocks import shards
 from xsm.exceptions import GridError
-from xsm.features import Features, Recipe
+from xsm.features import Features
 from xsm.inference import predict_lazily
 from xsm.inputs import neighbour_table
 from xsm.models.cnn_lstm import CNNLSTM
 from xsm.models.pgdl_cnn_lstm import PGDLCNNLSTM
 from xsm.nn import Sizes
 from xsm.nn.spatial import PatchEncoder
+from xsm.recipe import Recipe
 from xsm.samples import make_windows, read_block
 from xsm.scaling import fit_scaling
 from xsm.splits import chronological

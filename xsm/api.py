@@ -19,7 +19,7 @@ from xsm.exceptions import (
     UnknownNameError,
     check_choice,
 )
-from xsm.features import Features, collect, make_recipe
+from xsm.features import Features, collect
 from xsm.fitted import FittedModel, history_dataset, make_card
 from xsm.jobs import Job, run_job
 from xsm.losses import Loss, WaterBalance
@@ -27,6 +27,7 @@ from xsm.metrics import day_of_year_mean
 from xsm.naming import VariableTable, find_variables
 from xsm.nn import Model
 from xsm.options import get_options
+from xsm.recipe import make_recipe
 from xsm.registry import model_class, model_name
 from xsm.scaling import fit_scaling
 from xsm.splits import chronological

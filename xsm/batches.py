@@ -11,7 +11,8 @@ import torch
 import xarray as xr
 
 from xsm.blocks import plan_blocks
-from xsm.features import Features, Recipe
+from xsm.features import Features
+from xsm.recipe import Recipe
 from xsm.samples import make_windows, read_block
 from xsm.splits import Split
 from xsm.streaming import Drawn, Stream, draw_evenly

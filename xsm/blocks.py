@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from xsm.exceptions import TrainingError
-from xsm.features import Features, Recipe
+from xsm.features import Features
+from xsm.recipe import Recipe
 from xsm.typing import Array
 
 __all__ = ["neighbourhood", "plan_blocks", "select", "shards"]

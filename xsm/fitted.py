@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 
 from xsm.devices import choose_device
-from xsm.features import Features, Recipe, collect
+from xsm.features import Features, collect
 from xsm.history import History
 from xsm.inference import predict_lazily
 from xsm.jobs import Trained
@@ -23,6 +23,7 @@ from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nn import Model
 from xsm.presenting import as_given, present
+from xsm.recipe import Recipe
 from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling, within_bounds
 from xsm.splits import Split

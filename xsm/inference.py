@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.features import Features, Recipe
+from xsm.features import Features
 from xsm.halo import even_chunks, stacked_blocks, with_halo
 from xsm.layered import DEPTH
 from xsm.nn import Answer, Model
 from xsm.options import thread_count
 from xsm.predictor import Predictor
+from xsm.recipe import Recipe
 from xsm.samples import scaling_arrays
 from xsm.typing import Array, FloatArray
 

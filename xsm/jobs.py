@@ -12,10 +12,11 @@ from torch import Tensor
 from xsm.batches import make_samples
 from xsm.checkpoint import Checkpoint
 from xsm.devices import choose_device, choose_precision, seeded
-from xsm.features import Features, Recipe
+from xsm.features import Features
 from xsm.history import History
 from xsm.losses import Loss, consecutive_steps
 from xsm.nn import Model, Schedule, Sizes
+from xsm.recipe import Recipe
 from xsm.splits import Split
 from xsm.training import Alone, Ranks, train
 

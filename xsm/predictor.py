@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xsm.features import Recipe
 from xsm.inputs import model_inputs, neighbour_table, static_inputs, with_one
 from xsm.intraop import one_intraop_thread
 from xsm.nn import Batch, Model, last_observation
+from xsm.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
 __all__ = ["Predictor"]

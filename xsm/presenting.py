@@ -7,9 +7,9 @@ from typing import Any
 
 import xarray as xr
 
-from xsm.features import Recipe
 from xsm.layered import DEPTH
 from xsm.naming import Variable, find_variables
+from xsm.recipe import Recipe
 from xsm.soil.layering import depth_coordinates
 
 __all__ = ["as_given", "present"]

@@ -11,10 +11,11 @@ import xarray as xr
 
 from xsm.blocks import neighbourhood
 from xsm.exceptions import NotEnoughDataError
-from xsm.features import Features, Recipe
+from xsm.features import Features
 from xsm.grid import step_days
 from xsm.inputs import model_inputs, neighbour_table, static_inputs
 from xsm.layered import DEPTH
+from xsm.recipe import Recipe
 from xsm.typing import Array, FloatArray
 from xsm.windows import Windows
 

@@ -25,9 +25,9 @@ from xsm.artefact import (
     write_artefact,
 )
 from xsm.exceptions import ArtefactError
-from xsm.features import Recipe
 from xsm.naming import Variable
 from xsm.nn import Model, Sizes
+from xsm.recipe import Recipe
 from xsm.registry import list_models, model_class, model_name
 from xsm.units import Conversion
 
