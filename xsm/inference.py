@@ -12,6 +12,8 @@ import numpy as np
 import xarray as xr
 
 from xsm.batches import scaling_arrays
+from xsm.devices import choose_device
+from xsm.estimators import Estimator
 from xsm.features import Features, Recipe
 from xsm.halo import even_chunks, stacked_blocks, with_halo
 from xsm.nn import Model
@@ -19,14 +21,14 @@ from xsm.options import thread_count
 from xsm.predictor import Predictor
 from xsm.typing import Array, FloatArray
 
-__all__ = ["predict_lazily"]
+__all__ = ["choose_place", "predict_lazily"]
 
 _TILE = 2**17  # windows that a thread scales at a time, of arrays in memory
 _COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the same for all cells
 
 
 def predict_lazily(
-    model: Model,
+    model: Model | Estimator,
     recipe: Recipe,
     scaling: xr.Dataset,
     features: Features,
@@ -40,8 +42,8 @@ def predict_lazily(
 
     Parameters
     ----------
-    model : Model
-        The trained network.
+    model : Model or Estimator
+        The trained network or estimator.
     recipe : Recipe
         Its inputs.
     scaling : xarray.Dataset
@@ -86,7 +88,9 @@ def predict_lazily(
     (34, '2020-01-08')
     """
     common, maps, rows = _maps(scaling, features)
-    still = copy.deepcopy(model).cpu().eval()  # as it is now, whatever happens to it
+    still = model
+    if not isinstance(model, Estimator):  # whose arrays nothing can change
+        still = copy.deepcopy(model).cpu().eval()  # as it is now, whatever happens to it
     node = Predictor(still, recipe, common, rows, outputs, batch_size, device, token)
     moving = list(features.dynamic.values())
     if recipe.data_integration:
@@ -100,6 +104,39 @@ def predict_lazily(
     named = {name: _row(data, i, np.float32) for i, name in enumerate(outputs)}
     named["extrapolation"] = _row(data, len(outputs), np.int8)
     return {name: _label(values, template, features, recipe) for name, values in named.items()}
+
+
+def choose_place(model: Model | Estimator, device: str) -> str:
+    """Return the device that a model predicts on.
+
+    Parameters
+    ----------
+    model : Model or Estimator
+        What predicts.
+    device : str
+        What is wanted, see :func:`xsm.devices.choose_device`.
+
+    Returns
+    -------
+    str
+        For estimators always the CPU.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such device, or an estimator is wanted on another one.
+
+    Examples
+    --------
+    >>> from xsm.models.random_forest import RandomForest
+    >>> from xsm.nn import Sizes
+    >>> choose_place(RandomForest(Sizes(dynamic=1, static=0, window=7)), "auto")
+    'cpu'
+    """
+    if isinstance(model, Estimator):
+        model.check_arguments({"device": device})
+        return "cpu"
+    return str(choose_device(device))
 
 
 def _maps(

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.estimators import Estimator
 from xsm.features import Recipe
 from xsm.intraop import one_intraop_thread
 from xsm.nn import Batch, Model, last_observation
@@ -38,15 +39,15 @@ _ARRIVED: OrderedDict[str, Predictor] = OrderedDict()
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network and what it takes to run it on a block of plain arrays.
+    """A model and what it takes to run it on a block of plain arrays.
 
     It is sent to other processes by value; each process unpacks the same content once and keeps
     the four that it met last.
 
     Parameters
     ----------
-    model : Model
-        The trained network, in evaluation mode, on the CPU.
+    model : Model or Estimator
+        The trained network, in evaluation mode, on the CPU; or the estimator.
     recipe : Recipe
         Its inputs.
     common : mapping of str to ndarray
@@ -64,7 +65,7 @@ class Predictor:
         Name of the content, for graphs.
     """
 
-    model: Model
+    model: Model | Estimator
     recipe: Recipe
     common: Mapping[str, FloatArray]
     rows: tuple[tuple[str, int], ...]
@@ -89,10 +90,11 @@ class Predictor:
         return hashlib.blake2b(content, digest_size=16).hexdigest(), content
 
     @functools.cached_property
-    def _placed(self) -> Model:
-        """The network on its device."""
-        on_cpu = self.device == "cpu"
-        return self.model if on_cpu else copy.deepcopy(self.model).to(self.device)
+    def _placed(self) -> Model | Estimator:
+        """The model on its device; an estimator stays on the CPU."""
+        if self.device == "cpu" or isinstance(self.model, Estimator):
+            return self.model
+        return copy.deepcopy(self.model).to(self.device)
 
     @property
     def halo(self) -> int:
@@ -239,10 +241,10 @@ class Predictor:
         found: FloatArray = out.double().cpu().numpy()
         return found
 
-    def _keep(self, out: Tensor, first: int, found: Mapping[str, Tensor]) -> None:
+    def _keep(self, out: Tensor, first: int, found: Mapping[str, Any]) -> None:
         """Put the outputs of a batch where they belong."""
         for i, name in enumerate(self.outputs):
-            values = found[name].view(-1, out.shape[2])  # (time, cell)
+            values = torch.as_tensor(found[name]).view(-1, out.shape[2])  # (time, cell)
             out[i, first : first + len(values)] = values
 
 
