@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,16 @@ def test_several_threads_at_a_time(cls):
         np.testing.assert_array_equal(values, estimator.evaluate(batch)["mean"])
 
 
+def test_prediction_starts_no_threads_of_its_own(cls):
+    estimator, batch = make(cls), make_batch(2000 if cls is not Neighbours else 20)
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():  # not Linux
+        return
+    before = len(list(tasks.iterdir()))
+    estimator.evaluate(batch)
+    assert len(list(tasks.iterdir())) <= before
+
+
 def test_name_and_description(cls):
     assert model_class(cls) is cls
     text = describe_model(cls)
@@ -196,7 +207,8 @@ def test_arrays_of_another_model_are_refused(cls):
     if cls is Neighbours:
         return
     estimator = cls(SIZES)
-    with pytest.raises(ArtefactError, match="take another copy"):
+    text = r"Trees are stored in \['children'|stored as the bytes 'ubjson'; \['inputs'\] were found"
+    with pytest.raises(ArtefactError, match=text):
         estimator.load_arrays({"inputs": np.zeros(3)})
     with pytest.raises(ArtefactError, match="predicts 2 values"):
         estimator.load_arrays(make(cls, outputs=2).arrays)

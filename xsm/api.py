@@ -112,10 +112,9 @@ def fit(
     ds : xarray.Dataset
         Inputs and target (time, *space), lazy or not, of any product.
     model : str or subclass of Model or Estimator, default: "phy_lstm"
-        A name of :func:`xsm.list_models`, or a user's class: a network, or an estimator such as
-        ``"random_forest"``, which learns from flat windows, at once, on the CPU. Arguments about
-        networks (``losses``, ``epochs``, ``batch_size``, ``monitor``, ``precision``,
-        ``checkpoint``, ``client``, another device) are refused for estimators.
+        A name of :func:`xsm.list_models`, or a user's class: a network, or an estimator
+        (``"random_forest"``), which learns from flat windows on the CPU and refuses arguments about
+        networks: ``losses``, ``epochs``, ``batch_size``, ``monitor``, ``checkpoint``, ``client``.
     target : str, optional
         Role or variable to predict; by default soil moisture of the top layer, else of a satellite.
     dynamic, static : sequence of str, optional
