@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import xsm
+from xsm.registry import model_class
 from xsm.soil.carsel_parrish import PUBLISHED
 from xsm.soil.triangle import CLASSES
 
@@ -22,6 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
+TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -84,6 +86,24 @@ def test_the_page_on_soil_is_true() -> None:
     printed = {n.replace(" ", "_"): (a, *rest.split(" | ")) for n, a, rest in rows}
     assert {n: tuple(map(float, row)) for n, row in printed.items()} == PUBLISHED
     assert tuple(printed) == CLASSES
+
+
+def test_the_page_on_trees_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", TREES):
+            exec(compile(block, "docs/trees.md", "exec"), names)
+    assert names["again"].token == names["forest"].token
+    assert names["same"].token == names["ridge"].token
+    card = "2018-01-01 to 2019-07-02, 19,476 windows of 54 features; "
+    assert names["forest"].card["training"].startswith(card)
+    assert {"model", "persistence", "climatology"} == set(names["scores"]["source"].values)
+    (row,) = re.findall(r"^\| hyper-parameters \| (.*) \| (.*) \|$", TREES, re.MULTILINE)
+    for name, cell in zip(("random_forest", "xgboost"), row, strict=True):
+        defaults = model_class(name).hyperparameters()
+        for key, value in re.findall(r"`(\w+)(?:=([\d./]+))?`", cell):
+            assert defaults[key] == (eval(value) if value else defaults[key])
 
 
 def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

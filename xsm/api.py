@@ -13,6 +13,8 @@ from dask.base import tokenize
 
 from xsm.artefact import fingerprint
 from xsm.batches import fits
+from xsm.estimation import Estimated, Estimation, run_estimation
+from xsm.estimators import Estimator
 from xsm.exceptions import (
     MissingVariableError,
     NotEnoughDataError,
@@ -21,11 +23,11 @@ from xsm.exceptions import (
 )
 from xsm.features import Features, collect
 from xsm.fitted import FittedModel, history_dataset, make_card
-from xsm.jobs import Job, run_job
+from xsm.jobs import Job, Trained, run_job
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
 from xsm.naming import VariableTable, find_variables
-from xsm.nn import Model
+from xsm.nn import Model, Schedule
 from xsm.options import get_options
 from xsm.recipe import make_recipe
 from xsm.registry import model_class, model_name
@@ -74,7 +76,7 @@ def variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> Var
 
 def fit(
     ds: xr.Dataset,
-    model: str | type[Model] = "phy_lstm",
+    model: str | type[Model] | type[Estimator] = "phy_lstm",
     *,
     target: str | None = None,
     dynamic: Sequence[str] | None = None,
@@ -110,8 +112,10 @@ def fit(
     ----------
     ds : xarray.Dataset
         Inputs and target (time, *space), lazy or not, of any product.
-    model : str or subclass of Model, default: "phy_lstm"
-        A name of :func:`xsm.list_models`, or a user's class.
+    model : str or subclass of Model or Estimator, default: "phy_lstm"
+        A name of :func:`xsm.list_models`, or a user's class: a network, or an estimator
+        (``"random_forest"``), which learns from flat windows on the CPU and refuses arguments about
+        networks: ``losses``, ``epochs``, ``batch_size``, ``monitor``, ``checkpoint``, ``client``.
     target : str, optional
         Role or variable to predict; by default soil moisture of the top layer, else of a satellite.
     dynamic, static : sequence of str, optional
@@ -137,7 +141,8 @@ def fit(
     epochs, batch_size, patience : int, optional
         The schedule, see :class:`xsm.nn.Schedule`.
     learning_rate : float, optional
-        Step of Adam.
+        Step of Adam; of estimators ``learning_rate`` and ``patience`` are hyper-parameters, where
+        they have them.
     monitor : str, default: "total"
         Validation loss that decides: ``total`` or the name of a term.
     device : str, default: "auto"
@@ -151,7 +156,8 @@ def fit(
         Show a bar; by default when a person watches.
     memory_limit : str or int, default: "2 GiB"
         Memory that samples may take. Data that fit are read once and stay in memory; larger data
-        are streamed from the store, block by block, and drawn from a pool of blocks.
+        are streamed from the store, block by block, and drawn from a pool of blocks. Estimators
+        train on a random subset of the windows where not all fit; the card says so.
     checkpoint : str or path, optional
         A file, or a URL that fsspec knows, where the state is noted after an epoch. Where it is
         there already, training goes on from it, and ends (on the CPU, in float32) with the same
@@ -198,20 +204,22 @@ def fit(
     """
     started = clock.perf_counter()
     cls = model_class(model)
-    network, steps = cls.check_hyperparameters(hyperparameters)
-    chosen: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
-    chosen |= {"learning_rate": learning_rate, "patience": patience}
-    chosen |= {"sampling": "mixed"} if data_integration else {}
-    steps = {k: v for k, v in chosen.items() if v is not None} | steps
-    schedule = replace(cls.schedule, **steps)
+    chosen = _given(
+        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
+    )
     scaling = cls.scaling if scaling is None else scaling
     check_choice("scaling", scaling, ("cell", "global"))
-    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
-    check_choice("sampling", schedule.sampling, ("time", "mixed"))
-    check_choice("decay", schedule.decay, ("none", "cosine"))
+    if issubclass(cls, Estimator):
+        about = _given(losses=losses, checkpoint=checkpoint, client=client)
+        about |= {"monitor": monitor, "device": device, "precision": precision}
+        network = cls.check_fit(about, chosen | hyperparameters)
+        schedule, terms = Schedule(), tuple[Loss, ...]()  # of networks
+    else:
+        chosen |= {"sampling": "mixed"} if data_integration else {}
+        network, schedule = _schedule(cls, chosen, hyperparameters, precision)
+        terms = tuple(cls.losses if losses is None else losses)
     ds, _ = dequantify(ds)
     table = find_variables(ds, variables)
-    terms = tuple(cls.losses if losses is None else losses)
     balances = [term for term in terms if isinstance(term, WaterBalance)]
     recipe = make_recipe(
         ds,
@@ -230,56 +238,82 @@ def fit(
         bounded=cls.bounded,
         patch=int({**cls.hyperparameters(), **network}.get("patch", 1)),
     )
-    if "patch" in cls.hyperparameters():
-        network = {**network, "patch": recipe.patch}  # 1 where the data are no grid
-    needs = {key for term in terms for key in term.needs}
-    features = collect(ds, recipe, balances=balances, needs=needs)
+    network |= {"patch": recipe.patch} if "patch" in cls.hyperparameters() else {}
+    features = collect(ds, recipe, balances=balances, needs={k for t in terms for k in t.needs})
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
     limit = _bytes(memory_limit)
-    if client is None and fits(features, limit):
+    if client is None and fits(features, limit // 2 if issubclass(cls, Estimator) else limit):
         features = features.load()
     statistics = fit_scaling(features, split.training, scaling=scaling, bounded=recipe.bounded)
-    job = Job(
-        cls,
-        network,
-        recipe,
-        split,
-        terms,
-        schedule,
-        monitor=monitor,
-        device=device,
-        precision=precision,
-        seed=seed,
-        progress=get_options()["progress"] if progress is None else progress,
-        limit=limit,
-        checkpoint=None if checkpoint is None else os.fspath(checkpoint),
-        data=tokenize({name: array.values for name, array in statistics.items()}),
-    )
-    if client is None:
-        trained = run_job(job, features, statistics)
+    progress = get_options()["progress"] if progress is None else progress
+    settings = {**cls.hyperparameters(), **network, "seed": seed, "valid": valid}
+    trained: Trained | Estimated
+    if issubclass(cls, Estimator):
+        estimation = Estimation(cls, network, recipe, split, seed, progress, limit)
+        trained = run_estimation(estimation, features, statistics)
+        made: Model | Estimator = trained.model
     else:
-        from xsm.cluster import train_on_cluster  # loads torch.distributed
-
-        trained = train_on_cluster(client, job, features, statistics)
-    settings = {**asdict(schedule), **cls.hyperparameters(), **network, "seed": seed}
-    settings |= {"precision": precision, "valid": valid, "monitor": monitor}
+        job = Job(
+            cls,
+            network,
+            recipe,
+            split,
+            terms,
+            schedule,
+            monitor=monitor,
+            device=device,
+            precision=precision,
+            seed=seed,
+            progress=progress,
+            limit=limit,
+            checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+            data=tokenize({name: array.values for name, array in statistics.items()}),
+        )
+        trained = _train(job, features, statistics, client)
+        made = job.rebuild(trained.weights)
+        settings = {**asdict(schedule), **settings, "precision": precision, "monitor": monitor}
     seconds = clock.perf_counter() - started
-    found = table.lookup(recipe.target)
     used = {**features.dynamic, **features.static, recipe.target: features.observed}
     return FittedModel(
         name=model_name(cls),
-        model=job.rebuild(trained.weights),
+        model=made,
         recipe=recipe,
         scaling=statistics,
         climatology=_climatology(features, limit),
         history=history_dataset(trained.history),
-        variable=found,
-        attrs=dict(ds[found.name].attrs),
+        variable=table.lookup(recipe.target),
+        attrs=dict(ds[table.lookup(recipe.target).name].attrs),
         parameters=settings,
         card=make_card(recipe, features, split, trained, terms, settings, seconds),
         fingerprint=fingerprint(used, table),
         layers=table.layers(recipe.target) if recipe.depths else (),
     )
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that are not None."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _schedule(
+    cls: type[Model], chosen: dict[str, Any], hyperparameters: dict[str, Any], precision: str
+) -> tuple[dict[str, Any], Schedule]:
+    """Return the hyper-parameters of a network and its schedule."""
+    network, steps = cls.check_hyperparameters(hyperparameters)
+    schedule = replace(cls.schedule, **chosen | steps)
+    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
+    check_choice("sampling", schedule.sampling, ("time", "mixed"))
+    check_choice("decay", schedule.decay, ("none", "cosine"))
+    return network, schedule
+
+
+def _train(job: Job, features: Features, statistics: xr.Dataset, client: Client | None) -> Trained:
+    """Train a network here, or on a cluster."""
+    if client is None:
+        return run_job(job, features, statistics)
+    from xsm.cluster import train_on_cluster  # loads torch.distributed
+
+    return train_on_cluster(client, job, features, statistics)
 
 
 def _bytes(memory_limit: str | int) -> int:

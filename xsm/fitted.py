@@ -13,10 +13,11 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xsm.devices import choose_device
+from xsm.estimation import Estimated, card_of
+from xsm.estimators import Estimator
 from xsm.features import Features, collect
 from xsm.history import History
-from xsm.inference import predict_lazily
+from xsm.inference import choose_place, predict_lazily
 from xsm.jobs import Trained
 from xsm.losses import Loss
 from xsm.metrics import score
@@ -46,8 +47,8 @@ class FittedModel:
     ----------
     name : str
         Name of the model.
-    model : Model
-        The network with its best weights.
+    model : Model or Estimator
+        The network with its best weights, or the estimator with what it has learnt.
     recipe : Recipe
         What goes in and what comes out.
     scaling : xarray.Dataset
@@ -72,7 +73,7 @@ class FittedModel:
     """
 
     name: str
-    model: Model
+    model: Model | Estimator
     recipe: Recipe
     scaling: xr.Dataset
     climatology: xr.DataArray | None
@@ -89,9 +90,7 @@ class FittedModel:
         """Name the content once, for the graphs that hold the model."""
         from dask.base import tokenize
 
-        state = {k: v.detach().cpu().reshape(-1) for k, v in self.model.state_dict().items()}
-        weights = {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
-        parts = (self.name, self.recipe, weights, self.scaling)
+        parts = (self.name, self.recipe, _learnt(self.model), self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))
 
     def predict(
@@ -127,7 +126,7 @@ class FittedModel:
             features,
             token=self.token,
             batch_size=batch_size,
-            device=str(choose_device(device)),
+            device=choose_place(self.model, device),
         )
         return self._present(found, ds, scaling)
 
@@ -243,7 +242,7 @@ class FittedModel:
 def load(
     path_or_url: str | os.PathLike[str],
     *,
-    model: str | type[Model] | None = None,
+    model: str | type[Model] | type[Estimator] | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> FittedModel:
     """Read a model that :meth:`FittedModel.save` wrote.
@@ -255,7 +254,7 @@ def load(
     ----------
     path_or_url : str or path
         What it was saved to.
-    model : str or subclass of Model, optional
+    model : str or subclass of Model or Estimator, optional
         The class, where it is a user's own and not one of :func:`xsm.list_models`.
     storage_options : mapping, optional
         Passed to the filesystem of a URL.
@@ -317,7 +316,7 @@ def make_card(
     recipe: Recipe,
     features: Features,
     split: Split,
-    trained: Trained,
+    trained: Trained | Estimated,
     losses: Sequence[Loss],
     settings: Mapping[str, Any],
     seconds: float,
@@ -332,7 +331,7 @@ def make_card(
         What it was given.
     split : Split
         Steps that trained and validated.
-    trained : Trained
+    trained : Trained or Estimated
         What the training returned.
     losses : sequence of Loss
         Terms of the loss.
@@ -359,7 +358,7 @@ def make_card(
     at = int(np.flatnonzero(history.epoch == best)[0])
     parts = {"training": history.training, "validation": history.validation}
     scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
-    return {
+    card = {
         "target": recipe.target,
         **({"layers": _depths(recipe)} if recipe.depths else {}),
         "dynamic": ", ".join(recipe.dynamic)
@@ -377,6 +376,15 @@ def make_card(
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
     }
+    return card_of(card, trained.model) if isinstance(trained, Estimated) else card
+
+
+def _learnt(model: Model | Estimator) -> dict[str, Array]:
+    """Return all that a model has learnt."""
+    if isinstance(model, Estimator):
+        return dict(model.arrays)
+    state = {k: v.detach().cpu().reshape(-1) for k, v in model.state_dict().items()}
+    return {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
 
 
 def _depths(recipe: Recipe) -> str:

@@ -24,11 +24,13 @@ from xsm.artefact import (
     restore,
     write_artefact,
 )
+from xsm.estimators import Estimator
 from xsm.exceptions import ArtefactError
 from xsm.naming import Variable
 from xsm.nn import Model, Sizes
 from xsm.recipe import Recipe
 from xsm.registry import list_models, model_class, model_name
+from xsm.typing import Array
 from xsm.units import Conversion
 
 if TYPE_CHECKING:
@@ -86,10 +88,14 @@ def save_fitted(
             k: plain(v, f"hyper-parameter {k}", exact=True) for k, v in given.items()
         },
     }
-    weights = {name: _stored(name, value) for name, value in fitted.model.state_dict().items()}
+    weights = _weights(fitted.model)
     shapes = {name: tuple(variable.shape) for name, variable in weights.items()}
     with refusing(f"{cls.__name__} cannot be built from its hyper-parameters", "Change the class."):
-        _check_shapes(_skeleton(cls, fitted.model.sizes, given), shapes, "The model to be saved")
+        if issubclass(cls, Estimator):
+            cls(fitted.model.sizes, **given)
+        else:
+            sizes = fitted.model.sizes
+            _check_shapes(_skeleton(cls, sizes, given), shapes, "The model to be saved")
     facts = {name: plain(getattr(fitted, name), name) for name in _KEPT}
     facts |= {
         "model": model,
@@ -104,6 +110,19 @@ def save_fitted(
     groups = {name: group_of(table, name) for name, table in tables.items()}
     groups["weights"] = Group(weights)
     write_artefact(path, facts, groups, overwrite=overwrite, storage_options=storage_options)
+
+
+def _weights(model: Model | Estimator) -> dict[str, xr.Variable]:
+    """Return all that a model has learnt as arrays on named dimensions."""
+    if isinstance(model, Estimator):
+        return {name: _array(name, values) for name, values in model.arrays.items()}
+    return {name: _stored(name, value) for name, value in model.state_dict().items()}
+
+
+def _array(name: str, array: Array, attrs: Mapping[str, Any] | None = None) -> xr.Variable:
+    """Return a little-endian array on dimensions of its own."""
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return xr.Variable([f"{name}_{i}" for i in range(array.ndim)], array, attrs)
 
 
 def _stored(name: str, value: object) -> xr.Variable:
@@ -121,8 +140,7 @@ def _stored(name: str, value: object) -> xr.Variable:
     except TypeError as error:
         msg = f"{name!r} is {tensor.dtype}, which cannot be stored. Save fitted.model.float()."
         raise ArtefactError(msg) from error
-    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return xr.Variable([f"{name}_{i}" for i in range(array.ndim)], array, attrs)
+    return _array(name, array, attrs)
 
 
 def _tensor(variable: xr.Variable) -> Tensor:
@@ -159,7 +177,7 @@ def _check_shapes(model: Model, given: Mapping[str, tuple[int, ...]], what: str)
 def load_parts(
     path: str | os.PathLike[str],
     *,
-    model: str | type[Model] | None = None,
+    model: str | type[Model] | type[Estimator] | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Read what a fitted model is made of, see :func:`xsm.load`.
@@ -168,7 +186,7 @@ def load_parts(
     ----------
     path : str or path
         What it was saved to.
-    model : str or subclass of Model, optional
+    model : str or subclass of Model or Estimator, optional
         The class, where it is not one of :func:`xsm.list_models`.
     storage_options : mapping, optional
         Passed to the filesystem of a URL.
@@ -193,16 +211,16 @@ def load_parts(
     artefact = open_artefact(path, storage_options=storage_options)
     with refusing(f"{artefact.place} does not describe a model", "Take another copy."):
         facts = artefact.facts
-        network = _network(artefact, given)
+        recipe = _build(Recipe, restore(facts["recipe"]))
+        made = _made(artefact, given, recipe)
         groups = artefact.read()
         _check_groups(groups, artefact)
-        weights = {name: _tensor(value) for name, value in groups.pop("weights").arrays.items()}
-        _fill(network, weights)
+        _fill(made, groups.pop("weights").arrays)
         tables: dict[str, Any] = {name: dataset_of(group) for name, group in groups.items()}
         return {
             "name": str(facts["model"]["name"]),
-            "model": network,
-            "recipe": _build(Recipe, restore(facts["recipe"])),
+            "model": made,
+            "recipe": recipe,
             "variable": _variable(restore(facts["variable"])),
             "layers": tuple(_variable(restore(layer)) for layer in facts.get("layers", [])),
             **{name: _mapping(restore(facts[name]), name) for name in _KEPT},
@@ -222,8 +240,10 @@ def _check_groups(groups: Mapping[str, Group], artefact: Artefact) -> None:
         raise ArtefactError(msg)
 
 
-def _network(artefact: Artefact, given: type[Model] | None) -> Model:
-    """Build the network, once the weights that are declared are known to be its."""
+def _made(
+    artefact: Artefact, given: type[Model] | type[Estimator] | None, recipe: Recipe
+) -> Model | Estimator:
+    """Build the model; a network once the weights that are declared are known to be its."""
     facts = artefact.facts["model"]
     cls = _class_of(facts, given, artefact)
     sizes = _build(Sizes, facts["sizes"])
@@ -236,6 +256,9 @@ def _network(artefact: Artefact, given: type[Model] | None) -> Model:
             "class that was trained."
         )
         raise ArtefactError(msg)
+    if issubclass(cls, Estimator):
+        _check_sizes(sizes, recipe, artefact)
+        return cls(sizes, **hyperparameters)
     weights: Mapping[str, Declared] = artefact.arrays.get("weights", {})
     shapes = {name: declared.shape for name, declared in weights.items()}
     _check_shapes(_skeleton(cls, sizes, hyperparameters), shapes, str(artefact.place))
@@ -243,9 +266,21 @@ def _network(artefact: Artefact, given: type[Model] | None) -> Model:
         return cls(sizes, **hyperparameters).eval()
 
 
+def _check_sizes(sizes: Sizes, recipe: Recipe, artefact: Artefact) -> None:
+    """Refuse an estimator of other windows than those that it would be given."""
+    dynamic = len(recipe.dynamic) + 2 * recipe.data_integration
+    wanted = Sizes(dynamic, len(recipe.static), recipe.window, sizes.target)
+    if sizes != wanted or sizes.target < 1:
+        msg = (
+            f"{artefact.place} holds an estimator of {sizes}, but its windows are {wanted}. It was "
+            "changed: take another copy."
+        )
+        raise ArtefactError(msg)
+
+
 def _class_of(
-    facts: Mapping[str, Any], given: type[Model] | None, artefact: Artefact
-) -> type[Model]:
+    facts: Mapping[str, Any], given: type[Model] | type[Estimator] | None, artefact: Artefact
+) -> type[Model] | type[Estimator]:
     """Return the class of a stored model: one of the registry, or the user's own."""
     name = str(facts["name"])
     listed = name in list_models() and facts["registered"] is True
@@ -267,7 +302,15 @@ def _class_of(
     return cls
 
 
-def _fill(network: Model, weights: dict[str, Tensor]) -> None:
+def _fill(model: Model | Estimator, stored: Mapping[str, xr.Variable]) -> None:
+    """Put into a model what it has learnt."""
+    if isinstance(model, Estimator):
+        model.load_arrays({name: variable.values for name, variable in stored.items()})
+    else:
+        _fill_network(model, {name: _tensor(value) for name, value in stored.items()})
+
+
+def _fill_network(network: Model, weights: dict[str, Tensor]) -> None:
     """Put the weights into the network; where a dtype was changed after building, keep it."""
     own = network.state_dict()
     changed = any(own[name].dtype != tensor.dtype for name, tensor in weights.items())

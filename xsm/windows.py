@@ -41,6 +41,8 @@ class Windows:
         The first so many channels of ``inputs`` must be finite.
     steps : int, default: 1
         2: the window of the step before comes with each, as one step more at the front.
+    complete : bool, default: False
+        All layers of the target must be observed, not only one.
     neighbours : ndarray, optional
         (cell, place): for each cell with samples, the cells of the square around it by their
         positions in ``inputs`` and ``static``, which hold more cells then; the cell itself is in
@@ -62,6 +64,7 @@ class Windows:
         lead: int,
         forcing: int,
         steps: int = 1,
+        complete: bool = False,
         neighbours: Array | None = None,
         start: int = 0,
         device: str | torch.device = "cpu",
@@ -71,7 +74,8 @@ class Windows:
         self.start, self.device, self.steps = start, torch.device(device), steps
         whole = np.asarray(np.isfinite(inputs[..., :forcing]).all(axis=-1))
         own = whole if neighbours is None else whole[:, neighbours[:, neighbours.shape[1] // 2]]
-        seen = np.isfinite(target).reshape(*target.shape[:2], -1).any(axis=-1)
+        layers = np.isfinite(target).reshape(*target.shape[:2], -1)
+        seen = layers.all(axis=-1) if complete else layers.any(axis=-1)
         valid = _valid(own, np.asarray(seen), window + steps - 1, lead)
         self.around = None
         if neighbours is not None:
