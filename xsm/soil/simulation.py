@@ -114,7 +114,7 @@ def _warn_of(failed: int) -> None:
     if failed:
         warnings.warn(
             f"{failed} columns could not be solved and are NaN from there on. Look at their "
-            "parameters; where these are right, a larger air_entry= or shorter longest_step= helps.",
+            "parameters; if these are right, a larger air_entry= or shorter longest_step= helps.",
             UserWarning,
             stacklevel=3,
         )
