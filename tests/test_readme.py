@@ -25,6 +25,7 @@ TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
 TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
+PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -104,6 +105,16 @@ def test_the_page_on_trees_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         defaults = model_class(name).hyperparameters()
         for key, value in re.findall(r"`(\w+)(?:=([\d./]+))?`", cell):
             assert defaults[key] == (eval(value) if value else defaults[key])
+
+
+def test_the_page_on_models_of_profiles_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", PROFILES):
+            exec(compile(block, "docs/profiles.md", "exec"), names)
+    assert names["found"]["theta"].dims == ("time", "depth", "latitude", "longitude")
+    assert names["scores"].sizes["depth"] == 5
+    assert float(names["audit"]["out_of_range"].max()) == 0
 
 
 def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
