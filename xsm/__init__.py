@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xsm.assess import consistency, score
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel, load
+    from xsm.groundwater import groundwater_anomaly
     from xsm.options import get_options, set_options
     from xsm.planning import plan
     from xsm.registry import describe_model, list_models
@@ -32,6 +33,7 @@ __all__ = [
     "describe_model",
     "fit",
     "get_options",
+    "groundwater_anomaly",
     "list_models",
     "load",
     "open_tutorial",
@@ -53,6 +55,7 @@ _HOME = {
     "describe_model": "registry",
     "fit": "api",
     "get_options": "options",
+    "groundwater_anomaly": "groundwater",
     "list_models": "registry",
     "load": "fitted",
     "open_tutorial": "tutorial",
