@@ -33,7 +33,7 @@ def groundwater_anomaly(
     Parameters
     ----------
     tws : DataArray or Dataset
-        Terrestrial water storage (time, *space), as of GRACE: absolute, or an anomaly of any period.
+        Terrestrial water storage (time, *space), as of GRACE: absolute, or an anomaly of a period.
         Units of depth (mm, cm, m), of mass (kg m-2) or of volume (km3, acre-feet).
     soil_moisture : DataArray or Dataset
         Water of the soil: one column, layers along a dimension of depth, or a Dataset of layers,
