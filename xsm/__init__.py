@@ -14,7 +14,7 @@ from xsm import accessor as _accessor  # registers .physm
 if TYPE_CHECKING:
     from xsm.aggregation import daily
     from xsm.api import fit, predict, variables
-    from xsm.assess import consistency, score
+    from xsm.assess import consistency, reliability, score
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel, load
     from xsm.groundwater import groundwater_anomaly
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xsm.planning import plan
     from xsm.registry import describe_model, list_models
     from xsm.soil import soil_parameters, texture_class, to_depths
+    from xsm.spread import intervals
     from xsm.tutorial import open_tutorial
 
 __version__ = "0.1.0"
@@ -34,11 +35,13 @@ __all__ = [
     "fit",
     "get_options",
     "groundwater_anomaly",
+    "intervals",
     "list_models",
     "load",
     "open_tutorial",
     "plan",
     "predict",
+    "reliability",
     "score",
     "set_options",
     "soil_parameters",
@@ -56,11 +59,13 @@ _HOME = {
     "fit": "api",
     "get_options": "options",
     "groundwater_anomaly": "groundwater",
+    "intervals": "spread",
     "list_models": "registry",
     "load": "fitted",
     "open_tutorial": "tutorial",
     "plan": "planning",
     "predict": "api",
+    "reliability": "assess",
     "score": "assess",
     "set_options": "options",
     "soil_parameters": "soil",

@@ -20,33 +20,41 @@ from xsm.typing import Array
 __all__ = ["history_dataset", "make_card"]
 
 
-def history_dataset(history: History) -> xr.Dataset:
-    """Return the history as a Dataset.
+def history_dataset(histories: Sequence[History]) -> xr.Dataset:
+    """Return what the training loop logged as a Dataset.
 
     Parameters
     ----------
-    history : History
-        What the training loop logged.
+    histories : sequence of History
+        Of the network, or of each member of an ensemble.
 
     Returns
     -------
     xarray.Dataset
-        ``total`` and each unweighted loss term (part, epoch); ``best_epoch`` in the attributes.
+        ``total`` and each unweighted loss term (part, epoch); of several members (member, part,
+        epoch), NaN where a member stopped earlier. ``best_epoch`` in the attributes.
 
     Examples
     --------
     >>> parts = {"total": np.array([0.2, 0.1])}
-    >>> table = history_dataset(History(np.array([1, 2]), parts, parts, best_epoch=2))
+    >>> table = history_dataset([History(np.array([1, 2]), parts, parts, best_epoch=2)])
     >>> float(table["total"].sel(part="validation", epoch=2))
     0.1
     """
+    tables = [_table(history) for history in histories]
+    if len(tables) == 1:
+        return tables[0].assign_attrs(best_epoch=histories[0].best_epoch)
+    joined = xr.concat(tables, "member", join="outer").assign_coords(member=range(len(tables)))
+    return joined.assign_attrs(best_epoch=[history.best_epoch for history in histories])
+
+
+def _table(history: History) -> xr.Dataset:
+    """Return one history as a Dataset."""
     both = {
         n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
         for n in history.training
     }
-    coords = {"part": ["training", "validation"], "epoch": history.epoch}
-    attrs = {"best_epoch": history.best_epoch}
-    return xr.Dataset(both, coords=coords, attrs=attrs)
+    return xr.Dataset(both, {"part": ["training", "validation"], "epoch": history.epoch})
 
 
 def make_card(

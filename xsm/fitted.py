@@ -5,21 +5,26 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 
+from xsm.calibration import METHODS, add_spread, learn_calibration
 from xsm.devices import choose_device
+from xsm.exceptions import check_choice
 from xsm.features import Recipe, collect
 from xsm.inference import predict_lazily
 from xsm.metrics import score
-from xsm.naming import Variable, find_variables
+from xsm.naming import ROLES, Variable, find_variables
 from xsm.nn import Model
 from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling
+from xsm.spread import spread_of, standardised
+from xsm.targets import observed_target, predicted_spread, predicted_target
+from xsm.units import Conversion, dequantify
 
 __all__ = ["FittedModel", "load"]
 
@@ -59,6 +64,8 @@ class FittedModel:
         What the model is and how it was made, as text.
     fingerprint : dict
         Names, sizes and a hash of the coordinates of the training data.
+    calibration : xarray.Dataset or None
+        What :meth:`calibrate` has learnt of the spread.
     """
 
     name: str
@@ -72,6 +79,7 @@ class FittedModel:
     parameters: Mapping[str, Any]
     card: Mapping[str, str]
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    calibration: xr.Dataset | None = None
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -112,15 +120,17 @@ class FittedModel:
             scaling,
             features,
             token=self.token,
+            outputs=("mean", "std") if self.model.has_spread else ("mean",),
             batch_size=batch_size,
             device=str(choose_device(device)),
         )
-        return self._present(found["mean"], found["extrapolation"], ds, scaling)
+        return self._present(found, ds, scaling)
 
     def _present(
-        self, mean: xr.DataArray, extrapolation: xr.DataArray, ds: xr.Dataset, scaling: xr.Dataset
+        self, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
     ) -> xr.Dataset:
         """Give a prediction the name, the units and the order of dimensions of the user's data."""
+        mean, extrapolation = found["mean"], found["extrapolation"]
         table = find_variables(ds, self.recipe.variables)
         variable, attrs = self.variable, dict(self.attrs)
         order: tuple[Hashable, ...] = mean.dims
@@ -143,6 +153,9 @@ class FittedModel:
             )
             attrs["ancillary_variables"] = "extrapolation trained_cell"
         result[name].attrs = attrs
+        if "std" in found:
+            spread = _in_units(found["std"], variable).transpose(*order, ...)
+            result = add_spread(result, name, spread, self.calibration)
         result.attrs = {
             "Conventions": "CF-1.11",
             "title": f"{name} predicted by {self.name}",
@@ -179,6 +192,72 @@ class FittedModel:
             climatology=self.climatology,
             variables=self.recipe.variables,
         )
+
+    def calibrate(
+        self,
+        ds: xr.Dataset,
+        *,
+        method: str = "scale",
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> FittedModel:
+        """Return a model whose spread fits what was observed.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and observations that the model was not trained on. All steps and cells count
+            alike; intervals hold for what is exchangeable with these.
+        method : {"scale", "isotonic", "conformal"}, default: "scale"
+            ``"scale"``: one factor for the spread, so that (observed - mean) / std has mean square
+            1; for errors like a Gaussian's. ``"isotonic"``: the distribution function is mapped to
+            the observed frequencies (Kuleshov et al. 2018); for any errors, skewed and biased
+            too. ``"conformal"``: symmetric intervals that cover at least as often as they say
+            (split-conformal, with errors divided by the spread; Lei et al. 2018).
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        FittedModel
+            The same network; ``<target>_std`` of its predictions is the recalibrated standard
+            deviation, and after the last two methods ``<target>_quantile`` the quantiles of
+            (value - mean) / std. :func:`xsm.intervals` reads both. A model that was calibrated
+            before is calibrated anew. Data are read once, block by block.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such method.
+        MissingVariableError
+            If the model predicts no spread, or the data hold no observations.
+        NotEnoughDataError
+            If there are fewer than 200 pairs.
+
+        Notes
+        -----
+        With z = (observed - mean) / std, the isotonic map of the pairs (F(z_i), share of F(z_j) at
+        or below it) is the empirical distribution function of z itself, since the pairs ascend
+        already: the quantiles are those of z. The conformal ones are those of |z| at the rank
+        ceil((n + 1) level) of n, with both signs. Both are tabled from 0.5 to 99.5 %.
+
+        References
+        ----------
+        Kuleshov, V., Fenner, N. and Ermon, S. (2018). ICML, PMLR 80:2796-2804.
+        Lei, J. et al. (2018). J. Am. Stat. Assoc. 113:1094-1111.
+        """
+        check_choice("method", method, METHODS)
+        raw, (ds, _) = replace(self, calibration=None), dequantify(ds)
+        predicted = raw.predict(ds, batch_size=batch_size, device=device)
+        name, (target, known) = spread_of(predicted), (self.recipe.target, self.recipe.variables)
+        observed = observed_target(ds, target, known)
+        mean = predicted_target(ds, predicted, target, known)
+        std = predicted_spread(ds, predicted[f"{name}_std"], target, known)
+        learnt = learn_calibration(standardised(observed, mean, std)[0], method)
+        card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
+        return replace(raw, calibration=learnt, card=card)
 
     def save(
         self,
@@ -229,6 +308,13 @@ class FittedModel:
             f"<b>{html.escape(self.name)}</b><table style='margin:0.3em 0'>{rows}</table>"
             f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
         )
+
+
+def _in_units(std: xr.DataArray, variable: Variable) -> xr.DataArray:
+    """Return a canonical spread in the user's units; in canonical ones where his have an offset."""
+    if variable.conversion.offset:
+        return std.assign_attrs(units=ROLES[variable.role].units)
+    return Conversion(abs(variable.conversion.inverse().factor))(std)
 
 
 def load(

@@ -2,16 +2,23 @@
 
 from xsm.nn.base import Batch, Model, Output, Schedule, Sizes, last_observation
 from xsm.nn.dropout import Dropout, dropping
+from xsm.nn.ensemble import Ensemble, assemble, members_of
+from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.recurrent import PointLSTM
 
 __all__ = [
     "Batch",
     "Dropout",
+    "Ensemble",
     "Model",
     "Output",
     "PointLSTM",
     "Schedule",
     "Sizes",
+    "assemble",
+    "check_terms",
     "dropping",
+    "head_and_members",
     "last_observation",
+    "members_of",
 ]

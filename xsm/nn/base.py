@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from xsm.exceptions import UnknownNameError, did_you_mean
 from xsm.losses import Loss
+from xsm.nn.heads import with_spread
 from xsm.typing import Scaling
 
 __all__ = ["Batch", "Model", "Output", "Schedule", "Sizes", "last_observation"]
@@ -33,13 +34,17 @@ class Sizes:
     window : int
         Steps in a window.
     target : int, default: 1
-        Predicted values for each sample.
+        Numbers that the network answers with for each sample: the predicted values, and with
+        ``gaussian`` as many more for their spread.
+    gaussian : bool, default: False
+        The second half of the answer is the spread of the first.
     """
 
     dynamic: int
     static: int
     window: int
     target: int = 1
+    gaussian: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,16 @@ class Model(nn.Module, abc.ABC):
     def forward(self, batch: Batch) -> Output:
         """Return the outputs of a batch by name, at least ``mean`` (batch, target)."""
 
+    @property
+    def has_spread(self) -> bool:
+        """Whether the outputs hold ``std``, the standard deviation of the prediction."""
+        return self.sizes.gaussian
+
+    def outputs(self, batch: Batch) -> Output:
+        """Return what ``forward`` does, of a Gaussian head divided into ``mean`` and ``std``."""
+        found: Output = self(batch)
+        return with_spread(found) if self.sizes.gaussian else found
+
     def evaluate(self, batch: Batch) -> Output:
         """Return the outputs of a batch; with data integration, as a change since ``base``.
 
@@ -118,7 +133,7 @@ class Model(nn.Module, abc.ABC):
         dict of str to Tensor
             ``mean`` (batch, target), scaled, and whatever else the network predicts.
         """
-        output: Output = self(batch)
+        output = self.outputs(batch)
         if "base" in batch:
             output = {**output, "mean": output["mean"] + batch["base"]}
         return output
@@ -151,7 +166,8 @@ class Model(nn.Module, abc.ABC):
         known, steps = cls.hyperparameters(), {f.name for f in fields(Schedule)}
         unknown = [name for name in given if name not in known and name not in steps]
         if unknown:
-            hints = " ".join(f"{n!r}: {did_you_mean(n, [*known, *steps])}" for n in unknown)
+            near = [*known, *steps, "head", "members"]
+            hints = " ".join(f"{n!r}: {did_you_mean(n, near)}" for n in unknown)
             msg = f"{cls.__name__} has no hyper-parameter {', '.join(map(repr, unknown))}. {hints}"
             raise UnknownNameError(msg)
         network = {name: value for name, value in given.items() if name in known}
