@@ -68,6 +68,22 @@ def test_intervals_of_exchangeable_data_cover_as_they_say(fitted, method, errors
         assert float(abs(after["pit"] - 1).max()) < 0.3  # 360 pairs in a bar, twice
 
 
+@pytest.mark.slow
+def test_held_out_blocks_of_the_tutorial_world_are_covered():
+    ds = xsm.open_tutorial("land").isel(latitude=slice(0, 8), longitude=slice(16, 28)).load()
+    train, test = ds.sel(time=slice("2018", "2019")), ds.sel(time="2020")
+    settings = {"epochs": 8, "iterations": 100, "validate_every": 2, "hidden_size": 24}
+    fitted = train.physm.fit("phy_lstm", head="gaussian", progress=False, **settings)
+    steps, *space = test["swvl1"].shape
+    drawn = np.random.default_rng(0).random((-(-steps // 30), *space)) < 0.5
+    first = xr.DataArray(drawn.repeat(30, axis=0)[:steps], dims=test["swvl1"].dims)
+    learn, judged = (test.assign(swvl1=test["swvl1"].where(half)) for half in (first, ~first))
+    for method in ("isotonic", "conformal"):
+        predicted = fitted.calibrate(learn, method=method).predict(judged)
+        coverage = xsm.reliability(judged, predicted, levels=[0.5, 0.9])["coverage"]
+        np.testing.assert_allclose(coverage, [0.5, 0.9], atol=0.02)
+
+
 def test_intervals_are_where_they_should_be(fitted):
     shift = stats.norm(1.0, 2.0)
     ds = observed_with(fitted, shift, steps=2000)

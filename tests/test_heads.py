@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from scipy import stats
 
 import xsm
 from tests.artefact.models import Echo, dataset
+from tests.test_models import SIZES, make_batch
 from tests.worlds import bucket
 from xsm.exceptions import TrainingError, UnknownNameError
-from xsm.losses import RMSE, BetaNLL, WaterBalance
+from xsm.losses import RMSE, BetaNLL, WaterBalance, total_loss
 from xsm.nn import Batch, Ensemble, Model, Output, Sizes, assemble, members_of
 from xsm.nn.heads import check_terms, head_and_members, with_spread
+from xsm.registry import model_class
+from xsm.steps import Parts, Whole
 
 QUICK = {"epochs": 1, "iterations": 4, "hidden_size": 4, "progress": False}
 
@@ -139,6 +143,38 @@ def test_physics_acts_on_the_mean_alone_and_a_change_moves_the_mean_alone():
     moved = model.evaluate({**batch, "base": torch.full((4, 1), 0.25)})
     torch.testing.assert_close(moved["mean"], found["mean"] + 0.25)
     assert torch.equal(moved["std"], found["std"])
+
+
+@pytest.mark.parametrize("name", xsm.list_models())
+def test_every_model_answers_with_a_spread(name):
+    cls = model_class(name)
+    sizes = replace(SIZES, target=2 * SIZES.target, gaussian=True)
+    model, batch = cls(sizes), make_batch(cls)
+    output = model.evaluate(batch)
+    assert output["mean"].shape == output["std"].shape == batch["target"].shape
+    terms = check_terms(cls.losses, "gaussian", published=True)
+    total, parts = total_loss(terms, output, batch)
+    total.backward()
+    assert parts.keys() >= {"beta_nll"}
+    assert all(torch.isfinite(weight.grad).all() for weight in model.parameters())
+    assert model.has_spread
+
+
+def test_parts_of_a_batch_have_the_slopes_of_the_whole():
+    model = Noisy(Sizes(dynamic=2, static=0, window=3, target=2, gaussian=True))
+    batch = {"dynamic": torch.rand(9, 3, 2), "static": torch.zeros(9, 0)}
+    batch |= {"target": torch.rand(9, 1), "mask": torch.rand(9, 1) > 0.3}
+    slopes = []
+    for step in (
+        Whole(model.evaluate, [BetaNLL()], "float32"),
+        Parts(model, [BetaNLL()], "float32", count=2),
+    ):
+        model.zero_grad()
+        value = step(batch)
+        slopes.append([value, *(weight.grad.clone() for weight in model.parameters())])
+        step.close()
+    for whole, parts in zip(*slopes, strict=True):
+        torch.testing.assert_close(whole, parts)
 
 
 def test_terms_that_go_with_a_head():

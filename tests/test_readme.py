@@ -23,6 +23,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
+UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -75,6 +76,23 @@ def test_the_page_on_soil_is_true() -> None:
     printed = {n.replace(" ", "_"): (a, *rest.split(" | ")) for n, a, rest in rows}
     assert {n: tuple(map(float, row)) for n, row in printed.items()} == PUBLISHED
     assert tuple(printed) == CLASSES
+
+
+def test_the_page_on_uncertainty_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", UNCERTAINTY):
+            exec(compile(block, "docs/uncertainty.md", "exec"), names)
+    assert {"swvl1", "swvl1_std"} <= set(names["forecast"].data_vars)
+    assert "isotonic" in names["better"].card["calibration"]
+    assert {"groundwater_storage", "groundwater_storage_std"} == set(names["found"].data_vars)
+    # what the page measured: within two points of nominal where the data are exchangeable
+    part = UNCERTAINTY.split("<!-- exchangeable -->")[1].split("<!-- end")[0]
+    rows = re.findall(r"\| (?:isotonic|conformal) \| ([\d.]+) \| ([\d.]+) \|", part)
+    assert len(rows) == 8
+    for half, most in rows:
+        assert abs(float(half) - 50) < 2.0
+        assert abs(float(most) - 90) < 2.0
 
 
 def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,6 +154,14 @@ def test_nothing_is_computed_before_it_is_asked_for(raise_if_computed):
     assert all(v.chunks is not None for v in table.data_vars.values())
 
 
+def test_intervals_of_quantities_are_quantities():
+    _, predicted = pair(np.zeros((3, 2)))
+    found = xsm.intervals(quantify(with_table(predicted, TABLE)))
+    assert str(found["swvl1_upper"].pint.units) == "meter ** 3 / meter ** 3"
+    plain = xsm.intervals(with_table(predicted, TABLE))
+    np.testing.assert_allclose(found["swvl1_upper"].pint.magnitude, plain["swvl1_upper"])
+
+
 def test_what_cannot_be_judged_is_refused():
     ds, predicted = pair(np.zeros((30, 3)))
     with pytest.raises(

@@ -11,6 +11,7 @@ from xsm.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 from xsm.grid import as_list, without_scalars
 from xsm.typing import FloatArray
+from xsm.units import dequantify, quantify
 
 __all__ = ["intervals", "judge", "shape_of", "spread_of", "standardised"]
 
@@ -36,7 +37,7 @@ def intervals(
     -------
     xarray.Dataset
         ``<target>_lower`` and ``<target>_upper`` (level, ...) in the units of the prediction. Lazy
-        where it is; NaN where it is NaN.
+        where it is, quantified where it is; NaN where it is NaN.
 
     Raises
     ------
@@ -57,6 +58,7 @@ def intervals(
     >>> found["theta_lower"].values.round(3), found["theta_upper"].values.round(3)
     (array([[0.136]]), array([[0.464]]))
     """
+    predicted, quantified = dequantify(predicted)
     name = spread_of(predicted, target)
     mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
     level = xr.DataArray(np.asarray(levels, dtype=float), dims="level")
@@ -67,7 +69,8 @@ def intervals(
         attrs = {k: v for k, v in mean.attrs.items() if k == "units"}
         attrs["long_name"] = f"{end} end of the central interval of {name}"
         found[f"{name}_{end}"] = (mean + std * quantile).transpose("level", ...).assign_attrs(attrs)
-    return xr.Dataset(found).assign_coords(level=("level", level.values, {"units": "1"}))
+    result = xr.Dataset(found).assign_coords(level=("level", level.values, {"units": "1"}))
+    return quantify(result) if quantified else result
 
 
 def spread_of(predicted: xr.Dataset, target: str | None = None) -> str:
