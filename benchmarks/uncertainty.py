@@ -68,10 +68,12 @@ def main() -> None:
     tables: dict[str, list[str]] = {"later": [], "exchangeable": []}
     for name, form in FORMS.items():
         fitted = train.physm.fit(**form, epochs=given.epochs, validate_every=3, progress=False)
-        tables["later"] += rows(name, fitted, later, test)
+        found = {"later": rows(name, fitted, later, test)}
         if "integration" not in name:  # its observations are inputs too: no halves
-            tables["exchangeable"] += rows(name, fitted, half, rest)
-        print(*tables["later"][-4:], *tables["exchangeable"][-4:], sep="\n", flush=True)
+            found["exchangeable"] = rows(name, fitted, half, rest)
+        for part, lines in found.items():
+            tables[part] += lines
+            print(part, *lines, sep="\n", flush=True)
     if given.write:
         page = given.write.read_text(encoding="utf-8")
         for name, lines in tables.items():

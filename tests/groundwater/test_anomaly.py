@@ -193,6 +193,10 @@ def test_errors_of_layers_are_added_in_quadrature(stores):
     for soil in (separate, xr.Dataset({"theta": along, "theta_error": spread})):
         result = xsm.groundwater_anomaly(**(stores | {"soil_moisture": soil}), baseline=PERIOD)
         np.testing.assert_allclose(result["groundwater_storage_std"], 5.0)
+    whole = xr.full_like(along.isel(depth=0), 2.0).assign_attrs(units="mm")  # of the column
+    soil = xr.Dataset({"theta": along, "theta_error": whole})
+    result = xsm.groundwater_anomaly(**(stores | {"soil_moisture": soil}), baseline=PERIOD)
+    np.testing.assert_allclose(result["groundwater_storage_std"], 2.0)
     # a product as it comes: the value, and "uncertainty" beside it
     jpl = xr.Dataset({"lwe_thickness": stores["tws"], "uncertainty": 0 * stores["tws"] + 2})
     result = xsm.groundwater_anomaly(**(stores | {"tws": jpl}), baseline=PERIOD)
@@ -263,6 +267,13 @@ def test_an_area_without_units_is_refused(stores):
     stores["tws"].attrs["units"] = "km3"
     with pytest.raises(UnitsError, match=r"area= has no units.*number in m2"):
         found(stores, area=xr.DataArray(1.0))
+
+
+def test_an_area_of_other_cells_is_refused(stores):
+    stores["tws"].attrs["units"] = "km3"
+    moved = xr.DataArray(np.ones((2, 3)), {"lat": [1.5, 0.0], "lon": SPACE["lon"]}, ("lat", "lon"))
+    with pytest.raises(GridError, match=r"area= and 'tws' lie on different cells"):
+        found(stores, area=moved.assign_attrs(units="km2"))
 
 
 def test_several_variables_are_refused(stores):

@@ -84,7 +84,7 @@ def read_store(
     UnitsError
         If units are missing, or are no amount of water.
     GridError
-        If bounds of layers are not known, or layers overlap.
+        If bounds of layers are not known, layers overlap, or the area is of other cells.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def _depth(
     _check_snow(array, what)
     water = _bare(array) * factor
     if kind == "volume":
-        water = water / _area(area, name, units)
+        water = _spread_over(water, _area(area, name, units), name)
     dim, layers = _layers(ds, name) if layered else (None, [])
     if kind == "moisture":
         thickness = _thickness(layers, name, what)
@@ -209,8 +209,8 @@ def _spread(
     """Return the error of a variable in mm; those of its layers in quadrature."""
     values = ds[error].assign_attrs(units=ds[error].attrs.get("units", ds[name].attrs.get("units")))
     dim = depth_dim(ds, name) if layered else None
-    if dim is None or dim not in values.dims:
-        return abs(_depth(ds, name, values, what, area, layered=layered))
+    if dim is None or dim not in values.dims:  # of the whole column: no layer to multiply by
+        return abs(_depth(ds, name, values, what, area, layered=layered and dim is None))
     parts = []
     for at, bounds in _layers(ds, name)[1]:
         one = ds[[name]].isel({dim: [at]})
@@ -268,6 +268,20 @@ def _check_snow(array: xr.DataArray, what: str) -> None:
             "snow water equivalent (standard_name lwe_thickness_of_surface_snow_amount)."
         )
         raise UnitsError(msg)
+
+
+def _spread_over(volume: xr.DataArray, area: Any, name: str) -> xr.DataArray:
+    """Return a volume divided by an area, once cells are known to be the same."""
+    if isinstance(area, xr.DataArray):
+        try:
+            volume, area = xr.align(volume, area, join="exact", copy=False)
+        except ValueError as error:
+            msg = (
+                f"area= and {name!r} lie on different cells: {error}. Pass the area of the cells "
+                "of the data, such as area=area.reindex_like(ds)."
+            )
+            raise GridError(msg) from error
+    return (volume / area).transpose(*volume.dims, ...)
 
 
 def _area(area: float | xr.DataArray | None, name: str, units: object) -> Any:
