@@ -340,8 +340,8 @@ def predict(
         where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
         where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
         of the window, or a static one, lies outside the range that the model has seen in training,
-        0 elsewhere and where there is no prediction; and ``trained_cell`` where cells have a
-        scaling of their own.
+        0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
+        their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
 
     Raises
     ------
