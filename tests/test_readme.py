@@ -27,6 +27,7 @@ TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
 PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
+UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -115,6 +116,23 @@ def test_the_page_on_models_of_profiles_is_true() -> None:
     assert names["found"]["theta"].dims == ("time", "depth", "latitude", "longitude")
     assert names["scores"].sizes["depth"] == 5
     assert float(names["audit"]["out_of_range"].max()) == 0
+
+
+def test_the_page_on_uncertainty_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", UNCERTAINTY):
+            exec(compile(block, "docs/uncertainty.md", "exec"), names)
+    assert {"swvl1", "swvl1_std"} <= set(names["forecast"].data_vars)
+    assert "isotonic" in names["better"].card["calibration"]
+    assert {"groundwater_storage", "groundwater_storage_std"} == set(names["found"].data_vars)
+    # what the page measured: within two points of nominal where the data are exchangeable
+    part = UNCERTAINTY.split("<!-- exchangeable -->")[1].split("<!-- end")[0]
+    rows = re.findall(r"\| (?:isotonic|conformal) \| ([\d.]+) \| ([\d.]+) \|", part)
+    assert len(rows) == 8
+    for half, most in rows:
+        assert abs(float(half) - 50) < 2.0
+        assert abs(float(most) - 90) < 2.0
 
 
 def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

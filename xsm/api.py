@@ -5,29 +5,29 @@ from __future__ import annotations
 import os
 import time as clock
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 from dask.base import tokenize
 
+from xsm.arguments import given, make_schedule, parse_limit
 from xsm.artefact import fingerprint
 from xsm.batches import fits
+from xsm.card import history_dataset, make_card
 from xsm.estimation import Estimated, Estimation, run_estimation
 from xsm.estimators import Estimator
 from xsm.exceptions import (
     MissingVariableError,
-    NotEnoughDataError,
-    UnknownNameError,
     check_choice,
 )
 from xsm.features import Features, collect
-from xsm.fitted import FittedModel, history_dataset, make_card
+from xsm.fitted import FittedModel
 from xsm.jobs import Job, Trained, run_job
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
 from xsm.naming import VariableTable, find_variables
-from xsm.nn import Model, Schedule
+from xsm.nn import Model, Schedule, assemble, check_terms, head_and_members
 from xsm.options import get_options
 from xsm.recipe import make_recipe
 from xsm.registry import model_class, model_name
@@ -38,8 +38,6 @@ from xsm.units import dequantify, quantify
 
 if TYPE_CHECKING:
     from distributed import Client
-
-_LEAST = 16 * 2**20  # bytes of memory_limit
 
 __all__ = ["fit", "predict", "variables"]
 
@@ -170,6 +168,9 @@ def fit(
         ``sampling`` and ``decay`` of the schedule. With data integration ``sampling`` is
         ``"mixed"`` where it is not given: measured on mHM Mosel, one day ahead, RMSE 0.0109
         instead of 0.0117 with batches of one time, beside 0.0116 of persistence.
+        Any network takes ``head="gaussian"``: it predicts its spread too, trained by
+        :class:`xsm.losses.BetaNLL` in the place of RMSE; and ``members=5``: so many networks of
+        different seeds, whose disagreement adds to the spread.
 
     Returns
     -------
@@ -204,21 +205,24 @@ def fit(
     """
     started = clock.perf_counter()
     cls = model_class(model)
-    chosen = _given(
+    chosen = given(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
     )
     scaling = cls.scaling if scaling is None else scaling
     check_choice("scaling", scaling, ("cell", "global"))
     if issubclass(cls, Estimator):
-        about = _given(losses=losses, checkpoint=checkpoint, client=client)
+        about = given(losses=losses, checkpoint=checkpoint, client=client)
         about |= {"monitor": monitor, "device": device, "precision": precision}
         network = cls.check_fit(about, chosen | hyperparameters)
         schedule, terms = Schedule(), tuple[Loss, ...]()  # of networks
     else:
+        head, members, own = head_and_members(hyperparameters)
         chosen |= {"sampling": "mixed"} if data_integration else {}
-        network, schedule = _schedule(cls, chosen, hyperparameters, precision)
-        terms = tuple(cls.losses if losses is None else losses)
-    ds, _ = dequantify(ds)
+        network, schedule = make_schedule(cls, chosen, own, precision)
+        terms = check_terms(
+            cls.losses if losses is None else losses, head, published=losses is None
+        )
+    ds = dequantify(ds)[0]
     table = find_variables(ds, variables)
     balances = [term for term in terms if isinstance(term, WaterBalance)]
     recipe = make_recipe(
@@ -241,17 +245,17 @@ def fit(
     network |= {"patch": recipe.patch} if "patch" in cls.hyperparameters() else {}
     features = collect(ds, recipe, balances=balances, needs={k for t in terms for k in t.needs})
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
-    limit = _bytes(memory_limit)
+    limit = parse_limit(memory_limit)
     if client is None and fits(features, limit // 2 if issubclass(cls, Estimator) else limit):
         features = features.load()
     statistics = fit_scaling(features, split.training, scaling=scaling, bounded=recipe.bounded)
-    progress = get_options()["progress"] if progress is None else progress
+    shown = get_options()["progress"] if progress is None else progress
     settings = {**cls.hyperparameters(), **network, "seed": seed, "valid": valid}
-    trained: Trained | Estimated
+    trained: list[Trained] | list[Estimated]
     if issubclass(cls, Estimator):
-        estimation = Estimation(cls, network, recipe, split, seed, progress, limit)
-        trained = run_estimation(estimation, features, statistics)
-        made: Model | Estimator = trained.model
+        estimation = Estimation(cls, network, recipe, split, seed, shown, limit)
+        trained = [run_estimation(estimation, features, statistics)]
+        made: Model | Estimator = trained[0].model
     else:
         job = Job(
             cls,
@@ -264,47 +268,39 @@ def fit(
             device=device,
             precision=precision,
             seed=seed,
-            progress=progress,
+            progress=shown,
             limit=limit,
             checkpoint=None if checkpoint is None else os.fspath(checkpoint),
             data=tokenize({name: array.values for name, array in statistics.items()}),
+            head=head,
         )
-        trained = _train(job, features, statistics, client)
-        made = job.rebuild(trained.weights)
-        settings = {**asdict(schedule), **settings, "precision": precision, "monitor": monitor}
+        trained = [_train(job.member(k), features, statistics, client) for k in range(members)]
+        made = assemble([job.rebuild(each.weights) for each in trained])
+        settings = {
+            **asdict(schedule),
+            **settings,
+            "precision": precision,
+            "monitor": monitor,
+            "head": head,
+            "members": members,
+        }
     seconds = clock.perf_counter() - started
-    used = {**features.dynamic, **features.static, recipe.target: features.observed}
     return FittedModel(
         name=model_name(cls),
         model=made,
         recipe=recipe,
         scaling=statistics,
         climatology=_climatology(features, limit),
-        history=history_dataset(trained.history),
+        history=history_dataset([each.history for each in trained]),
         variable=table.lookup(recipe.target),
         attrs=dict(ds[table.lookup(recipe.target).name].attrs),
         parameters=settings,
-        card=make_card(recipe, features, split, trained, terms, settings, seconds),
-        fingerprint=fingerprint(used, table),
+        card=make_card(recipe, features, split, trained[0], terms, settings, seconds),
+        fingerprint=fingerprint(
+            {**features.dynamic, **features.static, recipe.target: features.observed}, table
+        ),
         layers=table.layers(recipe.target) if recipe.depths else (),
     )
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """Return the arguments that are not None."""
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _schedule(
-    cls: type[Model], chosen: dict[str, Any], hyperparameters: dict[str, Any], precision: str
-) -> tuple[dict[str, Any], Schedule]:
-    """Return the hyper-parameters of a network and its schedule."""
-    network, steps = cls.check_hyperparameters(hyperparameters)
-    schedule = replace(cls.schedule, **chosen | steps)
-    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
-    check_choice("sampling", schedule.sampling, ("time", "mixed"))
-    check_choice("decay", schedule.decay, ("none", "cosine"))
-    return network, schedule
 
 
 def _train(job: Job, features: Features, statistics: xr.Dataset, client: Client | None) -> Trained:
@@ -314,24 +310,6 @@ def _train(job: Job, features: Features, statistics: xr.Dataset, client: Client 
     from xsm.cluster import train_on_cluster  # loads torch.distributed
 
     return train_on_cluster(client, job, features, statistics)
-
-
-def _bytes(memory_limit: str | int) -> int:
-    """Return a number of bytes."""
-    from dask.utils import parse_bytes
-
-    try:
-        found = int(parse_bytes(memory_limit))
-    except ValueError as error:
-        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
-        raise UnknownNameError(msg) from error
-    if found < _LEAST:
-        msg = (
-            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
-            "handful of cells. Pass 16 MiB or more."
-        )
-        raise NotEnoughDataError(msg)
-    return found
 
 
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:
@@ -373,8 +351,8 @@ def predict(
         where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
         where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
         of the window, or a static one, lies outside the range that the model has seen in training,
-        0 elsewhere and where there is no prediction; and ``trained_cell`` where cells have a
-        scaling of their own.
+        0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
+        their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
 
     Raises
     ------

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import html
-import importlib.metadata
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 
-from xsm.estimation import Estimated, card_of
+from xsm.calibration import METHODS, add_spread, learn_calibration
 from xsm.estimators import Estimator
-from xsm.features import Features, collect
-from xsm.history import History
+from xsm.exceptions import check_choice
+from xsm.features import collect
 from xsm.inference import choose_place, predict_lazily
-from xsm.jobs import Trained
-from xsm.losses import Loss
+from xsm.layered import layered_pair
 from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nn import Model
@@ -27,10 +26,12 @@ from xsm.presenting import as_given, present
 from xsm.recipe import Recipe
 from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling, within_bounds
-from xsm.splits import Split
+from xsm.spread import spread_of, standardised
+from xsm.targets import predicted_spread
 from xsm.typing import Array
+from xsm.units import dequantify
 
-__all__ = ["FittedModel", "history_dataset", "load", "make_card"]
+__all__ = ["FittedModel", "load"]
 
 _FLAG = {
     "long_name": "an input of the window lies outside the range seen in training",
@@ -70,6 +71,8 @@ class FittedModel:
         Names, sizes and a hash of the coordinates of the training data.
     layers : tuple of Variable
         The target's layers in the training data, where it has several.
+    calibration : xarray.Dataset or None
+        What :meth:`calibrate` has learnt of the spread.
     """
 
     name: str
@@ -84,6 +87,7 @@ class FittedModel:
     card: Mapping[str, str]
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[Variable, ...] = ()
+    calibration: xr.Dataset | None = None
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -136,8 +140,16 @@ class FittedModel:
         """Give a prediction the names, the units and the order of dimensions of the user's data."""
         outputs = {**found}
         mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
+        std = outputs.pop("std", None)
         flag = extrapolation.assign_attrs(_FLAG)
-        made, order = present(mean, ds, self.recipe, self.layers or (self.variable,), self.attrs)
+        shown = partial(
+            present,
+            ds=ds,
+            recipe=self.recipe,
+            trained=self.layers or (self.variable,),
+            attrs=self.attrs,
+        )
+        made, order = shown(mean)
         parts = {str(name): made[name] for name in made.data_vars}
         beside = {"extrapolation": flag.transpose(*order, ...)}
         beside |= {name: array.transpose(*order, ...) for name, array in outputs.items()}
@@ -147,9 +159,13 @@ class FittedModel:
             )
         result = xr.Dataset(parts | beside)
         result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
-        result = as_given(result, ds) if self.recipe.patch > 1 else result
         for own in made.data_vars:
             result[own].attrs["ancillary_variables"] = " ".join(beside)
+        if std is not None:
+            spreads, _ = shown(std, spread=True)
+            for name in map(str, spreads.data_vars):
+                result = add_spread(result, name, spreads[name], self.calibration)
+        result = as_given(result, ds) if self.recipe.patch > 1 else result
         names = ", ".join(map(str, made.data_vars))
         result.attrs = {
             "Conventions": "CF-1.11",
@@ -187,6 +203,77 @@ class FittedModel:
             climatology=self.climatology,
             variables=self.recipe.variables,
         )
+
+    def calibrate(
+        self,
+        ds: xr.Dataset,
+        *,
+        method: str = "scale",
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> FittedModel:
+        """Return a model whose spread fits what was observed.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and observations that the model was not trained on. All steps and cells count
+            alike; intervals hold for what is exchangeable with these.
+        method : {"scale", "isotonic", "conformal"}, default: "scale"
+            ``"scale"``: one factor for the spread, so that (observed - mean) / std has mean square
+            1; for errors like a Gaussian's. ``"isotonic"``: the distribution function is mapped to
+            the observed frequencies (Kuleshov et al. 2018); for any errors, skewed and biased
+            too. ``"conformal"``: symmetric intervals that cover at least as often as they say
+            (split-conformal, with errors divided by the spread; Lei et al. 2018).
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        FittedModel
+            The same network; ``<target>_std`` of its predictions is the recalibrated standard
+            deviation, and after the last two methods ``<target>_quantile`` the quantiles of
+            (value - mean) / std. :func:`xsm.intervals` reads both. A model that was calibrated
+            before is calibrated anew. Data are read once, block by block.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such method.
+        MissingVariableError
+            If the model predicts no spread, or the data hold no observations.
+        NotEnoughDataError
+            If there are fewer than 200 pairs.
+
+        Notes
+        -----
+        With z = (observed - mean) / std, the isotonic map of the pairs (F(z_i), share of F(z_j) at
+        or below it) is the empirical distribution function of z itself, since the pairs ascend
+        already: the quantiles are those of z. The conformal ones are those of |z| at the rank
+        ceil((n + 1) level) of n, with both signs. Both are tabled from 0.5 to 99.5 %.
+
+        References
+        ----------
+        Kuleshov, V., Fenner, N. and Ermon, S. (2018). ICML, PMLR 80:2796-2804.
+        Lei, J. et al. (2018). J. Am. Stat. Assoc. 113:1094-1111.
+        """
+        check_choice("method", method, METHODS)
+        raw, (ds, _) = replace(self, calibration=None), dequantify(ds)
+        predicted = raw.predict(ds, batch_size=batch_size, device=device)
+        first = spread_of(predicted)
+        target, known = self.recipe.target, self.recipe.variables
+        observed, mean = layered_pair(ds, predicted, target, known)
+        if self.recipe.depths:
+            names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
+            spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
+            std = layered_pair(ds, spreads, target, known)[1]
+        else:
+            std = predicted_spread(ds, predicted[f"{first}_std"], target, known)
+        learnt = learn_calibration(standardised(observed, mean, std)[0], method)
+        card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
+        return replace(raw, calibration=learnt, card=card)
 
     def save(
         self,
@@ -283,121 +370,9 @@ def load(
     return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
 
 
-def history_dataset(history: History) -> xr.Dataset:
-    """Return the history as a Dataset.
-
-    Parameters
-    ----------
-    history : History
-        What the training loop logged.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``total`` and each unweighted loss term (part, epoch); ``best_epoch`` in the attributes.
-
-    Examples
-    --------
-    >>> parts = {"total": np.array([0.2, 0.1])}
-    >>> table = history_dataset(History(np.array([1, 2]), parts, parts, best_epoch=2))
-    >>> float(table["total"].sel(part="validation", epoch=2))
-    0.1
-    """
-    both = {
-        n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
-        for n in history.training
-    }
-    coords = {"part": ["training", "validation"], "epoch": history.epoch}
-    attrs = {"best_epoch": history.best_epoch}
-    return xr.Dataset(both, coords=coords, attrs=attrs)
-
-
-def make_card(
-    recipe: Recipe,
-    features: Features,
-    split: Split,
-    trained: Trained | Estimated,
-    losses: Sequence[Loss],
-    settings: Mapping[str, Any],
-    seconds: float,
-) -> dict[str, str]:
-    """Describe a fitted model in words.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Its inputs and output.
-    features : Features
-        What it was given.
-    split : Split
-        Steps that trained and validated.
-    trained : Trained or Estimated
-        What the training returned.
-    losses : sequence of Loss
-        Terms of the loss.
-    settings : mapping of str to Any
-        All settings of the training.
-    seconds : float
-        How long it took.
-
-    Returns
-    -------
-    dict of str to str
-        Lines of the card by their titles; ``print(fitted)`` shows them.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> fitted.card["target"], fitted.card["losses"]
-    ('soil_moisture', '1 rmse')
-    """
-    times = features.target[features.time].values if features.target is not None else np.array([])
-    history, best = trained.history, trained.history.best_epoch
-    at = int(np.flatnonzero(history.epoch == best)[0])
-    parts = {"training": history.training, "validation": history.validation}
-    scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
-    card = {
-        "target": recipe.target,
-        **({"layers": _depths(recipe)} if recipe.depths else {}),
-        "dynamic": ", ".join(recipe.dynamic)
-        + (", observed target" if recipe.data_integration else ""),
-        "static": ", ".join(recipe.static) or "none",
-        "window, lead": f"{recipe.window}, {recipe.lead}"
-        + (" (forcing known)" if recipe.known_forcing else ""),
-        **({"neighbours": f"{recipe.patch} x {recipe.patch} cells"} if recipe.patch > 1 else {}),
-        "scaling": recipe.scaling + (", target by its bounds" if recipe.bounded else ""),
-        "training": f"{_span(times[split.training])}, {trained.samples}",
-        "validation": _span(times[split.validation]),
-        "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
-        "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
-        "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
-        "seconds": f"{seconds:.1f}",
-        "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
-    }
-    return card_of(card, trained.model) if isinstance(trained, Estimated) else card
-
-
 def _learnt(model: Model | Estimator) -> dict[str, Array]:
     """Return all that a model has learnt."""
     if isinstance(model, Estimator):
         return dict(model.arrays)
     state = {k: v.detach().cpu().reshape(-1) for k, v in model.state_dict().items()}
     return {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
-
-
-def _depths(recipe: Recipe) -> str:
-    """Describe the layers of a target."""
-    return ", ".join("{:g}-{:g}".format(*depth) for depth in recipe.depths) + " m"
-
-
-def _titled(loss: Loss) -> str:
-    """Name a loss term, with the trend that it follows."""
-    trend = getattr(loss, "trend", None)
-    return f"{loss.name} ({trend})" if trend else loss.name
-
-
-def _span(times: Array) -> str:
-    """Describe a period by its first and last time."""
-    return f"{times[0]!s:.10} to {times[-1]!s:.10}" if len(times) else "none"

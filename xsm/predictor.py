@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.devices import turn_on
 from xsm.estimators import Estimator
 from xsm.inputs import model_inputs, neighbour_table, static_inputs, with_one
 from xsm.intraop import one_intraop_thread
@@ -35,7 +35,6 @@ _SQUARES = 2048  # squares of cells that are embedded at a time
 _KEPT = 4  # predictors that a process keeps after they arrived from another one
 
 _GUARD = threading.Lock()
-_LOCKS: dict[str, threading.Lock] = {}
 _ARRIVED: OrderedDict[str, Predictor] = OrderedDict()
 
 
@@ -190,7 +189,7 @@ class Predictor:
         out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
         good = np.isfinite(static[own]).all(axis=1) & np.isfinite(scale + offset).any(axis=1)
         alive = np.flatnonzero(whole.any(axis=0) & good)
-        with _turn(self.device), one_intraop_thread():
+        with turn_on(self.device), one_intraop_thread():
             for group in _groups(alive, self._together(len(series))):
                 given = self._inputs(series, static, own, squares, group)
                 values = self._evaluate(*given, base[group])
@@ -385,26 +384,6 @@ def _groups(cells: Array, size: int) -> list[Array]:
     if not len(cells):
         return []
     return np.array_split(cells, -(-len(cells) // size))
-
-
-@contextlib.contextmanager
-def _turn(device: str) -> Iterator[None]:
-    """Wait until no other block of this process is on the device; the CPU takes all that come.
-
-    On CUDA products are taken in full float32 (TF32 off) for the turn.
-    """
-    if device == "cpu":
-        yield
-        return
-    with _GUARD:
-        lock = _LOCKS.setdefault(device, threading.Lock())
-    with lock:
-        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        try:
-            yield
-        finally:
-            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _arrive(name: str, content: bytes) -> Predictor:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
 
 from xsm.layered import DEPTH
-from xsm.naming import Variable, find_variables
+from xsm.naming import ROLES, Variable, find_variables
 from xsm.recipe import Recipe
 from xsm.soil.layering import depth_coordinates
+from xsm.units import Conversion
 
 __all__ = ["as_given", "present"]
 
@@ -21,6 +23,8 @@ def present(
     recipe: Recipe,
     trained: Sequence[Variable],
     attrs: Mapping[str, Any],
+    *,
+    spread: bool = False,
 ) -> tuple[xr.Dataset, tuple[Hashable, ...]]:
     """Return a prediction as the data hold the target, else as the training data held it.
 
@@ -36,6 +40,8 @@ def present(
         The target in the training data, each of its layers.
     attrs : mapping of str to Any
         The target's attributes there.
+    spread : bool, default: False
+        It is a standard deviation: without the offset of the user's units, without his attributes.
 
     Returns
     -------
@@ -60,6 +66,7 @@ def present(
         found = table.layers(recipe.target)
         layers = found if recipe.depths and len(found) == recipe.layers else layers
         layers = layers if recipe.depths else (table.lookup(recipe.target),)
+    layers = tuple(map(_of_spread, layers)) if spread else layers
     first = layers[0]
     order = _order(mean, ds, first)
     if there and isinstance(first.name, str) and first.name in ds:
@@ -74,6 +81,13 @@ def present(
         for part, layer in zip(parts, layers, strict=True)
     ]
     return xr.merge(made, join="exact", compat="equals"), order
+
+
+def _of_spread(variable: Variable) -> Variable:
+    """Return a variable for a spread; in canonical units where the user's have an offset."""
+    if variable.conversion.offset:
+        return replace(variable, conversion=Conversion(), units=ROLES[variable.role].units)
+    return replace(variable, conversion=Conversion(abs(variable.conversion.factor)))
 
 
 def as_given(result: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:

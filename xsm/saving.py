@@ -27,7 +27,7 @@ from xsm.artefact import (
 from xsm.estimators import Estimator
 from xsm.exceptions import ArtefactError
 from xsm.naming import Variable
-from xsm.nn import Model, Sizes
+from xsm.nn import Model, Sizes, assemble, members_of
 from xsm.recipe import Recipe
 from xsm.registry import list_models, model_class, model_name
 from xsm.typing import Array
@@ -78,12 +78,15 @@ def save_fitted(
     ...     load_parts(f"{folder}/model.xsm")["name"]
     'lstm'
     """
-    cls = type(fitted.model)
+    made = fitted.model
+    members = (made,) if isinstance(made, Estimator) else members_of(made)
+    cls = type(members[0])
     given = {k: fitted.parameters.get(k, v) for k, v in cls.hyperparameters().items()}
     model = {
         "name": fitted.name,
         "registered": fitted.name in list_models() and model_class(fitted.name) is cls,
         "sizes": asdict(fitted.model.sizes),
+        "members": len(members),
         "hyperparameters": {
             k: plain(v, f"hyper-parameter {k}", exact=True) for k, v in given.items()
         },
@@ -92,10 +95,10 @@ def save_fitted(
     shapes = {name: tuple(variable.shape) for name, variable in weights.items()}
     with refusing(f"{cls.__name__} cannot be built from its hyper-parameters", "Change the class."):
         if issubclass(cls, Estimator):
-            cls(fitted.model.sizes, **given)
+            cls(made.sizes, **given)
         else:
-            sizes = fitted.model.sizes
-            _check_shapes(_skeleton(cls, sizes, given), shapes, "The model to be saved")
+            skeleton = _skeleton(cls, made.sizes, given, len(members))
+            _check_shapes(skeleton, shapes, "The model to be saved")
     facts = {name: plain(getattr(fitted, name), name) for name in _KEPT}
     facts |= {
         "model": model,
@@ -107,6 +110,8 @@ def save_fitted(
     if fitted.climatology is not None:
         mean = fitted.climatology
         tables["climatology"] = mean.to_dataset(name="climatology").assign_attrs(name=mean.name)
+    if fitted.calibration is not None:
+        tables["calibration"] = fitted.calibration
     groups = {name: group_of(table, name) for name, table in tables.items()}
     groups["weights"] = Group(weights)
     write_artefact(path, facts, groups, overwrite=overwrite, storage_options=storage_options)
@@ -150,14 +155,23 @@ def _tensor(variable: xr.Variable) -> Tensor:
     return tensor if kept is None else tensor.view(kept)
 
 
-def _skeleton(cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any]) -> Model:
+def _skeleton(
+    cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any], members: int
+) -> Model:
     """Build a network without memory for its weights, so that no number can ask for too much."""
+    try:
+        with torch.device("meta"):
+            return _build_network(cls, sizes, hyperparameters, members)
+    except (NotImplementedError, RuntimeError):  # a constructor that looks at values
+        return _build_network(cls, sizes, hyperparameters, members)
+
+
+def _build_network(
+    cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any], members: int
+) -> Model:
+    """Build a network, or an ensemble of such, and leave the random numbers as they were."""
     with torch.random.fork_rng(devices=[]):
-        try:
-            with torch.device("meta"):
-                return cls(sizes, **hyperparameters)
-        except (NotImplementedError, RuntimeError):  # a constructor that looks at values
-            return cls(sizes, **hyperparameters)
+        return assemble([cls(sizes, **hyperparameters) for _ in range(members)]).eval()
 
 
 def _check_shapes(model: Model, given: Mapping[str, tuple[int, ...]], what: str) -> None:
@@ -232,10 +246,10 @@ def load_parts(
 def _check_groups(groups: Mapping[str, Group], artefact: Artefact) -> None:
     """Refuse other groups than those that are saved."""
     have, need = set(groups), {"weights", "scaling", "history"}
-    if not need <= have <= need | {"climatology"}:
+    if not need <= have <= need | {"calibration", "climatology"}:
         msg = (
             f"{artefact.place} has the groups {sorted(have)!r:.200}; a model has {sorted(need)}, "
-            "and climatology where there is one. Take another copy."
+            "and calibration and climatology where there are. Take another copy."
         )
         raise ArtefactError(msg)
 
@@ -261,9 +275,22 @@ def _made(
         return cls(sizes, **hyperparameters)
     weights: Mapping[str, Declared] = artefact.arrays.get("weights", {})
     shapes = {name: declared.shape for name, declared in weights.items()}
-    _check_shapes(_skeleton(cls, sizes, hyperparameters), shapes, str(artefact.place))
-    with torch.random.fork_rng(devices=[]):
-        return cls(sizes, **hyperparameters).eval()
+    members = _members(facts, len(shapes), artefact)
+    skeleton = _skeleton(cls, sizes, hyperparameters, members)
+    _check_shapes(skeleton, shapes, str(artefact.place))
+    return _build_network(cls, sizes, hyperparameters, members)
+
+
+def _members(facts: Mapping[str, Any], weights: int, artefact: Artefact) -> int:
+    """Return the number of networks of an ensemble, each of which has weights."""
+    members = facts.get("members", 1)
+    if type(members) is not int or not 1 <= members <= max(weights, 1):
+        msg = (
+            f"{artefact.place} has {members!r:.80} members and {weights} arrays of weights; a "
+            "number of networks, each with weights, is needed. Take another copy."
+        )
+        raise ArtefactError(msg)
+    return members
 
 
 def _check_sizes(sizes: Sizes, recipe: Recipe, artefact: Artefact) -> None:

@@ -2,6 +2,8 @@
 
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_observation
 from xsm.nn.dropout import Dropout, dropping
+from xsm.nn.ensemble import Ensemble, assemble, members_of
+from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.recurrent import PointLSTM
 from xsm.nn.spatial import PatchEncoder, PatchLSTM
 
@@ -9,6 +11,7 @@ __all__ = [
     "Answer",
     "Batch",
     "Dropout",
+    "Ensemble",
     "Model",
     "Output",
     "PatchEncoder",
@@ -16,6 +19,10 @@ __all__ = [
     "PointLSTM",
     "Schedule",
     "Sizes",
+    "assemble",
+    "check_terms",
     "dropping",
+    "head_and_members",
     "last_observation",
+    "members_of",
 ]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from xsm.exceptions import UnknownNameError, did_you_mean
 from xsm.losses import Loss
+from xsm.nn.heads import with_spread
 from xsm.typing import Scaling
 
 __all__ = ["Answer", "Batch", "Model", "Output", "Schedule", "Sizes", "last_observation"]
@@ -34,13 +35,17 @@ class Sizes:
     window : int
         Steps in a window.
     target : int, default: 1
-        Predicted values for each sample.
+        Numbers that the network answers with for each sample: the predicted values, and with
+        ``gaussian`` as many more for their spread.
+    gaussian : bool, default: False
+        The second half of the answer is the spread of the first.
     """
 
     dynamic: int
     static: int
     window: int
     target: int = 1
+    gaussian: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,9 @@ class Model(nn.Module, abc.ABC):
     @property
     def answers(self) -> tuple[Answer, ...]:
         """Outputs that predictions keep, the target first."""
-        return (Answer("mean", self.sizes.target),)
+        rows = self.sizes.target // (2 if self.sizes.gaussian else 1)
+        spread = (Answer("std", rows, "spread"),) if self.has_spread else ()
+        return (Answer("mean", rows), *spread)
 
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return what the network makes of each step alone; by default, what it is given.
@@ -183,6 +190,16 @@ class Model(nn.Module, abc.ABC):
             (..., embedding).
         """
         return dynamic
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the outputs hold ``std``, the standard deviation of the prediction."""
+        return self.sizes.gaussian
+
+    def outputs(self, batch: Batch) -> Output:
+        """Return what ``forward`` does, of a Gaussian head divided into ``mean`` and ``std``."""
+        found: Output = self(batch)
+        return with_spread(found) if self.sizes.gaussian else found
 
     def evaluate(self, batch: Batch) -> Output:
         """Return the outputs of a batch; with data integration, as a change since ``base``.
@@ -204,7 +221,7 @@ class Model(nn.Module, abc.ABC):
         if steps.shape[1] == self.sizes.window:
             return self.answered({**batch, "dynamic": steps})
         both = torch.cat([steps[:, :-1], steps[:, 1:]])
-        output: Output = self({"dynamic": both, "static": torch.cat([batch["static"]] * 2)})
+        output = self.outputs({"dynamic": both, "static": torch.cat([batch["static"]] * 2)})
         halves = {name: values.chunk(2) for name, values in output.items()}
         before = self._changed({"mean": halves["mean"][0]}, batch, "base_before")
         after = self._changed({name: values[1] for name, values in halves.items()}, batch, "base")
@@ -223,7 +240,7 @@ class Model(nn.Module, abc.ABC):
         dict of str to Tensor
             As of :meth:`evaluate`.
         """
-        return self._changed(self(batch), batch, "base")
+        return self._changed(self.outputs(batch), batch, "base")
 
     def since(self, base: Tensor, change: Tensor) -> Tensor:
         """Return the answer of a network that predicts a change since an observation.
@@ -274,7 +291,8 @@ class Model(nn.Module, abc.ABC):
         known, steps = cls.hyperparameters(), {f.name for f in fields(Schedule)}
         unknown = [name for name in given if name not in known and name not in steps]
         if unknown:
-            hints = " ".join(f"{n!r}: {did_you_mean(n, [*known, *steps])}" for n in unknown)
+            near = [*known, *steps, "head", "members"]
+            hints = " ".join(f"{n!r}: {did_you_mean(n, near)}" for n in unknown)
             msg = f"{cls.__name__} has no hyper-parameter {', '.join(map(repr, unknown))}. {hints}"
             raise UnknownNameError(msg)
         network = {name: value for name, value in given.items() if name in known}
