@@ -262,15 +262,14 @@ class FittedModel:
         check_choice("method", method, METHODS)
         raw, (ds, _) = replace(self, calibration=None), dequantify(ds)
         predicted = raw.predict(ds, batch_size=batch_size, device=device)
-        first = spread_of(predicted)
         target, known = self.recipe.target, self.recipe.variables
-        observed, mean = layered_pair(ds, predicted, target, known)
-        if self.recipe.depths:
-            names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
+        names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
+        if len(names) > 1 or (names and self.recipe.depths):
             spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
             std = layered_pair(ds, spreads, target, known)[1]
         else:
-            std = predicted_spread(ds, predicted[f"{first}_std"], target, known)
+            std = predicted_spread(ds, predicted[f"{spread_of(predicted)}_std"], target, known)
+        observed, mean = layered_pair(ds, predicted, target, known)
         learnt = learn_calibration(standardised(observed, mean, std)[0], method)
         card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
         return replace(raw, calibration=learnt, card=card)

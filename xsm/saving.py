@@ -295,9 +295,9 @@ def _members(facts: Mapping[str, Any], weights: int, artefact: Artefact) -> int:
 
 def _check_sizes(sizes: Sizes, recipe: Recipe, artefact: Artefact) -> None:
     """Refuse an estimator of other windows than those that it would be given."""
-    dynamic = len(recipe.dynamic) + 2 * recipe.data_integration
-    wanted = Sizes(dynamic, len(recipe.static), recipe.window, sizes.target)
-    if sizes != wanted or sizes.target < 1:
+    dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
+    wanted = Sizes(dynamic, len(recipe.static), recipe.window, recipe.layers)
+    if sizes != wanted:
         msg = (
             f"{artefact.place} holds an estimator of {sizes}, but its windows are {wanted}. It was "
             "changed: take another copy."
