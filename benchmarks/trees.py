@@ -1,6 +1,6 @@
 """Trees beside an LSTM, persistence and climatology on the tutorial world, one day ahead.
 
-Trains on 2018 and 2019 (the last quarter validates), predicts 2020, and prints medians over cells,
+Trains on 2018 and 2019 (the last quarter validates), predicts 2020, and prints medians over cells
 over seeds, with the consistency of the forecasts under "level" and the seconds of training.
 
     python benchmarks/trees.py [--seeds 3] [--epochs 24] [--every 2]

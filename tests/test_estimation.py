@@ -324,7 +324,7 @@ def draw(sizes: tuple[int, ...], most: int, seed: int = 0) -> Drawing:
 def test_all_windows_in_their_order_where_they_fit():
     drawn = draw((4, 0, 3), 9)
     np.testing.assert_array_equal(drawn.inputs[:, 0], np.arange(7))
-    assert drawn.describe() == "7 windows"
+    assert drawn.describe("windows") == "7 windows"
 
 
 def test_a_subset_is_drawn_evenly_and_without_repetition():
@@ -340,7 +340,7 @@ def test_a_subset_is_drawn_evenly_and_without_repetition():
     assert abs(counts[:10].mean() - 80) < 3 * 8 / np.sqrt(10)
     assert abs(counts[45:].mean() - 80) < 3 * 8 / np.sqrt(15)
     np.testing.assert_array_equal(draw((10, 35, 15), 12).inputs, draw((10, 35, 15), 12).inputs)
-    assert drawn.describe() == "12 of 60 windows, drawn to fit memory_limit"
+    assert drawn.describe("windows") == "12 windows, drawn from 60 to fit memory_limit"
 
 
 def test_no_window_at_all():
@@ -357,8 +357,8 @@ def test_more_windows_than_fit_the_memory_are_sampled(name):
     fitted = lazy.physm.fit(name, **settings)
     # (225 - 12) times 1200 windows train
     said = fitted.card["training"]
-    assert "of 255,600 windows, drawn to fit memory_limit of 25 features" in said
-    drawn = int(said.partition(", ")[2].partition(" of ")[0].replace(",", ""))
+    assert " windows of 25 features, drawn from 255,600 to fit memory_limit; " in said
+    drawn = int(said.partition(", ")[2].partition(" windows")[0].replace(",", ""))
     assert 5_000 < drawn < 40_000
     assert drawn * fitted.model.sample_bytes() <= 3 * 2**24 // 8
     again = lazy.physm.fit(name, **settings)

@@ -109,11 +109,11 @@ class Drawing:
     target: FloatArray
     seen: int
 
-    def describe(self) -> str:
-        """Return how many windows there are, and from how many they were drawn."""
-        if len(self.inputs) == self.seen:
-            return f"{self.seen:,} windows"
-        return f"{len(self.inputs):,} of {self.seen:,} windows, drawn to fit memory_limit"
+    def describe(self, what: str) -> str:
+        """Return how many windows there are, what they are, and from how many they were drawn."""
+        drawn = f", drawn from {self.seen:,} to fit memory_limit"
+        every = len(self.inputs) == self.seen
+        return f"{len(self.inputs):,} {what}{'' if every else drawn}"
 
 
 def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> Estimated:
@@ -157,7 +157,7 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     >>> split, few = Split(slice(0, 40), slice(40, 60)), {"n_estimators": 2}
     >>> job = Estimation(RandomForest, few, recipe, split, seed=0, progress=False, limit=2**24)
     >>> run_estimation(job, features, fit_scaling(features, split.training, scaling="cell")).samples
-    '33 windows of 7 features; 13 windows validate'
+    '33 windows of 7 features; 13 validate'
     """
     estimator = job.model(job.sizes, **job.hyperparameters)
     count = feature_count(job.sizes)
@@ -181,8 +181,8 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     if not rows:
         errors = [_rmse(estimator, drawn) for drawn in (training, validation)]
         rows.append((1, errors[0], errors[1]))
-    said = f"{training.describe()} of {count} features"
-    said += f"; {validation.describe()} validate" if validation else ""
+    said = training.describe(f"windows of {count} features")
+    said += f"; {validation.describe('validate')}" if validation else ""
     return Estimated(estimator, _history(estimator, rows), said)
 
 
