@@ -35,13 +35,13 @@ def given(**arguments: Any) -> dict[str, Any]:
 
 
 def make_schedule(
-    cls: type[Model], chosen: dict[str, Any], hyperparameters: dict[str, Any], precision: str
+    model: type[Model], chosen: dict[str, Any], hyperparameters: dict[str, Any], precision: str
 ) -> tuple[dict[str, Any], Schedule]:
     """Return the hyper-parameters of a network and its schedule.
 
     Parameters
     ----------
-    cls : subclass of Model
+    model : subclass of Model
         The network.
     chosen : dict of str to Any
         Arguments of ``fit`` that are of the schedule.
@@ -68,8 +68,8 @@ def make_schedule(
     >>> make_schedule(LSTM, {"epochs": 3}, {"hidden_size": 8}, "auto")[1].epochs
     3
     """
-    network, steps = cls.check_hyperparameters(hyperparameters)
-    schedule = replace(cls.schedule, **chosen | steps)
+    network, steps = model.check_hyperparameters(hyperparameters)
+    schedule = replace(model.schedule, **chosen | steps)
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
     check_choice("sampling", schedule.sampling, ("time", "mixed"))
     check_choice("decay", schedule.decay, ("none", "cosine"))
