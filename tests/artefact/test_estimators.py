@@ -223,7 +223,7 @@ def test_facts_that_do_not_fit_are_refused(saved, tmp_path, name):
     hyper = lambda **new: lambda root: facts(root)["model"]["hyperparameters"].update(new)  # noqa: E731
     refused(sizes(dynamic=500), "holds an estimator of Sizes.dynamic=500.*but its windows are")
     refused(sizes(window=3), "holds an estimator of Sizes")
-    refused(sizes(target=2), "predicts 1 values")
+    refused(sizes(target=2), "holds an estimator of Sizes.*target=2.*but its windows are")
     refused(sizes(target=-1), "holds an estimator of Sizes")
     refused(hyper(n_estimators=0), "does not describe a model: .*n_estimators=0")
     refused(hyper(trees=3), r"hyper-parameters \['trees'\], which it does not take")
