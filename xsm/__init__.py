@@ -14,7 +14,7 @@ from xsm import accessor as _accessor  # registers .physm
 if TYPE_CHECKING:
     from xsm.aggregation import daily
     from xsm.api import fit, predict, variables
-    from xsm.assess import consistency, reliability, score
+    from xsm.assess import consistency, score
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel, load
     from xsm.groundwater import groundwater_anomaly
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         texture_class,
         to_depths,
     )
-    from xsm.spread import intervals
+    from xsm.spread import intervals, reliability
     from xsm.tutorial import open_tutorial
 
 __version__ = "0.1.0"
@@ -74,7 +74,7 @@ _HOME = {
     "plan": "planning",
     "predict": "api",
     "richards_residual": "soil",
-    "reliability": "assess",
+    "reliability": "spread",
     "score": "assess",
     "set_options": "options",
     "simulate_columns": "soil",
@@ -92,7 +92,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that ``import xsm`` stays light."""
     if name in _HOME:
         return getattr(importlib.import_module(f"xsm.{_HOME[name]}"), name)
-    if name in {"losses", "nn", "models", "physics"}:
+    if name in {"losses", "nn", "models", "physics", "plotting"}:
         return importlib.import_module(f"xsm.{name}")
     msg = f"module 'xsm' has no attribute {name!r}"
     raise AttributeError(msg)

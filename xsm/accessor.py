@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xsm.naming import VariableTable
     from xsm.nn import Model
     from xsm.planning import Plan
+    from xsm.plotting import DataPlots
 
 __all__ = ["PhysmArray", "PhysmDataset"]
 
@@ -57,10 +58,14 @@ class PhysmDataset:
         """The model last fitted through this very object; a selection of it starts empty."""
         return _recall(self._ds)
 
-    def variables(
-        self,
-        overrides: Mapping[str, str] | None = None,
-    ) -> VariableTable:
+    @property
+    def plot(self) -> DataPlots:
+        """Figures of the data: ``ds.physm.plot.map("swvl1")``, see :mod:`xsm.plotting`."""
+        from xsm.plotting import DataPlots
+
+        return DataPlots(self._ds)
+
+    def variables(self, overrides: Mapping[str, str] | None = None) -> VariableTable:
         """See :func:`xsm.variables`."""
         from xsm import api
 
@@ -159,12 +164,7 @@ class PhysmDataset:
         from xsm import assess
 
         return assess.score(
-            self._ds,
-            predicted,
-            dim=dim,
-            baselines=baselines,
-            target=target,
-            variables=variables,
+            self._ds, predicted, dim=dim, baselines=baselines, target=target, variables=variables
         )
 
     def consistency(

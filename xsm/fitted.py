@@ -22,6 +22,7 @@ from xsm.layered import layered_pair
 from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nn import Model
+from xsm.plotting import FittedPlots
 from xsm.presenting import as_given, present
 from xsm.recipe import Recipe
 from xsm.saving import load_parts, save_fitted
@@ -176,6 +177,11 @@ class FittedModel:
             "lead": self.recipe.lead,
         }
         return result
+
+    @property
+    def plot(self) -> FittedPlots:
+        """Figures of the model: ``fitted.plot.training()``, see :mod:`xsm.plotting`."""
+        return FittedPlots(self)
 
     def score(
         self, ds: xr.Dataset, *, dim: Hashable | Iterable[Hashable] | None = None

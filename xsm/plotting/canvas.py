@@ -1,0 +1,303 @@
+"""Axes, colours and limits: what every figure begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from xsm.exceptions import GridError, NotEnoughDataError
+from xsm.typing import Array, FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
+
+    AxesLike: TypeAlias = Axes | Sequence[Axes] | Array
+
+__all__ = [
+    "DIVERGING",
+    "MISSING",
+    "OBSERVED",
+    "SEQUENTIAL",
+    "colour_norm",
+    "colour_scale",
+    "colours_of",
+    "given_back",
+    "panels",
+    "pyplot",
+    "value_limits",
+]
+
+SEQUENTIAL = "YlGnBu"
+"""Dry to wet; its lightness falls evenly."""
+
+DIVERGING = "RdBu"
+"""Red and blue, which red-green blindness tells apart."""
+
+MISSING = "#d9d9d9"
+"""Where there is no value."""
+
+OBSERVED = "#222222"
+"""What was observed."""
+
+# Okabe and Ito (2008), the order chosen so that neighbours differ in lightness
+_EIGHT = (
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00"),
+    *("#56B4E9", "#CC79A7", "#F0E442", "#000000"),
+)
+
+
+def pyplot() -> Any:
+    """Return ``matplotlib.pyplot``.
+
+    Returns
+    -------
+    module
+        It is loaded when the first figure is drawn.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says what to type.
+
+    Examples
+    --------
+    >>> pyplot().__name__
+    'matplotlib.pyplot'
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        msg = "Figures need matplotlib, which is not installed. Type: pip install 'xsm[plot]'."
+        raise ImportError(msg) from error
+    return plt
+
+
+def panels(
+    count: int,
+    *,
+    ax: AxesLike | None = None,
+    columns: int = 1,
+    size: tuple[float, float] = (5.0, 3.5),
+    share: str = "",
+    projection: Any = None,
+) -> FloatArray:
+    """Return axes for a number of panels: new ones, or those that were given.
+
+    Parameters
+    ----------
+    count : int
+        Panels.
+    ax : Axes or sequence of Axes, optional
+        As many axes to draw into; by default a new figure.
+    columns : int, default: 1
+        Panels beside each other in a new figure.
+    size : tuple of float
+        Width and height of a panel, inches.
+    share : str, default: ""
+        ``"x"``, ``"y"`` or ``"xy"``: axes that the panels of a new figure share.
+    projection : object, optional
+        Projection of the axes of a new figure.
+
+    Returns
+    -------
+    ndarray
+        ``count`` axes, one dimension.
+
+    Raises
+    ------
+    GridError
+        If fewer or more axes were given.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> panels(2, ax=Figure().subplots(1, 2)).shape
+    (2,)
+    """
+    plt = pyplot()
+    if ax is not None:
+        given = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+        if given.size != count:
+            msg = f"ax holds {given.size} axes; the figure has {count} panels. Pass as many."
+            raise GridError(msg)
+        return given
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    _, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(columns * size[0] + 1.0, rows * size[1]),
+        squeeze=False,
+        sharex="x" in share,
+        sharey="y" in share,
+        layout="constrained",
+        subplot_kw={} if projection is None else {"projection": projection},
+    )
+    for spare in grid.ravel()[count:]:
+        spare.remove()
+    _show_ticks_above_gaps(grid, count)
+    used: FloatArray = grid.ravel()[:count]
+    return used
+
+
+def _show_ticks_above_gaps(grid: FloatArray, count: int) -> None:
+    """Label the lowest panel of each column, also where the last row is not full."""
+    rows, columns = grid.shape
+    for column in range(columns):
+        lowest = rows - 1 if (rows - 1) * columns + column < count else rows - 2
+        if lowest >= 0:
+            grid[lowest, column].tick_params(labelbottom=True)
+
+
+def given_back(axes: Iterable[Any]) -> Any:
+    """Return one axes as it is, several as an array.
+
+    Parameters
+    ----------
+    axes : iterable of Axes
+        What was drawn into.
+
+    Returns
+    -------
+    Axes or ndarray of Axes
+        For the user.
+
+    Examples
+    --------
+    >>> given_back(["one"]), given_back(["one", "two"]).shape
+    ('one', (2,))
+    """
+    found = np.asarray(list(axes), dtype=object)
+    return found[0] if found.size == 1 else found
+
+
+def value_limits(
+    values: Iterable[Array],
+    *,
+    robust: bool = False,
+    centre: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> tuple[float, float]:
+    """Return the limits of a common scale.
+
+    Parameters
+    ----------
+    values : iterable of ndarray
+        What is drawn on it; NaN and infinity do not count.
+    robust : bool, default: False
+        Take the 2nd and 98th percentiles in place of the extremes.
+    centre : float, optional
+        Make the scale symmetric about it.
+    low, high : float, optional
+        Limits that are fixed; with ``centre`` the further one counts.
+
+    Returns
+    -------
+    tuple of float
+        The lower below the upper one.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there is no value at all, or the limits are the wrong way round.
+
+    Examples
+    --------
+    >>> value_limits([np.array([-1.0, np.nan]), np.array([3.0])], centre=0.0)
+    (-3.0, 3.0)
+    """
+    finite = [v[np.isfinite(v)] for v in (np.asarray(a, dtype=float) for a in values)]
+    joined = np.concatenate([v.ravel() for v in finite]) if finite else np.zeros(0)
+    if not joined.size:
+        msg = "There is nothing to draw: all values are missing. Select where there are some."
+        raise NotEnoughDataError(msg)
+    ends = np.percentile(joined, (2, 98)) if robust else (joined.min(), joined.max())
+    first, last = (
+        float(e) if given is None else given for e, given in zip(ends, (low, high), strict=True)
+    )
+    if centre is not None:
+        fixed = [abs(v - centre) for v in (low, high) if v is not None]
+        reach = max(fixed or [abs(first - centre), abs(last - centre)])
+        first, last = centre - reach, centre + reach
+    if first > last:
+        msg = f"The limits {first:g} and {last:g} are the wrong way round; type vmin= below vmax=."
+        raise NotEnoughDataError(msg)
+    margin = 0.0 if last > first else max(abs(first) * 1e-3, 1e-9)
+    return first - margin, last + margin
+
+
+def colour_scale(name: str | Colormap | None, *, diverging: bool = False) -> Colormap:
+    """Return a scale of colours with grey for what is missing.
+
+    Parameters
+    ----------
+    name : str, Colormap or None
+        A name of matplotlib's, or its object; None takes one that the colour-blind read.
+    diverging : bool, default: False
+        Which of the two that is.
+
+    Returns
+    -------
+    Colormap
+        A copy: those of matplotlib stay as they are.
+
+    Examples
+    --------
+    >>> colour_scale(None).name, colour_scale(None, diverging=True).name
+    ('YlGnBu', 'RdBu')
+    """
+    from matplotlib.colors import to_rgba
+
+    chosen = name or (DIVERGING if diverging else SEQUENTIAL)
+    return pyplot().get_cmap(chosen).with_extremes(bad=to_rgba(MISSING))
+
+
+def colour_norm(limits: tuple[float, float]) -> Normalize:
+    """Return the map from values to a scale of colours.
+
+    Parameters
+    ----------
+    limits : tuple of float
+        Ends of the scale.
+
+    Returns
+    -------
+    Normalize
+        A new one.
+
+    Examples
+    --------
+    >>> float(colour_norm((0.0, 2.0))(1.0))
+    0.5
+    """
+    from matplotlib.colors import Normalize
+
+    return Normalize(*limits)
+
+
+def colours_of(count: int) -> list[Any]:
+    """Return colours of categories that the colour-blind tell apart.
+
+    Parameters
+    ----------
+    count : int
+        Categories.
+
+    Returns
+    -------
+    list
+        Up to eight of Okabe and Ito (2008); of more, an even scale of lightness.
+
+    Examples
+    --------
+    >>> colours_of(2), len(set(colours_of(12)))
+    (['#0072B2', '#E69F00'], 12)
+    """
+    if count <= len(_EIGHT):
+        return list(_EIGHT[:count])
+    even = pyplot().get_cmap("viridis")(np.linspace(0, 1, count))
+    return [tuple(map(float, row)) for row in even]

@@ -1,0 +1,189 @@
+"""The cells of a map in one panel, its axes, and coasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xsm.exceptions import MissingVariableError
+from xsm.plotting.canvas import MISSING
+from xsm.plotting.geography import (
+    cell_edges,
+    coastline,
+    degrees,
+    map_axes,
+    on_globe,
+    placed,
+)
+from xsm.plotting.labels import axis_label
+
+__all__ = ["draw_cells", "frame_map", "size_of_map"]
+
+
+def draw_cells(panel: Any, array: xr.DataArray, **colours: Any) -> Any:
+    """Draw the cells of a map into one panel.
+
+    Parameters
+    ----------
+    panel : Axes
+        Of matplotlib, or of cartopy.
+    array : DataArray
+        A grid, or a list of cells, in memory.
+    **colours
+        ``cmap`` and ``norm``.
+
+    Returns
+    -------
+    QuadMesh or PathCollection
+        For the bar of colours; grey where values are missing.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> field = xr.DataArray(np.zeros((2, 3)), dims=("y", "x"))
+    >>> draw_cells(Figure().subplots(), field).get_array().shape
+    (2, 3)
+    """
+    across, along = map_axes(array)
+    colours |= on_globe(panel, array)
+    if across not in array.dims:
+        x, y = (np.atleast_1d(placed(array, d)) for d in (across, along))
+        values = np.ma.masked_invalid(np.atleast_1d(array.values).astype(float))
+        look = {"s": 30, "edgecolors": "0.4", "linewidths": 0.4, "plotnonfinite": True}
+        return panel.scatter(x, y, c=values, **look, **colours)
+    centres = [placed(array, d) for d in (across, along)]
+    known = [abs(float(v[1] - v[0])) for v in centres if v.size > 1]
+    x, y = (cell_edges(v, alone=known[0] if known else 1.0) for v in centres)
+    if degrees(array, along):
+        y = np.clip(y, -90.0, 90.0)
+    panel.set_facecolor(MISSING)
+    values = np.ma.masked_invalid(array.transpose(along, across).values.astype(float))
+    return panel.pcolormesh(x, y, values, shading="flat", rasterized=True, **colours)
+
+
+def frame_map(panel: Any, array: xr.DataArray, *, coastlines: bool | None) -> None:
+    """Give a map its axes: names, units, proportions, coasts.
+
+    Parameters
+    ----------
+    panel : Axes
+        With the cells.
+    array : DataArray
+        What it shows.
+    coastlines : bool or None
+        Draw coasts; None where they are there.
+
+    Raises
+    ------
+    MissingVariableError
+        If coasts are wanted and not there.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> panel = Figure().subplots()
+    >>> field = xr.DataArray([[1.0]], {"lat": [5.0], "lon": [7.0]}, ("lat", "lon"))
+    >>> frame_map(panel, field, coastlines=None)
+    >>> panel.get_ylabel()
+    'lat [°N]'
+    """
+    across, along = map_axes(array)
+    if hasattr(panel, "projection"):
+        panel.gridlines(draw_labels={"left": "y", "bottom": "x"}, color="0.5", alpha=0.4)
+    else:
+        panel.set_xlabel(_named(array, across, "°E"))
+        panel.set_ylabel(_named(array, along, "°N"))
+        _number(panel, array, across)
+        _shape(panel, array, across, along)
+    if degrees(array, across) and degrees(array, along):
+        _draw_coasts(panel, wanted=coastlines)
+
+
+def _named(array: xr.DataArray, dim: str, of_degrees: str) -> str:
+    """Return the label of an axis of a map."""
+    if dim not in array.coords:
+        return f"{dim} [cell]"
+    coordinate = array[dim]
+    if "units" not in coordinate.attrs and degrees(array, dim):
+        return f"{axis_label(coordinate)} [{of_degrees}]"
+    return axis_label(coordinate)
+
+
+def _number(panel: Any, array: xr.DataArray, across: str) -> None:
+    """Set ticks; number longitudes that went on beyond a jump as they were."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    jumped = degrees(array, across) and np.ptp(placed(array, across) - array[across].values) > 1
+    if jumped:
+        most = 180.0 if float(array[across].min()) < 0 else 360.0
+        panel.xaxis.set_major_formatter(lambda x, _: f"{(x + 360 - most) % 360 - 360 + most:g}")
+
+
+def _shape(panel: Any, array: xr.DataArray, across: str, along: str) -> None:
+    """Let a kilometre be as long on both axes; cells without coordinates are squares."""
+    if degrees(array, across) and degrees(array, along):
+        middle = np.deg2rad(np.clip(np.mean(panel.get_ylim()), -70, 70))
+        panel.set_aspect(1 / np.cos(middle), adjustable="box")
+    else:
+        panel.set_aspect("equal", adjustable="box")
+
+
+def _draw_coasts(panel: Any, *, wanted: bool | None) -> None:
+    """Draw coasts where they are wanted and there."""
+    path = coastline()
+    if wanted is False or (path is None and wanted is None):
+        return
+    if path is None:
+        msg = (
+            "coastlines=True needs cartopy (pip install 'xsm[maps]') and the coasts of Natural "
+            "Earth, which this command fetches once: python -m cartopy.feature.download physical. "
+            "Leave coastlines out to draw without."
+        )
+        raise MissingVariableError(msg)
+    from cartopy.io.shapereader import BasicReader
+
+    lines = [
+        np.asarray(line.coords) for g in BasicReader(str(path)).geometries() for line in g.geoms
+    ]
+    if hasattr(panel, "projection"):
+        import cartopy.crs
+
+        for line in lines:
+            panel.plot(*line.T, color="0.25", linewidth=0.6, transform=cartopy.crs.Geodetic())
+        return
+    from matplotlib.collections import LineCollection
+
+    around = [line + np.array([turn, 0.0]) for turn in (-360.0, 0.0, 360.0) for line in lines]
+    panel.add_collection(LineCollection(around, colors="0.25", linewidths=0.6), autolim=False)
+
+
+def size_of_map(array: xr.DataArray, count: int) -> tuple[float, float]:
+    """Return width and height of a panel, near the shape of the map.
+
+    Parameters
+    ----------
+    array : DataArray
+        What the panel shows.
+    count : int
+        Panels of the figure.
+
+    Returns
+    -------
+    tuple of float
+        Inches.
+
+    Examples
+    --------
+    >>> size_of_map(xr.DataArray(np.zeros((10, 20)), dims=("y", "x")), 1)
+    (5.5, 3.11)
+    """
+    across, along = map_axes(array)
+    wide, high = (float(np.ptp(np.atleast_1d(placed(array, d)))) + 1e-9 for d in (across, along))
+    if degrees(array, across) and degrees(array, along):
+        wide *= np.cos(np.deg2rad(np.clip(np.mean(placed(array, along)), -70, 70)))
+    size = 5.5 if count == 1 else 3.2
+    return size, round(size * min(max(high / wide, 0.3), 1.5) + (0.5 if count == 1 else 0.6), 2)
