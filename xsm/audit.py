@@ -149,7 +149,8 @@ def _shares(
     )
     for name, text in _LONG.items():
         found[name].attrs = {"long_name": text, "units": "1"}
-    found.attrs = {k: v for k, v in balance.attrs.items() if k != "trend"}
+    title = {"title": "Consistency with the monotonic water balance"}
+    found.attrs = title | {k: v for k, v in balance.attrs.items() if k != "trend"}
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import torch
 import xarray as xr
 
 from xsm.calibration import METHODS, add_spread, learn_calibration
+from xsm.display import model_html
 from xsm.estimators import Estimator
 from xsm.exceptions import check_choice
 from xsm.features import collect
@@ -318,17 +318,7 @@ class FittedModel:
 
     def _repr_html_(self) -> str:
         """Return the card and the history as collapsible HTML."""
-        cell = "text-align:left;vertical-align:top;padding:1px 1em 1px 0"
-        rows = "".join(
-            f"<tr><th style='{cell};white-space:nowrap'>{html.escape(key)}</th>"
-            f"<td style='{cell}'>{html.escape(value)}</td></tr>"
-            for key, value in self.card.items()
-        )
-        return (
-            "<div style='font-size:0.85em'>xsm.FittedModel "
-            f"<b>{html.escape(self.name)}</b><table style='margin:0.3em 0'>{rows}</table>"
-            f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
-        )
+        return model_html(self.name, self.card, self.history, repr(self))
 
 
 def load(

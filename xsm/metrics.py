@@ -12,11 +12,13 @@ from xsm.balance import previous_observation
 from xsm.exceptions import NotEnoughDataError
 from xsm.grid import as_list, time_dim, without_scalars
 from xsm.layered import layered_pair
+from xsm.naming import ROLES, Variable, find_variables
 from xsm.typing import Array, FloatArray
 
 __all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
+_DIMENSIONLESS = ("r", "r2", "kge", "count")
 _LONG = {
     "r": "Pearson correlation",
     "rmse": "root mean square error",
@@ -155,7 +157,8 @@ def score(
     Returns
     -------
     xarray.Dataset
-        As :func:`score_sources`. Persistence is the last observation at or before ``lead`` steps
+        As :func:`score_sources`, with units. Persistence is the last observation at or before
+        ``lead`` steps
         earlier (with ``lead=0``, before the step itself).
 
     Examples
@@ -186,7 +189,18 @@ def score(
     if baselines and climatology is not None:
         sources["climatology"] = from_climatology(climatology, observed[time])
     bare = {name: without_scalars(array) for name, array in sources.items()}
-    return score_sources(observed, bare, dim=time if dim is None else dim)
+    found = score_sources(observed, bare, dim=time if dim is None else dim)
+    return _described(found, find_variables(ds, variables).lookup(target))
+
+
+def _described(scores: xr.Dataset, target: Variable) -> xr.Dataset:
+    """Say what was scored, and in which units."""
+    units = ROLES[target.role].units if target.role in ROLES else target.units
+    for name in map(str, scores.data_vars):
+        scores[name].attrs["units"] = "1" if name in _DIMENSIONLESS else units
+    scores["source"].attrs["long_name"] = "what was scored"
+    scores.attrs["title"] = f"Scores of {target.role} against the observations"
+    return scores
 
 
 def score_sources(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 import xarray as xr
 
+from xsm.display import page, paragraph, section, table
 from xsm.exceptions import MissingVariableError
 from xsm.features import Features, collect
 from xsm.fitted import FittedModel
@@ -22,17 +22,6 @@ __all__ = ["Plan", "plan"]
 _SMALL = 16 * 2**20
 _LARGE = 256 * 2**20
 _NETWORK_BATCH = 1024
-
-_STYLE = """<style>
-.xsm-plan {font-size: 0.85em;
-  color: var(--jp-content-font-color0, var(--pst-color-text-base, inherit));}
-.xsm-plan table {border-collapse: collapse; color: inherit; font-size: inherit; margin: 0.3em 0;}
-.xsm-plan th, .xsm-plan td {text-align: left; padding: 0.15em 1em 0.15em 0; border: 0;
-  vertical-align: top; background: transparent;}
-.xsm-plan th {font-weight: normal; opacity: 0.65; white-space: nowrap;}
-.xsm-plan .xsm-better {border-left: 3px solid #d9822b; padding-left: 0.6em; max-width: 60em;}
-.xsm-plan .xsm-better code {color: inherit; background: transparent;}
-</style>"""
 
 
 @dataclass(frozen=True)
@@ -82,16 +71,9 @@ class Plan:
 
     def _repr_html_(self) -> str:
         """Return the plan as HTML, in the colours of the page."""
-        rows = "".join(
-            f"<tr><th>{html.escape(title)}</th><td>{html.escape(text)}</td></tr>"
-            for title, text in self._rows()
-        )
-        advice = html.escape(self._advice())
-        kind = ' class="xsm-better"' if self.better else ""
-        return (
-            f'{_STYLE}<div class="xsm-plan"><div>xsm.Plan of a prediction</div>'
-            f"<table><tbody>{rows}</tbody></table><div{kind}>{advice}</div></div>"
-        )
+        body = section("what it takes", table(self._rows()))
+        body += section("chunks", paragraph(self._advice(), wrong=bool(self.better)))
+        return page("xsm.Plan", "of a prediction", body, repr(self))
 
     def _rows(self) -> list[tuple[str, str]]:
         """Return titles and figures."""

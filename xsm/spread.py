@@ -10,7 +10,7 @@ import xarray as xr
 from xsm.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 from xsm.grid import as_list, without_scalars
-from xsm.naming import find_variables
+from xsm.naming import ROLES, find_variables
 from xsm.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.typing import FloatArray
 from xsm.units import dequantify, quantify
@@ -171,8 +171,17 @@ def reliability(
     )
     shape = shape_of(predicted, name)
     table = judge(z, std, shape, dim=dim, levels=levels, bins=bins)
+    found = find_variables(ds, variables).lookup(target)
+    units = ROLES[found.role].units if found.role in ROLES else found.units
     for variable, text in _RELIABILITY.items():
-        table[variable].attrs["long_name"] = text
+        own = units if variable in {"width", "sharpness", "crps"} else "1"
+        table[variable].attrs = {"long_name": text, "units": own}
+    table["level"].attrs = {
+        "long_name": "nominal probability of the central interval",
+        "units": "1",
+    }
+    table["pit_value"].attrs = {"long_name": "predicted probability", "units": "1"}
+    table.attrs["title"] = f"Reliability of the spread of {name}"
     return table
 
 

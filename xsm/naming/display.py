@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
+from xsm.display import page, paragraph, section
+from xsm.display import table as markup
 from xsm.naming.layers import describe
 from xsm.naming.roles import METEOROLOGY, ROLES
 
@@ -16,20 +17,6 @@ __all__ = ["as_html", "as_text"]
 _MANY = 6  # layers of one variable that are shown one by one
 _HEAD = ("role", "variable", "found by", "units", "canonical", "sign", "depth")
 _CORE = (*METEOROLOGY, "evaporation", "surface_runoff", "snow_water_equivalent", "soil_moisture")
-
-_STYLE = """<style>
-.xsm-table {font-size: 0.85em;
-  color: var(--jp-content-font-color0, var(--pst-color-text-base, inherit));}
-.xsm-table table {border-collapse: collapse; color: inherit; font-size: inherit;}
-.xsm-table th, .xsm-table td {text-align: left; padding: 0.2em 0.8em 0.2em 0; vertical-align: top;
-  background: transparent; border: 0;}
-.xsm-table th {border-bottom: 1px solid rgba(128, 128, 128, 0.6); font-weight: 600;}
-.xsm-table tbody tr + tr td {border-top: 1px solid rgba(128, 128, 128, 0.18);}
-.xsm-table td:nth-child(2), .xsm-table code {font-family: monospace;}
-.xsm-table .xsm-dim {opacity: 0.65;}
-.xsm-table .xsm-wrong {border-left: 3px solid #d9822b; padding-left: 0.6em; margin: 0.3em 0;
-  white-space: pre-wrap; max-width: 60em;}
-</style>"""
 
 
 def as_text(table: VariableTable) -> str:
@@ -86,24 +73,19 @@ def as_html(table: VariableTable) -> str:
     >>> "<td>elevation</td>" in as_html(table)
     True
     """
-    head = "".join(f"<th>{escape(text)}</th>" for text in _HEAD)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in _rows(table))
-    remarks = [*table.problems.items(), *table.notes.items()]
-    notes = "".join(
-        f'<div class="xsm-wrong"><b>{escape(role)}</b>: {escape(text)}</div>'
-        for role, text in remarks
-    )
+    found = _rows(table)
+    body = section("found", markup(found, _HEAD), count=len(table.roles))
+    for title, texts, wrong in (
+        ("cannot be used", table.problems, True),
+        ("remarks", table.notes, False),
+    ):
+        if texts:
+            inside = "".join(paragraph(t, role, wrong=wrong) for role, t in texts.items())
+            body += section(title, inside, count=len(texts))
     missing = _missing(table)
-    left = f'<div class="xsm-dim">not found: {escape(missing)}</div>' if missing else ""
-    return (
-        f'{_STYLE}<div class="xsm-table"><div class="xsm-dim">xsm.VariableTable</div>'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}{left}</div>"
-    )
-
-
-def _cell(text: str) -> str:
-    """Return a cell of the table."""
-    return f"<td>{escape(text)}</td>"
+    if missing:
+        body += section("not found", paragraph(missing), count=missing.count(",") + 1, opened=False)
+    return page("xsm.VariableTable", "", body, as_text(table))
 
 
 def _rows(table: VariableTable) -> list[tuple[str, ...]]:

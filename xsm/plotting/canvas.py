@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from xsm.exceptions import GridError, NotEnoughDataError
-from xsm.typing import Array, FloatArray
+from xsm.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,7 @@ __all__ = [
     "colours_of",
     "given_back",
     "panels",
+    "plain_log",
     "pyplot",
     "value_limits",
 ]
@@ -42,10 +43,11 @@ MISSING = "#d9d9d9"
 OBSERVED = "#222222"
 """What was observed."""
 
-# Okabe and Ito (2008), the order chosen so that neighbours differ in lightness
+# Okabe and Ito (2008), the order chosen so that neighbours differ in lightness; in the place of
+# black, which is for observations, the wine of Tol (2021)
 _EIGHT = (
     *("#0072B2", "#E69F00", "#009E73", "#D55E00"),
-    *("#56B4E9", "#CC79A7", "#F0E442", "#000000"),
+    *("#56B4E9", "#CC79A7", "#882255", "#F0E442"),
 )
 
 
@@ -82,8 +84,9 @@ def panels(
     columns: int = 1,
     size: tuple[float, float] = (5.0, 3.5),
     share: str = "",
+    maps: bool = False,
     projection: Any = None,
-) -> FloatArray:
+) -> Array:
     """Return axes for a number of panels: new ones, or those that were given.
 
     Parameters
@@ -98,6 +101,8 @@ def panels(
         Width and height of a panel, inches.
     share : str, default: ""
         ``"x"``, ``"y"`` or ``"xy"``: axes that the panels of a new figure share.
+    maps : bool, default: False
+        The panels have a shape of their own; those of a new figure share both axes.
     projection : object, optional
         Projection of the axes of a new figure.
 
@@ -131,25 +136,49 @@ def panels(
         columns,
         figsize=(columns * size[0] + 1.0, rows * size[1]),
         squeeze=False,
-        sharex="x" in share,
-        sharey="y" in share,
-        layout="constrained",
+        sharex=maps or "x" in share,
+        sharey=maps or "y" in share,
+        layout="compressed" if maps else "constrained",
         subplot_kw={} if projection is None else {"projection": projection},
     )
     for spare in grid.ravel()[count:]:
         spare.remove()
     _show_ticks_above_gaps(grid, count)
-    used: FloatArray = grid.ravel()[:count]
+    used: Array = grid.ravel()[:count]
     return used
 
 
-def _show_ticks_above_gaps(grid: FloatArray, count: int) -> None:
+def _show_ticks_above_gaps(grid: Array, count: int) -> None:
     """Label the lowest panel of each column, also where the last row is not full."""
     rows, columns = grid.shape
     for column in range(columns):
         lowest = rows - 1 if (rows - 1) * columns + column < count else rows - 2
         if lowest >= 0:
             grid[lowest, column].tick_params(labelbottom=True)
+
+
+def plain_log(axis: Any) -> None:
+    """Write plain numbers on a logarithmic axis: 0.1, 0.2, 0.5, 1.
+
+    Parameters
+    ----------
+    axis : Axis
+        Of matplotlib, with a logarithmic scale.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> panel = Figure().subplots()
+    >>> panel.set_xscale("log")
+    >>> plain_log(panel.xaxis)
+    >>> panel.xaxis.get_major_formatter()(0.02)
+    '0.02'
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def given_back(axes: Iterable[Any]) -> Any:

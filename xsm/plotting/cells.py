@@ -50,7 +50,7 @@ def draw_cells(panel: Any, array: xr.DataArray, **colours: Any) -> Any:
     colours |= on_globe(panel, array)
     if across not in array.dims:
         x, y = (np.atleast_1d(placed(array, d)) for d in (across, along))
-        values = np.ma.masked_invalid(np.atleast_1d(array.values).astype(float))
+        values = np.atleast_1d(array.values).astype(float)
         look = {"s": 30, "edgecolors": "0.4", "linewidths": 0.4, "plotnonfinite": True}
         return panel.scatter(x, y, c=values, **look, **colours)
     centres = [placed(array, d) for d in (across, along)]
@@ -58,7 +58,9 @@ def draw_cells(panel: Any, array: xr.DataArray, **colours: Any) -> Any:
     x, y = (cell_edges(v, alone=known[0] if known else 1.0) for v in centres)
     if degrees(array, along):
         y = np.clip(y, -90.0, 90.0)
-    panel.set_facecolor(MISSING)
+    panel.set_facecolor(MISSING)  # seen through missing cells: cartopy wants no colour for them
+    if "cmap" in colours:
+        colours["cmap"] = colours["cmap"].with_extremes(bad=(0.0, 0.0, 0.0, 0.0))
     values = np.ma.masked_invalid(array.transpose(along, across).values.astype(float))
     return panel.pcolormesh(x, y, values, shading="flat", rasterized=True, **colours)
 
@@ -91,7 +93,11 @@ def frame_map(panel: Any, array: xr.DataArray, *, coastlines: bool | None) -> No
     """
     across, along = map_axes(array)
     if hasattr(panel, "projection"):
-        panel.gridlines(draw_labels={"left": "y", "bottom": "x"}, color="0.5", alpha=0.4)
+        labels = {"left": "y", "bottom": "x"}
+        small = {"size": "small"}
+        panel.gridlines(
+            draw_labels=labels, xlabel_style=small, ylabel_style=small, color="0.5", alpha=0.4
+        )
     else:
         panel.set_xlabel(_named(array, across, "°E"))
         panel.set_ylabel(_named(array, along, "°N"))
@@ -116,7 +122,9 @@ def _number(panel: Any, array: xr.DataArray, across: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        wide = np.ptp(axis.get_view_interval()) > 40 and degrees(array, across)
+        steps = [1, 1.5, 3, 6, 9, 10] if wide else [1, 2, 2.5, 5, 10]
+        axis.set_major_locator(MaxNLocator(5, steps=steps))
     jumped = degrees(array, across) and np.ptp(placed(array, across) - array[across].values) > 1
     if jumped:
         most = 180.0 if float(array[across].min()) < 0 else 360.0
@@ -179,11 +187,13 @@ def size_of_map(array: xr.DataArray, count: int) -> tuple[float, float]:
     Examples
     --------
     >>> size_of_map(xr.DataArray(np.zeros((10, 20)), dims=("y", "x")), 1)
-    (5.5, 3.11)
+    (5.5, 3.25)
     """
     across, along = map_axes(array)
-    wide, high = (float(np.ptp(np.atleast_1d(placed(array, d)))) + 1e-9 for d in (across, along))
+    wide, high = (np.ptp(cell_edges(np.unique(placed(array, d)))) for d in (across, along))
     if degrees(array, across) and degrees(array, along):
         wide *= np.cos(np.deg2rad(np.clip(np.mean(placed(array, along)), -70, 70)))
     size = 5.5 if count == 1 else 3.2
-    return size, round(size * min(max(high / wide, 0.3), 1.5) + (0.5 if count == 1 else 0.6), 2)
+    return size, round(
+        float(size) * min(max(high / wide, 0.3), 1.2) + (0.5 if count == 1 else 0.4), 2
+    )

@@ -145,7 +145,7 @@ def plot_classes(
     projection : cartopy.crs.Projection, optional
         As of :func:`plot_map`.
     label : str, default: ""
-        What the classes are.
+        What the classes are, for the title.
     ax : Axes, optional
         Draw into it.
 
@@ -169,7 +169,8 @@ def plot_classes(
     norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
     drawn = draw_cells(panel, part, cmap=chosen, norm=norm)
     frame_map(panel, part, coastlines=coastlines)
-    bar = panel.figure.colorbar(drawn, ax=panel, label=label, shrink=0.9)
+    panel.set_title(label, fontsize="medium")
+    bar = panel.figure.colorbar(drawn, ax=panel, shrink=0.9)
     bar.set_ticks(np.arange(len(names)), labels=list(names))
     bar.ax.minorticks_off()
     bar.ax.tick_params(length=0)
@@ -248,7 +249,7 @@ def _map_panels(
         ax=ax,
         columns=columns,
         size=size_of_map(parts[0], len(parts)),
-        share="xy",
+        maps=True,
         projection=projection,
     )
 

@@ -11,7 +11,7 @@ from dask.base import compute
 
 from xsm.exceptions import GridError, NotEnoughDataError, check_choice
 from xsm.grid import step_days, time_dim
-from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
+from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels, plain_log
 from xsm.plotting.geography import degrees, placed, space_of
 from xsm.plotting.labels import describe
 from xsm.plotting.pairing import Predictions, paired
@@ -221,6 +221,7 @@ def plot_spectra(
     words = pair.label.partition(" [")[0]
     units = f"({pair.units})2 {unit}" if pair.units not in {"", "1"} else unit
     panel.set_ylabel(describe(f"variance density of {words}", units))
+    panel.set_ylim(bottom=max(panel.get_ylim()[0], found[0][1].min() / 30))
     _axes_of_scale(panel, "frequency" if over == "time" else "wavenumber", unit)
     panel.grid(alpha=0.3, which="both")
     panel.legend(frameon=False)
@@ -257,7 +258,9 @@ def _distances(array: xr.DataArray, across: str, along: str) -> tuple[tuple[floa
 def _axes_of_scale(panel: Any, words: str, unit: str) -> None:
     """Name the axis of frequencies, and show periods or wavelengths above it."""
     panel.set_xlabel(describe(words, f"{unit}-1"))
+    plain_log(panel.xaxis)
     above = panel.secondary_xaxis("top", functions=(_inverse, _inverse))
+    plain_log(above.xaxis)
     above.set_xlabel(describe("period" if words == "frequency" else "wavelength", unit))
 
 

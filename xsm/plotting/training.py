@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.exceptions import MissingVariableError
-from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
+from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels, plain_log
 from xsm.typing import Array
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ def plot_training(history: xr.Dataset, *, ax: AxesLike | None = None) -> Any:
     best = np.unique(np.atleast_1d(history.attrs.get("best_epoch", [])))
     for at, (panel, name) in enumerate(zip(axes, names, strict=True)):
         _draw(panel, history[name].compute())
-        for epoch in best:
-            panel.axvline(epoch, color=OBSERVED, linestyle=":", linewidth=1)
+        for k, epoch in enumerate(best):
+            words = {} if k else {"label": "best weights"}
+            panel.axvline(epoch, color=OBSERVED, linestyle=":", linewidth=1, **words)
         panel.set_title(name.replace("_", " "), fontsize="medium")
         panel.set_xlabel("epoch" if at + 3 >= len(names) else "")
         panel.set_ylabel("" if at % 3 else "loss of the scaled target [1]")
@@ -74,6 +75,7 @@ def _draw(panel: Any, term: xr.DataArray) -> None:
     """Draw one term of the loss."""
     if _falls(term.values):
         panel.set_yscale("log")
+        plain_log(panel.yaxis)
     epochs = term["epoch"].values
     marker = "o" if epochs.size < 15 else ""
     for part, colour in zip(term["part"].values, colours_of(term.sizes["part"]), strict=True):

@@ -109,7 +109,8 @@ def richards_consistency(
     wrong = truth.in_order_of_data(wrong).transpose(*truth.array.dims)
     scores = _scores(found, own, wrong, dims, days)
     scores = scores.assign_coords({k: v for k, v in truth.coords.items() if k not in dims})
-    scores.attrs = {"law": "richards", "terms": list(used)}
+    scores.attrs = {"title": "Consistency with the Richardson-Richards equation"}
+    scores.attrs |= {"law": "richards", "terms": list(used)}
     scores.attrs |= {} if quiet is None else {"quiet": float(quiet)}
     return scores
 
