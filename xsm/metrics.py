@@ -158,8 +158,7 @@ def score(
     -------
     xarray.Dataset
         As :func:`score_sources`, with units. Persistence is the last observation at or before
-        ``lead`` steps
-        earlier (with ``lead=0``, before the step itself).
+        ``lead`` steps earlier (with ``lead=0``, before the step itself).
 
     Examples
     --------

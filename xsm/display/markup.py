@@ -1,8 +1,9 @@
 """Pieces of a page in a notebook: sections that fold, tables, and the text without a browser.
 
 A page needs nothing from elsewhere and runs no script. Its colours are variables, which follow
-those of JupyterLab, of the PyData theme and of VS Code, in light and in dark; elsewhere those of
-the page around it. Where a notebook is not trusted and the style is left out, the plain text is shown.
+those of JupyterLab, of the PyData theme and of VS Code, in light and in dark, and elsewhere those
+of the page around it. Where a notebook is not trusted and the style is left out, the plain text is
+shown.
 """
 
 from __future__ import annotations

@@ -155,7 +155,9 @@ def _draw_coasts(panel: Any, *, wanted: bool | None) -> None:
     from cartopy.io.shapereader import BasicReader
 
     lines = [
-        np.asarray(line.coords) for g in BasicReader(str(path)).geometries() for line in g.geoms
+        np.asarray(line.coords)
+        for g in BasicReader(str(path)).geometries()
+        for line in getattr(g, "geoms", [g])
     ]
     if hasattr(panel, "projection"):
         import cartopy.crs
@@ -194,6 +196,5 @@ def size_of_map(array: xr.DataArray, count: int) -> tuple[float, float]:
     if degrees(array, across) and degrees(array, along):
         wide *= np.cos(np.deg2rad(np.clip(np.mean(placed(array, along)), -70, 70)))
     size = 5.5 if count == 1 else 3.2
-    return size, round(
-        float(size) * min(max(high / wide, 0.3), 1.2) + (0.5 if count == 1 else 0.4), 2
-    )
+    shape = float(np.clip(high / wide, 0.3, 1.2))
+    return size, round(size * shape + (0.5 if count == 1 else 0.4), 2)

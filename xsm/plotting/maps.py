@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,7 @@ def plot_map(
         named = ", ".join(title_of(part[d]) for d in (row, col) if d)
         panel.set_title(named, fontsize="medium")
     _label_outside(axes, columns)
-    words = axis_label(array) if label is None else label
+    words = _folded(axis_label(array) if label is None else label, axes[0].figure)
     beyond = _beyond(values, limits)
     axes[0].figure.colorbar(drawn, ax=list(axes), label=words, extend=beyond, shrink=0.9)
     return given_back(axes)
@@ -261,6 +262,15 @@ def _label_outside(axes: Array, columns: int) -> None:
             panel.set_ylabel("")
         if at + columns < len(axes):
             panel.set_xlabel("")
+
+
+def _folded(label: str, figure: Any) -> str:
+    """Break a label that is longer than a figure is high."""
+    most = max(12, int(9 * figure.get_figure(root=True).get_figheight()))  # characters
+    words, bracket, units = label.rpartition(" [")
+    if len(label) <= most or not bracket:
+        return textwrap.fill(label, most)
+    return f"{textwrap.fill(words, most)}\n[{units}"
 
 
 def _beyond(values: Sequence[Array], limits: tuple[float, float]) -> str:

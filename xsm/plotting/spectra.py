@@ -15,6 +15,7 @@ from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels, plain_
 from xsm.plotting.geography import degrees, placed, space_of
 from xsm.plotting.labels import describe
 from xsm.plotting.pairing import Predictions, paired
+from xsm.soil.layering import DEPTH
 from xsm.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -231,6 +232,9 @@ def plot_spectra(
 def _map_dims(array: xr.DataArray) -> tuple[str, str]:
     """Return the two dimensions of maps."""
     space = space_of(array)
+    rest = [str(d) for d in array.dims if d not in {time_dim(array), DEPTH}]
+    if not space and len(rest) == 2:
+        return rest[1], rest[0]
     if len(space) != 2:
         msg = (
             f"Spectra of space need maps; the data have {dict(array.sizes)}. Draw over='time', or "

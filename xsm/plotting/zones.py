@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -127,8 +127,12 @@ def read_zones(
     for at, value in enumerate(found):
         places[values == value] = at
     words = tuple(str(v) if named is None else named[v] for v in found)
-    title = str(by.attrs.get("long_name", "zone" if by.name is None else by.name)).replace("_", " ")
-    return Zones(own.copy(data=places), words, title)
+    title = "zone" if by.name is None else str(by.name)
+    if own.dtype.kind != "b":
+        title = str(by.attrs.get("long_name", title))
+    if labels == "koppen_geiger":
+        title = "climate of Köppen and Geiger"
+    return Zones(own.copy(data=places), words, title.replace("_", " "))
 
 
 def _fitting(by: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
@@ -158,6 +162,8 @@ def _named(by: xr.DataArray, labels: Labels | None) -> Mapping[Any, str] | None:
         return KOPPEN_GEIGER
     if labels is not None:
         return labels
+    if by.dtype.kind == "b":
+        return None  # a comparison keeps the attributes of what was compared
     meanings = str(by.attrs.get("flag_meanings", "")).split()
     flags = np.atleast_1d(by.attrs.get("flag_values", []))
     if meanings and len(meanings) == len(flags):
@@ -245,7 +251,7 @@ def plot_boxes(scores: xr.DataArray, zones: Zones, *, ax: AxesLike | None = None
     Returns
     -------
     Axes
-        A group of boxes for each class, one for each source.
+        A group of boxes for each class that has values, one for each source.
 
     Raises
     ------
@@ -266,6 +272,9 @@ def plot_boxes(scores: xr.DataArray, zones: Zones, *, ax: AxesLike | None = None
     if not sum(v.size for group in groups for v in group):
         msg = "No cell has both a score and a class; give a map that covers the predicted cells."
         raise NotEnoughDataError(msg)
+    full = [z for z in range(len(zones.names)) if any(group[z].size for group in groups)]
+    groups = [[group[z] for z in full] for group in groups]
+    zones = replace(zones, names=tuple(zones.names[z] for z in full))
     width = min(max(1.6 + 0.75 * len(zones.names), 0.5 * len(zones.names) * len(sources)), 14.0)
     (panel,) = panels(1, ax=ax, size=(max(width, 4.0), 3.8))
     wide = 0.8 / len(sources)
