@@ -175,10 +175,13 @@ def test_matplotlib_is_loaded_late_and_asked_for():
     assert "pip install 'xsm[plot]'" in done.stdout
 
 
-def test_without_matplotlib_the_error_says_what_to_type(land, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_matplotlib_the_error_says_what_to_type(land, monkeypatch, kind):
+    ds, args, kwargs = each_figure(land)[kind]
+    for name in [n for n in sys.modules if n.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"Figures need matplotlib.*pip install 'xsm\[plot\]'"):
-        land.physm.plot.map("swvl1", over="time")
+        getattr(ds.physm.plot, kind)(*args, **kwargs)
 
 
 # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as each kind of eye sees it

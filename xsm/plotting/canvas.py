@@ -279,10 +279,11 @@ def colour_scale(name: str | Colormap | None, *, diverging: bool = False) -> Col
     >>> colour_scale(None).name, colour_scale(None, diverging=True).name
     ('YlGnBu', 'RdBu')
     """
+    plt = pyplot()
     from matplotlib.colors import to_rgba
 
     chosen = name or (DIVERGING if diverging else SEQUENTIAL)
-    return pyplot().get_cmap(chosen).with_extremes(bad=to_rgba(MISSING))
+    return plt.get_cmap(chosen).with_extremes(bad=to_rgba(MISSING))
 
 
 def colour_norm(limits: tuple[float, float]) -> Normalize:

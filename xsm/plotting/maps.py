@@ -162,10 +162,10 @@ def plot_classes(
     >>> plot_classes(zones, ["wet", "dry"], ax=Figure().subplots()).figure.axes[1].get_yticks()
     array([0, 1])
     """
-    from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgba
-
     (part,) = split_panels(array, None, None)
     (panel,) = _map_panels([part], 1, projection, ax)
+    from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgba
+
     chosen = ListedColormap(colours_of(len(names))).with_extremes(bad=to_rgba(MISSING))
     norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
     drawn = draw_cells(panel, part, cmap=chosen, norm=norm)
