@@ -27,6 +27,7 @@ TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
 PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
+PLOTS = (ROOT / "docs/plots.md").read_text(encoding="utf-8")
 UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -116,6 +117,23 @@ def test_the_page_on_models_of_profiles_is_true() -> None:
     assert names["found"]["theta"].dims == ("time", "depth", "latitude", "longitude")
     assert names["scores"].sizes["depth"] == 5
     assert float(names["audit"]["out_of_range"].max()) == 0
+
+
+def test_the_page_on_figures_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", PLOTS):
+            exec(compile(block, "docs/plots.md", "exec"), names)
+    plt.close("all")
+    assert (tmp_path / "improvement.png").stat().st_size > 10_000
+    assert names["ax"].get_title().startswith("PHY-LSTM better than LSTM on ")
+    assert len(names["axes"]) == len(names["panels"]) == 2
+    rows = re.findall(r"^\| (`.*?`) \|", PLOTS, re.MULTILINE)
+    kinds = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert kinds == {n for n in vars(type(names["lstm"].plot)) if not n.startswith("_")}
 
 
 def test_the_page_on_uncertainty_is_true() -> None:

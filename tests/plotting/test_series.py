@@ -99,41 +99,47 @@ def test_too_many_or_no_series_are_told(land):
         named_predictions({})
 
 
+LAYERS = ["swvl1", "swvl2", "swvl3", "swvl4"]
+EDGES = [0, 0.07, 0.28, 1.0, 2.89]
+
+
 @pytest.fixture(scope="module")
 def soil() -> xr.Dataset:
-    return xsm.open_tutorial("profile").isel(latitude=slice(6, 8), longitude=slice(8, 10))
+    world = xsm.open_tutorial("land").isel(latitude=slice(8, 10), longitude=slice(20, 22))
+    return world.isel(time=slice(0, 120)).astype(float)
+
+
+@pytest.fixture(scope="module")
+def loam(soil) -> xr.Dataset:
+    return xsm.soil_parameters(soil, method="texture_class")
 
 
 @pytest.fixture(scope="module")
 def wetter(soil) -> xr.Dataset:
-    theta = (soil["theta"] + 0.01).assign_attrs(soil["theta"].attrs)
-    return theta.isel(time=slice(10, 100)).to_dataset()
+    layers = {n: (soil[n] + 0.01).assign_attrs(soil[n].attrs) for n in LAYERS}
+    return xr.Dataset(layers).isel(time=slice(10, 100))
 
 
-def test_a_profile_shows_observed_predicted_error_and_residual(soil, wetter):
-    at = {"latitude": 42.5, "longitude": 12.0}
-    axes = soil.physm.plot.profile(wetter, at=at, parameters=soil)
+def test_a_profile_shows_observed_predicted_error_and_residual(soil, wetter, loam):
+    at = {"latitude": 41.9, "longitude": 15.1}
+    axes = soil.physm.plot.profile(wetter, at=at, parameters=loam)
     titles = ["observed", "predicted", "predicted minus observed"]
     assert [ax.get_title("left") for ax in axes[:3]] == titles
-    cell = soil["theta"].sel(at, method="nearest").isel(time=slice(10, 100))
+    cell = soil[LAYERS].sel(at, method="nearest").isel(time=slice(10, 100))
     found = [ax.collections[0].get_array() for ax in axes]
-    np.testing.assert_allclose(found[0], cell.transpose("depth", "time"))
+    np.testing.assert_allclose(found[0], cell.to_dataarray("depth"))
     np.testing.assert_allclose(found[1] - found[0], 0.01, rtol=1e-5)
     np.testing.assert_allclose(found[2], 0.01, rtol=1e-5)
-    shifted = soil.isel(time=slice(10, 100)).assign(theta=wetter["theta"])
-    expected = xsm.richards_residual(shifted)["residual"].sel(at, method="nearest")
-    np.testing.assert_allclose(found[3].filled(np.nan), expected.transpose("depth", "time"))
+    shifted = soil.isel(time=slice(10, 100)).assign(wetter.data_vars)
+    residual = xsm.richards_residual(shifted, parameters=loam)["residual"]
+    expected = residual.sel(at, method="nearest").transpose("depth", "time")
+    np.testing.assert_allclose(found[3].filled(np.nan), expected)
+    assert np.isfinite(expected).any()
     assert axes[3].figure.axes[-1].get_ylabel() == "[day⁻¹]"
     for ax in axes:
-        assert ax.get_ylim() == pytest.approx((0.55, 0.05))
+        assert ax.get_ylim() == (2.89, 0.0)
         assert ax.get_ylabel() == "depth [m]"
-
-
-def test_layers_are_as_thick_as_they_are():
-    ds = xsm.open_tutorial("land").isel(latitude=[8], longitude=[20], time=slice(0, 20))
-    ax = ds.physm.plot.profile()
-    edges = ax.collections[0].get_coordinates()[:, 0, 1]
-    np.testing.assert_allclose(edges, [0, 0.07, 0.28, 1.0, 2.89])
+        np.testing.assert_allclose(ax.collections[0].get_coordinates()[:, 0, 1], EDGES)
 
 
 def test_what_is_no_profile_is_told(land, soil, wetter):

@@ -96,10 +96,10 @@ def plot_profile(
     --------
     >>> import xsm
     >>> from matplotlib.figure import Figure
-    >>> ds = xsm.open_tutorial("profile").isel(latitude=[6], longitude=[9])
-    >>> axes = plot_profile(ds, show=["observed", "residual"], ax=Figure().subplots(2))
-    >>> [float(limit) for limit in axes[0].get_ylim()]
-    [0.55, 0.05]
+    >>> ds = xsm.open_tutorial("land").isel(latitude=[8], longitude=[20], time=slice(0, 9))
+    >>> ax = plot_profile(ds, ax=Figure().subplots())
+    >>> [float(limit) for limit in ax.get_ylim()]
+    [2.89, 0.0]
     """
     ds, _ = dequantify(ds)
     guess = None if predicted is None else next(iter(named_predictions(predicted).values()))
