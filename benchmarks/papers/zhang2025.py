@@ -58,6 +58,7 @@ def main() -> None:
     """Train and judge what is not yet in the file, then write table and figure."""
     args = parse()
     warnings.simplefilter("ignore", UserWarning)  # of observations at the bounds
+    PAGES.mkdir(exist_ok=True)
     rows: list[Row] = json.loads(args.json.read_text()) if args.json.exists() else []
     done = {tuple(row[key] for key in KEYS) for row in rows}
     for name, (ds, training, test) in worlds(args.data).items():
