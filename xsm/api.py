@@ -27,7 +27,7 @@ from xsm.metrics import day_of_year_mean
 from xsm.naming import VariableTable, find_variables
 from xsm.nn import Model
 from xsm.options import get_options
-from xsm.recipe import make_recipe
+from xsm.recipe import Recipe, input_groups, make_recipe
 from xsm.registry import model_class, model_name
 from xsm.scaling import fit_scaling
 from xsm.splits import chronological
@@ -226,12 +226,11 @@ def fit(
         known_forcing=known_forcing,
         variables=variables,
         balances=balances,
-        layered=cls.layered,
+        layered=bool({**cls.hyperparameters(), **network}.get("layered", cls.layered)),
         bounded=cls.bounded,
         patch=int({**cls.hyperparameters(), **network}.get("patch", 1)),
     )
-    if "patch" in cls.hyperparameters():
-        network = {**network, "patch": recipe.patch}  # 1 where the data are no grid
+    network = _of_data(cls, network, table, recipe)
     needs = {key for term in terms for key in term.needs}
     features = collect(ds, recipe, balances=balances, needs=needs)
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
@@ -261,7 +260,7 @@ def fit(
         from xsm.cluster import train_on_cluster  # loads torch.distributed
 
         trained = train_on_cluster(client, job, features, statistics)
-    settings = {**asdict(schedule), **cls.hyperparameters(), **network, "seed": seed}
+    settings = {**asdict(schedule), **cls.hyperparameters(), **job.network, "seed": seed}
     settings |= {"precision": precision, "valid": valid, "monitor": monitor}
     seconds = clock.perf_counter() - started
     found = table.lookup(recipe.target)
@@ -280,6 +279,17 @@ def fit(
         fingerprint=fingerprint(used, table),
         layers=table.layers(recipe.target) if recipe.depths else (),
     )
+
+
+def _of_data(
+    cls: type[Model], network: dict[str, Any], table: VariableTable, recipe: Recipe
+) -> dict[str, Any]:
+    """Return hyper-parameters as the data have it: no patch without a grid, groups of roles."""
+    if "patch" in cls.hyperparameters():
+        network = {**network, "patch": recipe.patch}
+    if isinstance(network.get("groups"), Mapping):
+        network = {**network, "groups": input_groups(table, network["groups"])}
+    return network
 
 
 def _bytes(memory_limit: str | int) -> int:

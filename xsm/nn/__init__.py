@@ -2,6 +2,8 @@
 
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_observation
 from xsm.nn.dropout import Dropout, dropping
+from xsm.nn.experts import ExpertLSTM, GroupedEncoder
+from xsm.nn.groups import Groups
 from xsm.nn.recurrent import PointLSTM
 from xsm.nn.spatial import PatchEncoder, PatchLSTM
 
@@ -9,6 +11,9 @@ __all__ = [
     "Answer",
     "Batch",
     "Dropout",
+    "ExpertLSTM",
+    "GroupedEncoder",
+    "Groups",
     "Model",
     "Output",
     "PatchEncoder",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import inspect
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -35,12 +36,15 @@ class Sizes:
         Steps in a window.
     target : int, default: 1
         Predicted values for each sample.
+    names : tuple of str, optional
+        Roles, or names, of the first dynamic features: all but those of data integration.
     """
 
     dynamic: int
     static: int
     window: int
     target: int = 1
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,19 @@ class Answer:
     kind : {"value", "spread", "share"}, default: "value"
         Scaled as the target; scaled as the target but without its offset; or not scaled at all.
     dim : str, default: "depth"
-        Dimension of the values, where there are several.
+        Dimension of the values, where there are several, or where they have labels.
+    labels : tuple of str, optional
+        Coordinate of that dimension.
+    long_name : str, optional
+        What it is, in words.
     """
 
     name: str
     rows: int = 1
     kind: Literal["value", "spread", "share"] = "value"
     dim: str = "depth"
+    labels: tuple[str, ...] = ()
+    long_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,41 @@ class Model(nn.Module, abc.ABC):
     def answers(self) -> tuple[Answer, ...]:
         """Outputs that predictions keep, the target first."""
         return (Answer("mean", self.sizes.target),)
+
+    @classmethod
+    def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return hyper-parameters as they hold for the data; by default, as they are given.
+
+        They are stored with the model, so that a default which depends on the data is kept.
+
+        Parameters
+        ----------
+        sizes : Sizes
+            Sizes of inputs and outputs, and the names of the inputs.
+        given : mapping of str to Any
+            Hyper-parameters that differ from the defaults.
+
+        Returns
+        -------
+        dict of str to Any
+            Arguments of the constructor.
+        """
+        return dict(given)
+
+    def remarks(self, output: Output) -> tuple[str, ...]:
+        """Return what a user should know about a trained network, as warnings of ``fit``.
+
+        Parameters
+        ----------
+        output : dict of str to Tensor
+            What :meth:`evaluate` returned of samples that validate.
+
+        Returns
+        -------
+        tuple of str
+            Sentences; none by default.
+        """
+        return ()
 
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return what the network makes of each step alone; by default, what it is given.
