@@ -13,6 +13,7 @@ from dask.base import tokenize
 
 from xsm.artefact import fingerprint
 from xsm.batches import fits
+from xsm.card import history_dataset, make_card
 from xsm.exceptions import (
     MissingVariableError,
     NotEnoughDataError,
@@ -20,7 +21,7 @@ from xsm.exceptions import (
     check_choice,
 )
 from xsm.features import Features, collect
-from xsm.fitted import FittedModel, history_dataset, make_card
+from xsm.fitted import FittedModel
 from xsm.jobs import Job, run_job
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import html
-import importlib.metadata
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +13,9 @@ import torch
 import xarray as xr
 
 from xsm.devices import choose_device
-from xsm.features import Features, collect
-from xsm.history import History
+from xsm.explaining import By, expert_means, importance
+from xsm.features import collect
 from xsm.inference import predict_lazily
-from xsm.jobs import Trained
-from xsm.losses import Loss
 from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nn import Model
@@ -26,10 +23,8 @@ from xsm.presenting import as_given, present
 from xsm.recipe import Recipe
 from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling, within_bounds
-from xsm.splits import Split
-from xsm.typing import Array
 
-__all__ = ["FittedModel", "history_dataset", "load", "make_card"]
+__all__ = ["FittedModel", "load"]
 
 _FLAG = {
     "long_name": "an input of the window lies outside the range seen in training",
@@ -130,6 +125,113 @@ class FittedModel:
             device=str(choose_device(device)),
         )
         return self._present(found, ds, scaling)
+
+    def experts(
+        self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
+    ) -> xr.Dataset:
+        """Predict the target by each expert alone, of a model that has some (``ismoe``).
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs under any product's names.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        xarray.Dataset
+            The target as :meth:`predict` returns it, with a dimension ``expert``; the sum of the
+            experts, each times its ``expert_weight``, is the prediction. Experts are trained
+            together, not each by itself. Lazy where the inputs are, NaN where the prediction is.
+
+        Raises
+        ------
+        UnknownNameError
+            If the model has no experts.
+        """
+        place = str(choose_device(device))
+        means, scaling = expert_means(self, ds, batch_size=batch_size, device=place)
+        made = [self._present(found, ds, scaling) for found in means.values()]
+        beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]
+        parts = [part.drop_vars(beside) for part in made]
+        joined = xr.concat(parts, xr.DataArray(list(means), dims="expert", name="expert"))
+        for name in joined.data_vars:
+            joined[name].attrs.pop("ancillary_variables")
+        return joined.transpose(..., "expert")
+
+    def importance(
+        self,
+        ds: xr.Dataset,
+        *,
+        by: By = None,
+        repeats: int = 3,
+        seed: int = 0,
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> xr.Dataset:
+        """Show how much each expert counts, and how much is lost without its inputs.
+
+        A weight is no importance by itself: an expert may speak for much of the prediction and say
+        what others would say too. Where both disagree, believe the loss.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and target; better data that did not train.
+        by : str, DataArray, or a sequence of these, optional
+            Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
+            True and False; NaN is left out), or the name of such a map in ``ds``.
+        repeats : int, default: 3
+            How often the inputs of each expert are permuted.
+        seed : int, default: 0
+            Seed of the permutations.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        xarray.Dataset
+            (expert [, season] [, region]): ``weight``, the mean ``expert_weight``;
+            ``permutation``, by how much the RMSE rises, in canonical units, where the inputs of
+            the expert come from another time, for all experts and the router, and
+            ``permutation_share``, its share of the positive rises; ``rmse`` with true inputs. NaN
+            where a part has no prediction, or no observation. Lazy where the data are: ``1 +
+            repeats * expert`` predictions.
+
+        Raises
+        ------
+        UnknownNameError
+            If the model has no experts, or a part is not known.
+        MissingVariableError
+            If a map of regions lies on other dimensions, or the data lack the target.
+        NotEnoughDataError
+            If there are too few steps to permute, or ``repeats`` is below 1.
+
+        Warns
+        -----
+        UserWarning
+            Of data in memory, if the router has collapsed, or an expert never matters.
+
+        Notes
+        -----
+        Inputs are permuted by turning their series around, by the same number of steps, at least a
+        quarter of the series, in all cells: each keeps its own memory and its neighbours, which a
+        shuffle would destroy. The turn of the year moves with them.
+        """
+        return importance(
+            self,
+            ds,
+            by=by,
+            repeats=repeats,
+            seed=seed,
+            batch_size=batch_size,
+            device=str(choose_device(device)),
+        )
 
     def _present(
         self, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
@@ -282,114 +384,3 @@ def load(
     True
     """
     return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
-
-
-def history_dataset(history: History) -> xr.Dataset:
-    """Return the history as a Dataset.
-
-    Parameters
-    ----------
-    history : History
-        What the training loop logged.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``total`` and each unweighted loss term (part, epoch); ``best_epoch`` in the attributes.
-
-    Examples
-    --------
-    >>> parts = {"total": np.array([0.2, 0.1])}
-    >>> table = history_dataset(History(np.array([1, 2]), parts, parts, best_epoch=2))
-    >>> float(table["total"].sel(part="validation", epoch=2))
-    0.1
-    """
-    both = {
-        n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
-        for n in history.training
-    }
-    coords = {"part": ["training", "validation"], "epoch": history.epoch}
-    attrs = {"best_epoch": history.best_epoch}
-    return xr.Dataset(both, coords=coords, attrs=attrs)
-
-
-def make_card(
-    recipe: Recipe,
-    features: Features,
-    split: Split,
-    trained: Trained,
-    losses: Sequence[Loss],
-    settings: Mapping[str, Any],
-    seconds: float,
-) -> dict[str, str]:
-    """Describe a fitted model in words.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Its inputs and output.
-    features : Features
-        What it was given.
-    split : Split
-        Steps that trained and validated.
-    trained : Trained
-        What the training returned.
-    losses : sequence of Loss
-        Terms of the loss.
-    settings : mapping of str to Any
-        All settings of the training.
-    seconds : float
-        How long it took.
-
-    Returns
-    -------
-    dict of str to str
-        Lines of the card by their titles; ``print(fitted)`` shows them.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> fitted.card["target"], fitted.card["losses"]
-    ('soil_moisture', '1 rmse')
-    """
-    times = features.target[features.time].values if features.target is not None else np.array([])
-    history, best = trained.history, trained.history.best_epoch
-    at = int(np.flatnonzero(history.epoch == best)[0])
-    parts = {"training": history.training, "validation": history.validation}
-    scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
-    return {
-        "target": recipe.target,
-        **({"layers": _depths(recipe)} if recipe.depths else {}),
-        "dynamic": ", ".join(recipe.dynamic)
-        + (", observed target" if recipe.data_integration else ""),
-        "static": ", ".join(recipe.static) or "none",
-        "window, lead": f"{recipe.window}, {recipe.lead}"
-        + (" (forcing known)" if recipe.known_forcing else ""),
-        **({"neighbours": f"{recipe.patch} x {recipe.patch} cells"} if recipe.patch > 1 else {}),
-        "scaling": recipe.scaling + (", target by its bounds" if recipe.bounded else ""),
-        "training": f"{_span(times[split.training])}, {trained.samples}",
-        "validation": _span(times[split.validation]),
-        "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
-        "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
-        "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
-        "seconds": f"{seconds:.1f}",
-        "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
-    }
-
-
-def _depths(recipe: Recipe) -> str:
-    """Describe the layers of a target."""
-    return ", ".join("{:g}-{:g}".format(*depth) for depth in recipe.depths) + " m"
-
-
-def _titled(loss: Loss) -> str:
-    """Name a loss term, with the trend that it follows."""
-    trend = getattr(loss, "trend", None)
-    return f"{loss.name} ({trend})" if trend else loss.name
-
-
-def _span(times: Array) -> str:
-    """Describe a period by its first and last time."""
-    return f"{times[0]!s:.10} to {times[-1]!s:.10}" if len(times) else "none"
