@@ -227,8 +227,7 @@ def _square(mean: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
 
 def _root(square: xr.DataArray) -> xr.DataArray:
     """Return the square root."""
-    root: xr.DataArray = np.sqrt(square)
-    return root
+    return square**0.5
 
 
 def _parts(by: By, ds: xr.Dataset, mean: xr.DataArray, features: Features) -> list[xr.DataArray]:

@@ -93,9 +93,9 @@ def climates(ds: xr.Dataset, folder: str) -> xr.DataArray:
     """Return the climate of each cell, empty where it is none of the three."""
     with xr.open_dataset(Path(folder) / "static_maps/koppen_geiger_0p1deg.nc") as maps:
         array = next(v for v in maps.data_vars.values() if v.ndim == 2).load()
-    names = {"lat": [d for d in array.dims if str(d).startswith("lat")][0]}
-    names["lon"] = [d for d in array.dims if str(d).startswith("lon")][0]
-    places = {dim: ds[next(c for c in ds.coords if str(c).startswith(k))] for k, dim in names.items()}
+    names = {k: next(d for d in array.dims if str(d).startswith(k)) for k in ("lat", "lon")}
+    coords = {k: next(c for c in ds.coords if str(c).startswith(k)) for k in names}
+    places = {names[k]: ds[coords[k]] for k in names}
     classes = array.sel(places, method="nearest").reset_coords(drop=True)
     labels = np.full(classes.shape, "", dtype="<U5")
     for name, (first, last) in CLIMATES.items():

@@ -199,6 +199,8 @@ class ExpertLSTM(Model):
     @classmethod
     def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the hyper-parameters with the groups that the data hold, as pairs."""
+        if "groups" not in cls.hyperparameters():  # a subclass with groups of its own
+            return dict(given)
         groups = resolve_groups(channel_names(sizes), given.get("groups"))
         return {**given, "groups": tuple(groups.items())}  # whose order JSON keeps
 
