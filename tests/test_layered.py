@@ -140,6 +140,27 @@ def test_a_model_comes_back_from_its_artefact(profile, tmp_path):
     assert again.predict(bare)["theta"].dims == ("time", "depth", "latitude", "longitude")
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_spreads_of_layers_are_calibrated_and_kept(profile, land, tmp_path, own):
+    ds = land if own else profile
+    model = "cnn_lstm" if own else "pgdl_cnn_lstm"
+    fitted = ds.physm.fit(model, head="gaussian", members=2, **QUICK)
+    found = fitted.predict(ds)
+    for name in ["swvl1", "swvl4"] if own else ["theta"]:
+        assert found[f"{name}_std"].dims == found[name].dims
+        assert found[f"{name}_std"].where(found[name].notnull(), 1.0).min() > 0
+        assert f"{name}_std" in found[name].attrs["ancillary_variables"]
+    better = fitted.calibrate(ds, method="scale")
+    again = better.predict(ds)
+    name = "swvl4" if own else "theta"
+    ratio = (again[f"{name}_std"] / found[f"{name}_std"]).median()
+    table = xsm.score(ds, found, baselines=False, dim=["time", "latitude", "longitude"])
+    assert 0 < float(ratio) != 1
+    assert table.sizes["depth"] == (4 if own else 5)
+    better.save(tmp_path / "m")
+    xr.testing.assert_identical(xsm.load(tmp_path / "m").predict(ds), again)
+
+
 def test_other_data_bring_their_own_bounds(profile):
     fitted = profile.physm.fit("pgdl_cnn_lstm", **QUICK)
     wider = profile.assign(theta_s=profile["theta_s"] + 0.1)
@@ -206,6 +227,6 @@ def test_only_quiet_days_count():
     wetter = before.clone()
     wetter[1] = 0.9
     output = {"mean": wetter, "mean_before": before}
-    assert float(Richards()(output, batch)) < 1e-4
-    assert float(Richards(quiet=None)(output, batch)) > 0.1
+    assert float(Richards(quiet=1.0)(output, batch)) < 1e-4
+    assert float(Richards()(output, batch)) > 0.1
     assert RMSE()(output, {**batch, "mask": torch.isfinite(batch["target"])}) < 1e-5

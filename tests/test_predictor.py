@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from xsm import predictor
+from xsm.devices import turn_on
 from xsm.intraop import one_intraop_thread
 from xsm.models.lstm import LSTM
 from xsm.nn import Sizes
@@ -96,7 +97,7 @@ def test_one_block_at_a_time_on_a_device():
     running, most = [0], [0]
 
     def turn() -> None:
-        with predictor._turn("meta"):
+        with turn_on("meta"):
             running[0] += 1
             most[0] = max(most[0], running[0])
             time.sleep(0.01)

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import xsm
+from xsm.registry import model_class
 from xsm.soil.carsel_parrish import PUBLISHED
 from xsm.soil.triangle import CLASSES
 
@@ -22,9 +23,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
+TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
+PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
 ISMOE = (ROOT / "docs/ismoe.md").read_text(encoding="utf-8")
+UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -95,6 +99,51 @@ def test_the_page_on_soil_is_true() -> None:
     printed = {n.replace(" ", "_"): (a, *rest.split(" | ")) for n, a, rest in rows}
     assert {n: tuple(map(float, row)) for n, row in printed.items()} == PUBLISHED
     assert tuple(printed) == CLASSES
+
+
+def test_the_page_on_trees_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", TREES):
+            exec(compile(block, "docs/trees.md", "exec"), names)
+    assert names["again"].token == names["forest"].token
+    assert names["same"].token == names["ridge"].token
+    card = "2018-01-01 to 2019-07-02, 19,476 windows of 54 features; "
+    assert names["forest"].card["training"].startswith(card)
+    assert {"model", "persistence", "climatology"} == set(names["scores"]["source"].values)
+    (row,) = re.findall(r"^\| hyper-parameters \| (.*) \| (.*) \|$", TREES, re.MULTILINE)
+    for name, cell in zip(("random_forest", "xgboost"), row, strict=True):
+        defaults = model_class(name).hyperparameters()
+        for key, value in re.findall(r"`(\w+)(?:=([\d./]+))?`", cell):
+            assert defaults[key] == (eval(value) if value else defaults[key])
+
+
+def test_the_page_on_models_of_profiles_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", PROFILES):
+            exec(compile(block, "docs/profiles.md", "exec"), names)
+    assert names["found"]["theta"].dims == ("time", "depth", "latitude", "longitude")
+    assert names["scores"].sizes["depth"] == 5
+    assert float(names["audit"]["out_of_range"].max()) == 0
+
+
+def test_the_page_on_uncertainty_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", UNCERTAINTY):
+            exec(compile(block, "docs/uncertainty.md", "exec"), names)
+    assert {"swvl1", "swvl1_std"} <= set(names["forecast"].data_vars)
+    assert "isotonic" in names["better"].card["calibration"]
+    assert {"groundwater_storage", "groundwater_storage_std"} == set(names["found"].data_vars)
+    # what the page measured: within two points of nominal where the data are exchangeable
+    part = UNCERTAINTY.split("<!-- exchangeable -->")[1].split("<!-- end")[0]
+    rows = re.findall(r"\| (?:isotonic|conformal) \| ([\d.]+) \| ([\d.]+) \|", part)
+    assert len(rows) == 8
+    for half, most in rows:
+        assert abs(float(half) - 50) < 2.0
+        assert abs(float(most) - 90) < 2.0
 
 
 def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

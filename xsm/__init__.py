@@ -14,9 +14,10 @@ from xsm import accessor as _accessor  # registers .physm
 if TYPE_CHECKING:
     from xsm.aggregation import daily
     from xsm.api import fit, predict, variables
-    from xsm.assess import consistency, score
+    from xsm.assess import consistency, reliability, score
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel, load
+    from xsm.groundwater import groundwater_anomaly
     from xsm.options import get_options, set_options
     from xsm.planning import plan
     from xsm.registry import describe_model, list_models
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         texture_class,
         to_depths,
     )
+    from xsm.spread import intervals
     from xsm.tutorial import open_tutorial
 
 __version__ = "0.1.0"
@@ -38,11 +40,14 @@ __all__ = [
     "describe_model",
     "fit",
     "get_options",
+    "groundwater_anomaly",
+    "intervals",
     "list_models",
     "load",
     "open_tutorial",
     "plan",
     "predict",
+    "reliability",
     "richards_residual",
     "score",
     "set_options",
@@ -61,12 +66,15 @@ _HOME = {
     "describe_model": "registry",
     "fit": "api",
     "get_options": "options",
+    "groundwater_anomaly": "groundwater",
+    "intervals": "spread",
     "list_models": "registry",
     "load": "fitted",
     "open_tutorial": "tutorial",
     "plan": "planning",
     "predict": "api",
     "richards_residual": "soil",
+    "reliability": "assess",
     "score": "assess",
     "set_options": "options",
     "simulate_columns": "soil",

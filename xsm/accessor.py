@@ -15,6 +15,7 @@ from xsm.typing import TERMS, Compat, Scaling, Trend
 if TYPE_CHECKING:
     from distributed import Client
 
+    from xsm.estimators import Estimator
     from xsm.fitted import FittedModel
     from xsm.losses import Loss
     from xsm.naming import VariableTable
@@ -67,7 +68,7 @@ class PhysmDataset:
 
     def fit(
         self,
-        model: str | type[Model] = "phy_lstm",
+        model: str | type[Model] | type[Estimator] = "phy_lstm",
         *,
         target: str | None = None,
         dynamic: Sequence[str] | None = None,
@@ -247,7 +248,7 @@ class PhysmArray:
 
     def fit(
         self,
-        model: str | type[Model] = "phy_lstm",
+        model: str | type[Model] | type[Estimator] = "phy_lstm",
         *,
         forcing: xr.Dataset | None = None,
         dynamic: Sequence[str] | None = None,

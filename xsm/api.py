@@ -5,30 +5,31 @@ from __future__ import annotations
 import os
 import time as clock
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 from dask.base import tokenize
 
+from xsm.arguments import for_data, given, make_schedule, parse_limit
 from xsm.artefact import fingerprint
 from xsm.batches import fits
 from xsm.card import history_dataset, make_card
+from xsm.estimation import Estimated, Estimation, run_estimation
+from xsm.estimators import Estimator
 from xsm.exceptions import (
     MissingVariableError,
-    NotEnoughDataError,
-    UnknownNameError,
     check_choice,
 )
 from xsm.features import Features, collect
 from xsm.fitted import FittedModel
-from xsm.jobs import Job, run_job
+from xsm.jobs import Job, Trained, run_job
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
 from xsm.naming import VariableTable, find_variables
-from xsm.nn import Model
+from xsm.nn import Model, Schedule, assemble, check_terms, head_and_members
 from xsm.options import get_options
-from xsm.recipe import Recipe, input_groups, make_recipe
+from xsm.recipe import make_recipe
 from xsm.registry import model_class, model_name
 from xsm.scaling import fit_scaling
 from xsm.splits import chronological
@@ -37,8 +38,6 @@ from xsm.units import dequantify, quantify
 
 if TYPE_CHECKING:
     from distributed import Client
-
-_LEAST = 16 * 2**20  # bytes of memory_limit
 
 __all__ = ["fit", "predict", "variables"]
 
@@ -75,7 +74,7 @@ def variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> Var
 
 def fit(
     ds: xr.Dataset,
-    model: str | type[Model] = "phy_lstm",
+    model: str | type[Model] | type[Estimator] = "phy_lstm",
     *,
     target: str | None = None,
     dynamic: Sequence[str] | None = None,
@@ -111,8 +110,10 @@ def fit(
     ----------
     ds : xarray.Dataset
         Inputs and target (time, *space), lazy or not, of any product.
-    model : str or subclass of Model, default: "phy_lstm"
-        A name of :func:`xsm.list_models`, or a user's class.
+    model : str or subclass of Model or Estimator, default: "phy_lstm"
+        A name of :func:`xsm.list_models`, or a user's class: a network, or an estimator
+        (``"random_forest"``), which learns from flat windows on the CPU and refuses arguments about
+        networks: ``losses``, ``epochs``, ``batch_size``, ``monitor``, ``checkpoint``, ``client``.
     target : str, optional
         Role or variable to predict; by default soil moisture of the top layer, else of a satellite.
     dynamic, static : sequence of str, optional
@@ -138,7 +139,8 @@ def fit(
     epochs, batch_size, patience : int, optional
         The schedule, see :class:`xsm.nn.Schedule`.
     learning_rate : float, optional
-        Step of Adam.
+        Step of Adam; of estimators ``learning_rate`` and ``patience`` are hyper-parameters, where
+        they have them.
     monitor : str, default: "total"
         Validation loss that decides: ``total`` or the name of a term.
     device : str, default: "auto"
@@ -152,7 +154,8 @@ def fit(
         Show a bar; by default when a person watches.
     memory_limit : str or int, default: "2 GiB"
         Memory that samples may take. Data that fit are read once and stay in memory; larger data
-        are streamed from the store, block by block, and drawn from a pool of blocks.
+        are streamed from the store, block by block, and drawn from a pool of blocks. Estimators
+        train on a random subset of the windows where not all fit; the card says so.
     checkpoint : str or path, optional
         A file, or a URL that fsspec knows, where the state is noted after an epoch. Where it is
         there already, training goes on from it, and ends (on the CPU, in float32) with the same
@@ -165,6 +168,9 @@ def fit(
         ``sampling`` and ``decay`` of the schedule. With data integration ``sampling`` is
         ``"mixed"`` where it is not given: measured on mHM Mosel, one day ahead, RMSE 0.0109
         instead of 0.0117 with batches of one time, beside 0.0116 of persistence.
+        Any network takes ``head="gaussian"``: it predicts its spread too, trained by
+        :class:`xsm.losses.BetaNLL` in the place of RMSE; and ``members=5``: so many networks of
+        different seeds, whose disagreement adds to the spread.
 
     Returns
     -------
@@ -199,20 +205,25 @@ def fit(
     """
     started = clock.perf_counter()
     cls = model_class(model)
-    network, steps = cls.check_hyperparameters(hyperparameters)
-    chosen: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
-    chosen |= {"learning_rate": learning_rate, "patience": patience}
-    chosen |= {"sampling": "mixed"} if data_integration else {}
-    steps = {k: v for k, v in chosen.items() if v is not None} | steps
-    schedule = replace(cls.schedule, **steps)
+    chosen = given(
+        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
+    )
     scaling = cls.scaling if scaling is None else scaling
     check_choice("scaling", scaling, ("cell", "global"))
-    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
-    check_choice("sampling", schedule.sampling, ("time", "mixed"))
-    check_choice("decay", schedule.decay, ("none", "cosine"))
-    ds, _ = dequantify(ds)
+    if issubclass(cls, Estimator):
+        about = given(losses=losses, checkpoint=checkpoint, client=client)
+        about |= {"monitor": monitor, "device": device, "precision": precision}
+        network = cls.check_fit(about, chosen | hyperparameters)
+        schedule, terms = Schedule(), tuple[Loss, ...]()  # of networks
+    else:
+        head, members, own = head_and_members(hyperparameters)
+        chosen |= {"sampling": "mixed"} if data_integration else {}
+        network, schedule = make_schedule(cls, chosen, own, precision)
+        terms = check_terms(
+            cls.losses if losses is None else losses, head, published=losses is None
+        )
+    ds = dequantify(ds)[0]
     table = find_variables(ds, variables)
-    terms = tuple(cls.losses if losses is None else losses)
     balances = [term for term in terms if isinstance(term, WaterBalance)]
     recipe = make_recipe(
         ds,
@@ -231,84 +242,75 @@ def fit(
         bounded=cls.bounded,
         patch=int({**cls.hyperparameters(), **network}.get("patch", 1)),
     )
-    network = _of_data(cls, network, table, recipe)
-    needs = {key for term in terms for key in term.needs}
-    features = collect(ds, recipe, balances=balances, needs=needs)
+    network = for_data(cls, network, table, recipe)
+    features = collect(ds, recipe, balances=balances, needs={k for t in terms for k in t.needs})
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
-    limit = _bytes(memory_limit)
-    if client is None and fits(features, limit):
+    limit = parse_limit(memory_limit)
+    if client is None and fits(features, limit // 2 if issubclass(cls, Estimator) else limit):
         features = features.load()
     statistics = fit_scaling(features, split.training, scaling=scaling, bounded=recipe.bounded)
-    job = Job(
-        cls,
-        network,
-        recipe,
-        split,
-        terms,
-        schedule,
-        monitor=monitor,
-        device=device,
-        precision=precision,
-        seed=seed,
-        progress=get_options()["progress"] if progress is None else progress,
-        limit=limit,
-        checkpoint=None if checkpoint is None else os.fspath(checkpoint),
-        data=tokenize({name: array.values for name, array in statistics.items()}),
-    )
-    if client is None:
-        trained = run_job(job, features, statistics)
+    shown = get_options()["progress"] if progress is None else progress
+    settings = {**cls.hyperparameters(), **network, "seed": seed, "valid": valid}
+    trained: list[Trained] | list[Estimated]
+    if issubclass(cls, Estimator):
+        estimation = Estimation(cls, network, recipe, split, seed, shown, limit)
+        trained = [run_estimation(estimation, features, statistics)]
+        made: Model | Estimator = trained[0].model
     else:
-        from xsm.cluster import train_on_cluster  # loads torch.distributed
-
-        trained = train_on_cluster(client, job, features, statistics)
-    settings = {**asdict(schedule), **cls.hyperparameters(), **job.network, "seed": seed}
-    settings |= {"precision": precision, "valid": valid, "monitor": monitor}
+        job = Job(
+            cls,
+            network,
+            recipe,
+            split,
+            terms,
+            schedule,
+            monitor=monitor,
+            device=device,
+            precision=precision,
+            seed=seed,
+            progress=shown,
+            limit=limit,
+            checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+            data=tokenize({name: array.values for name, array in statistics.items()}),
+            head=head,
+        )
+        trained = [_train(job.member(k), features, statistics, client) for k in range(members)]
+        made = assemble([job.rebuild(each.weights) for each in trained])
+        settings = {
+            **asdict(schedule),
+            **settings,
+            **job.network,
+            "precision": precision,
+            "monitor": monitor,
+            "head": head,
+            "members": members,
+        }
     seconds = clock.perf_counter() - started
-    found = table.lookup(recipe.target)
-    used = {**features.dynamic, **features.static, recipe.target: features.observed}
     return FittedModel(
         name=model_name(cls),
-        model=job.rebuild(trained.weights),
+        model=made,
         recipe=recipe,
         scaling=statistics,
         climatology=_climatology(features, limit),
-        history=history_dataset(trained.history),
-        variable=found,
-        attrs=dict(ds[found.name].attrs),
+        history=history_dataset([each.history for each in trained]),
+        variable=table.lookup(recipe.target),
+        attrs=dict(ds[table.lookup(recipe.target).name].attrs),
         parameters=settings,
-        card=make_card(recipe, features, split, trained, terms, settings, seconds),
-        fingerprint=fingerprint(used, table),
+        card=make_card(recipe, features, split, trained[0], terms, settings, seconds),
+        fingerprint=fingerprint(
+            {**features.dynamic, **features.static, recipe.target: features.observed}, table
+        ),
         layers=table.layers(recipe.target) if recipe.depths else (),
     )
 
 
-def _of_data(
-    cls: type[Model], network: dict[str, Any], table: VariableTable, recipe: Recipe
-) -> dict[str, Any]:
-    """Return hyper-parameters as the data have it: no patch without a grid, groups of roles."""
-    if "patch" in cls.hyperparameters():
-        network = {**network, "patch": recipe.patch}
-    if isinstance(network.get("groups"), Mapping):
-        network = {**network, "groups": input_groups(table, network["groups"])}
-    return network
+def _train(job: Job, features: Features, statistics: xr.Dataset, client: Client | None) -> Trained:
+    """Train a network here, or on a cluster."""
+    if client is None:
+        return run_job(job, features, statistics)
+    from xsm.cluster import train_on_cluster  # loads torch.distributed
 
-
-def _bytes(memory_limit: str | int) -> int:
-    """Return a number of bytes."""
-    from dask.utils import parse_bytes
-
-    try:
-        found = int(parse_bytes(memory_limit))
-    except ValueError as error:
-        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
-        raise UnknownNameError(msg) from error
-    if found < _LEAST:
-        msg = (
-            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
-            "handful of cells. Pass 16 MiB or more."
-        )
-        raise NotEnoughDataError(msg)
-    return found
+    return train_on_cluster(client, job, features, statistics)
 
 
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:
@@ -350,8 +352,8 @@ def predict(
         where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
         where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
         of the window, or a static one, lies outside the range that the model has seen in training,
-        0 elsewhere and where there is no prediction; and ``trained_cell`` where cells have a
-        scaling of their own.
+        0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
+        their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
 
     Raises
     ------

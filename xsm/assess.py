@@ -16,11 +16,22 @@ from xsm.metrics import day_of_year_mean
 from xsm.metrics import score as score_prediction
 from xsm.naming import find_variables
 from xsm.soil import richards_consistency
-from xsm.targets import default_target, observed_target, predicted_target
+from xsm.spread import judge, shape_of, spread_of, standardised
+from xsm.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.typing import TERMS, Compat, Trend
 from xsm.units import dequantify
 
-__all__ = ["consistency", "score"]
+__all__ = ["consistency", "reliability", "score"]
+
+
+_RELIABILITY = {
+    "coverage": "share of observations inside the central interval",
+    "width": "mean width of the central interval",
+    "sharpness": "mean standard deviation of the prediction",
+    "crps": "mean continuous ranked probability score",
+    "pit": "density of the probability integral transform",
+    "count": "number of pairs",
+}
 
 _LAWS = {
     "water_balance": ("deep", "trend", "compat"),
@@ -145,6 +156,98 @@ def _earlier_climatology(
         return None
     days = np.unique(earlier[time].dt.dayofyear.values)
     return day_of_year_mean(earlier, time) if len(days) >= 365 else None
+
+
+def reliability(
+    ds: xr.Dataset,
+    predicted: xr.Dataset,
+    *,
+    dim: Hashable | Iterable[Hashable] | None = None,
+    levels: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+    bins: int = 20,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Tell whether the spread of a prediction can be believed.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The observations.
+    predicted : xarray.Dataset
+        A prediction with a spread, of :func:`xsm.predict` with a Gaussian head or an ensemble, or
+        of anything else: ``<name>`` and ``<name>_std``, with units.
+    dim : str or iterable of str, optional
+        Dimensions that are averaged over; by default all, which leaves one curve. ``"time"``
+        leaves a map.
+    levels : sequence of float, default: 0.1 to 0.9, 0.95
+        Nominal probabilities of central intervals.
+    bins : int, default: 20
+        Bars of the histogram.
+    target : str, optional
+        Role or variable of the observations; by default what the prediction says.
+    variables : mapping of str to str, optional
+        Role to variable name, where xsm finds none or the wrong one.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the pairs of observation and prediction (NaN left out; common labels), in canonical
+        units, lazy where the data are:
+
+        - ``coverage`` (level): share of observations inside the central interval; it should be
+          ``level`` itself.
+        - ``width`` (level), ``sharpness``: mean width of the interval, mean standard deviation.
+          Of two that cover as they say, the narrower is better.
+        - ``crps``: mean continuous ranked probability score, 0 is best. It is the mean absolute
+          error where there is no spread, and so comparable with ``mae`` of :func:`xsm.score`.
+        - ``pit`` (pit_value): density of the predicted probabilities of what was observed. Flat,
+          1 everywhere, is right; a U is too narrow, a hump too wide, a slope biased.
+        - ``count``: pairs.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If there is no spread, or target or units are missing.
+    NotEnoughDataError
+        If there is no label in common, or a level out of reach.
+
+    Notes
+    -----
+    CRPS in closed form (Gneiting et al. 2005); after calibration, of the table of quantiles as so
+    many equally likely values. PIT after Dawid (1984).
+
+    References
+    ----------
+    Dawid, A. P. (1984). J. R. Stat. Soc. A 147:278-292.
+    Gneiting, T. et al. (2005). Mon. Weather Rev. 133:1098-1118.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> noise = np.random.default_rng(0).normal(0, 0.02, ds["swvl1"].shape)
+    >>> guess = ds["swvl1"].astype(float) + noise
+    >>> spread = xr.full_like(guess, 0.02)
+    >>> table = xsm.reliability(ds, xr.Dataset({"swvl1": guess, "swvl1_std": spread}))
+    >>> table["coverage"].sel(level=[0.5, 0.9]).values.round(2), round(float(table["crps"]), 4)
+    (array([0.5, 0.9]), 0.0113)
+    """
+    ds, _ = dequantify(ds)
+    predicted, _ = dequantify(predicted)
+    said = predicted.attrs.get("target")
+    target = target or str(said or default_target(find_variables(ds, variables)))
+    name = spread_of(predicted, str(find_variables(ds, variables).lookup(target).name))
+    z, std = standardised(
+        observed_target(ds, target, variables),
+        predicted_target(ds, predicted, target, variables),
+        predicted_spread(ds, predicted[f"{name}_std"], target, variables),
+    )
+    shape = shape_of(predicted, name)
+    table = judge(z, std, shape, dim=dim, levels=levels, bins=bins)
+    for variable, text in _RELIABILITY.items():
+        table[variable].attrs["long_name"] = text
+    return table
 
 
 def consistency(

@@ -1,7 +1,8 @@
-"""What a training leaves to be read: its history, and a card in words."""
+"""What a fitted model is and how it was trained, as tables and text."""
 
 from __future__ import annotations
 
+import html
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xsm.estimation import Estimated, card_of
 from xsm.features import Features
 from xsm.history import History
 from xsm.jobs import Trained
@@ -18,43 +20,51 @@ from xsm.recipe import Recipe
 from xsm.splits import Split
 from xsm.typing import Array
 
-__all__ = ["history_dataset", "make_card"]
+__all__ = ["card_html", "card_text", "history_dataset", "make_card"]
 
 
-def history_dataset(history: History) -> xr.Dataset:
-    """Return the history as a Dataset.
+def history_dataset(histories: Sequence[History]) -> xr.Dataset:
+    """Return what the training loop logged as a Dataset.
 
     Parameters
     ----------
-    history : History
-        What the training loop logged.
+    histories : sequence of History
+        Of the network, or of each member of an ensemble.
 
     Returns
     -------
     xarray.Dataset
-        ``total`` and each unweighted loss term (part, epoch); ``best_epoch`` in the attributes.
+        ``total`` and each unweighted loss term (part, epoch); of several members (member, part,
+        epoch), NaN where a member stopped earlier. ``best_epoch`` in the attributes.
 
     Examples
     --------
     >>> parts = {"total": np.array([0.2, 0.1])}
-    >>> table = history_dataset(History(np.array([1, 2]), parts, parts, best_epoch=2))
+    >>> table = history_dataset([History(np.array([1, 2]), parts, parts, best_epoch=2)])
     >>> float(table["total"].sel(part="validation", epoch=2))
     0.1
     """
+    tables = [_table(history) for history in histories]
+    if len(tables) == 1:
+        return tables[0].assign_attrs(best_epoch=histories[0].best_epoch)
+    joined = xr.concat(tables, "member", join="outer").assign_coords(member=range(len(tables)))
+    return joined.assign_attrs(best_epoch=[history.best_epoch for history in histories])
+
+
+def _table(history: History) -> xr.Dataset:
+    """Return one history as a Dataset."""
     both = {
         n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
         for n in history.training
     }
-    coords = {"part": ["training", "validation"], "epoch": history.epoch}
-    attrs = {"best_epoch": history.best_epoch}
-    return xr.Dataset(both, coords=coords, attrs=attrs)
+    return xr.Dataset(both, {"part": ["training", "validation"], "epoch": history.epoch})
 
 
 def make_card(
     recipe: Recipe,
     features: Features,
     split: Split,
-    trained: Trained,
+    trained: Trained | Estimated,
     losses: Sequence[Loss],
     settings: Mapping[str, Any],
     seconds: float,
@@ -69,7 +79,7 @@ def make_card(
         What it was given.
     split : Split
         Steps that trained and validated.
-    trained : Trained
+    trained : Trained or Estimated
         What the training returned.
     losses : sequence of Loss
         Terms of the loss.
@@ -96,7 +106,7 @@ def make_card(
     at = int(np.flatnonzero(history.epoch == best)[0])
     parts = {"training": history.training, "validation": history.validation}
     scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
-    return {
+    card = {
         "target": recipe.target,
         **({"layers": _depths(recipe)} if recipe.depths else {}),
         "dynamic": ", ".join(recipe.dynamic)
@@ -114,6 +124,69 @@ def make_card(
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
     }
+    return card_of(card, trained.model) if isinstance(trained, Estimated) else card
+
+
+def card_text(name: str, card: Mapping[str, str]) -> str:
+    """Return the card as text.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    card : mapping of str to str
+        Lines by their titles.
+
+    Returns
+    -------
+    str
+        A line for each.
+
+    Examples
+    --------
+    >>> print(card_text("lstm", {"target": "soil_moisture", "seconds": "1.0"}))
+    <xsm.FittedModel 'lstm'>
+      target   soil_moisture
+      seconds  1.0
+    """
+    width = max(map(len, card))
+    lines = [f"  {key:<{width}}  {value}" for key, value in card.items()]
+    return "\n".join([f"<xsm.FittedModel {name!r}>", *lines])
+
+
+def card_html(name: str, card: Mapping[str, str], history: xr.Dataset) -> str:
+    """Return the card and the history as collapsible HTML.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    card : mapping of str to str
+        Lines by their titles.
+    history : xarray.Dataset
+        Loss terms by epoch.
+
+    Returns
+    -------
+    str
+        A ``div``.
+
+    Examples
+    --------
+    >>> card_html("lstm", {"target": "<soil>"}, xr.Dataset())[:40]
+    "<div style='font-size:0.85em'>xsm.Fitted"
+    """
+    cell = "text-align:left;vertical-align:top;padding:1px 1em 1px 0"
+    rows = "".join(
+        f"<tr><th style='{cell};white-space:nowrap'>{html.escape(key)}</th>"
+        f"<td style='{cell}'>{html.escape(value)}</td></tr>"
+        for key, value in card.items()
+    )
+    return (
+        "<div style='font-size:0.85em'>xsm.FittedModel "
+        f"<b>{html.escape(name)}</b><table style='margin:0.3em 0'>{rows}</table>"
+        f"<details><summary>history</summary>{history._repr_html_()}</details></div>"
+    )
 
 
 def _depths(recipe: Recipe) -> str:

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xsm.estimators import Estimator
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnknownNameError
 from xsm.features import Features, collect
 from xsm.inference import predict_lazily
 from xsm.layered import DEPTH
 from xsm.naming import ROLES
-from xsm.nn import ExpertLSTM
-from xsm.scaling import align_scaling
+from xsm.nn import ExpertLSTM, Model, members_of
+from xsm.scaling import scaling_for
 from xsm.typing import Array
 
 if TYPE_CHECKING:
@@ -69,10 +70,12 @@ def expert_means(
     >>> sorted(means)
     ['humidity_pressure', 'precipitation', 'radiation', 'temperature', 'wind']
     """
-    network = copy.deepcopy(_mixture(fitted))
-    network.apart = True
+    network = copy.deepcopy(fitted.model)
+    mixtures = _mixtures(network, fitted.name)
+    for mixture in mixtures:
+        mixture.apart = True
     features = collect(ds, fitted.recipe, with_target=fitted.recipe.data_integration)
-    scaling = _scaling(fitted, features)
+    scaling = scaling_for(fitted.scaling, features, bounded=fitted.recipe.bounded)
     found = predict_lazily(
         network,
         fitted.recipe,
@@ -82,9 +85,8 @@ def expert_means(
         batch_size=batch_size,
         device=device,
     )
-    flag = found["extrapolation"]
-    each = {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in network.groups}
-    return each, scaling
+    flag, names = found["extrapolation"], mixtures[0].groups
+    return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling
 
 
 def importance(
@@ -99,6 +101,9 @@ def importance(
 ) -> xr.Dataset:
     """Return the mean weight of each expert, and the loss of accuracy without its inputs.
 
+    A weight is no importance by itself: an expert may speak for much of the prediction and say
+    what others would say too. Where both disagree, believe the loss.
+
     Parameters
     ----------
     fitted : FittedModel
@@ -106,7 +111,8 @@ def importance(
     ds : xarray.Dataset
         Inputs and target, lazy or not.
     by : str, DataArray, or a sequence of these, optional
-        Parts to tell apart, as of :meth:`xsm.FittedModel.importance`.
+        Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
+        True and False; NaN is left out), or the name of such a map in ``ds``.
     repeats : int, default: 3
         How often the inputs of each expert are permuted.
     seed : int, default: 0
@@ -119,12 +125,18 @@ def importance(
     Returns
     -------
     xarray.Dataset
-        As of :meth:`xsm.FittedModel.importance`.
+        (expert [, season] [, region]): ``weight``, the mean ``expert_weight``; ``permutation``, by
+        how much the RMSE rises, in canonical units, where the inputs of the expert come from
+        another time, for all experts and the router; ``permutation_share``, its share of the
+        positive rises; ``rmse`` with true inputs. NaN where a part has no prediction, or no
+        observation. Lazy where the data are: ``1 + repeats * expert`` predictions.
 
     Raises
     ------
     UnknownNameError
         If the model has no experts, or a part is not known.
+    MissingVariableError
+        If a map of regions lies on other dimensions, or the data lack the target.
     NotEnoughDataError
         If there are too few steps to permute, or ``repeats`` is below 1.
 
@@ -132,6 +144,12 @@ def importance(
     -----
     UserWarning
         Of data in memory, if the router has collapsed, or an expert never matters.
+
+    Notes
+    -----
+    Inputs are permuted by turning their series around, by the same number of steps, at least a
+    quarter of the series, in all cells: each keeps its own memory and its neighbours, which a
+    shuffle would destroy. The turn of the year moves with them.
 
     Examples
     --------
@@ -142,15 +160,15 @@ def importance(
     >>> dict(table["weight"].sizes), [round(float(v), 4) for v in table["weight"].sum("expert")]
     ({'expert': 5, 'season': 4}, [1.0, 1.0, 1.0, 1.0])
     """
-    network = _mixture(fitted)
+    mixture = _mixtures(fitted.model, fitted.name)[0]
     features = collect(ds, fitted.recipe, with_target=True)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
 
     def run(given: Features) -> Mapping[str, xr.DataArray]:
         return predict_lazily(
-            network,
+            fitted.model,
             fitted.recipe,
-            _scaling(fitted, given),
+            scaling_for(fitted.scaling, given, bounded=fitted.recipe.bounded),
             given,
             token=fitted.token,
             batch_size=batch_size,
@@ -164,32 +182,28 @@ def importance(
     whole = _mean(error, parts, features)
     weight = _mean(found["expert_weight"], parts, features)
     rows = []
-    for members in network.groups.values():
+    for members in mixture.groups.values():
         moved = [_mean(_permuted(run, features, members, m, error), parts, features) for m in moves]
         rows.append(_root(sum(moved[1:], moved[0]) / len(moved)))
-    names = xr.DataArray(list(network.groups), dims="expert", name="expert")
+    names = xr.DataArray(list(mixture.groups), dims="expert", name="expert")
     permuted: xr.DataArray = xr.concat(rows, names)
     result = _table(weight, permuted, _root(whole), moves, fitted)
     if found["expert_weight"].chunks is None:
-        _warn(network, found["expert_weight"])
+        _warn(mixture, found["expert_weight"])
     return result
 
 
-def _mixture(fitted: FittedModel) -> ExpertLSTM:
-    """Return the network of a model with experts, and refuse others."""
-    if not isinstance(fitted.model, ExpertLSTM):
+def _mixtures(model: Model | Estimator, name: str) -> list[ExpertLSTM]:
+    """Return the network of a model with experts, or each of an ensemble, and refuse others."""
+    members = () if isinstance(model, Estimator) else members_of(model)
+    found = [member for member in members if isinstance(member, ExpertLSTM)]
+    if not found:
         msg = (
-            f"The model {fitted.name!r} has no experts. Train one that has: "
+            f"The model {name!r} has no experts. Train one that has: "
             "ds.physm.fit('ismoe'), or 'mean_expert' for experts of equal weights."
         )
         raise UnknownNameError(msg)
-    return fitted.model
-
-
-def _scaling(fitted: FittedModel, features: Features) -> xr.Dataset:
-    """Return the statistics on the cells of features."""
-    template = next(iter(features.dynamic.values()))
-    return align_scaling(fitted.scaling, template, features.space)
+    return found
 
 
 def _moves(steps: int, repeats: int, seed: int) -> list[int]:
@@ -305,8 +319,8 @@ def _table(
     return xr.Dataset(arrays, attrs={"model": fitted.name, "moved_by_steps": list(moves)})
 
 
-def _warn(network: ExpertLSTM, weights: xr.DataArray) -> None:
+def _warn(mixture: ExpertLSTM, weights: xr.DataArray) -> None:
     """Tell of a collapse, and of experts that never matter."""
     values = torch.from_numpy(np.ascontiguousarray(weights.values))
-    for remark in network.remarks({"expert_weight": values}):
+    for remark in mixture.remarks({"expert_weight": values}):
         warnings.warn(remark, UserWarning, stacklevel=4)

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 import xarray as xr
 
-from xsm.devices import choose_device
+from xsm.calibration import METHODS, learn_calibration, standard_errors
+from xsm.card import card_html, card_text
+from xsm.estimators import Estimator
+from xsm.exceptions import check_choice
 from xsm.explaining import By, expert_means, importance
 from xsm.features import collect
-from xsm.inference import predict_lazily
+from xsm.inference import choose_place, predict_lazily
 from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nn import Model
-from xsm.presenting import as_given, present
+from xsm.presenting import label_prediction
 from xsm.recipe import Recipe
 from xsm.saving import load_parts, save_fitted
-from xsm.scaling import align_scaling, within_bounds
+from xsm.scaling import scaling_for
+from xsm.typing import Array
+from xsm.units import dequantify
 
 __all__ = ["FittedModel", "load"]
-
-_FLAG = {
-    "long_name": "an input of the window lies outside the range seen in training",
-    "flag_values": np.array([0, 1], np.int8),
-    "flag_meanings": "inside_training_range outside_training_range",
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,8 +38,8 @@ class FittedModel:
     ----------
     name : str
         Name of the model.
-    model : Model
-        The network with its best weights.
+    model : Model or Estimator
+        The network with its best weights, or the estimator with what it has learnt.
     recipe : Recipe
         What goes in and what comes out.
     scaling : xarray.Dataset
@@ -64,10 +61,12 @@ class FittedModel:
         Names, sizes and a hash of the coordinates of the training data.
     layers : tuple of Variable
         The target's layers in the training data, where it has several.
+    calibration : xarray.Dataset or None
+        What :meth:`calibrate` has learnt of the spread.
     """
 
     name: str
-    model: Model
+    model: Model | Estimator
     recipe: Recipe
     scaling: xr.Dataset
     climatology: xr.DataArray | None
@@ -78,15 +77,14 @@ class FittedModel:
     card: Mapping[str, str]
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[Variable, ...] = ()
+    calibration: xr.Dataset | None = None
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         """Name the content once, for the graphs that hold the model."""
         from dask.base import tokenize
 
-        state = {k: v.detach().cpu().reshape(-1) for k, v in self.model.state_dict().items()}
-        weights = {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
-        parts = (self.name, self.recipe, weights, self.scaling)
+        parts = (self.name, self.recipe, _learnt(self.model), self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))
 
     def predict(
@@ -110,11 +108,7 @@ class FittedModel:
         """
         recipe = self.recipe
         features = collect(ds, recipe, with_target=recipe.data_integration)
-        template = next(iter(features.dynamic.values()))
-        scaling = align_scaling(self.scaling, template, features.space)
-        if recipe.bounded:
-            offset, scale = within_bounds(features)
-            scaling = scaling.assign(target_offset=offset, target_scale=scale)
+        scaling = scaling_for(self.scaling, features, bounded=recipe.bounded)
         found = predict_lazily(
             self.model,
             recipe,
@@ -122,14 +116,14 @@ class FittedModel:
             features,
             token=self.token,
             batch_size=batch_size,
-            device=str(choose_device(device)),
+            device=choose_place(self.model, device),
         )
         return self._present(found, ds, scaling)
 
     def experts(
         self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
     ) -> xr.Dataset:
-        """Predict the target by each expert alone, of a model that has some (``ismoe``).
+        """Predict the target by each expert of a mixture, see :func:`xsm.explaining.expert_means`.
 
         Parameters
         ----------
@@ -143,16 +137,11 @@ class FittedModel:
         Returns
         -------
         xarray.Dataset
-            The target as :meth:`predict` returns it, with a dimension ``expert``; the sum of the
-            experts, each times its ``expert_weight``, is the prediction. Experts are trained
-            together, not each by itself. Lazy where the inputs are, NaN where the prediction is.
-
-        Raises
-        ------
-        UnknownNameError
-            If the model has no experts.
+            The target as of :meth:`predict`, with a dimension ``expert``; the sum of the experts,
+            each times its ``expert_weight``, is the prediction. Experts are trained together, not
+            each by itself. Lazy where the inputs are, NaN where the prediction is.
         """
-        place = str(choose_device(device))
+        place = choose_place(self.model, device)
         means, scaling = expert_means(self, ds, batch_size=batch_size, device=place)
         made = [self._present(found, ds, scaling) for found in means.values()]
         beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]
@@ -174,8 +163,7 @@ class FittedModel:
     ) -> xr.Dataset:
         """Show how much each expert counts, and how much is lost without its inputs.
 
-        A weight is no importance by itself: an expert may speak for much of the prediction and say
-        what others would say too. Where both disagree, believe the loss.
+        A weight is no importance by itself, see :func:`xsm.explaining.importance`.
 
         Parameters
         ----------
@@ -196,73 +184,28 @@ class FittedModel:
         Returns
         -------
         xarray.Dataset
-            (expert [, season] [, region]): ``weight``, the mean ``expert_weight``;
-            ``permutation``, by how much the RMSE rises, in canonical units, where the inputs of
-            the expert come from another time, for all experts and the router, and
-            ``permutation_share``, its share of the positive rises; ``rmse`` with true inputs. NaN
-            where a part has no prediction, or no observation. Lazy where the data are: ``1 +
-            repeats * expert`` predictions.
-
-        Raises
-        ------
-        UnknownNameError
-            If the model has no experts, or a part is not known.
-        MissingVariableError
-            If a map of regions lies on other dimensions, or the data lack the target.
-        NotEnoughDataError
-            If there are too few steps to permute, or ``repeats`` is below 1.
-
-        Warns
-        -----
-        UserWarning
-            Of data in memory, if the router has collapsed, or an expert never matters.
-
-        Notes
-        -----
-        Inputs are permuted by turning their series around, by the same number of steps, at least a
-        quarter of the series, in all cells: each keeps its own memory and its neighbours, which a
-        shuffle would destroy. The turn of the year moves with them.
+            (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
+            the inputs), ``permutation_share`` and ``rmse``; lazy where the data are.
         """
+        place = choose_place(self.model, device)
         return importance(
-            self,
-            ds,
-            by=by,
-            repeats=repeats,
-            seed=seed,
-            batch_size=batch_size,
-            device=str(choose_device(device)),
+            self, ds, by=by, repeats=repeats, seed=seed, batch_size=batch_size, device=place
         )
 
     def _present(
         self, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
     ) -> xr.Dataset:
         """Give a prediction the names, the units and the order of dimensions of the user's data."""
-        outputs = {**found}
-        mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
-        flag = extrapolation.assign_attrs(_FLAG)
-        made, order = present(mean, ds, self.recipe, self.layers or (self.variable,), self.attrs)
-        parts = {str(name): made[name] for name in made.data_vars}
-        beside = {"extrapolation": flag.transpose(*order, ...)}
-        beside |= {name: array.transpose(*order, ...) for name, array in outputs.items()}
-        if "trained_cell" in scaling and scaling["trained_cell"].dims:
-            beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
-                long_name="cell had enough observations to be trained", units="1"
-            )
-        result = xr.Dataset(parts | beside)
-        result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
-        result = as_given(result, ds) if self.recipe.patch > 1 else result
-        for own in made.data_vars:
-            result[own].attrs["ancillary_variables"] = " ".join(beside)
-        names = ", ".join(map(str, made.data_vars))
-        result.attrs = {
-            "Conventions": "CF-1.11",
-            "title": f"{names} predicted by {self.name}",
-            "model": self.name,
-            "target": self.recipe.target,
-            "window": self.recipe.window,
-            "lead": self.recipe.lead,
-        }
-        return result
+        return label_prediction(
+            found,
+            ds,
+            scaling,
+            name=self.name,
+            recipe=self.recipe,
+            trained=self.layers or (self.variable,),
+            attrs=self.attrs,
+            calibration=self.calibration,
+        )
 
     def score(
         self, ds: xr.Dataset, *, dim: Hashable | Iterable[Hashable] | None = None
@@ -290,6 +233,68 @@ class FittedModel:
             climatology=self.climatology,
             variables=self.recipe.variables,
         )
+
+    def calibrate(
+        self,
+        ds: xr.Dataset,
+        *,
+        method: str = "scale",
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> FittedModel:
+        """Return a model whose spread fits what was observed.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and observations that the model was not trained on. All steps and cells count
+            alike; intervals hold for what is exchangeable with these.
+        method : {"scale", "isotonic", "conformal"}, default: "scale"
+            ``"scale"``: one factor for the spread, so that (observed - mean) / std has mean square
+            1; for errors like a Gaussian's. ``"isotonic"``: the distribution function is mapped to
+            the observed frequencies (Kuleshov et al. 2018); for any errors, skewed and biased
+            too. ``"conformal"``: symmetric intervals that cover at least as often as they say
+            (split-conformal, with errors divided by the spread; Lei et al. 2018).
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        FittedModel
+            The same network; ``<target>_std`` of its predictions is the recalibrated standard
+            deviation, and after the last two methods ``<target>_quantile`` the quantiles of
+            (value - mean) / std. :func:`xsm.intervals` reads both. A model that was calibrated
+            before is calibrated anew. Data are read once, block by block.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such method.
+        MissingVariableError
+            If the model predicts no spread, or the data hold no observations.
+        NotEnoughDataError
+            If there are fewer than 200 pairs.
+
+        Notes
+        -----
+        With z = (observed - mean) / std, the isotonic map of the pairs (F(z_i), share of F(z_j) at
+        or below it) is the empirical distribution function of z itself, since the pairs ascend
+        already: the quantiles are those of z. The conformal ones are those of |z| at the rank
+        ceil((n + 1) level) of n, with both signs. Both are tabled from 0.5 to 99.5 %.
+
+        References
+        ----------
+        Kuleshov, V., Fenner, N. and Ermon, S. (2018). ICML, PMLR 80:2796-2804.
+        Lei, J. et al. (2018). J. Am. Stat. Assoc. 113:1094-1111.
+        """
+        check_choice("method", method, METHODS)
+        raw, (ds, _) = replace(self, calibration=None), dequantify(ds)
+        predicted = raw.predict(ds, batch_size=batch_size, device=device)
+        learnt = learn_calibration(standard_errors(ds, predicted, self.recipe), method)
+        card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
+        return replace(raw, calibration=learnt, card=card)
 
     def save(
         self,
@@ -323,29 +328,17 @@ class FittedModel:
 
     def __repr__(self) -> str:
         """Return the card as text."""
-        width = max(map(len, self.card))
-        lines = [f"  {key:<{width}}  {value}" for key, value in self.card.items()]
-        return "\n".join([f"<xsm.FittedModel {self.name!r}>", *lines])
+        return card_text(self.name, self.card)
 
     def _repr_html_(self) -> str:
         """Return the card and the history as collapsible HTML."""
-        cell = "text-align:left;vertical-align:top;padding:1px 1em 1px 0"
-        rows = "".join(
-            f"<tr><th style='{cell};white-space:nowrap'>{html.escape(key)}</th>"
-            f"<td style='{cell}'>{html.escape(value)}</td></tr>"
-            for key, value in self.card.items()
-        )
-        return (
-            "<div style='font-size:0.85em'>xsm.FittedModel "
-            f"<b>{html.escape(self.name)}</b><table style='margin:0.3em 0'>{rows}</table>"
-            f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
-        )
+        return card_html(self.name, self.card, self.history)
 
 
 def load(
     path_or_url: str | os.PathLike[str],
     *,
-    model: str | type[Model] | None = None,
+    model: str | type[Model] | type[Estimator] | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> FittedModel:
     """Read a model that :meth:`FittedModel.save` wrote.
@@ -357,7 +350,7 @@ def load(
     ----------
     path_or_url : str or path
         What it was saved to.
-    model : str or subclass of Model, optional
+    model : str or subclass of Model or Estimator, optional
         The class, where it is a user's own and not one of :func:`xsm.list_models`.
     storage_options : mapping, optional
         Passed to the filesystem of a URL.
@@ -384,3 +377,11 @@ def load(
     True
     """
     return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
+
+
+def _learnt(model: Model | Estimator) -> dict[str, Array]:
+    """Return all that a model has learnt."""
+    if isinstance(model, Estimator):
+        return dict(model.arrays)
+    state = {k: v.detach().cpu().reshape(-1) for k, v in model.state_dict().items()}
+    return {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too

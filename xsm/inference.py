@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.devices import choose_device
+from xsm.estimators import Estimator
 from xsm.features import Features
 from xsm.halo import even_chunks, stacked_blocks, with_halo
 from xsm.layered import DEPTH
@@ -22,7 +24,7 @@ from xsm.recipe import Recipe
 from xsm.samples import scaling_arrays
 from xsm.typing import Array, FloatArray
 
-__all__ = ["predict_lazily"]
+__all__ = ["choose_place", "predict_lazily"]
 
 _TILE = 2**17  # windows that a thread scales at a time, of arrays in memory
 _FIELD = 2**12  # cells of a band of rows, where neighbours are looked at
@@ -30,7 +32,7 @@ _COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the s
 
 
 def predict_lazily(
-    model: Model,
+    model: Model | Estimator,
     recipe: Recipe,
     scaling: xr.Dataset,
     features: Features,
@@ -43,8 +45,8 @@ def predict_lazily(
 
     Parameters
     ----------
-    model : Model
-        The trained network.
+    model : Model or Estimator
+        The trained network or estimator.
     recipe : Recipe
         Its inputs.
     scaling : xarray.Dataset
@@ -88,7 +90,9 @@ def predict_lazily(
     (34, '2020-01-08')
     """
     common, maps, rows = _maps(scaling, features)
-    still = copy.deepcopy(model).cpu().eval()  # as it is now, whatever happens to it
+    still = model
+    if not isinstance(model, Estimator):  # whose arrays nothing can change
+        still = copy.deepcopy(model).cpu().eval()  # as it is now, whatever happens to it
     node = Predictor(still, recipe, common, rows, batch_size, device, token)
     moving = list(features.dynamic.values())
     template = moving[0]
@@ -104,7 +108,7 @@ def predict_lazily(
     else:
         data = (_run_field if node.reach else _run_whole)(node, moving, maps, wrap=features.wrap)
     named, at = {}, 0
-    for answer in model.answers:
+    for answer in node.answers:
         several = slice(at, at + answer.rows)
         values = _row(data, at if _single(answer) else several, np.float32)
         named[answer.name] = _label(values, template, features, recipe, answer)
@@ -112,6 +116,39 @@ def predict_lazily(
     flag = _row(data, at, np.int8)
     named["extrapolation"] = _label(flag, template, features, recipe, Answer("extrapolation"))
     return named
+
+
+def choose_place(model: Model | Estimator, device: str) -> str:
+    """Return the device that a model predicts on.
+
+    Parameters
+    ----------
+    model : Model or Estimator
+        What predicts.
+    device : str
+        What is wanted, see :func:`xsm.devices.choose_device`.
+
+    Returns
+    -------
+    str
+        For estimators always the CPU.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such device, or an estimator is wanted on another one.
+
+    Examples
+    --------
+    >>> from xsm.models.random_forest import RandomForest
+    >>> from xsm.nn import Sizes
+    >>> choose_place(RandomForest(Sizes(dynamic=1, static=0, window=7)), "auto")
+    'cpu'
+    """
+    if isinstance(model, Estimator):
+        model.check_arguments({"device": device})
+        return "cpu"
+    return str(choose_device(device))
 
 
 def _maps(

@@ -60,6 +60,8 @@ class Job:
         Where the state is noted.
     data : str
         Token of the training data, so that a checkpoint of other data is refused.
+    head : {"point", "gaussian"}
+        What the network answers with.
     """
 
     model: type[Model]
@@ -76,13 +78,16 @@ class Job:
     limit: int
     checkpoint: str | None = None
     data: str = ""
+    head: str = "point"
     sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
         """Derive the sizes of the network, and hyper-parameters that depend on them."""
         recipe = self.recipe
         dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
-        sizes = Sizes(dynamic, len(recipe.static), recipe.window, recipe.layers, recipe.dynamic)
+        gaussian = self.head == "gaussian"
+        answer = (2 if gaussian else 1) * recipe.layers  # as many numbers for the spread
+        sizes = Sizes(dynamic, len(recipe.static), recipe.window, answer, gaussian, recipe.dynamic)
         object.__setattr__(self, "sizes", sizes)
         object.__setattr__(self, "network", self.model.settle(sizes, self.network))
 
@@ -91,6 +96,24 @@ class Job:
         model = self.model(self.sizes, **self.network)
         model.load_state_dict(dict(weights))
         return model.eval()
+
+    def member(self, number: int) -> Job:
+        """Return the job of a member of an ensemble: another seed, another checkpoint.
+
+        Parameters
+        ----------
+        number : int
+            0 is the job itself.
+
+        Returns
+        -------
+        Job
+            With ``.member1`` and so on behind the name of the checkpoint.
+        """
+        if not number:
+            return self
+        noted = None if self.checkpoint is None else f"{self.checkpoint}.member{number}"
+        return replace(self, seed=self.seed + 7_919 * number, checkpoint=noted)
 
     def identity(self, ranks: int) -> dict[str, str]:
         """Return what a run is, so that a checkpoint of another run is refused.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,9 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.devices import turn_on
+from xsm.estimators import Estimator
 from xsm.inputs import model_inputs, neighbour_table, static_inputs, with_one
 from xsm.intraop import one_intraop_thread
-from xsm.nn import Batch, Model, last_observation
+from xsm.nn import Answer, Batch, Model, last_observation
 from xsm.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
@@ -34,21 +35,20 @@ _SQUARES = 2048  # squares of cells that are embedded at a time
 _KEPT = 4  # predictors that a process keeps after they arrived from another one
 
 _GUARD = threading.Lock()
-_LOCKS: dict[str, threading.Lock] = {}
 _ARRIVED: OrderedDict[str, Predictor] = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network and what it takes to run it on a block of plain arrays.
+    """A model and what it takes to run it on a block of plain arrays.
 
     It is sent to other processes by value; each process unpacks the same content once and keeps
     the four that it met last.
 
     Parameters
     ----------
-    model : Model
-        The trained network, in evaluation mode, on the CPU.
+    model : Model or Estimator
+        The trained network, in evaluation mode, on the CPU; or the estimator.
     recipe : Recipe
         Its inputs.
     common : mapping of str to ndarray
@@ -64,7 +64,7 @@ class Predictor:
         Name of the content, for graphs.
     """
 
-    model: Model
+    model: Model | Estimator
     recipe: Recipe
     common: Mapping[str, FloatArray]
     rows: tuple[tuple[str, int], ...]
@@ -88,15 +88,23 @@ class Predictor:
         return hashlib.blake2b(content, digest_size=16).hexdigest(), content
 
     @functools.cached_property
-    def _placed(self) -> Model:
-        """The network on its device."""
-        on_cpu = self.device == "cpu"
-        return self.model if on_cpu else copy.deepcopy(self.model).to(self.device)
+    def _placed(self) -> Model | Estimator:
+        """The model on its device; an estimator stays on the CPU."""
+        if self.device == "cpu" or isinstance(self.model, Estimator):
+            return self.model
+        return copy.deepcopy(self.model).to(self.device)
 
     @property
     def halo(self) -> int:
         """Steps that a block needs beyond those it answers for."""
         return self.recipe.window - 1 + self.recipe.shift
+
+    @functools.cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """What comes out, the target first."""
+        if isinstance(self.model, Estimator):
+            return (Answer("mean", self.model.sizes.target),)
+        return self.model.answers
 
     @property
     def reach(self) -> int:
@@ -106,7 +114,7 @@ class Predictor:
     @property
     def rows_out(self) -> int:
         """Rows of a result: the values of all outputs, and the flag."""
-        return sum(answer.rows for answer in self.model.answers) + 1
+        return sum(answer.rows for answer in self.answers) + 1
 
     @property
     def batch(self) -> int:
@@ -181,7 +189,7 @@ class Predictor:
         out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
         good = np.isfinite(static[own]).all(axis=1) & np.isfinite(scale + offset).any(axis=1)
         alive = np.flatnonzero(whole.any(axis=0) & good)
-        with _turn(self.device), one_intraop_thread():
+        with turn_on(self.device), one_intraop_thread():
             for group in _groups(alive, self._together(len(series))):
                 given = self._inputs(series, static, own, squares, group)
                 values = self._evaluate(*given, base[group])
@@ -201,7 +209,7 @@ class Predictor:
 
     def _together(self, steps: int) -> int:
         """Return how many cells are evaluated together: their embeddings stay in the cache."""
-        if type(self.model).embed is Model.embed:
+        if isinstance(self.model, Estimator) or type(self.model).embed is Model.embed:
             return self.batch
         return max(1, min(self.batch, _EMBEDDED // steps))
 
@@ -224,21 +232,21 @@ class Predictor:
         observed = mine[..., count:] if self.recipe.data_integration else None
         with torch.inference_mode():
             if squares is None:
-                steps = self._placed.embed(mine)
+                steps = self._embed(mine)
                 return steps.contiguous(), _tensor(static[place], self.device), observed
             there = np.isfinite(series[..., -1:]).astype(np.float32)
             known = np.concatenate([series[..., :-1], there], axis=-1)
             parts = []
             for first in range(0, len(known), many := max(1, _SQUARES // len(group))):
                 cells = _tensor(known[first : first + many][:, squares[group]], self.device)
-                parts.append(self._placed.embed(cells))
+                parts.append(self._embed(cells))
             maps = with_one(static)[squares[group]]
             return torch.cat(parts), _tensor(maps, self.device), observed
 
     def _unscale(self, values: FloatArray, scale: FloatArray, offset: FloatArray) -> None:
         """Bring outputs (row, time, cell) to canonical units, in place."""
         at = 0
-        for answer in self.model.answers:
+        for answer in self.answers:
             part = values[at : at + answer.rows]
             at += answer.rows
             if answer.kind == "share":
@@ -310,15 +318,27 @@ class Predictor:
                 if observed is not None:
                     seen = _cut(observed.contiguous(), window, first, size)
                     batch["base"] = last_observation(seen, default[:size])
-                self._keep(out, first, self._placed.answered(batch))
+                self._keep(out, first, self._answered(batch))
         found: FloatArray = out.double().cpu().numpy()
         return found
 
-    def _keep(self, out: Tensor, first: int, found: Mapping[str, Tensor]) -> None:
+    def _embed(self, dynamic: Tensor) -> Tensor:
+        """Return what the model makes of each step alone."""
+        model = self._placed
+        return dynamic if isinstance(model, Estimator) else model.embed(dynamic)
+
+    def _answered(self, batch: Batch) -> Mapping[str, Any]:
+        """Return the outputs of embedded windows."""
+        model = self._placed
+        return model.evaluate(batch) if isinstance(model, Estimator) else model.answered(batch)
+
+    def _keep(self, out: Tensor, first: int, found: Mapping[str, Any]) -> None:
         """Put the outputs of a batch where they belong."""
         at = 0
-        for answer in self.model.answers:
-            values = found[answer.name].view(-1, out.shape[2], answer.rows)  # (time, cell, row)
+        for answer in self.answers:
+            values = torch.as_tensor(found[answer.name]).view(
+                -1, out.shape[2], answer.rows
+            )  # (time, cell, row)
             rows = slice(at, at + answer.rows)
             out[rows, first : first + len(values)] = values.permute(2, 0, 1)
             at += answer.rows
@@ -364,26 +384,6 @@ def _groups(cells: Array, size: int) -> list[Array]:
     if not len(cells):
         return []
     return np.array_split(cells, -(-len(cells) // size))
-
-
-@contextlib.contextmanager
-def _turn(device: str) -> Iterator[None]:
-    """Wait until no other block of this process is on the device; the CPU takes all that come.
-
-    On CUDA products are taken in full float32 (TF32 off) for the turn.
-    """
-    if device == "cpu":
-        yield
-        return
-    with _GUARD:
-        lock = _LOCKS.setdefault(device, threading.Lock())
-    with lock:
-        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        try:
-            yield
-        finally:
-            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _arrive(name: str, content: bytes) -> Predictor:

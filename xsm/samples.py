@@ -29,6 +29,7 @@ def make_windows(
     times: slice,
     *,
     steps: int = 1,
+    complete: bool = False,
     device: str | torch.device = "cpu",
 ) -> Windows:
     """Return the samples of one part of the features.
@@ -45,6 +46,8 @@ def make_windows(
         Steps whose inputs and targets belong to the part.
     steps : int, default: 1
         2 where the step before is predicted too.
+    complete : bool, default: False
+        Take only samples all of whose layers are observed.
     device : str or torch.device, default: "cpu"
         Where the tensors lie.
 
@@ -70,7 +73,9 @@ def make_windows(
     >>> len(make_windows(features, scaling, recipe, slice(None)))  # 40 - 7 + 1 - 1
     33
     """
-    windows = _windows(features, scaling, recipe, times, steps=steps, device=device)
+    windows = _windows(
+        features, scaling, recipe, times, steps=steps, complete=complete, device=device
+    )
     if not len(windows):
         msg = (
             f"Not one whole sample: each takes {recipe.window} steps of {list(features.dynamic)} "
@@ -91,6 +96,7 @@ def read_block(
     random: torch.Generator | None,
     *,
     steps: int = 1,
+    complete: bool = False,
 ) -> Windows:
     """Read one block and return its samples, of all cells or of some.
 
@@ -110,6 +116,8 @@ def read_block(
         Which ones; None keeps all.
     steps : int, default: 1
         2 where the step before is predicted too.
+    complete : bool, default: False
+        Take only samples all of whose layers are observed.
 
     Returns
     -------
@@ -136,16 +144,18 @@ def read_block(
         some = torch.randperm(len(cells), generator=random)[: -(-len(cells) // thin)]
         cells = cells[some.sort().values.numpy()]
     start = box[features.time].start
-    return _windows(part, own, recipe, slice(None), steps=steps, start=start, chosen=cells)
+    options = {"steps": steps, "complete": complete, "start": start, "chosen": cells}
+    return _windows(part, own, recipe, slice(None), **options)
 
 
-def _windows(
+def _windows(  # noqa: PLR0913
     features: Features,
     scaling: xr.Dataset,
     recipe: Recipe,
     times: slice,
     *,
     steps: int,
+    complete: bool,
     device: str | torch.device = "cpu",
     start: int = 0,
     chosen: Array | None = None,
@@ -179,6 +189,7 @@ def _windows(
         lead=recipe.lead,
         forcing=len(dynamic),
         steps=steps,
+        complete=complete,
         neighbours=around,
         start=start + (times.start or 0),
         device=device,

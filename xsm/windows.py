@@ -41,6 +41,8 @@ class Windows:
         The first so many channels of ``inputs`` must be finite.
     steps : int, default: 1
         2: the window of the step before comes with each, as one step more at the front.
+    complete : bool, default: False
+        All layers of the target must be observed, not only one.
     neighbours : ndarray, optional
         (cell, place): for each cell with samples, the cells of the square around it by their
         positions in ``inputs`` and ``static``, which hold more cells then; the cell itself is in
@@ -62,6 +64,7 @@ class Windows:
         lead: int,
         forcing: int,
         steps: int = 1,
+        complete: bool = False,
         neighbours: Array | None = None,
         start: int = 0,
         device: str | torch.device = "cpu",
@@ -71,7 +74,8 @@ class Windows:
         self.start, self.device, self.steps = start, torch.device(device), steps
         whole = np.asarray(np.isfinite(inputs[..., :forcing]).all(axis=-1))
         own = whole if neighbours is None else whole[:, neighbours[:, neighbours.shape[1] // 2]]
-        seen = np.isfinite(target).reshape(*target.shape[:2], -1).any(axis=-1)
+        layers = np.isfinite(_layered(target, 3))
+        seen = layers.all(axis=-1) if complete else layers.any(axis=-1)
         valid = _valid(own, np.asarray(seen), window + steps - 1, lead)
         self.around = None
         if neighbours is not None:
@@ -81,9 +85,9 @@ class Windows:
         self.observed = slice(forcing, inputs.shape[2] - (neighbours is not None))
         self.inputs = _tensor(inputs, device).view(-1, inputs.shape[2])
         self.static = _tensor(static, device)
-        flat = {name: _tensor(a, device) for name, a in series.items()}
-        self.series = {name: a.view(a.shape[0] * a.shape[1], -1) for name, a in flat.items()}
-        self.cells = {name: _tensor(a, device).view(len(a), -1) for name, a in cells.items()}
+        moving = {name: _tensor(_layered(a, 3), device) for name, a in series.items()}
+        self.series = {name: values.flatten(0, 1) for name, values in moving.items()}
+        self.cells = {name: _tensor(_layered(a, 2), device) for name, a in cells.items()}
         samples = np.flatnonzero(valid)  # v * cells + cell, ascending in v
         times, starts, counts = np.unique(
             samples // self.count, return_index=True, return_counts=True
@@ -323,6 +327,11 @@ def draw_times(
 def _tensor(values: FloatArray, device: str | torch.device) -> Tensor:
     """Send an array to a device in float32."""
     return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
+
+
+def _layered(values: FloatArray, axes: int) -> FloatArray:
+    """Return an array with an axis of layers, of one where it has none."""
+    return values if values.ndim == axes else values[..., np.newaxis]
 
 
 def _valid(whole: Array, observed: Array, window: int, lead: int) -> Array:

@@ -160,6 +160,15 @@ def test_a_column_with_a_gap_is_blank_and_its_neighbours_are_not(done):
     xr.testing.assert_equal(found.isel(cell=[0, 2]), want.isel(cell=[0, 2]))
 
 
+def test_a_column_that_cannot_be_solved_is_blank_with_a_warning():
+    ds = weather(10)
+    ds["theta_s"][1] = 0.01  # below theta_r
+    with pytest.warns(UserWarning, match=r"1 columns could not be solved.*Look at their param"):
+        found = xsm.simulate_columns(ds, edges=FACES)
+    blank = found["soil_moisture"].isnull().all(["time", "depth"])
+    np.testing.assert_array_equal(blank, [False, True, False])
+
+
 def test_air_entry_is_that_of_the_parameters_where_they_have_it():
     ds = weather(20, 2)
     plain = xsm.simulate_columns(ds, edges=FACES)

@@ -5,11 +5,20 @@ All terms act on the scaled target, so that published weights keep their meaning
 
 from xsm.losses.load_balance import LoadBalance
 from xsm.losses.richards import Richards
-from xsm.losses.terms import RMSE, Loss, check_losses, consecutive_steps, total_loss, unique_names
+from xsm.losses.terms import (
+    RMSE,
+    BetaNLL,
+    Loss,
+    check_losses,
+    consecutive_steps,
+    total_loss,
+    unique_names,
+)
 from xsm.losses.water_balance import WaterBalance
 
 __all__ = [
     "RMSE",
+    "BetaNLL",
     "LoadBalance",
     "Loss",
     "Richards",

@@ -32,9 +32,9 @@ class Richards:
         Factor of the term in the total.
     face : {"geometric", "arithmetic", "upstream"}, default: "geometric"
         How the conductivity between two layers follows from theirs.
-    quiet : float or None, default: 1.0
+    quiet : float, optional
         Only steps with at most this much precipitation, mm day-1, are compared: daily values do not
-        resolve infiltration. None takes all.
+        resolve infiltration. By default all are.
     uptake : bool, default: True
         Count the uptake by roots: that of the data, or else their evaporation, spread over the
         layers.
@@ -82,7 +82,7 @@ class Richards:
 
     weight: float = 0.5
     face: Literal["geometric", "arithmetic", "upstream"] = "geometric"
-    quiet: float | None = 1.0
+    quiet: float | None = None
     uptake: bool = True
     excess: bool = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,7 @@ from xsm.exceptions import TrainingError
 __all__ = [
     "RMSE",
     "Batch",
+    "BetaNLL",
     "Loss",
     "check_losses",
     "consecutive_steps",
@@ -57,6 +59,73 @@ class Loss(Protocol):
 
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
+
+
+@dataclass(frozen=True)
+class BetaNLL:
+    """Negative log-likelihood of a Gaussian, with slopes that small variances do not take over.
+
+    Parameters
+    ----------
+    weight : float, default: 1.0
+        Factor of the term in the total.
+    beta : float, default: 0.5
+        0 has the slopes of the likelihood; 1 has those of the squared error for the mean.
+
+    Notes
+    -----
+    Of the samples whose target y is observed, with mean m and standard deviation s in the min-max
+    scaled target (Seitzer et al. 2022, Eq. 5; [.] holds a value without slope)::
+
+        L = mean( [s^(2 beta)] (log(2 pi s^2) / 2 + (y - m)^2 / (2 s^2)) )
+
+    The slopes are those of L. The value that is logged, and that decides when to stop, is that of
+    ``beta=0``, the likelihood itself: L is smallest at too large a spread. With ``beta=0.5`` a
+    sample draws the mean by (m - y) / s, as RMSE does by (m - y) / RMSE: the weight beside the
+    terms of physics means the same. Without an observed sample the term is 0.
+
+    References
+    ----------
+    Seitzer, M., Tavakoli, A., Antic, D. and Martius, G. (2022). On the pitfalls of heteroscedastic
+    uncertainty estimation with probabilistic neural networks. ICLR.
+
+    Examples
+    --------
+    >>> import torch
+    >>> output = {"mean": torch.zeros(1, 1), "std": torch.ones(1, 1)}
+    >>> batch = {"target": torch.zeros(1, 1), "mask": torch.ones(1, 1, dtype=torch.bool)}
+    >>> round(float(BetaNLL()(output, batch)), 4)  # log(2 pi) / 2
+    0.9189
+    """
+
+    weight: float = 1.0
+    beta: float = 0.5
+
+    @property
+    def name(self) -> str:
+        """Name of the term in the history."""
+        return "beta_nll"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the batch that the term reads."""
+        return ("target", "mask")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Keys of the model's output that the term reads."""
+        return ("mean", "std")
+
+    def __call__(self, output: Batch, batch: Batch) -> Tensor:
+        """Return the unweighted term, a scalar."""
+        mask = batch["mask"]
+        error = torch.where(mask, output["mean"] - batch["target"], 0.0)
+        variance = torch.where(mask, output["std"] ** 2, 1.0)
+        each = 0.5 * (torch.log(2 * math.pi * variance) + error * error / variance)
+        each = torch.where(mask, each, 0.0)
+        slopes = variance.detach() ** self.beta * each
+        # the value of the likelihood, with the slopes of L
+        return (slopes + (each - slopes).detach()).sum() / mask.sum().clamp_min(1)
 
 
 @dataclass(frozen=True)

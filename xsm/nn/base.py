@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from xsm.exceptions import UnknownNameError, did_you_mean
 from xsm.losses import Loss
+from xsm.nn.heads import with_spread
 from xsm.typing import Scaling
 
 __all__ = ["Answer", "Batch", "Model", "Output", "Schedule", "Sizes", "last_observation"]
@@ -35,7 +36,10 @@ class Sizes:
     window : int
         Steps in a window.
     target : int, default: 1
-        Predicted values for each sample.
+        Numbers that the network answers with for each sample: the predicted values, and with
+        ``gaussian`` as many more for their spread.
+    gaussian : bool, default: False
+        The second half of the answer is the spread of the first.
     names : tuple of str, optional
         Roles, or names, of the first dynamic features: all but those of data integration.
     """
@@ -44,6 +48,7 @@ class Sizes:
     static: int
     window: int
     target: int = 1
+    gaussian: bool = False
     names: tuple[str, ...] = ()
 
 
@@ -173,7 +178,9 @@ class Model(nn.Module, abc.ABC):
     @property
     def answers(self) -> tuple[Answer, ...]:
         """Outputs that predictions keep, the target first."""
-        return (Answer("mean", self.sizes.target),)
+        rows = self.sizes.target // (2 if self.sizes.gaussian else 1)
+        spread = (Answer("std", rows, "spread"),) if self.has_spread else ()
+        return (Answer("mean", rows), *spread)
 
     @classmethod
     def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,6 +236,16 @@ class Model(nn.Module, abc.ABC):
         """
         return dynamic
 
+    @property
+    def has_spread(self) -> bool:
+        """Whether the outputs hold ``std``, the standard deviation of the prediction."""
+        return self.sizes.gaussian
+
+    def outputs(self, batch: Batch) -> Output:
+        """Return what ``forward`` does, of a Gaussian head divided into ``mean`` and ``std``."""
+        found: Output = self(batch)
+        return with_spread(found) if self.sizes.gaussian else found
+
     def evaluate(self, batch: Batch) -> Output:
         """Return the outputs of a batch; with data integration, as a change since ``base``.
 
@@ -249,7 +266,7 @@ class Model(nn.Module, abc.ABC):
         if steps.shape[1] == self.sizes.window:
             return self.answered({**batch, "dynamic": steps})
         both = torch.cat([steps[:, :-1], steps[:, 1:]])
-        output: Output = self({"dynamic": both, "static": torch.cat([batch["static"]] * 2)})
+        output = self.outputs({"dynamic": both, "static": torch.cat([batch["static"]] * 2)})
         halves = {name: values.chunk(2) for name, values in output.items()}
         before = self._changed({"mean": halves["mean"][0]}, batch, "base_before")
         after = self._changed({name: values[1] for name, values in halves.items()}, batch, "base")
@@ -268,7 +285,7 @@ class Model(nn.Module, abc.ABC):
         dict of str to Tensor
             As of :meth:`evaluate`.
         """
-        return self._changed(self(batch), batch, "base")
+        return self._changed(self.outputs(batch), batch, "base")
 
     def since(self, base: Tensor, change: Tensor) -> Tensor:
         """Return the answer of a network that predicts a change since an observation.
@@ -285,11 +302,28 @@ class Model(nn.Module, abc.ABC):
         """
         return base + change
 
+    def pool(self, outputs: Sequence[Output]) -> Output:
+        """Return what an ensemble of such networks answers with, beside ``mean`` and ``std``.
+
+        Parameters
+        ----------
+        outputs : sequence of dict of str to Tensor
+            What :meth:`outputs` returned, by member.
+
+        Returns
+        -------
+        dict of str to Tensor
+            By default the mean over the members of each other output.
+        """
+        names = [answer.name for answer in self.answers if answer.name not in {"mean", "std"}]
+        return {n: torch.stack([each[n] for each in outputs]).mean(dim=0) for n in names}
+
     def _changed(self, output: Output, batch: Batch, base: str) -> Output:
-        """Return outputs whose mean is a change since an observation, where there is one."""
+        """Return outputs whose values are changes since an observation, where there is one."""
         if base not in batch:
             return output
-        return {**output, "mean": self.since(batch[base], output["mean"])}
+        names = [a.name for a in self.answers if a.kind == "value" and a.name in output]
+        return {**output, **{n: self.since(batch[base], output[n]) for n in names}}
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
@@ -319,7 +353,8 @@ class Model(nn.Module, abc.ABC):
         known, steps = cls.hyperparameters(), {f.name for f in fields(Schedule)}
         unknown = [name for name in given if name not in known and name not in steps]
         if unknown:
-            hints = " ".join(f"{n!r}: {did_you_mean(n, [*known, *steps])}" for n in unknown)
+            near = [*known, *steps, "head", "members"]
+            hints = " ".join(f"{n!r}: {did_you_mean(n, near)}" for n in unknown)
             msg = f"{cls.__name__} has no hyper-parameter {', '.join(map(repr, unknown))}. {hints}"
             raise UnknownNameError(msg)
         network = {name: value for name, value in given.items() if name in known}

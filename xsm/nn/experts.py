@@ -193,8 +193,9 @@ class ExpertLSTM(Model):
             labels=tuple(self.groups),
             long_name="share of each expert in the prediction",
         )
-        each = [Answer(f"mean of {name}", self.sizes.target) for name in self.groups]
-        return (*super().answers, weights, *(each if self.apart else []))
+        own = super().answers
+        each = [Answer(f"mean of {name}", own[0].rows) for name in self.groups]
+        return (*own, weights, *(each if self.apart else []))
 
     @classmethod
     def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,7 +210,10 @@ class ExpertLSTM(Model):
         return self.encoder(dynamic)
 
     def forward(self, batch: Batch) -> Output:
-        """Return ``mean`` (batch, target), scaled, and ``expert_weight`` (batch, expert)."""
+        """Return ``mean`` (batch, target), scaled, and ``expert_weight`` (batch, expert).
+
+        With a Gaussian head the experts' log-variances are weighted as their means are.
+        """
         steps = batch["dynamic"].transpose(0, 1)  # (window, batch, group * channels)
         parts = steps.split(self.width, dim=-1)
         if self.maps is not None:
@@ -223,9 +227,11 @@ class ExpertLSTM(Model):
             each = self.head(hidden.float())  # (batch, expert, target)
             weights = self.weigh(parts[-1], each)
             mean = (weights.unsqueeze(-1) * each).sum(dim=1)
-        apart = dict(zip(self.groups, each.unbind(1), strict=True)) if self.apart else {}
-        found = {f"mean of {name}": values for name, values in apart.items()}
-        return {"mean": mean, "expert_weight": weights, **found}
+        found = {"mean": mean, "expert_weight": weights}
+        if self.apart:
+            means = each[..., : self.answers[0].rows].unbind(1)  # without log-variances
+            found |= {f"mean of {n}": m for n, m in zip(self.groups, means, strict=True)}
+        return found
 
     def weigh(self, steps: Tensor, each: Tensor) -> Tensor:
         """Return the weight of each expert.
@@ -251,13 +257,17 @@ class ExpertLSTM(Model):
         """Tell of a router that has collapsed, and of experts that never matter."""
         return () if self.router is None else router_remarks(self.groups, output["expert_weight"])
 
-    def _changed(self, output: Output, batch: Batch, base: str) -> Output:
-        """Return outputs whose means are changes since an observation, where there is one."""
-        found = super()._changed(output, batch, base)
-        if base not in batch or not self.apart:
+    def pool(self, outputs: Sequence[Output]) -> Output:
+        """Return mean weights, and experts' means whose weighted sum is the ensemble's mean."""
+        found = super().pool(outputs)
+        if not self.apart:
             return found
-        names = [name for name in output if name.startswith("mean of ")]
-        return {**found, **{name: self.since(batch[base], output[name]) for name in names}}
+        weights = torch.stack([each["expert_weight"] for each in outputs])  # (member, ...)
+        shares = weights / weights.sum(dim=0).clamp_min(torch.finfo(weights.dtype).tiny)
+        for k, name in enumerate(self.groups):
+            means = torch.stack([each[f"mean of {name}"] for each in outputs])
+            found[f"mean of {name}"] = (shares[..., k : k + 1] * means).sum(dim=0)
+        return found
 
 
 def router_remarks(names: Sequence[str] | Mapping[str, Any], weights: Tensor) -> tuple[str, ...]:

@@ -125,11 +125,15 @@ class PatchLSTM(Model):
         return self.encoder(dynamic)
 
     def forward(self, batch: Batch) -> Output:
-        """Return ``mean`` (batch, target), scaled, of embedded steps."""
+        """Return ``mean`` (batch, target), scaled, of embedded steps; with its log-variance."""
         hidden = self.dropout(self.remember(batch))
         # bfloat16 holds 8 bits: enough for the products inside, not for the answer.
         with torch.autocast(hidden.device.type, enabled=False):
-            return {"mean": self.answer(self.head(hidden.float()))}
+            values = self.head(hidden.float())
+            if not self.sizes.gaussian:
+                return {"mean": self.answer(values)}
+            mean, log_variance = values.chunk(2, dim=-1)
+            return {"mean": self.answer(mean), "log_variance": log_variance}
 
     def remember(self, batch: Batch) -> Tensor:
         """Return the hidden state (batch, hidden) at the end of the window."""

@@ -48,7 +48,7 @@ def known_terms(table: VariableTable, terms: Sequence[str] | None) -> tuple[str,
     ('evaporation',)
     """
     if terms is None:
-        return tuple(role for role in KNOWN[:1] if role in table.roles)
+        return tuple(role for role in KNOWN[:1] if role in table)
     given = [terms] if isinstance(terms, str) else terms
     wrong = [
         f"term {t!r} does not exist. {did_you_mean(str(t), KNOWN)}" for t in given if t not in KNOWN

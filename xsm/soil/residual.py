@@ -233,8 +233,8 @@ def quiet_steps(ds: xr.Dataset, table: VariableTable, bound: float) -> xr.DataAr
         snow = table.array(ds, "snow_water_equivalent").drop_attrs()
         water = water - (snow - snow.shift({time: 1})) / step_days(snow)
     calm = water <= bound
-    name = table.layers()[0].name
-    if "mean" in str(ds[name].attrs.get("cell_methods", "")):
+    methods = str(ds[table.layers()[0].name].attrs.get("cell_methods", ""))
+    if "time: mean" in methods or f"{time}: mean" in methods:
         calm = calm & calm.shift({time: 1}, fill_value=False)
     return calm.rename("precipitation")
 

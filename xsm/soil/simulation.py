@@ -113,8 +113,8 @@ def _warn_of(failed: int) -> None:
     """Warn of columns that the solver gave up."""
     if failed:
         warnings.warn(
-            f"{failed} columns could not be solved and are NaN from there on; a larger air_entry= "
-            "or a shorter longest_step= helps.",
+            f"{failed} columns could not be solved and are NaN from there on. Look at their "
+            "parameters; if these are right, a larger air_entry= or shorter longest_step= helps.",
             UserWarning,
             stacklevel=3,
         )

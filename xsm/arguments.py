@@ -1,0 +1,162 @@
+"""Arguments of ``fit``, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from xsm.estimators import Estimator
+from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
+from xsm.naming import VariableTable
+from xsm.nn import Model, Schedule
+from xsm.recipe import Recipe, input_groups
+
+__all__ = ["for_data", "given", "make_schedule", "parse_limit"]
+
+_LEAST = 16 * 2**20  # bytes of memory_limit
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that are not None.
+
+    Parameters
+    ----------
+    **arguments
+        Names and values.
+
+    Returns
+    -------
+    dict of str to Any
+        Those that say something.
+
+    Examples
+    --------
+    >>> given(epochs=3, patience=None)
+    {'epochs': 3}
+    """
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def make_schedule(
+    model: type[Model], chosen: dict[str, Any], hyperparameters: dict[str, Any], precision: str
+) -> tuple[dict[str, Any], Schedule]:
+    """Return the hyper-parameters of a network and its schedule.
+
+    Parameters
+    ----------
+    model : subclass of Model
+        The network.
+    chosen : dict of str to Any
+        Arguments of ``fit`` that are of the schedule.
+    hyperparameters : dict of str to Any
+        The others, of the network or of the schedule.
+    precision : str
+        Arithmetic of matrix products.
+
+    Returns
+    -------
+    network : dict of str to Any
+        Hyper-parameters of the network.
+    schedule : Schedule
+        How to train.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such name or choice.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> make_schedule(LSTM, {"epochs": 3}, {"hidden_size": 8}, "auto")[1].epochs
+    3
+    """
+    network, steps = model.check_hyperparameters(hyperparameters)
+    schedule = replace(model.schedule, **chosen | steps)
+    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
+    check_choice("sampling", schedule.sampling, ("time", "mixed"))
+    check_choice("decay", schedule.decay, ("none", "cosine"))
+    return network, schedule
+
+
+def for_data(
+    model: type[Model] | type[Estimator],
+    network: Mapping[str, Any],
+    table: VariableTable,
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Return hyper-parameters as the data have it.
+
+    Parameters
+    ----------
+    model : subclass of Model or Estimator
+        The class.
+    network : mapping of str to Any
+        Its hyper-parameters.
+    table : VariableTable
+        Which variable is what.
+    recipe : Recipe
+        What goes in.
+
+    Returns
+    -------
+    dict of str to Any
+        ``patch`` is 1 where the data are no grid; ``groups`` hold roles instead of variables.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> from xsm.models.ismoe import ISMoE
+    >>> table = xsm.variables(xsm.open_tutorial("land"))
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> for_data(ISMoE, {"groups": {"water": ["tp"]}}, table, recipe)
+    {'groups': {'water': ('precipitation',)}, 'patch': 1}
+    """
+    found = dict(network)
+    if "patch" in model.hyperparameters():
+        found["patch"] = recipe.patch
+    if isinstance(found.get("groups"), Mapping):
+        found["groups"] = input_groups(table, found["groups"])
+    return found
+
+
+def parse_limit(memory_limit: str | int) -> int:
+    """Return a number of bytes.
+
+    Parameters
+    ----------
+    memory_limit : str or int
+        Such as ``"2 GiB"``.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is no amount of memory.
+    NotEnoughDataError
+        If it is too little.
+
+    Examples
+    --------
+    >>> parse_limit("16 MiB")
+    16777216
+    """
+    from dask.utils import parse_bytes
+
+    try:
+        found = int(parse_bytes(memory_limit))
+    except ValueError as error:
+        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
+        raise UnknownNameError(msg) from error
+    if found < _LEAST:
+        msg = (
+            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
+            "handful of cells. Pass 16 MiB or more."
+        )
+        raise NotEnoughDataError(msg)
+    return found
