@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,19 @@ import torch
 import xarray as xr
 
 import xsm
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnknownNameError
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    NotEnoughDataError,
+    TrainingError,
+    UnknownNameError,
+)
 from xsm.losses import RMSE, LoadBalance, WaterBalance
 from xsm.models.cnn_lstm import CNNLSTM
 from xsm.models.ismoe import ISMoE
 from xsm.models.mean_expert import MeanExpert
 from xsm.naming import METEOROLOGY, ROLES
-from xsm.nn import GroupedEncoder, PatchEncoder, Sizes
+from xsm.nn import GroupedEncoder, PatchEncoder, Sizes, members_of
 from xsm.nn.experts import router_remarks
 from xsm.nn.groups import GROUPS, resolve_groups
 
@@ -316,6 +323,80 @@ def test_groups_by_variable_survive_saving_in_their_order(small, tmp_path):
     assert again.experts(ds).identical(fitted.experts(ds))
 
 
+FORMS = [
+    {"head": "gaussian"},
+    {"members": 2},
+    {"members": 2, "head": "gaussian", "data_integration": True, "lead": 1},
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_spreads_and_ensembles_keep_weights_and_experts(small, form, no_compute, tmp_path):
+    fitted = small.physm.fit("ismoe", window=8, **QUICK, **form)
+    found, experts = fitted.predict(small), fitted.experts(small)
+    weight = found["expert_weight"]
+    assert (weight.isnull() == found["swvl1"].isnull()).all()
+    assert float(abs(weight.sum("expert", skipna=False) - 1).max()) < 1e-6
+    assert (found["swvl1_std"].where(found["swvl1"].notnull(), 1) > 0).all()
+    assert list(experts.data_vars) == ["swvl1"]
+    total = (experts["swvl1"] * weight).sum("expert", skipna=False)
+    np.testing.assert_allclose(total, found["swvl1"], atol=1e-6)
+    with no_compute():
+        lazy = fitted.predict(small.chunk(time=13, lon=2))
+    xr.testing.assert_allclose(lazy.compute(), found, atol=1e-6)
+    calibrated = fitted.calibrate(small)
+    ratio = calibrated.predict(small)["swvl1_std"] / found["swvl1_std"]
+    np.testing.assert_allclose(ratio.max(), float(calibrated.calibration["scale"]), rtol=1e-5)
+    calibrated.save(tmp_path / "model.xsm")
+    again = xsm.load(tmp_path / "model.xsm")
+    xr.testing.assert_identical(again.experts(small), experts)
+    mean = fitted.importance(small, repeats=1)["weight"]
+    np.testing.assert_allclose(mean, weight.mean(["time", "lat", "lon"]), rtol=1e-5)
+    xr.testing.assert_identical(again.importance(small, repeats=1)["weight"], mean)
+
+
+def test_the_weights_of_an_ensemble_are_the_mean_of_its_members(small):
+    fitted = small.physm.fit("ismoe", window=8, members=2, **QUICK)
+    members = [replace(fitted, model=m) for m in members_of(fitted.model)]
+    weights = [member.predict(small)["expert_weight"] for member in members]
+    assert not weights[0].equals(weights[1])
+    expected = (weights[0] + weights[1]) / 2
+    np.testing.assert_allclose(fitted.predict(small)["expert_weight"], expected, atol=1e-6)
+
+
+def test_a_layered_mixture_has_a_spread_for_each_layer(small):
+    ds = small.assign(swvl2=0.5 * small["swvl1"] + 0.1)
+    fitted = ds.physm.fit("ismoe", layered=True, head="gaussian", window=5, **QUICK)
+    found, experts = fitted.predict(ds), fitted.experts(ds)
+    for name in ("swvl1", "swvl2"):
+        assert (found[f"{name}_std"].isnull() == found[name].isnull()).all()
+        total = (experts[name] * found["expert_weight"]).sum("expert", skipna=False)
+        np.testing.assert_allclose(total, found[name], atol=1e-6)
+
+
+def test_a_streamed_mixture_is_that_of_memory():
+    ds = planted(steps=700, shape=(30, 40))
+    sizes = {"window": 8, "patch": 1, "memory_limit": "16 MiB", **QUICK}
+    fitted = ds.chunk(lat=10, lon=10).physm.fit("ismoe", **sizes)
+    assert "blocks, about" in fitted.card["training"]
+    assert list(fitted.model.groups) == ["precipitation", "radiation", "wind"]
+    part = ds.isel(time=slice(0, 30))
+    weight = fitted.predict(part)["expert_weight"]
+    assert float(abs(weight.sum("expert") - 1).max()) < 1e-6
+
+
+def test_estimators_have_no_experts(small):
+    pytest.importorskip("sklearn")
+    trees = small.isel(lat=slice(2, 4)).physm.fit("random_forest", n_estimators=2, progress=False)
+    for verb in (trees.importance, trees.experts):
+        with pytest.raises(UnknownNameError, match=r"'random_forest' has no experts\. Train one"):
+            verb(small)
+    with pytest.raises(UnknownNameError, match=r"RandomForest has no hyper-parameter 'groups'"):
+        small.physm.fit("random_forest", groups={"water": ["precipitation"]})
+    with pytest.raises(TrainingError, match=r"needs? .*expert_weight|expert_weight.* need"):
+        small.physm.fit("lstm", losses=[RMSE(), LoadBalance()], epochs=1, progress=False)
+
+
 def test_physics_and_balance_combine():
     ds = planted(steps=60, shape=(3, 4))
     losses = [RMSE(0.5), WaterBalance(0.5, terms=("precipitation",)), LoadBalance(0.01)]
@@ -342,8 +423,10 @@ class Collapsed(ISMoE):
 
 def test_a_collapse_is_told(small):
     settings = {"window": 8, "epochs": 1, "iterations": 1, "progress": False}
-    with pytest.warns(UserWarning, match=r"collapsed onto 1\.00 of 3 experts") as told:
+    with pytest.warns(UserWarning, match=r"collapsed onto 1\.00 of 3|never matter") as told:
         fitted = small.physm.fit(Collapsed, **settings)
+    collapse = "The router has collapsed onto 1.00 of 3 experts (mean weights {'precipitation': 1.0"
+    assert any(str(warning.message).startswith(collapse) for warning in told)
     idle = "The weight of ['radiation', 'wind'] is nowhere above 0.01: these experts never matter"
     assert any(str(warning.message).startswith(idle) for warning in told)
     with pytest.warns(UserWarning, match=r"collapsed onto|never matter"):
