@@ -3,6 +3,8 @@
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_observation
 from xsm.nn.dropout import Dropout, dropping
 from xsm.nn.ensemble import Ensemble, assemble, members_of
+from xsm.nn.experts import ExpertLSTM, GroupedEncoder
+from xsm.nn.groups import Groups
 from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.recurrent import PointLSTM
 from xsm.nn.spatial import PatchEncoder, PatchLSTM
@@ -12,6 +14,9 @@ __all__ = [
     "Batch",
     "Dropout",
     "Ensemble",
+    "ExpertLSTM",
+    "GroupedEncoder",
+    "Groups",
     "Model",
     "Output",
     "PatchEncoder",
