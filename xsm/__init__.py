@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xsm.assess import consistency, score
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel, load
+    from xsm.months import monthly
     from xsm.options import get_options, set_options
     from xsm.planning import plan
     from xsm.registry import describe_model, list_models
@@ -34,6 +35,7 @@ __all__ = [
     "get_options",
     "list_models",
     "load",
+    "monthly",
     "open_tutorial",
     "plan",
     "predict",
@@ -55,6 +57,7 @@ _HOME = {
     "get_options": "options",
     "list_models": "registry",
     "load": "fitted",
+    "monthly": "months",
     "open_tutorial": "tutorial",
     "plan": "planning",
     "predict": "api",
