@@ -48,7 +48,7 @@ def test_statics_stay_and_text_goes():
 
 
 def test_parts_of_months_are_refused():
-    with pytest.raises(GridError, match="No month between 2020-01-05.* is complete"):
+    with pytest.raises(GridError, match=r"No month between 2020-01-05.* is complete"):
         xsm.monthly(daily(pd.date_range("2020-01-05", periods=20), swe=(np.ones(20), "mm")))
     back = pd.date_range("2020-01-01", periods=31)[::-1]
     with pytest.raises(GridError, match=r"does not ascend: type ds.sortby\('time'\)"):

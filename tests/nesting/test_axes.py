@@ -70,7 +70,7 @@ def test_a_refined_globe_has_the_same_area():
 
 def test_grids_that_are_none_are_refused():
     bare = xr.DataArray(np.zeros((2, 2)), dims=("station", "depth"))
-    with pytest.raises(GridError, match="no dimension is the y axis .*'station': 2"):
+    with pytest.raises(GridError, match=r"no dimension is the y axis .*'station': 2"):
         horizontal_axes(bare)
     with pytest.raises(GridError, match=r"'lat' is not monotonic; type ds.sortby\('lat'\)"):
         horizontal_axes(grid([1.0, 3.0, 2.0], [0.0, 1.0]))

@@ -163,7 +163,7 @@ def _is(coordinate: xr.DataArray, which: str) -> bool:
     """Tell whether a coordinate is the y, or the x, axis."""
     if coordinate.dtype.kind not in "fiu":
         return False
-    names, standard = _NAMES[which]
+    names = _NAMES[which][0]
     attrs = coordinate.attrs
     for other in _NAMES:
         said = attrs.get("axis") == other.upper()

@@ -10,9 +10,9 @@ from xsm.nesting.nest import Nest
 from xsm.nesting.planes import on_planes
 from xsm.typing import Array, FloatArray
 
-__all__ = ["interpolate", "lerp_blocks"]
+__all__ = ["Weights", "interpolate", "lerp_blocks", "lerp_weights"]
 
-_Weights = tuple[Array, Array, FloatArray]  # lower cell, upper cell, share of the upper
+Weights = tuple[Array, Array, FloatArray]  # lower cell, upper cell, share of the upper
 
 
 def interpolate(coarse: xr.DataArray, nest: Nest) -> xr.DataArray:
@@ -47,15 +47,32 @@ def interpolate(coarse: xr.DataArray, nest: Nest) -> xr.DataArray:
         nest.dims,
         nest.shape,
         coords={a.dim: a.centres for a in (y, x)},
-        rows=_weights(nest.y, nest.factor[0]),
-        columns=_weights(nest.x, nest.factor[1]),
+        rows=lerp_weights(nest.y, nest.factor[0]),
+        columns=lerp_weights(nest.x, nest.factor[1]),
     )
 
 
-def _weights(axis: Axis, factor: int) -> _Weights:
-    """Return the two coarse cells that each fine cell lies between, and the share of the second.
+def lerp_weights(axis: Axis, factor: int) -> Weights:
+    """Return the two coarse cells that each fine cell lies between, and the share of the upper.
 
-    A place is counted in cells, from the middle of one to the middle of the next.
+    Parameters
+    ----------
+    axis : Axis
+        Coarse cells; a place is counted in cells, from the middle of one to that of the next.
+    factor : int
+        Fine cells of a coarse one.
+
+    Returns
+    -------
+    lower, upper, share : ndarray
+        (fine cell,) each; beyond the outer centres both are the outer cell, or the one on the
+        other side of the seam of a globe.
+
+    Examples
+    --------
+    >>> axis = Axis("x", np.array([0.0, 1.0, 2.0]), "projected")
+    >>> [part.tolist() for part in lerp_weights(axis, 2)]
+    [[0, 0, 0, 1], [0, 1, 1, 1], [0.75, 0.25, 0.75, 0.25]]
     """
     place = (np.arange(axis.size * factor) + 0.5) / factor - 0.5
     lower = np.floor(place).astype(int)
@@ -64,7 +81,7 @@ def _weights(axis: Axis, factor: int) -> _Weights:
     return cells[0], cells[1], place - lower
 
 
-def lerp_blocks(coarse: FloatArray, *, rows: _Weights, columns: _Weights) -> FloatArray:
+def lerp_blocks(coarse: FloatArray, *, rows: Weights, columns: Weights) -> FloatArray:
     """Interpolate planes along y, then x; see :func:`interpolate`.
 
     Parameters
@@ -89,9 +106,9 @@ def lerp_blocks(coarse: FloatArray, *, rows: _Weights, columns: _Weights) -> Flo
     there = np.isfinite(coarse)
     total, share = np.where(there, coarse, 0).astype(dtype), there.astype(dtype)
     for axis, (lower, upper, part) in ((-2, rows), (-1, columns)):
-        part = part.astype(dtype)[:, None] if axis == -2 else part.astype(dtype)
-        total = (1 - part) * total.take(lower, axis) + part * total.take(upper, axis)
-        share = (1 - part) * share.take(lower, axis) + part * share.take(upper, axis)
+        b: Array = part.astype(dtype).reshape((-1, 1) if axis == -2 else (-1,))
+        total = (1 - b) * total.take(lower, axis) + b * total.take(upper, axis)
+        share = (1 - b) * share.take(lower, axis) + b * share.take(upper, axis)
     own = [np.where(part < 0.5, lower, upper) for lower, upper, part in (rows, columns)]
     inside = there.take(own[0], -2).take(own[1], -1)
     found: FloatArray = np.where(inside, total / np.where(share > 0, share, 1), np.nan)

@@ -168,10 +168,10 @@ def make_nest(
     [1.0, 3.0, 5.0, 7.0]
     """
     y, x = horizontal_axes(coarse)
-    if factor is None and fine is None:
-        msg = "No factor was given; pass factor=4, or truth= on the fine grid."
-        raise GridError(msg)
     if factor is None:
+        if fine is None:
+            msg = "No factor was given; pass factor=4, or truth= on the fine grid."
+            raise GridError(msg)
         factor = _between((y, x), horizontal_axes(fine))
     nest = Nest(y, x, _pair(factor, y.dim, x.dim))
     if fine is not None:
@@ -183,14 +183,14 @@ def _pair(factor: Factor, y: str, x: str) -> tuple[int, int]:
     """Return the factor along y and x."""
     given = [factor.get(d) for d in (y, x)] if isinstance(factor, Mapping) else [factor] * 2
     extra = set(factor) - {y, x} if isinstance(factor, Mapping) else set()
-    whole = [isinstance(f, int | np.integer) and not isinstance(f, bool) for f in given]
-    if extra or not all(whole) or min(given) < 1:
+    whole = [int(f) for f in given if isinstance(f, int | np.integer) and f is not True and f > 0]
+    if extra or len(whole) < 2:
         msg = (
             f"factor={factor!r} was given; a whole number of at least 1 is needed, or one for each "
             f'axis: factor={{"{y}": 4, "{x}": 4}}.'
         )
         raise GridError(msg)
-    return int(given[0]), int(given[1])
+    return whole[0], whole[1]
 
 
 def _between(coarse: tuple[Axis, Axis], fine: tuple[Axis, Axis]) -> dict[str, int]:

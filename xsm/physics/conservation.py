@@ -75,7 +75,7 @@ def repeat_blocks(coarse: FloatArray, *, factor: tuple[int, int]) -> FloatArray:
 def conserve(
     fine: FloatArray, coarse: FloatArray, *, area: FloatArray, factor: tuple[int, int]
 ) -> FloatArray:
-    """Shift the fine cells of each coarse one by one number, so that their mean is the coarse value.
+    """Shift the fine cells of each coarse one by one number, so that their mean is its value.
 
     Parameters
     ----------
@@ -96,9 +96,9 @@ def conserve(
 
     Notes
     -----
-    ``f' = f + c - sum(A f) / sum(A)`` over the cells of the block that are not missing: the additive
-    layer of Harder et al. (2023), weighted by area. It suits anomalies of any sign, where a factor
-    would divide by zero, and changes no difference between the cells of a block.
+    ``f' = f + c - sum(A f) / sum(A)`` over the cells of the block that are not missing: the
+    additive layer of Harder et al. (2023), weighted by area. It suits anomalies of any sign,
+    where a factor would divide by zero, and changes no difference between cells of a block.
 
     References
     ----------

@@ -1,0 +1,40 @@
+"""What a downscaling model is given and what it predicts, so that it fits any product and region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from xsm.features import Recipe
+
+__all__ = ["NestedRecipe", "Supervision"]
+
+Supervision = Literal["truth", "scale_transfer", "interpolation"]
+
+
+@dataclass(frozen=True)
+class NestedRecipe(Recipe):
+    """What a downscaling model is given and what it predicts.
+
+    ``dynamic`` and ``static`` name the covariates with and without time.
+
+    Parameters
+    ----------
+    factor : tuple of int
+        Fine cells of a coarse one along y and x.
+    supervision : {"truth", "scale_transfer", "interpolation"}
+        What it learned from.
+    anchored : bool
+        Each fine cell with a truth has its own regression on the coarse window, which the network
+        corrects; elsewhere it corrects the interpolation.
+
+    Examples
+    --------
+    >>> recipe = NestedRecipe("groundwater_storage", (), (), 6, 0, "global", factor=(4, 4))
+    >>> recipe.supervision
+    'scale_transfer'
+    """
+
+    factor: tuple[int, int] = (4, 4)
+    supervision: str = "scale_transfer"
+    anchored: bool = False
