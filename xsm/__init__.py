@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xsm.months import monthly
     from xsm.options import get_options, set_options
     from xsm.planning import plan
+    from xsm.refining import downscale
     from xsm.registry import describe_model, list_models
     from xsm.soil import soil_parameters, texture_class, to_depths
     from xsm.tutorial import open_tutorial
@@ -31,6 +32,7 @@ __all__ = [
     "consistency",
     "daily",
     "describe_model",
+    "downscale",
     "fit",
     "get_options",
     "list_models",
@@ -53,6 +55,7 @@ _HOME = {
     "consistency": "assess",
     "daily": "aggregation",
     "describe_model": "registry",
+    "downscale": "refining",
     "fit": "api",
     "get_options": "options",
     "list_models": "registry",

@@ -13,20 +13,22 @@ from dask.base import tokenize
 
 from xsm.artefact import fingerprint
 from xsm.batches import fits
+from xsm.card import history_dataset, make_card
 from xsm.exceptions import (
     MissingVariableError,
-    NotEnoughDataError,
     UnknownNameError,
     check_choice,
 )
 from xsm.features import Features, collect, make_recipe
-from xsm.fitted import FittedModel, history_dataset, make_card
+from xsm.fitted import FittedModel
 from xsm.jobs import Job, run_job
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
 from xsm.naming import VariableTable, find_variables
-from xsm.nn import Model
-from xsm.options import get_options
+from xsm.nesting.nest import Factor
+from xsm.nn import FieldModel, Model
+from xsm.options import get_options, memory_bytes
+from xsm.refining import fit_fields
 from xsm.registry import model_class, model_name
 from xsm.scaling import fit_scaling
 from xsm.splits import chronological
@@ -35,8 +37,6 @@ from xsm.units import dequantify, quantify
 
 if TYPE_CHECKING:
     from distributed import Client
-
-_LEAST = 16 * 2**20  # bytes of memory_limit
 
 __all__ = ["fit", "predict", "variables"]
 
@@ -98,6 +98,12 @@ def fit(
     memory_limit: str | int = "2 GiB",
     checkpoint: str | os.PathLike[str] | None = None,
     client: Client | None = None,
+    factor: Factor | None = None,
+    covariates: xr.Dataset | xr.DataArray | None = None,
+    truth: xr.Dataset | xr.DataArray | None = None,
+    supervision: str | None = None,
+    conserve: str | None = None,
+    area: xr.DataArray | None = None,
     **hyperparameters: Any,
 ) -> FittedModel:
     """Train a model on a data set.
@@ -158,6 +164,16 @@ def fit(
     client : distributed.Client, optional
         Train on all workers of this cluster, one rank a worker, each on its share of the cells;
         see :func:`xsm.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
+    factor, covariates, truth, area : optional
+        Of models that downscale, see :func:`xsm.downscale`: fine cells of a coarse one (by default
+        4, or what ``truth`` says), fields to learn from, the target on the fine grid, areas.
+    supervision : {"truth", "scale_transfer", "interpolation"}, optional
+        Of models that downscale: learn from ``truth``; or learn to refine data that are coarser by
+        the factor, and do the same one scale below; or stay at the interpolated field, which gives
+        smoothness and an error estimate, but no detail. By default the first that the data allow.
+    conserve : {"soft", "exact"}, optional
+        Of models that downscale: draw area-weighted means to the coarse field by a term of the
+        loss alone (default), or make them equal by the last layer too.
     **hyperparameters
         Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``
         and ``sampling`` of the schedule. With data integration ``sampling`` is ``"mixed"`` where
@@ -197,11 +213,43 @@ def fit(
     """
     started = clock.perf_counter()
     cls = model_class(model)
+    chosen = _given(
+        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
+    )
+    fine = _given(
+        factor=factor,
+        covariates=covariates,
+        truth=truth,
+        supervision=supervision,
+        conserve=conserve,
+        area=area,
+    )
+    point = _given(dynamic=dynamic, static=static, lead=lead, scaling=scaling, client=client)
+    point |= _given(data_integration=data_integration or None, known_forcing=known_forcing or None)
+    _refuse(cls, point if issubclass(cls, FieldModel) else fine)
+    if issubclass(cls, FieldModel):
+        return fit_fields(
+            ds,
+            cls,
+            **fine,
+            target=target,
+            variables=variables,
+            valid=valid,
+            window=window,
+            losses=losses,
+            schedule=chosen,
+            monitor=monitor,
+            device=device,
+            precision=precision,
+            seed=seed,
+            progress=progress,
+            memory_limit=memory_limit,
+            checkpoint=checkpoint,
+            hyperparameters=hyperparameters,
+        )
     network, steps = cls.check_hyperparameters(hyperparameters)
-    chosen: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
-    chosen |= {"learning_rate": learning_rate, "patience": patience}
     chosen |= {"sampling": "mixed"} if data_integration else {}
-    steps = {k: v for k, v in chosen.items() if v is not None} | steps
+    steps = chosen | steps
     schedule = replace(cls.schedule, **steps)
     scaling = cls.scaling if scaling is None else scaling
     check_choice("scaling", scaling, ("cell", "global"))
@@ -227,7 +275,7 @@ def fit(
     )
     features = collect(ds, recipe, balances=balances)
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
-    limit = _bytes(memory_limit)
+    limit = memory_bytes(memory_limit)
     if client is None and fits(features, limit):
         features = features.load()
     statistics = fit_scaling(features, split.training, scaling=scaling)
@@ -273,22 +321,19 @@ def fit(
     )
 
 
-def _bytes(memory_limit: str | int) -> int:
-    """Return a number of bytes."""
-    from dask.utils import parse_bytes
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that were given."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
-    try:
-        found = int(parse_bytes(memory_limit))
-    except ValueError as error:
-        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
-        raise UnknownNameError(msg) from error
-    if found < _LEAST:
-        msg = (
-            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
-            "handful of cells. Pass 16 MiB or more."
-        )
-        raise NotEnoughDataError(msg)
-    return found
+
+def _refuse(cls: type[Model], others: Mapping[str, object]) -> None:
+    """Refuse arguments of the other kind of model."""
+    if others:
+        fields = issubclass(cls, FieldModel)
+        kind = "downscales fields" if fields else "predicts cells"
+        hint = "covariates=" if fields else 'model="convlstm_unet"'
+        msg = f"{model_name(cls)!r} {kind} and takes no {', '.join(others)}; see {hint}."
+        raise UnknownNameError(msg)
 
 
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:

@@ -107,7 +107,7 @@ class Frame:
             y, x); ``valid`` (step, 1, y, x); ``area`` (1, y, x).
         """
         begin, stats = self.window - 1, self.statistics
-        there = np.isfinite(coarse).all(axis=1, keepdims=True)  # (time, 1, h, w)
+        there = np.asarray(np.isfinite(coarse).all(axis=1, keepdims=True))  # (time, 1, h, w)
         scaled = _scaled(coarse, stats, "dynamic")
         own = (coarse[:, :1] - stats["target_offset"]) / stats["target_scale"]
         local = self.anchored(coarse[:, 0]) if anchored is None else anchored

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import html
-import importlib.metadata
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,20 +13,18 @@ import torch
 import xarray as xr
 
 from xsm.devices import choose_device
-from xsm.features import Features, Recipe, collect
-from xsm.history import History
+from xsm.downscaling.applying import downscale_with, score_with
+from xsm.exceptions import UnknownNameError
+from xsm.features import Recipe, collect
 from xsm.inference import predict_lazily
-from xsm.jobs import Trained
-from xsm.losses import Loss
 from xsm.metrics import score
 from xsm.naming import Variable, find_variables
+from xsm.nested_recipe import NestedRecipe
 from xsm.nn import Model
 from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling
-from xsm.splits import Split
-from xsm.typing import Array
 
-__all__ = ["FittedModel", "history_dataset", "load", "make_card"]
+__all__ = ["FittedModel", "load"]
 
 _FLAG = {
     "long_name": "an input of the window lies outside the range seen in training",
@@ -109,6 +106,9 @@ class FittedModel:
             The target, lazy where the inputs are.
         """
         recipe = self.recipe
+        if isinstance(recipe, NestedRecipe):
+            msg = f"{self.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
+            raise UnknownNameError(msg)
         features = collect(ds, recipe, with_target=recipe.data_integration)
         template = next(iter(features.dynamic.values()))
         scaling = align_scaling(self.scaling, template, features.space)
@@ -159,23 +159,64 @@ class FittedModel:
         }
         return result
 
-    def score(
-        self, ds: xr.Dataset, *, dim: Hashable | Iterable[Hashable] | None = None
+    def downscale(
+        self,
+        ds: xr.Dataset,
+        *,
+        covariates: xr.Dataset | xr.DataArray | None = None,
+        area: xr.DataArray | None = None,
+        device: str = "auto",
     ) -> xr.Dataset:
-        """Predict a data set and score it beside persistence and the training climatology.
+        """Downscale the field of a data set, of any region and period, see :func:`xsm.downscale`.
 
         Parameters
         ----------
         ds : xarray.Dataset
-            Inputs and observations.
-        dim : str or iterable of str, optional
-            Dimensions that a score is taken over; by default time.
+            Holds the coarse field.
+        covariates : Dataset or DataArray, optional
+            Those that the model was trained with, under any product's names.
+        area : DataArray, optional
+            (y, x) areas of the fine cells.
+        device : str, default: "auto"
+            Where to evaluate.
 
         Returns
         -------
         xarray.Dataset
-            Scores along ``source`` (model, persistence, climatology), see :func:`xsm.score`.
+            The fine field and its standard deviation, lazy where the inputs are.
         """
+        return downscale_with(self, ds, covariates=covariates, area=area, device=device)
+
+    def score(
+        self,
+        ds: xr.Dataset,
+        *,
+        dim: Hashable | Iterable[Hashable] | None = None,
+        covariates: xr.Dataset | xr.DataArray | None = None,
+        truth: xr.Dataset | xr.DataArray | None = None,
+        area: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Predict a data set and score it beside what needs no model.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and observations; of a model that downscales, the coarse field.
+        dim : str or iterable of str, optional
+            Dimensions that a score is taken over; by default time.
+        covariates, area : optional
+            Of a model that downscales, see :meth:`downscale`.
+        truth : Dataset or DataArray, optional
+            Of a model that downscales: the field on the fine grid.
+
+        Returns
+        -------
+        xarray.Dataset
+            Scores along ``source``, see :func:`xsm.score`: the model, persistence and the training
+            climatology, or the model and every baseline of :func:`xsm.downscale`, with ``skill``.
+        """
+        if isinstance(self.recipe, NestedRecipe):
+            return score_with(self, ds, dim=dim, covariates=covariates, truth=truth, area=area)
         return score(
             ds,
             self.predict(ds),
@@ -279,107 +320,3 @@ def load(
     True
     """
     return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
-
-
-def history_dataset(history: History) -> xr.Dataset:
-    """Return the history as a Dataset.
-
-    Parameters
-    ----------
-    history : History
-        What the training loop logged.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``total`` and each unweighted loss term (part, epoch); ``best_epoch`` in the attributes.
-
-    Examples
-    --------
-    >>> parts = {"total": np.array([0.2, 0.1])}
-    >>> table = history_dataset(History(np.array([1, 2]), parts, parts, best_epoch=2))
-    >>> float(table["total"].sel(part="validation", epoch=2))
-    0.1
-    """
-    both = {
-        n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
-        for n in history.training
-    }
-    coords = {"part": ["training", "validation"], "epoch": history.epoch}
-    attrs = {"best_epoch": history.best_epoch}
-    return xr.Dataset(both, coords=coords, attrs=attrs)
-
-
-def make_card(
-    recipe: Recipe,
-    features: Features,
-    split: Split,
-    trained: Trained,
-    losses: Sequence[Loss],
-    settings: Mapping[str, Any],
-    seconds: float,
-) -> dict[str, str]:
-    """Describe a fitted model in words.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Its inputs and output.
-    features : Features
-        What it was given.
-    split : Split
-        Steps that trained and validated.
-    trained : Trained
-        What the training returned.
-    losses : sequence of Loss
-        Terms of the loss.
-    settings : mapping of str to Any
-        All settings of the training.
-    seconds : float
-        How long it took.
-
-    Returns
-    -------
-    dict of str to str
-        Lines of the card by their titles; ``print(fitted)`` shows them.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> fitted.card["target"], fitted.card["losses"]
-    ('soil_moisture', '1 rmse')
-    """
-    times = features.target[features.time].values if features.target is not None else np.array([])
-    history, best = trained.history, trained.history.best_epoch
-    at = int(np.flatnonzero(history.epoch == best)[0])
-    parts = {"training": history.training, "validation": history.validation}
-    scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
-    return {
-        "target": recipe.target,
-        "dynamic": ", ".join(recipe.dynamic)
-        + (", observed target" if recipe.data_integration else ""),
-        "static": ", ".join(recipe.static) or "none",
-        "window, lead": f"{recipe.window}, {recipe.lead}"
-        + (" (forcing known)" if recipe.known_forcing else ""),
-        "scaling": recipe.scaling,
-        "training": f"{_span(times[split.training])}, {trained.samples}",
-        "validation": _span(times[split.validation]),
-        "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
-        "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
-        "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
-        "seconds": f"{seconds:.1f}",
-        "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
-    }
-
-
-def _titled(loss: Loss) -> str:
-    """Name a loss term, with the trend that it follows."""
-    trend = getattr(loss, "trend", None)
-    return f"{loss.name} ({trend})" if trend else loss.name
-
-
-def _span(times: Array) -> str:
-    """Describe a period by its first and last time."""
-    return f"{times[0]!s:.10} to {times[-1]!s:.10}" if len(times) else "none"

@@ -1,4 +1,4 @@
-"""What a downscaling model is given and what it predicts, so that it fits any product and region."""
+"""What a downscaling model is given and what it predicts, for any product and region."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from xsm.artefact import (
 from xsm.exceptions import ArtefactError
 from xsm.features import Recipe
 from xsm.naming import Variable
+from xsm.nested_recipe import NestedRecipe
 from xsm.nn import Model, Sizes
 from xsm.registry import list_models, model_class, model_name
 from xsm.units import Conversion
@@ -201,7 +202,7 @@ def load_parts(
         return {
             "name": str(facts["model"]["name"]),
             "model": network,
-            "recipe": _build(Recipe, restore(facts["recipe"])),
+            "recipe": _recipe(restore(facts["recipe"])),
             "variable": _variable(restore(facts["variable"])),
             **{name: _mapping(restore(facts[name]), name) for name in _KEPT},
             **tables,
@@ -280,6 +281,12 @@ def _climatology(table: xr.Dataset | None) -> xr.DataArray | None:
 def _variable(facts: Any) -> Variable:
     """Return the target as it was found in the training data."""
     return _build(Variable, {**facts, "conversion": _build(Conversion, facts["conversion"])})
+
+
+def _recipe(facts: Any) -> Recipe:
+    """Return what goes in and what comes out, of points or of fields."""
+    nested = isinstance(facts, dict) and "factor" in facts
+    return _build(NestedRecipe if nested else Recipe, facts)
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def fit_anchors(
     steps = len(coarse) - window + 1
     lags = np.stack([coarse[window - 1 - k : window - 1 - k + steps] for k in range(window)])
     wanted = truth[window - 1 :]
-    rows = np.isfinite(wanted).any(axis=(1, 2)) & np.isfinite(lags).any(axis=(0, 2, 3))
+    rows = np.asarray(np.isfinite(wanted).any(axis=(1, 2)) & np.isfinite(lags).any(axis=(0, 2, 3)))
     left = np.full(wanted.shape, np.nan)
     weights = np.full((window + 1, *wanted.shape[1:]), np.nan)
     if rows.sum() < _LEAST:
@@ -113,7 +113,7 @@ def _fit(
     """Return weights and left-out predictions for one ridge."""
     window, steps, height, width = lags.shape
     lines = lags.reshape(window, steps, -1).transpose(2, 1, 0)  # (cell, step, lag)
-    there = np.isfinite(lines).all(axis=(1, 2))
+    there = np.asarray(np.isfinite(lines).all(axis=(1, 2)))
     lines = np.where(there[:, None, None], lines, 0.0)
     mean, spread = lines.mean(axis=1), lines.std(axis=1)
     spread = np.where(spread > 0, spread, 1.0)

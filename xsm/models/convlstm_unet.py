@@ -39,7 +39,7 @@ class ConvLSTMUNet(FieldModel):
         Layers of the ConvLSTM.
     widths : sequence of int, default: (64, 128, 256)
         Channels of the U-Net at each scale.
-    conserve : {"soft", "exact"}, default: "soft"
+    conserve, patch, anchor, hide
         See :class:`xsm.nn.FieldModel`.
 
     Notes
@@ -81,14 +81,16 @@ class ConvLSTMUNet(FieldModel):
         layers: int = 2,
         widths: Sequence[int] = (64, 128, 256),
         conserve: str = "soft",
+        patch: int = 32,
+        anchor: bool = True,
+        hide: float = 0.25,
     ) -> None:
-        super().__init__(sizes, conserve=conserve)
+        super().__init__(sizes, conserve=conserve, patch=patch, anchor=anchor, hide=hide)
         self.memory = ConvLSTM(sizes.dynamic, hidden, layers)
         self.unet = UNet(hidden + sizes.static, widths)
         self.mean, self.variance = (nn.Conv2d(widths[0], 1, 1) for _ in range(2))
-        for head in (self.mean, self.variance):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+        for weights in (*self.mean.parameters(), *self.variance.parameters()):
+            nn.init.zeros_(weights)
 
     def forward(self, batch: Batch) -> Output:
         """Return ``mean`` and ``variance`` (batch, 1, y, x) of the scaled target."""

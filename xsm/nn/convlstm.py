@@ -46,9 +46,10 @@ class ConvLSTM(nn.Module):
         self.hidden = hidden
         sizes = [inputs] + [hidden] * (layers - 1)
         self.gates = nn.ModuleList(MaskedConv2d(n + hidden, 4 * hidden, kernel) for n in sizes)
-        for gate in self.gates:
-            nn.init.zeros_(gate.bias)
-            nn.init.ones_(gate.bias[hidden : 2 * hidden])
+        for name, weights in self.gates.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(weights)
+                nn.init.ones_(weights[hidden : 2 * hidden])
 
     def forward(self, fields: Tensor, mask: Tensor) -> Tensor:
         """Return the last state (batch, hidden, y, x) of fields (batch, window, input, y, x)."""

@@ -35,6 +35,14 @@ class FieldModel(Model):
     conserve : {"soft", "exact"}, default: "soft"
         Whether area-weighted means of the fine field are drawn to the coarse one by a term of the
         loss alone, or made equal to it by the last layer too.
+    patch : int, default: 32
+        Coarse cells of a patch along each axis; smaller domains are one patch.
+    anchor : bool, default: True
+        Where a fine truth trains: correct what a regression of each fine cell on the coarse window
+        says, where there is one, instead of the interpolation.
+    hide : float, default: 0.25
+        Share of the coarse cells of a patch whose regressions are hidden in training, so that the
+        network learns to do without.
     """
 
     window: ClassVar[int] = 6
@@ -49,9 +57,17 @@ class FieldModel(Model):
         sampling="mixed",
     )
 
-    def __init__(self, sizes: Sizes, *, conserve: str = "soft") -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        conserve: str = "soft",
+        patch: int = 32,
+        anchor: bool = True,
+        hide: float = 0.25,
+    ) -> None:
         super().__init__(sizes)
-        self.conserve = conserve
+        self.conserve, self.patch, self.anchor, self.hide = conserve, patch, anchor, hide
 
     def evaluate(self, batch: Batch) -> Output:
         """Return the outputs of a batch, conserved where that is wanted.

@@ -33,7 +33,7 @@ class MaskedConv2d(nn.Conv2d):
     --------
     >>> conv, mask = MaskedConv2d(1, 2), torch.tensor([[[[1.0, 0.0]]]])
     >>> one, other = (conv(torch.tensor([[[[3.0, hole]]]]), mask) for hole in (7.0, -7.0))
-    >>> bool((one == other).all()), float(one[..., 1].abs().max())
+    >>> bool((one == other).all()), float(one[..., 1].abs().max().detach())
     (True, 0.0)
     """
 

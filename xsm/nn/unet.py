@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -46,8 +47,7 @@ class UNet(nn.Module):
         super().__init__()
         below = [inputs, *widths[:-1]]
         self.down = nn.ModuleList(_Pair(a, b) for a, b in zip(below, widths, strict=True))
-        above = list(zip(widths[:-1], widths[1:], strict=True))
-        self.up = nn.ModuleList(_Pair(a + b, a) for a, b in above)
+        self.up = nn.ModuleList(_Pair(a + b, a) for a, b in itertools.pairwise(widths))
         self.step = 2 ** (len(widths) - 1)
 
     def forward(self, field: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,186 @@
+"""What a fitted model says about itself: its card, and its history as a Dataset."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from xsm.features import Features, Recipe
+from xsm.history import History
+from xsm.jobs import Trained
+from xsm.losses import Loss
+from xsm.splits import Split
+from xsm.typing import Array
+
+__all__ = ["history_dataset", "made_of", "make_card", "outcome"]
+
+
+def history_dataset(history: History) -> xr.Dataset:
+    """Return the history as a Dataset.
+
+    Parameters
+    ----------
+    history : History
+        What the training loop logged.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``total`` and each unweighted loss term (part, epoch); ``best_epoch`` in the attributes.
+
+    Examples
+    --------
+    >>> parts = {"total": np.array([0.2, 0.1])}
+    >>> table = history_dataset(History(np.array([1, 2]), parts, parts, best_epoch=2))
+    >>> float(table["total"].sel(part="validation", epoch=2))
+    0.1
+    """
+    both = {
+        n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
+        for n in history.training
+    }
+    coords = {"part": ["training", "validation"], "epoch": history.epoch}
+    attrs = {"best_epoch": history.best_epoch}
+    return xr.Dataset(both, coords=coords, attrs=attrs)
+
+
+def make_card(
+    recipe: Recipe,
+    features: Features,
+    split: Split,
+    trained: Trained,
+    losses: Sequence[Loss],
+    settings: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, str]:
+    """Describe a fitted model in words.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its inputs and output.
+    features : Features
+        What it was given.
+    split : Split
+        Steps that trained and validated.
+    trained : Trained
+        What the training returned.
+    losses : sequence of Loss
+        Terms of the loss.
+    settings : mapping of str to Any
+        All settings of the training.
+    seconds : float
+        How long it took.
+
+    Returns
+    -------
+    dict of str to str
+        Lines of the card by their titles; ``print(fitted)`` shows them.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
+    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
+    >>> fitted.card["target"], fitted.card["losses"]
+    ('soil_moisture', '1 rmse')
+    """
+    times = features.target[features.time].values if features.target is not None else np.array([])
+    return {
+        "target": recipe.target,
+        "dynamic": ", ".join(recipe.dynamic)
+        + (", observed target" if recipe.data_integration else ""),
+        "static": ", ".join(recipe.static) or "none",
+        "window, lead": f"{recipe.window}, {recipe.lead}"
+        + (" (forcing known)" if recipe.known_forcing else ""),
+        "scaling": recipe.scaling,
+        **outcome(trained.history, trained.samples, times, split, losses),
+        **made_of(settings, seconds),
+    }
+
+
+def outcome(
+    history: History, samples: str, times: Array, split: Split, losses: Sequence[Loss]
+) -> dict[str, str]:
+    """Describe what trained, by what loss, and how it ended.
+
+    Parameters
+    ----------
+    history : History
+        Loss terms by epoch.
+    samples : str
+        What trained, in words.
+    times : ndarray
+        Dates of the series.
+    split : Split
+        Steps that trained and validated.
+    losses : sequence of Loss
+        Terms of the loss.
+
+    Returns
+    -------
+    dict of str to str
+        Lines of the card by their titles.
+
+    Examples
+    --------
+    >>> total = {"total": np.array([0.2])}
+    >>> history = History(np.array([1]), total, total, 1)
+    >>> days = np.arange("2020-01-01", "2020-01-09", dtype="M8[D]")
+    >>> card = outcome(history, "", days, Split(slice(0, 6), slice(6, 8)), [])
+    >>> card["best epoch"]
+    '1 of 1 (training 0.2, validation 0.2)'
+    """
+    best = history.best_epoch
+    at = int(np.flatnonzero(history.epoch == best)[0])
+    parts = {"training": history.training, "validation": history.validation}
+    scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
+    return {
+        "training": f"{_span(times[split.training])}, {samples}",
+        "validation": _span(times[split.validation]),
+        "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
+        "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
+    }
+
+
+def made_of(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
+    """Describe by what settings and versions a model was made.
+
+    Parameters
+    ----------
+    settings : mapping of str to Any
+        All settings of the training.
+    seconds : float
+        How long it took.
+
+    Returns
+    -------
+    dict of str to str
+        Lines of the card by their titles.
+
+    Examples
+    --------
+    >>> made_of({"seed": 0}, 1.25)["settings"]
+    'seed=0'
+    """
+    return {
+        "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
+        "seconds": f"{seconds:.1f}",
+        "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
+    }
+
+
+def _titled(loss: Loss) -> str:
+    """Name a loss term, with the trend that it follows."""
+    trend = getattr(loss, "trend", None)
+    return f"{loss.name} ({trend})" if trend else loss.name
+
+
+def _span(times: Array) -> str:
+    """Describe a period by its first and last time."""
+    return f"{times[0]!s:.10} to {times[-1]!s:.10}" if len(times) else "none"
