@@ -164,16 +164,12 @@ def fit(
     client : distributed.Client, optional
         Train on all workers of this cluster, one rank a worker, each on its share of the cells;
         see :func:`xsm.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
-    factor, covariates, truth, area : optional
-        Of models that downscale, see :func:`xsm.downscale`: fine cells of a coarse one (by default
-        4, or what ``truth`` says), fields to learn from, the target on the fine grid, areas.
+    factor, covariates, truth, conserve, area : optional
+        Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
         Of models that downscale: learn from ``truth``; or learn to refine data that are coarser by
         the factor, and do the same one scale below; or stay at the interpolated field, which gives
-        smoothness and an error estimate, but no detail. By default the first that the data allow.
-    conserve : {"soft", "exact"}, optional
-        Of models that downscale: draw area-weighted means to the coarse field by a term of the
-        loss alone (default), or make them equal by the last layer too.
+        smoothness and no detail. By default the first that the data allow.
     **hyperparameters
         Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``
         and ``sampling`` of the schedule. With data integration ``sampling`` is ``"mixed"`` where
@@ -216,14 +212,8 @@ def fit(
     chosen = _given(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
     )
-    fine = _given(
-        factor=factor,
-        covariates=covariates,
-        truth=truth,
-        supervision=supervision,
-        conserve=conserve,
-        area=area,
-    )
+    fine = _given(factor=factor, covariates=covariates, truth=truth, supervision=supervision)
+    fine |= _given(conserve=conserve, area=area)
     point = _given(dynamic=dynamic, static=static, lead=lead, scaling=scaling, client=client)
     point |= _given(data_integration=data_integration or None, known_forcing=known_forcing or None)
     _refuse(cls, point if issubclass(cls, FieldModel) else fine)
@@ -237,7 +227,6 @@ def fit(
             valid=valid,
             window=window,
             losses=losses,
-            schedule=chosen,
             monitor=monitor,
             device=device,
             precision=precision,
@@ -245,7 +234,7 @@ def fit(
             progress=progress,
             memory_limit=memory_limit,
             checkpoint=checkpoint,
-            hyperparameters=hyperparameters,
+            hyperparameters=chosen | hyperparameters,
         )
     network, steps = cls.check_hyperparameters(hyperparameters)
     chosen |= {"sampling": "mixed"} if data_integration else {}

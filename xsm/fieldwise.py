@@ -6,6 +6,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from xsm.fields import Frame, gather_patch
+from xsm.intraop import one_intraop_thread
 from xsm.nn import FieldModel
 from xsm.physics.conservation import conserve
 from xsm.typing import Array, FloatArray
@@ -107,6 +109,9 @@ class FieldPredictor:
         Where to evaluate.
     token : str
         Name of the content, for graphs.
+    threads : int, default: 1
+        Patches that are evaluated side by side on the CPU, each on one thread: on a busy machine
+        two threads inside an operation were 10 times slower than one (measured).
     """
 
     model: FieldModel
@@ -117,6 +122,7 @@ class FieldPredictor:
     origin: int
     device: str
     token: str
+    threads: int = 1
 
     def __dask_tokenize__(self) -> tuple[str, str, str]:
         """Name the content, so that equal models share work."""
@@ -158,14 +164,15 @@ class FieldPredictor:
         valid = arrays["valid"][0, 0] > 0
         total, weight = np.zeros((2, *valid.shape)), np.zeros(valid.shape)
         tensors = {name: torch.from_numpy(a).to(self.device) for name, a in arrays.items()}
-        for corner in self.corners:
-            rows, columns = self._cells(corner)
-            if valid[rows][:, columns].any():
-                found = self._evaluate(tensors, corner)
-                share = self._weights
-                total[:, rows[:, None], columns] += share * found
-                weight[rows[:, None], columns] += share
-            report()
+        evaluate = functools.partial(self._evaluate, tensors)
+        cells = {corner: self._cells(corner) for corner in self.corners}
+        alive = [c for c, (rows, columns) in cells.items() if valid[rows][:, columns].any()]
+        with ThreadPoolExecutor(self.threads) as pool:
+            for corner, part in zip(alive, pool.map(evaluate, alive), strict=True):
+                rows, columns = cells[corner]
+                total[:, rows[:, None], columns] += self._weights * part
+                weight[rows[:, None], columns] += self._weights
+                report()
         found = np.full(total.shape, np.nan)
         np.divide(total, weight, out=found, where=valid & (weight > 0))
         return self._restore(found, coarse[-1, 0])
@@ -212,7 +219,7 @@ class FieldPredictor:
             window=self.frame.window,
             base_scale=float(self.frame.statistics["base_scale"]),
         )
-        with torch.inference_mode(), _full_precision(self.device):
+        with torch.inference_mode(), one_intraop_thread(), _full_precision(self.device):
             output = self._placed.evaluate({name: a[None] for name, a in batch.items()})
         deviation = torch.sqrt(output["variance"]) if "variance" in output else output["mean"] * 0
         both = torch.cat([output["mean"][0], deviation[0]])

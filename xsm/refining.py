@@ -256,7 +256,6 @@ def fit_fields(
     valid: float = 0.25,
     window: int | None = None,
     losses: Sequence[Loss] | None = None,
-    schedule: Mapping[str, Any] | None = None,
     monitor: str = "total",
     device: str = "auto",
     precision: str = "auto",
@@ -278,8 +277,6 @@ def fit_fields(
         See :func:`xsm.fit`.
     valid, window, losses, monitor, device, precision, seed, progress, memory_limit, checkpoint
         See :func:`xsm.fit`.
-    schedule : mapping of str to Any, optional
-        Epochs, batch size, learning rate and patience, where they are given.
     hyperparameters : mapping of str to Any, optional
         Of the network and the schedule.
 
@@ -339,7 +336,7 @@ def fit_fields(
         network,
         recipe,
         None if losses is None else tuple(losses),
-        replace(cls.schedule, **{**(schedule or {}), **steps}),
+        replace(cls.schedule, **steps),
         valid=valid,
         monitor=monitor,
         device=device,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 from dask.base import tokenize
 
 from xsm.checkpoint import Checkpoint
-from xsm.devices import choose_device, choose_precision
+from xsm.devices import choose_device, choose_precision, seeded
 from xsm.downscaling.anchors import fit_anchors
 from xsm.downscaling.baselines import learn_maps
 from xsm.downscaling.collecting import check_steps
@@ -27,7 +25,6 @@ from xsm.losses import Loss
 from xsm.nested_recipe import NestedRecipe
 from xsm.nesting import interpolate
 from xsm.nn import FieldModel, Schedule, Sizes
-from xsm.options import thread_count
 from xsm.splits import Split, chronological
 from xsm.training import train
 from xsm.typing import Array, FloatArray
@@ -161,7 +158,7 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
     checkpoint = None
     if job.checkpoint is not None:
         checkpoint = Checkpoint(job.checkpoint, _identity(job, losses, scaling))
-    with _seeded(job.seed):
+    with seeded(job.seed):
         model = job.model(sizes, **job.network).to(device)
         history = train(
             model,
@@ -181,19 +178,6 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
         scaling, _ = _with_maps(scaling, sources, slice(None), job.recipe)
     said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
     return FieldsTrained(model.cpu().eval(), scaling, history, losses, split, said)
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed torch within a block, on all threads, which convolutions make use of."""
-    before = torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.set_num_threads(thread_count())
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
 
 
 def _supervised(native: Sources, supervision: str) -> Sources:

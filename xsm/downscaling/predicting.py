@@ -17,11 +17,10 @@ from xsm.downscaling.sources import Sources
 from xsm.downscaling.statistics import frame_of, stacked
 from xsm.exceptions import NotEnoughDataError
 from xsm.fieldwise import FieldPredictor
-from xsm.intraop import one_intraop_thread
 from xsm.nested_recipe import NestedRecipe
 from xsm.nesting import Nest
 from xsm.nn import FieldModel
-from xsm.options import get_options
+from xsm.options import get_options, thread_count
 from xsm.typing import Array, FloatArray
 
 __all__ = ["downscale_fields"]
@@ -76,6 +75,7 @@ def downscale_fields(
         raise NotEnoughDataError(msg)
     frame = frame_of(scaling, nest, sources.area, window=window)
     side = int(model.patch)
+    lazy = any(a.chunks is not None for a in sources.arrays)
     node = FieldPredictor(
         copy.deepcopy(model).cpu().eval(),
         frame,
@@ -85,8 +85,8 @@ def downscale_fields(
         _origin(nest),
         device,
         str(tokenize(token, nest.factor, sources.area, nest.y.edges, nest.x.edges)),
+        threads=1 if lazy else thread_count(),
     )
-    lazy = any(a.chunks is not None for a in sources.arrays)
     data = (_lazily if lazy else _eagerly)(node, sources, steps)
     return {name: _label(data[:, i], sources, window) for i, name in enumerate(("mean", "std"))}
 
@@ -125,7 +125,7 @@ def _lazily(node: FieldPredictor, sources: Sources, steps: int) -> Any:
     fine = {n: _planes(a, sources) for n, a in sources.fine.items()}
     static = _stack({n: a.data for n, a in sources.static.items()}, shape, 0)
     kept = delayed(np.asarray)(static) if static.size else np.zeros((0, *shape), np.float32)
-    task = delayed(_predict if steps > 1 else FieldPredictor.__call__, pure=True)
+    task = delayed(FieldPredictor.__call__, pure=True)
     model = delayed(node)
     parts = []
     for k in range(steps):
@@ -135,12 +135,6 @@ def _lazily(node: FieldPredictor, sources: Sources, steps: int) -> Any:
         found = task(model, stack, last, kept)
         parts.append(da.from_delayed(found, (2, *shape), np.float32))
     return da.stack(parts)
-
-
-def _predict(node: FieldPredictor, *fields: FloatArray) -> FloatArray:
-    """Predict one of several times that run side by side: one thread each."""
-    with one_intraop_thread():
-        return node(*fields)
 
 
 def _planes(array: xr.DataArray, sources: Sources) -> Any:
