@@ -27,7 +27,7 @@ def list_models() -> list[str]:
     Examples
     --------
     >>> list_models()
-    ['lstm', 'phy_lstm', 'phys_lstm']
+    ['convlstm_unet', 'lstm', 'phy_lstm', 'phys_lstm']
     """
     own = {module.name for module in pkgutil.iter_modules(xsm.models.__path__)}
     return sorted(own | {point.name for point in entry_points(group=_GROUP)})

@@ -39,8 +39,14 @@ class ConvLSTMUNet(FieldModel):
         Layers of the ConvLSTM.
     widths : sequence of int, default: (64, 128, 256)
         Channels of the U-Net at each scale.
-    conserve, patch, anchor, hide
-        See :class:`xsm.nn.FieldModel`.
+    conserve : {"soft", "exact"}, default: "soft"
+        Whether area-weighted means are drawn to the coarse field by the loss alone, or made equal.
+    patch : int, default: 32
+        Coarse cells of a patch along each axis.
+    anchor : bool, default: True
+        Correct what a regression of each fine cell with a truth says, not the interpolation.
+    hide : float, default: 0.25
+        Share of the coarse cells of a patch whose regressions are hidden in training.
 
     Notes
     -----
