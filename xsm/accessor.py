@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xsm.fitted import FittedModel
     from xsm.losses import Loss
     from xsm.naming import VariableTable
+    from xsm.nested_recipe import Covariates
     from xsm.nesting.nest import Factor
     from xsm.nn import FieldModel, Model
     from xsm.planning import Plan
@@ -80,7 +81,7 @@ class PhysmDataset:
         checkpoint: str | os.PathLike[str] | None = None,
         client: Client | None = None,
         factor: Factor | None = None,
-        covariates: xr.Dataset | xr.DataArray | None = None,
+        covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,
         supervision: str | None = None,
         conserve: str | None = None,
@@ -131,7 +132,7 @@ class PhysmDataset:
         factor: Factor = 4,
         *,
         model: str | type[FieldModel] | FittedModel = "convlstm_unet",
-        covariates: xr.Dataset | xr.DataArray | None = None,
+        covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,
         supervision: str | None = None,
         conserve: str = "soft",

@@ -25,6 +25,7 @@ from xsm.jobs import Job, run_job
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
 from xsm.naming import VariableTable, find_variables
+from xsm.nested_recipe import Covariates
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel, Model
 from xsm.options import get_options, memory_bytes
@@ -99,7 +100,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     client: Client | None = None,
     factor: Factor | None = None,
-    covariates: xr.Dataset | xr.DataArray | None = None,
+    covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
     supervision: str | None = None,
     conserve: str | None = None,

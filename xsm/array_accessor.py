@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from xsm.fitted import FittedModel
     from xsm.losses import Loss
+    from xsm.nested_recipe import Covariates
     from xsm.nesting.nest import Factor
     from xsm.nn import FieldModel, Model
 
@@ -69,7 +70,7 @@ class PhysmArray:
         checkpoint: str | os.PathLike[str] | None = None,
         client: Client | None = None,
         factor: Factor | None = None,
-        covariates: xr.Dataset | xr.DataArray | None = None,
+        covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,
         supervision: str | None = None,
         conserve: str | None = None,
@@ -120,7 +121,7 @@ class PhysmArray:
         factor: Factor = 4,
         *,
         model: str | type[FieldModel] | FittedModel = "convlstm_unet",
-        covariates: xr.Dataset | xr.DataArray | None = None,
+        covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,
         supervision: str | None = None,
         conserve: str = "soft",

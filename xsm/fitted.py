@@ -19,7 +19,7 @@ from xsm.features import Recipe, collect
 from xsm.inference import predict_lazily
 from xsm.metrics import score
 from xsm.naming import Variable, find_variables
-from xsm.nested_recipe import NestedRecipe
+from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nn import Model
 from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling
@@ -163,7 +163,7 @@ class FittedModel:
         self,
         ds: xr.Dataset,
         *,
-        covariates: xr.Dataset | xr.DataArray | None = None,
+        covariates: Covariates | None = None,
         area: xr.DataArray | None = None,
         device: str = "auto",
     ) -> xr.Dataset:
@@ -173,7 +173,7 @@ class FittedModel:
         ----------
         ds : xarray.Dataset
             Holds the coarse field.
-        covariates : Dataset or DataArray, optional
+        covariates : Dataset, DataArray or sequence of them, optional
             Those that the model was trained with, under any product's names.
         area : DataArray, optional
             (y, x) areas of the fine cells.
@@ -192,7 +192,7 @@ class FittedModel:
         ds: xr.Dataset,
         *,
         dim: Hashable | Iterable[Hashable] | None = None,
-        covariates: xr.Dataset | xr.DataArray | None = None,
+        covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,
         area: xr.DataArray | None = None,
     ) -> xr.Dataset:

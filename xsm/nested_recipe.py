@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TypeAlias
+
+import xarray as xr
 
 from xsm.features import Recipe
 
-__all__ = ["NestedRecipe", "Supervision"]
+__all__ = ["Covariates", "NestedRecipe"]
 
-Supervision = Literal["truth", "scale_transfer", "interpolation"]
+Covariates: TypeAlias = xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray]
 
 
 @dataclass(frozen=True)

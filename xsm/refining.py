@@ -20,7 +20,7 @@ from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
 from xsm.fitted import FittedModel
 from xsm.losses import Loss
 from xsm.naming import VariableTable, find_variables
-from xsm.nested_recipe import NestedRecipe
+from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel
 from xsm.options import get_options, memory_bytes
@@ -35,7 +35,7 @@ def downscale(
     factor: Factor = 4,
     *,
     model: str | type[FieldModel] | FittedModel = "convlstm_unet",
-    covariates: xr.Dataset | xr.DataArray | None = None,
+    covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
     supervision: str | None = None,
     conserve: str = "soft",
@@ -58,9 +58,10 @@ def downscale(
         (interpolation plus the mean fine pattern of the truth), ``"cell_regression"`` (a line for
         each fine cell on the series of its coarse one), or a network: a name or a class is trained
         first, as by :func:`xsm.fit` with its defaults, a fitted model only predicts.
-    covariates : Dataset or DataArray, optional
-        Fields with or without time, on any grid of the same kind: those on the fine grid are taken
-        as they are, others are remapped conservatively.
+    covariates : Dataset, DataArray or sequence of them, optional
+        Fields with or without time, each data set on any grid of the same kind (a list holds those
+        of several grids): those on the fine grid are taken as they are, others are remapped
+        conservatively. A variable with the role of the target is left aside.
     truth : Dataset or DataArray, optional
         The field on the fine grid, at some or all of the times, to learn from.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
@@ -131,7 +132,7 @@ def downscale_keeping(
     factor: Factor,
     *,
     model: str | type[FieldModel] | FittedModel,
-    covariates: xr.Dataset | xr.DataArray | None,
+    covariates: Covariates | None,
     truth: xr.Dataset | xr.DataArray | None,
     supervision: str | None,
     conserve: str,
@@ -196,9 +197,7 @@ def _network(model: object) -> type[FieldModel]:
     """Return the class of a network that downscales."""
     fields = [n for n in list_models() if issubclass(model_class(n), FieldModel)]
     if isinstance(model, str) and model not in list_models():
-        msg = (
-            f"There is no way to downscale {model!r}. {did_you_mean(model, [*BASELINES, *fields])}"
-        )
+        msg = f"There is no way to downscale named {model!r}. {did_you_mean(model, [*BASELINES, *fields])}"
         raise UnknownNameError(msg)
     cls = model_class(model)
     if not issubclass(cls, FieldModel):
@@ -246,7 +245,7 @@ def fit_fields(
     cls: type[FieldModel],
     *,
     factor: Factor | None = None,
-    covariates: xr.Dataset | xr.DataArray | None = None,
+    covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
     supervision: str | None = None,
     conserve: str | None = None,

@@ -17,7 +17,7 @@ from xsm.downscaling.statistics import maps_of
 from xsm.exceptions import MissingVariableError, UnknownNameError
 from xsm.features import Recipe
 from xsm.naming import find_variables
-from xsm.nested_recipe import NestedRecipe
+from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nesting import horizontal_axes
 from xsm.nn import FieldModel, Model
 from xsm.units import dequantify
@@ -53,7 +53,7 @@ def downscale_with(
     fitted: Trained,
     ds: xr.Dataset,
     *,
-    covariates: xr.Dataset | xr.DataArray | None,
+    covariates: Covariates | None,
     area: xr.DataArray | None,
     device: str,
 ) -> xr.Dataset:
@@ -65,7 +65,7 @@ def downscale_with(
         The model.
     ds : xarray.Dataset
         Holds the coarse field.
-    covariates : Dataset or DataArray, optional
+    covariates : Dataset, DataArray or sequence of them, optional
         Those of the training.
     area : DataArray, optional
         (y, x) areas of the fine cells.
@@ -118,7 +118,7 @@ def _known(recipe: NestedRecipe, ds: xr.Dataset) -> dict[str, str]:
 def _sources(
     recipe: NestedRecipe,
     ds: xr.Dataset,
-    covariates: xr.Dataset | xr.DataArray | None,
+    covariates: Covariates | None,
     area: xr.DataArray | None,
     truth: xr.Dataset | xr.DataArray | None = None,
 ) -> Sources:
@@ -147,7 +147,7 @@ def score_with(
     ds: xr.Dataset,
     *,
     dim: Hashable | Iterable[Hashable] | None,
-    covariates: xr.Dataset | xr.DataArray | None,
+    covariates: Covariates | None,
     truth: xr.Dataset | xr.DataArray | None,
     area: xr.DataArray | None,
 ) -> xr.Dataset:

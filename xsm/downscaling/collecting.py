@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from xsm.downscaling.sources import Sources
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.grid import time_dim, without_scalars
 from xsm.naming import VariableTable, find_variables
+from xsm.nested_recipe import Covariates
 from xsm.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
 from xsm.nesting.nest import Factor
 from xsm.units import dequantify
@@ -24,7 +25,7 @@ def collect_sources(
     *,
     target: str,
     factor: Factor | None,
-    covariates: xr.Dataset | xr.DataArray | None = None,
+    covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
     area: xr.DataArray | None = None,
     wanted: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
@@ -40,8 +41,8 @@ def collect_sources(
         Role or variable.
     factor : int or mapping of str to int or None
         Fine cells of a coarse one along each axis; None takes it from the truth.
-    covariates : Dataset or DataArray, optional
-        On any grid; those on the fine grid stay as they are, others are remapped conservatively.
+    covariates : Dataset, DataArray or sequence of them, optional
+        Each on a grid of its own; those on the fine grid stay as they are, others are remapped conservatively.
         Coarse ones are area-weighted means of the fine ones.
     truth : Dataset or DataArray, optional
         The target on the fine grid.
@@ -121,7 +122,7 @@ def _in_order(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
 
 
 def _covariates(
-    covariates: xr.Dataset | xr.DataArray | None,
+    covariates: Covariates | None,
     target: str,
     nest: Nest,
     time: str,
@@ -132,9 +133,8 @@ def _covariates(
     still: dict[str, xr.DataArray] = {}
     if covariates is None:
         return moving, still
-    given = _dataset(covariates, "covariate")
-    table = find_variables(given, _known(given, variables))
-    for key, array in _named(given, table).items():
+    single = isinstance(covariates, xr.Dataset | xr.DataArray)
+    for key, array in _every([covariates] if single else covariates, variables):
         if key == target:
             continue
         placed = _fine(array, nest, key)
@@ -144,6 +144,15 @@ def _covariates(
         else:
             still[key] = without_scalars(placed).transpose(*nest.dims)
     return moving, still
+
+
+def _every(
+    parts: Iterable[xr.Dataset | xr.DataArray], variables: Mapping[str, str] | None
+) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield the covariates of several data sets, each of which has a grid of its own."""
+    for part in parts:
+        given = _dataset(part, "covariate")
+        yield from _named(given, find_variables(given, _known(given, variables))).items()
 
 
 def _dataset(data: xr.Dataset | xr.DataArray, name: str) -> xr.Dataset:

@@ -120,8 +120,9 @@ def choose_target(ds: xr.Dataset, table: VariableTable, target: str | None) -> s
     'rain'
     """
     if target is not None:
-        table.require(target)
-        return target
+        variable = table.lookup(target)
+        chosen = variable.role in table.roles and table[variable.role] == variable
+        return variable.role if chosen else target
     for role in _TARGETS:
         if role in table:
             return role
