@@ -17,7 +17,7 @@ def test_patches_cover_all_cells_and_share_enough(ring, cells, patch, overlap):
     assert covered == set(range(cells))
     if not ring:
         assert max(starts) + patch == cells
-    gaps = np.diff(sorted(starts) + [min(starts) + cells] if ring else sorted(starts))
+    gaps = np.diff([*sorted(starts), min(starts) + cells] if ring else sorted(starts))
     assert (gaps <= patch - overlap).all()
 
 

@@ -229,19 +229,18 @@ def test_what_fitting_refuses(coarse, fine, covariates):
         fit("lstm", factor=2, truth=fine)
     with pytest.raises(UnknownNameError, match="conserve='hard' was given"):
         fit(NAME, conserve="hard")
+    axes = {"time": coarse.time, "lat": np.arange(300) / 4, "lon": np.arange(400) / 4}
+    big = xr.DataArray(np.zeros((36, 300, 400), np.float32), axes, name="gws")
+    big = big.assign_attrs(units="mm").chunk()
     with pytest.raises(NotEnoughDataError, match=r"The fields take .* GiB, memory_limit allows"):
-        big = xr.DataArray(
-            np.zeros((36, 300, 400), np.float32),
-            {"time": coarse.time, "lat": np.arange(300) / 4, "lon": np.arange(400) / 4},
-            name="gws",
-            attrs={"units": "mm"},
-        )
-        big.chunk().physm.fit(NAME, factor=2, memory_limit="16 MiB")
-    with pytest.raises(NotEnoughDataError, match="No patch has a target to train with"):
-        fit(NAME, truth=fine.where(fine.time > fine.time[30]), valid=0.25)
+        big.physm.fit(NAME, factor=2, memory_limit="16 MiB")
+    late = covariates[0].assign_coords(time=coarse.time + np.timedelta64(15, "D"))
     with pytest.raises(NotEnoughDataError, match=r"covariates .* no time in common"):
-        late = covariates[0].assign_coords(time=coarse.time + np.timedelta64(15, "D"))
         fit(NAME, truth=fine, covariates=late)
+    with pytest.raises(NotEnoughDataError, match="No patch has a target to train with"):
+        fit(NAME, truth=fine.where(fine.time < fine.time[3]), valid=0.0)
+    with pytest.raises(MissingVariableError, match="nothing: no role and no variable"):
+        xsm.fit(coarse.to_dataset(), NAME, factor=2, target="nothing")
     uneven = coarse.isel(time=[0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11])
     with pytest.raises(GridError, match=r"uneven: after 2000-03-01.* type xsm.monthly"):
         uneven.physm.fit(NAME, factor=2)
@@ -255,7 +254,7 @@ def test_what_predicting_refuses(fitted, coarse, covariates, fine):
         fitted.downscale(ds.isel(time=slice(3)), covariates=covariates)
     with pytest.raises(MissingVariableError, match="scored against the truth: pass truth="):
         fitted.score(ds, covariates=covariates)
-    with pytest.raises(UnknownNameError, match="downscales fields: call fitted.downscale"):
+    with pytest.raises(UnknownNameError, match=r"downscales fields: call fitted.downscale"):
         fitted.predict(ds)
     land = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
     lstm = land.physm.fit("lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
