@@ -197,7 +197,8 @@ def _network(model: object) -> type[FieldModel]:
     """Return the class of a network that downscales."""
     fields = [n for n in list_models() if issubclass(model_class(n), FieldModel)]
     if isinstance(model, str) and model not in list_models():
-        msg = f"There is no way to downscale named {model!r}. {did_you_mean(model, [*BASELINES, *fields])}"
+        hint = did_you_mean(model, [*BASELINES, *fields])
+        msg = f"There is no way to downscale named {model!r}. {hint}"
         raise UnknownNameError(msg)
     cls = model_class(model)
     if not issubclass(cls, FieldModel):

@@ -102,14 +102,14 @@ def land(_: Path) -> Case:
     ds = xsm.open_tutorial("land")
     bottoms = {"swvl1": 70.0, "swvl2": 210.0, "swvl3": 720.0, "swvl4": 1890.0}  # mm of soil
     water = sum(ds[name] * depth for name, depth in bottoms.items())
-    daily = ds[["tp", "t2m"]].assign(gws=water.assign_attrs(units="mm"))
+    daily = ds[["tp", "t2m"]].assign(gws=water.drop_attrs(deep=False).assign_attrs(units="mm"))
     months = xsm.monthly(daily)
-    truth = months["gws"].assign_attrs(units="mm")
+    truth = months["gws"]
     weights = np.cos(np.deg2rad(truth["latitude"]))
     size = {"latitude": FACTOR, "longitude": FACTOR}
     share = (truth.notnull() * weights).coarsen(size).sum()
     coarse = ((truth * weights).coarsen(size).sum() / share.where(share > 0)).rename("gws")
-    coarse = coarse.assign_attrs(units="mm")
+    coarse = coarse.drop_attrs(deep=False).assign_attrs(units="mm")
     statics = [n for n in ("sand", "clay", "elevation", "z") if n in ds]
     first, last = str(truth["time"].dt.year.values[0]), str(truth["time"].dt.year.values[-1])
     train = slice(first, str(int(last) - 1))

@@ -42,8 +42,8 @@ def collect_sources(
     factor : int or mapping of str to int or None
         Fine cells of a coarse one along each axis; None takes it from the truth.
     covariates : Dataset, DataArray or sequence of them, optional
-        Each on a grid of its own; those on the fine grid stay as they are, others are remapped conservatively.
-        Coarse ones are area-weighted means of the fine ones.
+        Each on a grid of its own; those on the fine grid stay as they are, others are remapped
+        conservatively. Coarse ones are area-weighted means of the fine ones.
     truth : Dataset or DataArray, optional
         The target on the fine grid.
     area : DataArray, optional
@@ -133,8 +133,8 @@ def _covariates(
     still: dict[str, xr.DataArray] = {}
     if covariates is None:
         return moving, still
-    single = isinstance(covariates, xr.Dataset | xr.DataArray)
-    for key, array in _every([covariates] if single else covariates, variables):
+    parts = [covariates] if isinstance(covariates, xr.Dataset | xr.DataArray) else covariates
+    for key, array in _every(parts, variables):
         if key == target:
             continue
         placed = _fine(array, nest, key)
