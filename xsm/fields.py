@@ -172,6 +172,15 @@ def gather_patch(
     -------
     dict of str to Tensor
         One sample, without the dimension of the batch, see :class:`xsm.nn.FieldModel`.
+
+    Examples
+    --------
+    >>> arrays = {n: torch.ones(7, 1, 8, 8) for n in ("plain", "local", "covariate", "valid")}
+    >>> arrays |= {n: torch.ones(12, 1, 4, 4) for n in ("dynamic", "coarse", "present")}
+    >>> arrays |= {"area": torch.ones(1, 8, 8)}
+    >>> patch = gather_patch(arrays, 0, (1, 2), size=(2, 2), window=6, base_scale=1.0)
+    >>> patch["dynamic"].shape, patch["fine"].shape
+    (torch.Size([6, 1, 2, 2]), torch.Size([4, 4, 4]))
     """
     height, width = arrays["present"].shape[-2:]
     high, wide = (a // b for a, b in zip(arrays["plain"].shape[-2:], (height, width), strict=True))

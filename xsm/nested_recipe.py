@@ -19,10 +19,20 @@ Covariates: TypeAlias = xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.Dat
 class NestedRecipe(Recipe):
     """What a downscaling model is given and what it predicts.
 
-    ``dynamic`` and ``static`` name the covariates with and without time.
-
     Parameters
     ----------
+    target : str
+        Role, or name of a variable that has none.
+    dynamic, static : tuple of str
+        Roles, or names, of the covariates with and without time.
+    window, lead : int
+        Steps of input; the lead is 0.
+    scaling : {"global"}
+        All cells are scaled alike.
+    data_integration, known_forcing : bool
+        False: they belong to models of points.
+    variables : mapping of str to str
+        Role to variable name, as the user stated it.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
     supervision : {"truth", "scale_transfer", "interpolation"}

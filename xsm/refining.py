@@ -144,15 +144,21 @@ def downscale_keeping(
 
     Parameters
     ----------
-    ds, factor, model, covariates, truth, supervision, conserve, area, target, variables
-        See :func:`xsm.downscale`.
+    ds : xarray.Dataset
+        Holds the coarse field.
+    factor : int or mapping of str to int
+        Fine cells of a coarse one.
+    model : str, subclass of FieldModel or FittedModel
+        What downscales.
+    covariates, truth, area : optional
+        Data, see :func:`xsm.downscale`.
+    supervision, conserve, target, variables : optional
+        Choices, see :func:`xsm.downscale`.
 
     Returns
     -------
-    found : xarray.Dataset
-        The fine field.
-    fitted : FittedModel or None
-        The model that was trained, or given.
+    tuple of xarray.Dataset and FittedModel
+        The fine field, and the model that was trained, or given; None of a baseline.
 
     Examples
     --------
@@ -273,9 +279,11 @@ def fit_fields(
         Holds the coarse field.
     cls : subclass of FieldModel
         The network.
-    factor, covariates, truth, supervision, conserve, area, target, variables
+    factor, covariates, truth, supervision, conserve, area, target, variables : optional
         See :func:`xsm.fit`.
-    valid, window, losses, monitor, device, precision, seed, progress, memory_limit, checkpoint
+    valid, window, losses, monitor, device, precision, seed : optional
+        See :func:`xsm.fit`.
+    progress, memory_limit, checkpoint : optional
         See :func:`xsm.fit`.
     hyperparameters : mapping of str to Any, optional
         Of the network and the schedule.

@@ -76,6 +76,20 @@ def downscale_with(
     -------
     xarray.Dataset
         The fine field and its standard deviation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xsm
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> small = {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1, "valid": 0.0}
+    >>> fitted = gws.physm.fit("convlstm_unet", factor=2, progress=False, **small)
+    >>> ds, rest = gws.to_dataset(), {"covariates": None, "area": None}
+    >>> downscale_with(fitted, ds, device="cpu", **rest)["gws"].shape
+    (7, 8, 8)
     """
     recipe, model = _nested(fitted)
     ds, _ = dequantify(ds)
@@ -175,6 +189,22 @@ def score_with(
     ------
     MissingVariableError
         If there is no truth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xsm
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> small = {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1, "valid": 0.0}
+    >>> fitted = gws.physm.fit("convlstm_unet", factor=2, progress=False, **small)
+    >>> ds, rest = gws.to_dataset(), {"covariates": None, "area": None}
+    >>> truth = gws.physm.downscale(2, model="nearest")["gws"]
+    >>> table = score_with(fitted, ds, truth=truth, dim=("time", "y", "x"), **rest)
+    >>> float(table["mae"].sel(source="nearest"))
+    0.0
     """
     recipe, model = _nested(fitted)
     if truth is None:

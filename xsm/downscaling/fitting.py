@@ -130,6 +130,24 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
         If ``supervision="truth"`` and there is none.
     NotEnoughDataError
         If the fields take more than the memory limit, or hold no whole window with a target.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> from xsm.registry import model_class
+    >>> recipe = NestedRecipe("groundwater_storage", (), (), 6, 0, "global", factor=(2, 2))
+    >>> network, quick = {"hidden": 2, "widths": (2, 4)}, Schedule(epochs=1, iterations=1)
+    >>> rest = {"valid": 0.0, "monitor": "total", "device": "cpu", "precision": "float32"}
+    >>> rest |= {"seed": 0, "progress": False, "limit": 2**24}
+    >>> job = FieldJob(model_class("convlstm_unet"), network, recipe, None, quick, **rest)
+    >>> train_fields(job, sources).samples
+    '7 fields, 7 patches of 2 x 2 coarse cells'
     """
     check_steps(native.target.indexes[native.time], native.time)
     sources = _supervised(native, job.recipe.supervision)

@@ -63,6 +63,22 @@ def downscale_fields(
     ------
     NotEnoughDataError
         If there are fewer times than the window has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xsm
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> small = {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1, "valid": 0.0}
+    >>> fitted = gws.physm.fit("convlstm_unet", factor=2, progress=False, **small)
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> parts = fitted.model, fitted.recipe, fitted.scaling, sources
+    >>> sorted(downscale_fields(*parts, token=fitted.token, device="cpu"))
+    ['mean', 'std']
     """
     window, nest = recipe.window, sources.nest
     check_steps(sources.target.indexes[sources.time], sources.time)

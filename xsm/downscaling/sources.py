@@ -155,6 +155,19 @@ def one_scale_up(sources: Sources) -> Sources:
     ------
     GridError
         If the grid has too few cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> up = one_scale_up(sources)
+    >>> up.nest.shape, up.target.shape
+    ((4, 4), (12, 2, 2))
     """
     high, wide = sources.nest.factor
     rows, columns = sources.nest.y.size // high * high, sources.nest.x.size // wide * wide

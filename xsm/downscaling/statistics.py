@@ -39,6 +39,19 @@ def field_statistics(sources: Sources, training: slice) -> xr.Dataset:
         coarse target; ``target_scale``, the root mean square of truth minus interpolation, which
         is what is left to learn, but at least a hundredth of the spread of the target;
         ``base_scale``, the spread of the target in units of ``target_scale``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> stats = field_statistics(sources, slice(0, 9))
+    >>> np.allclose(stats["target_offset"], values[:9].mean())
+    True
     """
     pick = {sources.time: training}
     kinds = {
@@ -115,6 +128,19 @@ def frame_of(scaling: xr.Dataset, nest: Nest, area: FloatArray, *, window: int) 
     -------
     Frame
         Cells outside the region of the training have no anchor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> stats = field_statistics(sources, slice(None))
+    >>> frame_of(stats, sources.nest, sources.area, window=6).area.shape
+    (8, 8)
     """
     names = [f"{kind}_{part}" for kind in _KINDS for part in ("offset", "scale")]
     names += ["target_offset", "target_scale", "base_scale"]
@@ -145,6 +171,18 @@ def maps_of(scaling: xr.Dataset, nest: Nest) -> dict[str, xr.DataArray]:
     dict of str to DataArray
         ``anchor``, ``pattern``, ``offset`` and ``slope``, those that there are; none where the
         region has other cells. NaN for cells that were not trained.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> maps_of(field_statistics(sources, slice(None)), sources.nest)
+    {}
     """
     found = {}
     for name in ("anchor", "pattern", "offset", "slope"):

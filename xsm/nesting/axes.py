@@ -120,8 +120,8 @@ def horizontal_axes(data: xr.Dataset | xr.DataArray) -> tuple[Axis, Axis]:
 
     Returns
     -------
-    y, x : Axis
-        Only coordinates are read.
+    tuple of Axis
+        y, then x. Only coordinates are read.
 
     Raises
     ------

@@ -22,8 +22,8 @@ def block_means(fine: Tensor, weight: Tensor, size: tuple[int, int]) -> tuple[Te
 
     Returns
     -------
-    mean, weight : Tensor
-        (batch, 1, *size); 0 where a block has no weight. Sums are taken in float32 or better.
+    tuple of Tensor
+        Mean and weight (batch, 1, *size); 0 where a block has no weight. Sums are taken in float32 or better.
 
     Examples
     --------

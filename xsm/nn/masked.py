@@ -64,8 +64,8 @@ def masked_pool(field: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    field, mask : Tensor
-        (batch, channel, y / 2, x / 2) and (batch, 1, y / 2, x / 2).
+    tuple of Tensor
+        Field (batch, channel, y / 2, x / 2) and mask (batch, 1, y / 2, x / 2).
 
     Examples
     --------
