@@ -171,9 +171,11 @@ def run(case: Case, seeds: int) -> dict[str, list[dict[str, float]]]:
     if case.known is not None:
         truth = truth.where(case.known.astype(bool))
     name, table = str(case.coarse.name), {}
+    cells = case.coarse.physm.downscale(FACTOR, model="nearest")["cell_area"]
+    area = cells.where(case.truth.notnull().any("time")).reset_coords(drop=True)
     for baseline in BASELINES:
         learns = {"truth": truth} if baseline in BASELINES[3:] else {}
-        found = case.coarse.physm.downscale(FACTOR, model=baseline, **learns)
+        found = case.coarse.physm.downscale(FACTOR, model=baseline, area=area, **learns)
         table[baseline] = [judge(found, name, case)]
     supervised = {"truth": truth} if settings.pop("truth") else {"factor": FACTOR}
     table["convlstm_unet"] = []

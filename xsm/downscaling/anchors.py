@@ -28,8 +28,8 @@ def cell_regression(coarse: FloatArray, truth: FloatArray) -> tuple[FloatArray, 
     Returns
     -------
     tuple of ndarray
-        Offset and slope (y, x) of ``truth = offset + slope coarse`` by least squares over the times with both; NaN
-        where there are fewer than three or the coarse series is constant.
+        Offset and slope (y, x) of ``truth = offset + slope coarse`` by least squares over the times
+        with both; NaN where there are fewer than three or the coarse series is constant.
 
     Examples
     --------

@@ -65,8 +65,8 @@ def lerp_weights(axis: Axis, factor: int) -> Weights:
     Returns
     -------
     tuple of ndarray
-        Lower and upper cell, and the share of the upper, (fine cell,) each; beyond the outer centres both are the outer cell, or the one on the
-        other side of the seam of a globe.
+        Lower and upper cell, and the share of the upper, (fine cell,) each; beyond the
+        outer centres both are the outer cell, or the one on the other side of the seam of a globe.
 
     Examples
     --------

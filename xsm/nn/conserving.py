@@ -23,7 +23,8 @@ def block_means(fine: Tensor, weight: Tensor, size: tuple[int, int]) -> tuple[Te
     Returns
     -------
     tuple of Tensor
-        Mean and weight (batch, 1, *size); 0 where a block has no weight. Sums are taken in float32 or better.
+        Mean and weight (batch, 1, *size); 0 where a block has no weight. Sums are
+        taken in float32.
 
     Examples
     --------
