@@ -24,9 +24,9 @@ from torch import nn
 from train import Bare, prepare
 
 import xsm
-from xsm.batches import make_windows
 from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
+from xsm.samples import make_windows
 from xsm.scaling import fit_scaling
 from xsm.steps import Whole
 from xsm.training import train_epoch

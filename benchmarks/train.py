@@ -33,11 +33,12 @@ from torch import nn
 import xsm
 from xsm.batches import make_samples
 from xsm.devices import choose_precision
-from xsm.features import Features, Recipe, collect, make_recipe
+from xsm.features import Features, collect
 from xsm.models.lstm import LSTM
 from xsm.naming import find_variables
 from xsm.nn import Schedule, Sizes
 from xsm.options import thread_count
+from xsm.recipe import Recipe, make_recipe
 from xsm.scaling import fit_scaling
 from xsm.splits import Split, chronological
 from xsm.steps import Parts, Whole, count_parts

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.worlds import bucket, recipe
-from xsm.batches import make_windows
 from xsm.exceptions import NotEnoughDataError
+from xsm.samples import make_windows
 from xsm.scaling import fit_scaling
 
 ALL = slice(None)

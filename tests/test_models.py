@@ -4,29 +4,55 @@ import pytest
 import torch
 
 from xsm.exceptions import UnknownNameError
-from xsm.losses import WaterBalance, total_loss
+from xsm.losses import Richards, WaterBalance, consecutive_steps, total_loss
 from xsm.nn import FieldModel, Model, Sizes, last_observation
 from xsm.registry import describe_model, list_models, model_class, model_name
 
-SIZES = Sizes(dynamic=4, static=3, window=6)
+LAYERS = {
+    "theta_r": 0.05,
+    "theta_s": 0.45,
+    "vg_alpha": 2.0,
+    "vg_n": 1.5,
+    "k_sat": 0.2,
+    "air_entry": 0.0,
+    "sink": 0.001,
+    "layer_thickness": 0.1,
+    "target_offset": 0.05,
+    "target_scale": 0.4,
+}
+
+
+def sizes(model: type[Model]) -> Sizes:
+    return Sizes(dynamic=4, static=3, window=6, target=5 if model.layered else 1)
+
+
+NETWORKS = [name for name in list_models() if issubclass(model_class(name), Model)]
+POINTS = [name for name in NETWORKS if not issubclass(model_class(name), FieldModel)]
 
 
 def make_batch(model: type[Model], count: int = 12, seed: int = 0) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     rand = lambda *shape: torch.rand(*shape, generator=generator)  # noqa: E731
+    own = sizes(model)
+    steps = own.window + consecutive_steps(model.losses) - 1
+    cells = [9] if "patch" in model.hyperparameters() else []
+    there = len(cells)
     batch = {
-        "dynamic": rand(count, SIZES.window, SIZES.dynamic),
-        "static": rand(count, SIZES.static),
+        "dynamic": rand(count, steps, *cells, own.dynamic + there),
+        "static": rand(count, *cells, own.static + there),
     }
-    batch |= {"target": rand(count, 1), "previous": rand(count, 1)}
+    batch |= {"target": rand(count, own.target), "previous": rand(count, 1)}
     batch["mask"] = torch.isfinite(batch["target"])
+    needs = {key for loss in model.losses for key in loss.needs}
+    batch |= {key: torch.full((count, own.target), LAYERS[key]) for key in needs & set(LAYERS)}
+    if "layer_centre" in needs:
+        batch["layer_centre"] = torch.arange(1, own.target + 1).expand(count, -1) / 10
+        batch |= {"step_days": torch.ones(count, 1), "precipitation": torch.zeros(count, 1)}
+        batch["target_before"] = rand(count, own.target)
     for loss in model.losses:
         if isinstance(loss, WaterBalance):
             batch[loss.trend_key] = torch.sign(rand(count, 1) - 0.5)
     return batch
-
-
-POINTS = [n for n in list_models() if not issubclass(model_class(n), FieldModel)]
 
 
 @pytest.fixture(params=POINTS)
@@ -37,13 +63,14 @@ def cls(request: pytest.FixtureRequest) -> type[Model]:
 def make(cls: type[Model], seed: int = 0, **hyperparameters: object) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return cls(SIZES, **hyperparameters)
+        around = {"patch": 3} if "patch" in cls.hyperparameters() else {}
+        return cls(sizes(cls), **around, **hyperparameters)
 
 
 def test_shapes_and_finite_gradients(cls):
     model, batch = make(cls), make_batch(cls)
     output = model.evaluate(batch)
-    assert output["mean"].shape == (12, 1)
+    assert output["mean"].shape == (12, sizes(cls).target)
     total_loss(model.losses, output, batch)[0].backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
     assert any((p.grad != 0).any() for p in model.parameters())
@@ -64,8 +91,9 @@ def test_missing_targets_change_nothing(cls):
     gaps["mask"] = torch.isfinite(gaps["target"])
     for values in (v for key, v in gaps.items() if key.startswith("trend")):
         values[8:] = float("nan")
-    for name, value in total_loss(model.losses, model.evaluate(few), few)[1].items():
-        other = total_loss(model.losses, model.evaluate(gaps), gaps)[1][name]
+    losses = [term for term in model.losses if not isinstance(term, Richards)]  # needs no target
+    for name, value in total_loss(losses, model.evaluate(few), few)[1].items():
+        other = total_loss(losses, model.evaluate(gaps), gaps)[1][name]
         torch.testing.assert_close(value, other, atol=1e-6, rtol=0)
 
 
@@ -92,23 +120,47 @@ def test_a_seed_decides_all(cls):
 
 def test_base_is_added_to_the_prediction(cls):
     model, batch = make(cls).eval(), make_batch(cls)
+    batch["dynamic"] = batch["dynamic"][:, -sizes(cls).window :]
     without = model.evaluate(batch)["mean"]
-    torch.testing.assert_close(
-        model.evaluate({**batch, "base": torch.full((12, 1), 0.25)})["mean"], without + 0.25
-    )
+    base = torch.full_like(without, 0.25)
+    found = model.evaluate({**batch, "base": base})["mean"]
+    if cls.bounded:  # on the logit scale, where half of the way changes nothing
+        without, found = torch.logit(without), torch.logit(found)
+        base = torch.logit(base)
+    torch.testing.assert_close(found, without + base, atol=1e-5, rtol=0)
+
+
+def test_bounds_hold_whatever_the_inputs(cls):
+    if not cls.bounded:
+        return
+    model, batch = make(cls).eval(), make_batch(cls)
+    for scale in (1.0, 1e3, 1e30):
+        output = model.evaluate({**batch, "dynamic": scale * batch["dynamic"]})
+        for name in ("mean", "mean_before"):
+            assert bool(((output[name] >= 0) & (output[name] <= 1)).all())
+
+
+def test_two_steps_are_those_of_their_own_windows(cls):
+    model, batch = make(cls).eval(), make_batch(cls)
+    window = sizes(cls).window
+    long = torch.cat([batch["dynamic"], batch["dynamic"]], dim=1)[:, : window + 1]
+    both = model.evaluate({**batch, "dynamic": long})
+    for name, part in (("mean_before", long[:, :-1]), ("mean", long[:, 1:])):
+        alone = model.evaluate({**batch, "dynamic": part})["mean"]
+        torch.testing.assert_close(both[name], alone, atol=1e-6, rtol=0)
 
 
 def test_name_and_description(cls):
     assert model_class(model_name(cls)) is cls
     text = describe_model(cls)
-    assert "Geng" in text
-    assert "Defaults: window=7, lead=1" in text
+    assert "(2024)" in text or "(2025)" in text
+    assert f"Defaults: window={cls.window}, lead={cls.lead}" in text
     for name in cls.hyperparameters():
         assert f"{name} :" in text
 
 
 def test_published_weights():
-    weights = {n: [loss.weight for loss in model_class(n).losses] for n in list_models()}
+    weights = {n: [loss.weight for loss in model_class(n).losses] for n in NETWORKS}
     # Geng et al. (2024): the best rows of the table of weights
     assert weights["phy_lstm"] == [0.5, 0.5]
     assert weights["phys_lstm"] == [0.1, 0.9]

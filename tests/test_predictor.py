@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from xsm import predictor
-from xsm.features import Recipe
+from xsm.devices import turn_on
 from xsm.intraop import one_intraop_thread
 from xsm.models.lstm import LSTM
 from xsm.nn import Sizes
 from xsm.predictor import Predictor
+from xsm.recipe import Recipe
 
 
 def rain_predictor(token: str = "t", device: str = "cpu") -> Predictor:
@@ -26,9 +27,9 @@ def rain_predictor(token: str = "t", device: str = "cpu") -> Predictor:
     common = {"dynamic_offset": 0 * one, "dynamic_scale": one}
     common |= {"dynamic_min": 0 * one, "dynamic_max": one}
     common |= {"static_offset": none, "static_scale": none}
-    common |= {"target_offset": np.zeros(1), "target_scale": np.ones(1), "target_mean": np.zeros(1)}
+    common |= {"target_offset": 0 * one, "target_scale": one, "target_mean": 0 * one}
     recipe = Recipe("soil_moisture", ("precipitation",), (), 3, 1, "global")
-    return Predictor(model, recipe, common, (), ("mean",), None, device, token)
+    return Predictor(model, recipe, common, (), None, device, token)
 
 
 def test_the_same_content_is_unpacked_once_and_few_are_kept():
@@ -96,7 +97,7 @@ def test_one_block_at_a_time_on_a_device():
     running, most = [0], [0]
 
     def turn() -> None:
-        with predictor._turn("meta"):
+        with turn_on("meta"):
             running[0] += 1
             most[0] = max(most[0], running[0])
             time.sleep(0.01)

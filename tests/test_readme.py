@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import xsm
+from xsm.registry import model_class
 from xsm.soil.carsel_parrish import PUBLISHED
 from xsm.soil.triangle import CLASSES
 
@@ -23,7 +24,11 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
 DOWNSCALING = (ROOT / "docs/downscaling.md").read_text(encoding="utf-8")
+TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
+PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
+PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
+UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -45,6 +50,14 @@ def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert list(names["audit"]["trend"].values) == ["change", "level"]
     assert (tmp_path / "forecast.zarr").is_dir()
     assert names["again"].token == names["fitted"].token
+
+
+def test_the_page_on_profiles_is_true() -> None:
+    names: dict[str, Any] = {}
+    for block in fenced("python", PROFILE):
+        exec(compile(block, "docs/profile_data.md", "exec"), names)
+    assert float(abs(names["closed"]["residual"]).max()) < 1e-14
+    assert int(names["audit"]["observed_inconsistency"].isnull().sum()) == 2
 
 
 def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +97,51 @@ def test_the_page_on_soil_is_true() -> None:
     printed = {n.replace(" ", "_"): (a, *rest.split(" | ")) for n, a, rest in rows}
     assert {n: tuple(map(float, row)) for n, row in printed.items()} == PUBLISHED
     assert tuple(printed) == CLASSES
+
+
+def test_the_page_on_trees_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", TREES):
+            exec(compile(block, "docs/trees.md", "exec"), names)
+    assert names["again"].token == names["forest"].token
+    assert names["same"].token == names["ridge"].token
+    card = "2018-01-01 to 2019-07-02, 19,476 windows of 54 features; "
+    assert names["forest"].card["training"].startswith(card)
+    assert {"model", "persistence", "climatology"} == set(names["scores"]["source"].values)
+    (row,) = re.findall(r"^\| hyper-parameters \| (.*) \| (.*) \|$", TREES, re.MULTILINE)
+    for name, cell in zip(("random_forest", "xgboost"), row, strict=True):
+        defaults = model_class(name).hyperparameters()
+        for key, value in re.findall(r"`(\w+)(?:=([\d./]+))?`", cell):
+            assert defaults[key] == (eval(value) if value else defaults[key])
+
+
+def test_the_page_on_models_of_profiles_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", PROFILES):
+            exec(compile(block, "docs/profiles.md", "exec"), names)
+    assert names["found"]["theta"].dims == ("time", "depth", "latitude", "longitude")
+    assert names["scores"].sizes["depth"] == 5
+    assert float(names["audit"]["out_of_range"].max()) == 0
+
+
+def test_the_page_on_uncertainty_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", UNCERTAINTY):
+            exec(compile(block, "docs/uncertainty.md", "exec"), names)
+    assert {"swvl1", "swvl1_std"} <= set(names["forecast"].data_vars)
+    assert "isotonic" in names["better"].card["calibration"]
+    assert {"groundwater_storage", "groundwater_storage_std"} == set(names["found"].data_vars)
+    # what the page measured: within two points of nominal where the data are exchangeable
+    part = UNCERTAINTY.split("<!-- exchangeable -->")[1].split("<!-- end")[0]
+    rows = re.findall(r"\| (?:isotonic|conformal) \| ([\d.]+) \| ([\d.]+) \|", part)
+    assert len(rows) == 8
+    for half, most in rows:
+        assert abs(float(half) - 50) < 2.0
+        assert abs(float(most) - 90) < 2.0
 
 
 def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from tests.worlds import bucket, recipe
-from xsm.batches import make_samples, make_windows, read_block
+from xsm.batches import make_samples
 from xsm.blocks import plan_blocks
 from xsm.exceptions import NotEnoughDataError
 from xsm.nn import Schedule
+from xsm.samples import make_windows, read_block
 from xsm.scaling import fit_scaling
 from xsm.splits import Split, chronological
 from xsm.streaming import Stream, draw_evenly

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tests.worlds import bucket, recipe
-from xsm.batches import make_windows
 from xsm.devices import choose_device, seeded
 from xsm.exceptions import TrainingError, UnknownNameError
 from xsm.losses import RMSE, WaterBalance
 from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
+from xsm.samples import make_windows
 from xsm.scaling import fit_scaling
 from xsm.training import train
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xsm.features import Features, Recipe
+from xsm.features import Features
+from xsm.recipe import Recipe
 
 __all__ = ["bucket", "recipe"]
 

@@ -14,15 +14,23 @@ from xsm import accessor as _accessor  # registers .physm
 if TYPE_CHECKING:
     from xsm.aggregation import daily
     from xsm.api import fit, predict, variables
-    from xsm.assess import consistency, score
+    from xsm.assess import consistency, reliability, score
     from xsm.balance import water_balance
     from xsm.fitted import FittedModel, load
+    from xsm.groundwater import groundwater_anomaly
     from xsm.months import monthly
     from xsm.options import get_options, set_options
     from xsm.planning import plan
     from xsm.refining import downscale
     from xsm.registry import describe_model, list_models
-    from xsm.soil import soil_parameters, texture_class, to_depths
+    from xsm.soil import (
+        richards_residual,
+        simulate_columns,
+        soil_parameters,
+        texture_class,
+        to_depths,
+    )
+    from xsm.spread import intervals
     from xsm.tutorial import open_tutorial
 
 __version__ = "0.1.0"
@@ -35,14 +43,19 @@ __all__ = [
     "downscale",
     "fit",
     "get_options",
+    "groundwater_anomaly",
+    "intervals",
     "list_models",
     "load",
     "monthly",
     "open_tutorial",
     "plan",
     "predict",
+    "reliability",
+    "richards_residual",
     "score",
     "set_options",
+    "simulate_columns",
     "soil_parameters",
     "texture_class",
     "to_depths",
@@ -58,14 +71,19 @@ _HOME = {
     "downscale": "refining",
     "fit": "api",
     "get_options": "options",
+    "groundwater_anomaly": "groundwater",
+    "intervals": "spread",
     "list_models": "registry",
     "load": "fitted",
     "monthly": "months",
     "open_tutorial": "tutorial",
     "plan": "planning",
     "predict": "api",
+    "richards_residual": "soil",
+    "reliability": "assess",
     "score": "assess",
     "set_options": "options",
+    "simulate_columns": "soil",
     "soil_parameters": "soil",
     "texture_class": "soil",
     "to_depths": "soil",

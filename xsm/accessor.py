@@ -15,6 +15,7 @@ from xsm.typing import TERMS, Compat, Scaling, Trend
 if TYPE_CHECKING:
     from distributed import Client
 
+    from xsm.estimators import Estimator
     from xsm.fitted import FittedModel
     from xsm.losses import Loss
     from xsm.naming import VariableTable
@@ -55,7 +56,7 @@ class PhysmDataset:
 
     def fit(
         self,
-        model: str | type[Model] = "phy_lstm",
+        model: str | type[Model] | type[Estimator] = "phy_lstm",
         *,
         target: str | None = None,
         dynamic: Sequence[str] | None = None,
@@ -206,6 +207,9 @@ class PhysmDataset:
         terms: Sequence[str] | None = None,
         trend: Trend | None = None,
         compat: Compat | None = None,
+        parameters: xr.Dataset | None = None,
+        roots: float | Sequence[float] | None = None,
+        quiet: float | None = None,
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
@@ -221,6 +225,9 @@ class PhysmDataset:
             terms=terms,
             trend=trend,
             compat=compat,
+            parameters=parameters,
+            roots=roots,
+            quiet=quiet,
             target=target,
             variables=variables,
         )

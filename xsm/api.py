@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import os
-import time as clock
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
-from dask.base import tokenize
 
-from xsm.artefact import fingerprint
-from xsm.batches import fits
-from xsm.card import history_dataset, make_card
-from xsm.exceptions import (
-    MissingVariableError,
-    UnknownNameError,
-    check_choice,
-)
-from xsm.features import Features, collect, make_recipe
+from xsm.arguments import check_kind, given
+from xsm.estimators import Estimator
+from xsm.exceptions import MissingVariableError
 from xsm.fitted import FittedModel
-from xsm.jobs import Job, run_job
-from xsm.losses import Loss, WaterBalance
-from xsm.metrics import day_of_year_mean
+from xsm.losses import Loss
 from xsm.naming import VariableTable, find_variables
 from xsm.nested_recipe import Covariates
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel, Model
-from xsm.options import get_options, memory_bytes
+from xsm.pointwise import fit_cells
 from xsm.refining import fit_fields
-from xsm.registry import model_class, model_name
-from xsm.scaling import fit_scaling
-from xsm.splits import chronological
+from xsm.registry import model_class
 from xsm.typing import Scaling
 from xsm.units import dequantify, quantify
 
@@ -74,7 +61,7 @@ def variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> Var
 
 def fit(
     ds: xr.Dataset,
-    model: str | type[Model] = "phy_lstm",
+    model: str | type[Model] | type[Estimator] = "phy_lstm",
     *,
     target: str | None = None,
     dynamic: Sequence[str] | None = None,
@@ -116,8 +103,10 @@ def fit(
     ----------
     ds : xarray.Dataset
         Inputs and target (time, *space), lazy or not, of any product.
-    model : str or subclass of Model, default: "phy_lstm"
-        A name of :func:`xsm.list_models`, or a user's class.
+    model : str or subclass of Model or Estimator, default: "phy_lstm"
+        A name of :func:`xsm.list_models`, or a user's class: a network, or an estimator
+        (``"random_forest"``), which learns from flat windows on the CPU and refuses arguments about
+        networks: ``losses``, ``epochs``, ``batch_size``, ``monitor``, ``checkpoint``, ``client``.
     target : str, optional
         Role or variable to predict; by default soil moisture of the top layer, else of a satellite.
     dynamic, static : sequence of str, optional
@@ -143,7 +132,8 @@ def fit(
     epochs, batch_size, patience : int, optional
         The schedule, see :class:`xsm.nn.Schedule`.
     learning_rate : float, optional
-        Step of Adam.
+        Step of Adam; of estimators ``learning_rate`` and ``patience`` are hyper-parameters, where
+        they have them.
     monitor : str, default: "total"
         Validation loss that decides: ``total`` or the name of a term.
     device : str, default: "auto"
@@ -157,7 +147,8 @@ def fit(
         Show a bar; by default when a person watches.
     memory_limit : str or int, default: "2 GiB"
         Memory that samples may take. Data that fit are read once and stay in memory; larger data
-        are streamed from the store, block by block, and drawn from a pool of blocks.
+        are streamed from the store, block by block, and drawn from a pool of blocks. Estimators
+        train on a random subset of the windows where not all fit; the card says so.
     checkpoint : str or path, optional
         A file, or a URL that fsspec knows, where the state is noted after an epoch. Where it is
         there already, training goes on from it, and ends (on the CPU, in float32) with the same
@@ -172,10 +163,13 @@ def fit(
         the factor, and do the same one scale below; or stay at the interpolated field, which gives
         smoothness and no detail. By default the first that the data allow.
     **hyperparameters
-        Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``
-        and ``sampling`` of the schedule. With data integration ``sampling`` is ``"mixed"`` where
-        it is not given: measured on mHM Mosel, one day ahead, RMSE 0.0109 instead of 0.0117 with
-        batches of one time, beside 0.0116 of persistence.
+        Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``,
+        ``sampling`` and ``decay`` of the schedule. With data integration ``sampling`` is
+        ``"mixed"`` where it is not given: measured on mHM Mosel, one day ahead, RMSE 0.0109
+        instead of 0.0117 with batches of one time, beside 0.0116 of persistence.
+        Any network takes ``head="gaussian"``: it predicts its spread too, trained by
+        :class:`xsm.losses.BetaNLL` in the place of RMSE; and ``members=5``: so many networks of
+        different seeds, whose disagreement adds to the spread.
 
     Returns
     -------
@@ -208,16 +202,15 @@ def fit(
     >>> fitted.name
     'lstm'
     """
-    started = clock.perf_counter()
     cls = model_class(model)
-    chosen = _given(
+    steps = given(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
     )
-    fine = _given(factor=factor, covariates=covariates, truth=truth, supervision=supervision)
-    fine |= _given(conserve=conserve, area=area)
-    point = _given(dynamic=dynamic, static=static, lead=lead, scaling=scaling, client=client)
-    point |= _given(data_integration=data_integration or None, known_forcing=known_forcing or None)
-    _refuse(cls, point if issubclass(cls, FieldModel) else fine)
+    fine = given(factor=factor, covariates=covariates, truth=truth, supervision=supervision)
+    fine |= given(conserve=conserve, area=area)
+    point = given(dynamic=dynamic, static=static, lead=lead, scaling=scaling, client=client)
+    point |= given(data_integration=data_integration or None, known_forcing=known_forcing or None)
+    check_kind(cls, fine, point)
     if issubclass(cls, FieldModel):
         return fit_fields(
             ds,
@@ -235,103 +228,27 @@ def fit(
             progress=progress,
             memory_limit=memory_limit,
             checkpoint=checkpoint,
-            hyperparameters=chosen | hyperparameters,
+            hyperparameters=steps | hyperparameters,
         )
-    network, steps = cls.check_hyperparameters(hyperparameters)
-    chosen |= {"sampling": "mixed"} if data_integration else {}
-    steps = chosen | steps
-    schedule = replace(cls.schedule, **steps)
-    scaling = cls.scaling if scaling is None else scaling
-    check_choice("scaling", scaling, ("cell", "global"))
-    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
-    check_choice("sampling", schedule.sampling, ("time", "mixed"))
-    ds, _ = dequantify(ds)
-    table = find_variables(ds, variables)
-    terms = tuple(cls.losses if losses is None else losses)
-    balances = [term for term in terms if isinstance(term, WaterBalance)]
-    recipe = make_recipe(
+    return fit_cells(
         ds,
-        table,
-        target=target,
-        dynamic=dynamic,
-        static=static,
-        window=cls.window if window is None else window,
-        lead=cls.lead if lead is None else lead,
-        scaling=scaling,
-        data_integration=data_integration,
-        known_forcing=known_forcing,
-        variables=variables,
-        balances=balances,
-    )
-    features = collect(ds, recipe, balances=balances)
-    split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
-    limit = memory_bytes(memory_limit)
-    if client is None and fits(features, limit):
-        features = features.load()
-    statistics = fit_scaling(features, split.training, scaling=scaling)
-    job = Job(
         cls,
-        network,
-        recipe,
-        split,
-        terms,
-        schedule,
+        **point,
+        target=target,
+        variables=variables,
+        valid=valid,
+        window=window,
+        losses=losses,
         monitor=monitor,
         device=device,
         precision=precision,
         seed=seed,
-        progress=get_options()["progress"] if progress is None else progress,
-        limit=limit,
-        checkpoint=None if checkpoint is None else os.fspath(checkpoint),
-        data=tokenize({name: array.values for name, array in statistics.items()}),
+        progress=progress,
+        memory_limit=memory_limit,
+        checkpoint=checkpoint,
+        steps=steps,
+        hyperparameters=hyperparameters,
     )
-    if client is None:
-        trained = run_job(job, features, statistics)
-    else:
-        from xsm.cluster import train_on_cluster  # loads torch.distributed
-
-        trained = train_on_cluster(client, job, features, statistics)
-    settings = {**asdict(schedule), **cls.hyperparameters(), **network, "seed": seed}
-    settings |= {"precision": precision, "valid": valid, "monitor": monitor}
-    seconds = clock.perf_counter() - started
-    found = table.lookup(recipe.target)
-    used = {**features.dynamic, **features.static, recipe.target: features.observed}
-    return FittedModel(
-        name=model_name(cls),
-        model=job.rebuild(trained.weights),
-        recipe=recipe,
-        scaling=statistics,
-        climatology=_climatology(features, limit),
-        history=history_dataset(trained.history),
-        variable=found,
-        attrs=dict(ds[found.name].attrs),
-        parameters=settings,
-        card=make_card(recipe, features, split, trained, terms, settings, seconds),
-        fingerprint=fingerprint(used, table),
-    )
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    """Return the arguments that were given."""
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _refuse(cls: type[Model], others: Mapping[str, object]) -> None:
-    """Refuse arguments of the other kind of model."""
-    if others:
-        fields = issubclass(cls, FieldModel)
-        kind = "downscales fields" if fields else "predicts cells"
-        hint = "covariates=" if fields else 'model="convlstm_unet"'
-        msg = f"{model_name(cls)!r} {kind} and takes no {', '.join(others)}; see {hint}."
-        raise UnknownNameError(msg)
-
-
-def _climatology(features: Features, limit: int) -> xr.DataArray | None:
-    """Return the mean of each day of the year, unless it would take much of the memory."""
-    steps, size = features.steps, features.observed.size
-    if 8 * 366 * size // steps > limit // 4:
-        return None
-    return day_of_year_mean(features.observed, features.time).compute()
 
 
 def predict(
@@ -365,8 +282,8 @@ def predict(
         where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
         where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
         of the window, or a static one, lies outside the range that the model has seen in training,
-        0 elsewhere and where there is no prediction; and ``trained_cell`` where cells have a
-        scaling of their own.
+        0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
+        their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
 
     Raises
     ------

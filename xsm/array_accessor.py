@@ -15,6 +15,7 @@ from xsm.typing import Compat, Scaling, Trend
 if TYPE_CHECKING:
     from distributed import Client
 
+    from xsm.estimators import Estimator
     from xsm.fitted import FittedModel
     from xsm.losses import Loss
     from xsm.nested_recipe import Covariates
@@ -44,7 +45,7 @@ class PhysmArray:
 
     def fit(
         self,
-        model: str | type[Model] = "phy_lstm",
+        model: str | type[Model] | type[Estimator] = "phy_lstm",
         *,
         forcing: xr.Dataset | None = None,
         dynamic: Sequence[str] | None = None,
@@ -195,6 +196,9 @@ class PhysmArray:
         terms: Sequence[str] | None = None,
         trend: Trend | None = None,
         compat: Compat | None = None,
+        parameters: xr.Dataset | None = None,
+        roots: float | Sequence[float] | None = None,
+        quiet: float | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.consistency`."""
@@ -210,6 +214,9 @@ class PhysmArray:
             terms=terms,
             trend=trend,
             compat=compat,
+            parameters=parameters,
+            roots=roots,
+            quiet=quiet,
             variables=variables,
         )
 

@@ -8,17 +8,36 @@ import numpy as np
 import xarray as xr
 
 from xsm.audit import water_balance_consistency
-from xsm.exceptions import check_choice
+from xsm.exceptions import UnknownNameError, check_choice
 from xsm.fitted import FittedModel
 from xsm.grid import time_dim
+from xsm.layered import layered_pair
 from xsm.metrics import day_of_year_mean
 from xsm.metrics import score as score_prediction
 from xsm.naming import find_variables
-from xsm.targets import default_target, observed_target, predicted_target
+from xsm.soil import richards_consistency
+from xsm.spread import judge, shape_of, spread_of, standardised
+from xsm.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.typing import TERMS, Compat, Trend
 from xsm.units import dequantify
 
-__all__ = ["consistency", "score"]
+__all__ = ["consistency", "reliability", "score"]
+
+
+_RELIABILITY = {
+    "coverage": "share of observations inside the central interval",
+    "width": "mean width of the central interval",
+    "sharpness": "mean standard deviation of the prediction",
+    "crps": "mean continuous ranked probability score",
+    "pit": "density of the probability integral transform",
+    "count": "number of pairs",
+}
+
+_LAWS = {
+    "water_balance": ("deep", "trend", "compat"),
+    "richards": ("parameters", "roots", "quiet"),
+}
+"""Laws, and the arguments that belong to each alone."""
 
 
 def score(
@@ -83,7 +102,7 @@ def score(
     if isinstance(baselines, FittedModel):
         mean = baselines.climatology
     elif baselines:
-        mean = _earlier_climatology(observed_target(ds, target, variables), predicted)
+        mean = _earlier_climatology(layered_pair(ds, predicted, target, variables)[0], predicted)
     return score_prediction(
         ds,
         predicted,
@@ -94,6 +113,28 @@ def score(
         climatology=mean,
         variables=variables,
     )
+
+
+def _check_arguments(law: str, given: Sequence[str]) -> None:
+    """Refuse arguments of the other law, which would change nothing."""
+    odd = [name for name in given if name not in _LAWS[law]]
+    if odd:
+        other = next(name for name, known in _LAWS.items() if odd[0] in known)
+        msg = (
+            f"{', '.join(odd)} given with law={law!r}, which takes {', '.join(_LAWS[law])}. Leave "
+            f"them out, or type law={other!r}."
+        )
+        raise UnknownNameError(msg)
+
+
+def _of_target(
+    ds: xr.Dataset, target: str | None, variables: Mapping[str, str] | None
+) -> Mapping[str, str] | None:
+    """Return the overrides with a target that names the variable of soil moisture."""
+    layers = find_variables(ds, variables).layers("soil_moisture")
+    if target in {None, "soil_moisture", *(v.name for v in layers)}:
+        return variables
+    return {"soil_moisture": str(target), **(variables or {})}
 
 
 def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
@@ -117,6 +158,98 @@ def _earlier_climatology(
     return day_of_year_mean(earlier, time) if len(days) >= 365 else None
 
 
+def reliability(
+    ds: xr.Dataset,
+    predicted: xr.Dataset,
+    *,
+    dim: Hashable | Iterable[Hashable] | None = None,
+    levels: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+    bins: int = 20,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Tell whether the spread of a prediction can be believed.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The observations.
+    predicted : xarray.Dataset
+        A prediction with a spread, of :func:`xsm.predict` with a Gaussian head or an ensemble, or
+        of anything else: ``<name>`` and ``<name>_std``, with units.
+    dim : str or iterable of str, optional
+        Dimensions that are averaged over; by default all, which leaves one curve. ``"time"``
+        leaves a map.
+    levels : sequence of float, default: 0.1 to 0.9, 0.95
+        Nominal probabilities of central intervals.
+    bins : int, default: 20
+        Bars of the histogram.
+    target : str, optional
+        Role or variable of the observations; by default what the prediction says.
+    variables : mapping of str to str, optional
+        Role to variable name, where xsm finds none or the wrong one.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the pairs of observation and prediction (NaN left out; common labels), in canonical
+        units, lazy where the data are:
+
+        - ``coverage`` (level): share of observations inside the central interval; it should be
+          ``level`` itself.
+        - ``width`` (level), ``sharpness``: mean width of the interval, mean standard deviation.
+          Of two that cover as they say, the narrower is better.
+        - ``crps``: mean continuous ranked probability score, 0 is best. It is the mean absolute
+          error where there is no spread, and so comparable with ``mae`` of :func:`xsm.score`.
+        - ``pit`` (pit_value): density of the predicted probabilities of what was observed. Flat,
+          1 everywhere, is right; a U is too narrow, a hump too wide, a slope biased.
+        - ``count``: pairs.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If there is no spread, or target or units are missing.
+    NotEnoughDataError
+        If there is no label in common, or a level out of reach.
+
+    Notes
+    -----
+    CRPS in closed form (Gneiting et al. 2005); after calibration, of the table of quantiles as so
+    many equally likely values. PIT after Dawid (1984).
+
+    References
+    ----------
+    Dawid, A. P. (1984). J. R. Stat. Soc. A 147:278-292.
+    Gneiting, T. et al. (2005). Mon. Weather Rev. 133:1098-1118.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> noise = np.random.default_rng(0).normal(0, 0.02, ds["swvl1"].shape)
+    >>> guess = ds["swvl1"].astype(float) + noise
+    >>> spread = xr.full_like(guess, 0.02)
+    >>> table = xsm.reliability(ds, xr.Dataset({"swvl1": guess, "swvl1_std": spread}))
+    >>> table["coverage"].sel(level=[0.5, 0.9]).values.round(2), round(float(table["crps"]), 4)
+    (array([0.5, 0.9]), 0.0113)
+    """
+    ds, _ = dequantify(ds)
+    predicted, _ = dequantify(predicted)
+    said = predicted.attrs.get("target")
+    target = target or str(said or default_target(find_variables(ds, variables)))
+    name = spread_of(predicted, str(find_variables(ds, variables).lookup(target).name))
+    z, std = standardised(
+        observed_target(ds, target, variables),
+        predicted_target(ds, predicted, target, variables),
+        predicted_spread(ds, predicted[f"{name}_std"], target, variables),
+    )
+    shape = shape_of(predicted, name)
+    table = judge(z, std, shape, dim=dim, levels=levels, bins=bins)
+    for variable, text in _RELIABILITY.items():
+        table[variable].attrs["long_name"] = text
+    return table
+
+
 def consistency(
     ds: xr.Dataset,
     predicted: xr.Dataset | xr.DataArray | None = None,
@@ -127,30 +260,43 @@ def consistency(
     terms: Sequence[str] | None = None,
     trend: Trend | None = None,
     compat: Compat | None = None,
+    parameters: xr.Dataset | None = None,
+    roots: float | Sequence[float] | None = None,
+    quiet: float | None = None,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
-    """Audit soil moisture against physics: whether it moves with the trend of the inflow.
+    """Audit soil moisture against physics: the water balance, or flow between layers of soil.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        Fluxes and observed soil moisture.
+        Observed soil moisture; fluxes; for ``"richards"`` all layers, and parameters.
     predicted : Dataset or DataArray, optional
         What to audit, predicted by xsm or by anything else, with units; by default the
         observations themselves.
-    law : {"water_balance"}, default: "water_balance"
-        The law.
+    law : {"water_balance", "richards"}, default: "water_balance"
+        Whether soil moisture moves with the trend of the inflow, see :func:`xsm.water_balance`, or
+        how far it is from the Richardson-Richards equation, see :func:`xsm.richards_residual`.
     dim : str or iterable of str, optional
-        Dimensions that a share is taken over; by default time, which leaves a map.
+        Dimensions that a score is taken over; by default time, which leaves a map.
     deep : bool, default: False
-        Subtract the change of the water below the target's layer (Eq. 11).
+        Subtract the change of the water below the target's layer (Eq. 11); water balance only.
     terms : sequence of str, optional
-        Terms of the inflow; by default precipitation, evaporation, surface_runoff, snow.
+        Terms of the inflow, by default precipitation, evaporation, surface_runoff, snow; or what
+        closes the Richardson-Richards equation, by default root_water_uptake where it is there.
     trend : {"change", "level"}, optional
-        One trend; by default both, along a dimension ``trend``.
+        One trend; by default both, along a dimension ``trend``; water balance only.
     compat : {"geng2024_code"}, optional
         Reproduce the authors' released code, see :func:`xsm.water_balance`.
+    parameters : Dataset, optional
+        Hydraulic parameters as of :func:`xsm.soil_parameters`, by default those that the data hold;
+        this and the next two for ``law="richards"`` only.
+    roots : float or sequence of float, optional
+        Spread of the term "evaporation" over the layers.
+    quiet : float, optional
+        Judge only steps in which at most that much water reached the soil, mm day-1: daily data do
+        not resolve infiltration.
     target : str, optional
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
@@ -159,24 +305,30 @@ def consistency(
     Returns
     -------
     xarray.Dataset
-        ``consistency`` (unfiltered), ``consistency_filtered`` (as published; 1 for the observations
-        by construction), ``observed_consistency``, ``excess = consistency - observed_consistency``
-        (nearer 0 is better), ``always_drying`` (what always falling soil moisture would score),
-        ``count``, ``count_filtered``. Lazy where the data are; NaN where nothing can be compared.
+        Of the water balance: ``consistency`` (unfiltered), ``consistency_filtered`` (as published;
+        1 for the observations by construction), ``observed_consistency``, ``excess = consistency -
+        observed_consistency`` (nearer 0 is better), ``always_drying`` (what always falling soil
+        moisture would score), ``count``, ``count_filtered``. Of the Richardson-Richards equation,
+        by layer: ``residual`` (root mean square, day-1), ``inconsistency`` (mean of r dt without
+        its sign, m3 m-3), ``observed_inconsistency``, ``excess`` (their difference on common steps;
+        nearer 0 is better), ``out_of_range`` (share beyond theta_r and theta_s), ``count``. Lazy
+        where the data are; NaN where nothing can be compared.
 
     Raises
     ------
     UnknownNameError
-        If the law, a term or the trend does not exist.
+        If the law, a term or the trend does not exist, or an argument is for the other law.
     MissingVariableError, UnitsError
-        If the data lack a term of the balance; all in one error.
+        If the data lack a term or parameters; all in one error.
+    GridError
+        If depths, coordinates or times do not fit.
     NotEnoughDataError
         If predictions and observations have no label in common.
 
     Notes
     -----
-    A step is consistent where ``T (SM_prev - SM) < 0`` (Geng et al. 2024, Eq. 19); zero products
-    are left out of numerator and denominator.
+    Water balance: a step is consistent where ``T (SM_prev - SM) < 0`` (Geng et al. 2024, Eq. 19);
+    zero products are left out of numerator and denominator.
 
     References
     ----------
@@ -190,9 +342,23 @@ def consistency(
     >>> float(audit["consistency_filtered"].min())
     1.0
     """
-    check_choice("law", law, ("water_balance",))
+    check_choice("law", law, tuple(_LAWS))
+    given: dict[str, object] = {"deep": deep or None, "trend": trend, "compat": compat}
+    given |= {"parameters": parameters, "roots": roots, "quiet": quiet}
+    _check_arguments(law, [name for name, value in given.items() if value is not None])
     ds, _ = dequantify(ds)
     predicted = None if predicted is None else _bare(predicted)
+    if law == "richards":
+        return richards_consistency(
+            ds,
+            predicted,
+            dim=dim,
+            parameters=parameters,
+            terms=terms,
+            roots=roots,
+            quiet=quiet,
+            variables=_of_target(ds, target, variables),
+        )
     said = None if predicted is None else predicted.attrs.get("target")
     target = target or str(said or default_target(find_variables(ds, variables)))
     observed = observed_target(ds, target, variables)

@@ -1,24 +1,24 @@
-"""From features to samples: the gate between labelled arrays and windows."""
+"""The samples that train and that validate, within a limit of memory: resident or streamed."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 import xarray as xr
 
-from xsm.blocks import plan_blocks, select
-from xsm.exceptions import NotEnoughDataError
-from xsm.features import Features, Recipe
+from xsm.blocks import plan_blocks
+from xsm.features import Features
+from xsm.recipe import Recipe
+from xsm.samples import make_windows, read_block
 from xsm.splits import Split
 from xsm.streaming import Drawn, Stream, draw_evenly
-from xsm.typing import Array, FloatArray
-from xsm.windows import GATHERED, Windows, model_inputs, static_inputs
+from xsm.windows import GATHERED, Windows
 
-__all__ = ["fits", "make_samples", "make_windows", "read_block", "scaling_arrays"]
+__all__ = ["fits", "make_samples"]
 
 # Of a block that is read, a random quarter of the cells stays in the pool, so that as many bytes
 # hold cells of four times as many blocks. Measured with a pool of a third of the data, RMSE of
@@ -27,63 +27,7 @@ __all__ = ["fits", "make_samples", "make_windows", "read_block", "scaling_arrays
 _THIN = 4
 _SLOTS, _SPARE = 32, 24  # blocks in the pool; what takes room while one is read and a run gathered
 _VALIDATION = 131_072  # samples that validate: their RMSE is known to 0.2 %
-
-
-def make_windows(
-    features: Features,
-    scaling: xr.Dataset,
-    recipe: Recipe,
-    times: slice,
-    *,
-    device: str | torch.device = "cpu",
-) -> Windows:
-    """Return the samples of one part of the features.
-
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays with the target, in memory.
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
-    recipe : Recipe
-        Window, lead, data integration.
-    times : slice
-        Steps whose inputs and targets belong to the part.
-    device : str or torch.device, default: "cpu"
-        Where the tensors lie.
-
-    Returns
-    -------
-    Windows
-        The samples.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is not one whole sample.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from xsm.scaling import fit_scaling
-    >>> days = {"time": pd.date_range("2020", periods=40)}
-    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(40.0)), days, "time") for k in (1, 2))
-    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> scaling = fit_scaling(features, slice(None), scaling="cell")
-    >>> len(make_windows(features, scaling, recipe, slice(None)))  # 40 - 7 + 1 - 1
-    33
-    """
-    windows = _windows(features, scaling, recipe, times, device)
-    if not len(windows):
-        msg = (
-            f"Not one whole sample: each takes {recipe.window} steps of {list(features.dynamic)} "
-            f"without NaN and an observed {recipe.target!r} {recipe.lead} later, within "
-            f"{len(range(features.steps)[times])} steps. Fill gaps of the inputs, leave out inputs "
-            "with gaps (dynamic=[...]), or give a longer series."
-        )
-        raise NotEnoughDataError(msg)
-    return windows
+_VALIDATION_BYTES = 2**28  # fewer where samples hold neighbours
 
 
 def fits(features: Features, limit: int) -> bool:
@@ -103,6 +47,7 @@ def fits(features: Features, limit: int) -> bool:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import pandas as pd
     >>> days = {"time": pd.date_range("2020", periods=1000)}
     >>> soil = xr.DataArray(np.ones(1000), days, "time")
@@ -111,7 +56,7 @@ def fits(features: Features, limit: int) -> bool:
     (False, True)
     """
     held, windows = _sizes(features)
-    return (2 * held + windows) * features.observed.size <= limit
+    return (2 * held + windows) * _values(features) <= limit
 
 
 def make_samples(
@@ -121,6 +66,7 @@ def make_samples(
     split: Split,
     *,
     limit: int,
+    steps: int = 1,
     device: str | torch.device = "cpu",
 ) -> tuple[Windows | Stream, Windows | Drawn | None]:
     """Return the samples that train and those that validate, within a limit of memory.
@@ -137,6 +83,8 @@ def make_samples(
         Steps that train and that validate.
     limit : int
         Bytes that samples may take.
+    steps : int, default: 1
+        2 where the step before is predicted too.
     device : str or torch.device, default: "cpu"
         Where the samples are wanted.
 
@@ -155,6 +103,7 @@ def make_samples(
 
     Examples
     --------
+    >>> import numpy as np
     >>> import pandas as pd
     >>> from xsm.scaling import fit_scaling
     >>> from xsm.splits import chronological
@@ -170,18 +119,23 @@ def make_samples(
     (793, 5)
     """
     if fits(features, limit):
-        return _resident(features.load(), scaling, recipe, split, torch.device(device))
-    return _streamed(features, scaling, recipe, split, limit, torch.device(device))
+        return _resident(features.load(), scaling, recipe, split, steps, torch.device(device))
+    return _streamed(features, scaling, recipe, split, steps, limit, torch.device(device))
 
 
 def _resident(
-    features: Features, scaling: xr.Dataset, recipe: Recipe, split: Split, device: torch.device
+    features: Features,
+    scaling: xr.Dataset,
+    recipe: Recipe,
+    split: Split,
+    steps: int,
+    device: torch.device,
 ) -> tuple[Windows | Stream, Windows | Drawn | None]:
     """Return samples that stay in memory: on the device, or on the host where it has no room."""
-    needed = _sizes(features)[1] * features.observed.size
+    needed = _sizes(features)[1] * _values(features)
     room = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else needed
     on = device if needed <= 0.8 * room or device.type != "cuda" else torch.device("cpu")
-    make = partial(make_windows, features, scaling, recipe)
+    make = partial(make_windows, features, scaling, recipe, steps=steps)
     training: Windows | Stream = make(split.training, device=on)
     if on != device:  # a stream of one block: gathered on the host, sent from pinned memory
         windows = make(split.training)
@@ -196,9 +150,10 @@ def _resident(
     if not split.validates:
         return training, None
     later = make(split.validation, device=on)
-    if on == device and len(later) <= _VALIDATION:
+    most = min(_VALIDATION, _VALIDATION_BYTES // _sample(features, recipe))
+    if on == device and len(later) <= most:
         return training, later
-    share = min(1.0, _VALIDATION / len(later))
+    share = min(1.0, most / len(later))
     return training, draw_evenly([lambda _: later], share=share, seed=0, device=device)
 
 
@@ -207,6 +162,7 @@ def _streamed(
     scaling: xr.Dataset,
     recipe: Recipe,
     split: Split,
+    steps: int,
     limit: int,
     device: torch.device,
 ) -> tuple[Stream, Drawn | None]:
@@ -215,25 +171,27 @@ def _streamed(
     land = max(float(scaling["trained_cell"].mean()), 0.05)
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool, where a quarter of it stays
     positions = max(1, int(_THIN * size / max(windows, held / 2)))
-    sample = 4 * recipe.window * (len(features.dynamic) + 4)  # bytes, about
-    plan = partial(plan_blocks, features, scaling, recipe, positions=positions)
+    sample = _sample(features, recipe)
+    plan = partial(plan_blocks, features, scaling, recipe, positions=positions, steps=steps)
     boxes = plan(times=split.training)
     _check_chunks(features, boxes, split.training)
-    thin = 1 if len(boxes) <= _SLOTS / _THIN / land else _THIN
-    read = partial(read_block, features, scaling, recipe)
+    # Cells with neighbours stay together: a share of them needs all that are around.
+    thin = 1 if recipe.patch > 1 or len(boxes) <= _SLOTS / _THIN / land else _THIN
+    slots = int(_SLOTS / _THIN * thin / land)
+    read = partial(read_block, features, scaling, recipe, steps=steps)
     stream = Stream(
         [partial(read, box, thin) for box in boxes],
-        slots=int(_SLOTS / _THIN * thin / land),
+        slots=slots,
         steps=features.steps,
         samples=int(positions * land / thin),
         gathered=min(GATHERED, int(size / sample)),
-        refill=thin > 1,
+        refill=len(boxes) > slots or thin > 1,
         device=device,
     )
     if not split.validates:
         return stream, None
-    there = features.observed[{features.time: split.validation}].size * land
-    share = min(1.0, min(_VALIDATION, 6 * size / sample) / there)
+    there = _values(features) * len(range(features.steps)[split.validation]) / features.steps
+    share = min(1.0, min(_VALIDATION, 6 * size / sample) / (there * land))
     later = [partial(read, box, 1) for box in plan(times=split.validation)]
     return stream, draw_evenly(later, share=share, seed=0, device=device)
 
@@ -256,154 +214,19 @@ def _check_chunks(
         )
 
 
-def read_block(
-    features: Features,
-    scaling: xr.Dataset,
-    recipe: Recipe,
-    box: Mapping[str, slice],
-    thin: int,
-    random: torch.Generator | None,
-) -> Windows:
-    """Read one block and return its samples, of all cells or of some.
+def _sample(features: Features, recipe: Recipe) -> int:
+    """Return the bytes of a sample, about."""
+    return 4 * recipe.window * recipe.patch**2 * (len(features.dynamic) + 4)
 
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays with the target, lazy or not.
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
-    recipe : Recipe
-        Window, lead, data integration.
-    box : mapping of str to slice
-        As of :func:`xsm.blocks.plan_blocks`.
-    thin : int
-        One in so many cells is kept.
-    random : torch.Generator or None
-        Which ones; None keeps all.
 
-    Returns
-    -------
-    Windows
-        The samples, on the CPU; there may be none.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from xsm.scaling import fit_scaling
-    >>> days = {"time": pd.date_range("2020", periods=60)}
-    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(60.0)), days, "time") for k in (1, 2))
-    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> scaling = fit_scaling(features, slice(None), scaling="cell")
-    >>> windows = read_block(features, scaling, recipe, {"time": slice(20, 60)}, 1, None)
-    >>> len(windows), windows.start  # 40 - 7 + 1 - 1
-    (33, 20)
-    """
-    space = {d: box[d] for d in features.space}
-    part = select(features, box).load()
-    own = scaling.isel(space, missing_dims="ignore")
-    cells = _cells(part, own)
-    if random is not None and thin > 1:
-        some = torch.randperm(len(cells), generator=random)[: -(-len(cells) // thin)]
-        cells = cells[some.sort().values.numpy()]
-    return _windows(part, own, recipe, slice(None), "cpu", box[features.time].start, cells)
+def _values(features: Features) -> int:
+    """Return the number of cells and steps."""
+    return math.prod(features.observed.sizes[d] for d in (features.time, *features.space))
 
 
 def _sizes(features: Features) -> tuple[int, int]:
     """Return the bytes of a cell and step, as the arrays hold them and as windows do."""
     arrays = [*features.dynamic.values(), *features.series.values(), features.observed]
-    return sum(a.dtype.itemsize for a in arrays), 4 * (len(arrays) + 2)
-
-
-def _windows(
-    features: Features,
-    scaling: xr.Dataset,
-    recipe: Recipe,
-    times: slice,
-    device: str | torch.device,
-    start: int = 0,
-    chosen: Array | None = None,
-) -> Windows:
-    """Return the samples of a part; ``start`` is the place of the features in a longer series."""
-    keep = _cells(features, scaling) if chosen is None else chosen
-    stats = scaling_arrays(scaling, keep)
-    target = _flat(features.observed, features.time)[times][:, keep]
-    observed = target if recipe.data_integration else None
-    dynamic = [_flat(a, features.time)[times][:, keep] for a in features.dynamic.values()]
-    maps = [a.values.reshape(-1)[keep] for a in features.static.values()]
-    scaled = {"target": _scaled(target, stats)}
-    for name, array in features.series.items():
-        values = _flat(array, features.time)[times][:, keep]
-        scaled[name] = _scaled(values, stats) if name == "previous" else values
-    cells = {name: _spread(stats[name], len(keep)) for name in ("target_offset", "target_scale")}
-    if recipe.data_integration:
-        cells["base"] = _spread(stats["target_mean"], len(keep))
-    return Windows(
-        model_inputs(dynamic, observed, stats, shift=recipe.shift),
-        static_inputs(maps, stats, len(keep)),
-        scaled,
-        cells,
-        window=recipe.window,
-        lead=recipe.lead,
-        forcing=len(dynamic),
-        start=start + (times.start or 0),
-        device=device,
-    )
-
-
-def _flat(array: xr.DataArray, time: str) -> FloatArray:
-    """Return an array as (time, cell)."""
-    flat: FloatArray = array.values.reshape(array.sizes[time], -1)
-    return flat
-
-
-def _cells(features: Features, scaling: xr.Dataset) -> Array:
-    """Return the flat positions of the cells that can be trained."""
-    keep = scaling["trained_cell"].transpose(*features.space).values.reshape(-1).copy()
-    for values in features.static.values():
-        keep &= np.isfinite(values.values.reshape(-1))
-    return np.flatnonzero(keep)
-
-
-def scaling_arrays(scaling: xr.Dataset, keep: Array | None = None) -> dict[str, FloatArray]:
-    """Return the statistics as arrays whose last axis is the flat cell, where they have cells.
-
-    Parameters
-    ----------
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`.
-    keep : ndarray, optional
-        Flat positions of the wanted cells.
-
-    Returns
-    -------
-    dict of str to ndarray
-        float64; (dynamic, cell or 1), (static,), (cell or 1,).
-
-    Examples
-    --------
-    >>> low = xr.DataArray([[0.1, 0.2]], dims=("y", "x"))
-    >>> scaling_arrays(xr.Dataset({"target_offset": low}), np.array([1]))
-    {'target_offset': array([0.2])}
-    """
-    found = {}
-    for name in scaling.data_vars:
-        values = scaling[name].values
-        lead = values.shape[:1] if str(name).startswith("dynamic_") else ()
-        if str(name).startswith("static_") or name == "trained_cell":
-            found[str(name)] = values
-            continue
-        flat = values.reshape(*lead, -1)
-        found[str(name)] = flat[..., keep] if keep is not None and flat.shape[-1] > 1 else flat
-    return found
-
-
-def _scaled(values: FloatArray, stats: Mapping[str, FloatArray]) -> FloatArray:
-    """Scale target-like values, (time, cell)."""
-    scaled: FloatArray = (values - stats["target_offset"]) / stats["target_scale"]
-    return scaled
-
-
-def _spread(values: FloatArray, cells: int) -> FloatArray:
-    """Repeat one value for every cell where statistics are global."""
-    return np.broadcast_to(values, (cells,))
+    layers = [max(1, a.size // max(1, _values(features))) for a in arrays]
+    held = sum(n * a.dtype.itemsize for n, a in zip(layers, arrays, strict=True))
+    return held, 4 * (sum(layers) + 2 * layers[-1])

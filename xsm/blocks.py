@@ -10,13 +10,15 @@ import numpy as np
 import xarray as xr
 
 from xsm.exceptions import TrainingError
-from xsm.features import Features, Recipe
+from xsm.features import Features
+from xsm.recipe import Recipe
+from xsm.typing import Array
 
-__all__ = ["plan_blocks", "select", "shards"]
+__all__ = ["neighbourhood", "plan_blocks", "select", "shards"]
 
 
 def shards(
-    features: Features, scaling: xr.Dataset, count: int
+    features: Features, scaling: xr.Dataset, count: int, *, reach: int = 0
 ) -> list[tuple[Features, xr.Dataset]]:
     """Divide the cells into shares of about equally many trained ones, along one dimension.
 
@@ -28,6 +30,8 @@ def shards(
         Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
     count : int
         Number of shares.
+    reach : int, default: 0
+        Rows and columns around each share that come with it and do not train.
 
     Returns
     -------
@@ -62,11 +66,17 @@ def shards(
     cuts = np.searchsorted(reached, reached[-1] * np.arange(1, count) / count) + 1
     edges = [0, *(int(cut) for cut in cuts), trained.sizes[most]]
     slices = [{most: slice(a, b)} for a, b in itertools.pairwise(edges)]
-    return [(select(features, box), scaling.isel(box, missing_dims="ignore")) for box in slices]
+    return [neighbourhood(features, scaling, box, reach) for box in slices]
 
 
 def plan_blocks(
-    features: Features, scaling: xr.Dataset, recipe: Recipe, times: slice, positions: int
+    features: Features,
+    scaling: xr.Dataset,
+    recipe: Recipe,
+    times: slice,
+    positions: int,
+    *,
+    steps: int = 1,
 ) -> list[dict[str, slice]]:
     """Divide a part of the features into blocks that follow the chunks of the store.
 
@@ -82,6 +92,8 @@ def plan_blocks(
         Steps of the part.
     positions : int
         Cells times steps that a block may hold.
+    steps : int, default: 1
+        2 where the step before is predicted too.
 
     Returns
     -------
@@ -102,7 +114,7 @@ def plan_blocks(
      {'time': slice(0, 100, None), 'x': slice(2, 4, None)}]
     """
     first, last, _ = times.indices(features.steps)
-    halo = recipe.window - 1 + recipe.lead
+    halo = recipe.window - 1 + recipe.lead + steps - 1
     dims = {features.time: last - first, **{d: features.observed.sizes[d] for d in features.space}}
     sizes = {d: min(c, dims[d]) for d, c in _chunk_sizes(features).items()}
     for d in sorted(features.space, key=lambda d: -sizes[d]):  # divide the longest first
@@ -130,19 +142,72 @@ def _chunk_sizes(features: Features) -> dict[str, int]:
     lazy = [a for a in arrays if a.chunks is not None]
     sizes = {str(d): 1 for d in (features.time, *features.space)}
     for array in lazy:
-        for d, chunks in array.chunksizes.items():
-            sizes[str(d)] = max(sizes[str(d)], *chunks)
+        for d in sizes.keys() & array.chunksizes.keys():
+            sizes[d] = max(sizes[d], *array.chunksizes[d])
     return sizes
 
 
-def select(features: Features, box: Mapping[str, slice]) -> Features:
+def neighbourhood(
+    features: Features, scaling: xr.Dataset, box: Mapping[str, slice], reach: int
+) -> tuple[Features, xr.Dataset]:
+    """Return a part of features with the cells around it, which do not train.
+
+    Parameters
+    ----------
+    features : Features
+        Canonical arrays, lazy or not.
+    scaling : xarray.Dataset
+        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+    box : mapping of str to slice
+        Positions along dimensions.
+    reach : int
+        Rows and columns around the part; across the seam of a globe too.
+
+    Returns
+    -------
+    Features and xarray.Dataset
+        The part and its statistics, of which ``trained_cell`` is False around it.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray(np.random.rand(9, 2, 6), dims=("time", "y", "x"))
+    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("y", "x"))
+    >>> scaling = xr.Dataset({"trained_cell": (("y", "x"), np.ones((2, 6), bool))})
+    >>> part, own = neighbourhood(features, scaling, {"x": slice(0, 2)}, 1)
+    >>> part.observed.sizes["x"], own["trained_cell"].sum("y").values
+    (3, array([2, 2, 0]))
+    """
+    if not reach or not set(box) & set(features.space):
+        whole = {d: box[d] for d in features.space if d in box}
+        return select(features, box), scaling.isel(whole, missing_dims="ignore")
+    wide: dict[str, slice | Array] = dict(box)
+    inner = {}
+    for d in features.space:
+        size = features.observed.sizes[d]
+        first, last, _ = box.get(d, slice(None)).indices(size)
+        begin, end = first - reach, last + reach
+        if last - first == size or not (features.wrap and d == features.space[-1]):
+            begin, end = max(0, begin), min(size, end)
+        wide.pop(d, None)
+        if (begin, end) != (0, size):
+            wide[d] = np.arange(begin, end) % size
+        inner[d] = (np.arange(begin, end) >= first) & (np.arange(begin, end) < last)
+    space = {d: wide[d] for d in features.space if d in wide}
+    own = scaling.isel(space, missing_dims="ignore")
+    here = own["trained_cell"]
+    for d, inside in inner.items():
+        here = here & xr.DataArray(inside, dims=d)
+    return select(features, wide), own.assign(trained_cell=here)
+
+
+def select(features: Features, box: Mapping[str, slice | Array]) -> Features:
     """Return a part of features, by position.
 
     Parameters
     ----------
     features : Features
         Canonical arrays, lazy or not.
-    box : mapping of str to slice
+    box : mapping of str to slice or ndarray of int
         Positions along dimensions.
 
     Returns
@@ -164,4 +229,6 @@ def select(features: Features, box: Mapping[str, slice]) -> Features:
         {k: v.isel(box) for k, v in features.series.items()},
         features.time,
         features.space,
+        {k: v.isel(box, missing_dims="ignore") for k, v in features.soil.items()},
+        features.wrap and features.space[-1] not in box,
     )

@@ -1,4 +1,4 @@
-"""What a fitted model says about itself: its card, and its history as a Dataset."""
+"""What a fitted model is and how it was trained, as tables and text."""
 
 from __future__ import annotations
 
@@ -10,50 +10,60 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xsm.features import Features, Recipe
+from xsm.estimation import Estimated, card_of
+from xsm.features import Features
 from xsm.history import History
 from xsm.jobs import Trained
 from xsm.losses import Loss
+from xsm.recipe import Recipe
 from xsm.splits import Split
 from xsm.typing import Array
 
 __all__ = ["history_dataset", "made_of", "make_card", "outcome"]
 
 
-def history_dataset(history: History) -> xr.Dataset:
-    """Return the history as a Dataset.
+def history_dataset(histories: Sequence[History]) -> xr.Dataset:
+    """Return what the training loop logged as a Dataset.
 
     Parameters
     ----------
-    history : History
-        What the training loop logged.
+    histories : sequence of History
+        Of the network, or of each member of an ensemble.
 
     Returns
     -------
     xarray.Dataset
-        ``total`` and each unweighted loss term (part, epoch); ``best_epoch`` in the attributes.
+        ``total`` and each unweighted loss term (part, epoch); of several members (member, part,
+        epoch), NaN where a member stopped earlier. ``best_epoch`` in the attributes.
 
     Examples
     --------
     >>> parts = {"total": np.array([0.2, 0.1])}
-    >>> table = history_dataset(History(np.array([1, 2]), parts, parts, best_epoch=2))
+    >>> table = history_dataset([History(np.array([1, 2]), parts, parts, best_epoch=2)])
     >>> float(table["total"].sel(part="validation", epoch=2))
     0.1
     """
+    tables = [_table(history) for history in histories]
+    if len(tables) == 1:
+        return tables[0].assign_attrs(best_epoch=histories[0].best_epoch)
+    joined = xr.concat(tables, "member", join="outer").assign_coords(member=range(len(tables)))
+    return joined.assign_attrs(best_epoch=[history.best_epoch for history in histories])
+
+
+def _table(history: History) -> xr.Dataset:
+    """Return one history as a Dataset."""
     both = {
         n: (("part", "epoch"), np.stack([history.training[n], history.validation[n]]))
         for n in history.training
     }
-    coords = {"part": ["training", "validation"], "epoch": history.epoch}
-    attrs = {"best_epoch": history.best_epoch}
-    return xr.Dataset(both, coords=coords, attrs=attrs)
+    return xr.Dataset(both, {"part": ["training", "validation"], "epoch": history.epoch})
 
 
 def make_card(
     recipe: Recipe,
     features: Features,
     split: Split,
-    trained: Trained,
+    trained: Trained | Estimated,
     losses: Sequence[Loss],
     settings: Mapping[str, Any],
     seconds: float,
@@ -68,7 +78,7 @@ def make_card(
         What it was given.
     split : Split
         Steps that trained and validated.
-    trained : Trained
+    trained : Trained or Estimated
         What the training returned.
     losses : sequence of Loss
         Terms of the loss.
@@ -91,17 +101,20 @@ def make_card(
     ('soil_moisture', '1 rmse')
     """
     times = features.target[features.time].values if features.target is not None else np.array([])
-    return {
+    card = {
         "target": recipe.target,
+        **({"layers": _depths(recipe)} if recipe.depths else {}),
         "dynamic": ", ".join(recipe.dynamic)
         + (", observed target" if recipe.data_integration else ""),
         "static": ", ".join(recipe.static) or "none",
         "window, lead": f"{recipe.window}, {recipe.lead}"
         + (" (forcing known)" if recipe.known_forcing else ""),
-        "scaling": recipe.scaling,
+        **({"neighbours": f"{recipe.patch} x {recipe.patch} cells"} if recipe.patch > 1 else {}),
+        "scaling": recipe.scaling + (", target by its bounds" if recipe.bounded else ""),
         **outcome(trained.history, trained.samples, times, split, losses),
         **made_of(settings, seconds),
     }
+    return card_of(card, trained.model) if isinstance(trained, Estimated) else card
 
 
 def outcome(
@@ -173,6 +186,11 @@ def made_of(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
     }
+
+
+def _depths(recipe: Recipe) -> str:
+    """Describe the layers of a target."""
+    return ", ".join("{:g}-{:g}".format(*depth) for depth in recipe.depths) + " m"
 
 
 def _titled(loss: Loss) -> str:

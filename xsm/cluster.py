@@ -85,7 +85,7 @@ def train_on_cluster(client: Client, job: Job, features: Features, scaling: xr.D
             "Start them as processes: Client(processes=True), or leave client= out."
         )
         raise TrainingError(msg)
-    parts = shards(features, scaling, len(workers))
+    parts = shards(features, scaling, len(workers), reach=job.recipe.patch // 2)
     meet = client.submit(_meeting_point, workers=workers[:1], pure=False).result()
     futures = [
         client.submit(

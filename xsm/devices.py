@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import torch
@@ -10,7 +11,10 @@ import torch
 from xsm.exceptions import UnknownNameError
 from xsm.intraop import one_intraop_thread
 
-__all__ = ["choose_device", "choose_precision", "seeded"]
+__all__ = ["choose_device", "choose_precision", "seeded", "turn_on"]
+
+_GUARD = threading.Lock()
+_LOCKS: dict[str, threading.Lock] = {}
 
 
 def choose_device(device: str) -> torch.device:
@@ -108,3 +112,38 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(), one_intraop_thread():
         torch.manual_seed(seed)
         yield
+
+
+@contextlib.contextmanager
+def turn_on(device: str) -> Iterator[None]:
+    """Wait until no other block of this process is on the device; the CPU takes all that come.
+
+    On CUDA products are taken in full float32 (TF32 off) for the turn.
+
+    Parameters
+    ----------
+    device : str
+        Where to evaluate.
+
+    Yields
+    ------
+    None
+        The turn.
+
+    Examples
+    --------
+    >>> with turn_on("cpu"):
+    ...     pass
+    """
+    if device == "cpu":
+        yield
+        return
+    with _GUARD:
+        lock = _LOCKS.setdefault(device, threading.Lock())
+    with lock:
+        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before

@@ -5,32 +5,33 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 import xarray as xr
 
-from xsm.devices import choose_device
+from xsm.calibration import METHODS, learn_calibration
 from xsm.downscaling.applying import downscale_with, score_with
-from xsm.exceptions import UnknownNameError
-from xsm.features import Recipe, collect
-from xsm.inference import predict_lazily
+from xsm.estimators import Estimator
+from xsm.exceptions import UnknownNameError, check_choice
+from xsm.features import collect
+from xsm.inference import choose_place, predict_lazily
+from xsm.layered import layered_pair
 from xsm.metrics import score
-from xsm.naming import Variable, find_variables
+from xsm.naming import Variable
 from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nn import Model
+from xsm.presenting import label
+from xsm.recipe import Recipe
 from xsm.saving import load_parts, save_fitted
-from xsm.scaling import align_scaling
+from xsm.scaling import align_scaling, within_bounds
+from xsm.spread import spread_of, standardised
+from xsm.targets import predicted_spread
+from xsm.typing import Array
+from xsm.units import dequantify
 
 __all__ = ["FittedModel", "load"]
-
-_FLAG = {
-    "long_name": "an input of the window lies outside the range seen in training",
-    "flag_values": np.array([0, 1], np.int8),
-    "flag_meanings": "inside_training_range outside_training_range",
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,8 +42,8 @@ class FittedModel:
     ----------
     name : str
         Name of the model.
-    model : Model
-        The network with its best weights.
+    model : Model or Estimator
+        The network with its best weights, or the estimator with what it has learnt.
     recipe : Recipe
         What goes in and what comes out.
     scaling : xarray.Dataset
@@ -62,10 +63,14 @@ class FittedModel:
         What the model is and how it was made, as text.
     fingerprint : dict
         Names, sizes and a hash of the coordinates of the training data.
+    layers : tuple of Variable
+        The target's layers in the training data, where it has several.
+    calibration : xarray.Dataset or None
+        What :meth:`calibrate` has learnt of the spread.
     """
 
     name: str
-    model: Model
+    model: Model | Estimator
     recipe: Recipe
     scaling: xr.Dataset
     climatology: xr.DataArray | None
@@ -75,15 +80,15 @@ class FittedModel:
     parameters: Mapping[str, Any]
     card: Mapping[str, str]
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[Variable, ...] = ()
+    calibration: xr.Dataset | None = None
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         """Name the content once, for the graphs that hold the model."""
         from dask.base import tokenize
 
-        state = {k: v.detach().cpu().reshape(-1) for k, v in self.model.state_dict().items()}
-        weights = {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
-        parts = (self.name, self.recipe, weights, self.scaling)
+        parts = (self.name, self.recipe, _learnt(self.model), self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))
 
     def predict(
@@ -112,6 +117,9 @@ class FittedModel:
         features = collect(ds, recipe, with_target=recipe.data_integration)
         template = next(iter(features.dynamic.values()))
         scaling = align_scaling(self.scaling, template, features.space)
+        if recipe.bounded:
+            offset, scale = within_bounds(features)
+            scaling = scaling.assign(target_offset=offset, target_scale=scale)
         found = predict_lazily(
             self.model,
             recipe,
@@ -119,45 +127,18 @@ class FittedModel:
             features,
             token=self.token,
             batch_size=batch_size,
-            device=str(choose_device(device)),
+            device=choose_place(self.model, device),
         )
-        return self._present(found["mean"], found["extrapolation"], ds, scaling)
-
-    def _present(
-        self, mean: xr.DataArray, extrapolation: xr.DataArray, ds: xr.Dataset, scaling: xr.Dataset
-    ) -> xr.Dataset:
-        """Give a prediction the name, the units and the order of dimensions of the user's data."""
-        table = find_variables(ds, self.recipe.variables)
-        variable, attrs = self.variable, dict(self.attrs)
-        order: tuple[Hashable, ...] = mean.dims
-        if self.recipe.target in table:
-            variable = table.lookup(self.recipe.target)
-            own = ds[variable.name] if isinstance(variable.name, str) else mean
-            attrs = {k: v for k, v in own.attrs.items() if k not in {"bounds", "grid_mapping"}}
-            order = tuple(d for d in own.dims if d in mean.dims)
-        elif isinstance(self.variable.name, str) and self.variable.name in ds:
-            order = tuple(d for d in ds[self.variable.name].dims if d in mean.dims)
-        given = variable.conversion.inverse()(mean).transpose(*order, ...)
-        name = str(variable.name)
-        attrs["units"] = variable.units
-        result = xr.Dataset({name: given, "extrapolation": extrapolation.transpose(*order, ...)})
-        result["extrapolation"].attrs = dict(_FLAG)
-        attrs["ancillary_variables"] = "extrapolation"
-        if "trained_cell" in scaling and scaling["trained_cell"].dims:
-            result["trained_cell"] = scaling["trained_cell"].assign_attrs(
-                long_name="cell had enough observations to be trained", units="1"
-            )
-            attrs["ancillary_variables"] = "extrapolation trained_cell"
-        result[name].attrs = attrs
-        result.attrs = {
-            "Conventions": "CF-1.11",
-            "title": f"{name} predicted by {self.name}",
-            "model": self.name,
-            "target": self.recipe.target,
-            "window": self.recipe.window,
-            "lead": self.recipe.lead,
-        }
-        return result
+        return label(
+            found,
+            ds,
+            recipe,
+            name=self.name,
+            trained=self.layers or (self.variable,),
+            attrs=self.attrs,
+            scaling=scaling,
+            calibration=self.calibration,
+        )
 
     def downscale(
         self,
@@ -227,6 +208,76 @@ class FittedModel:
             variables=self.recipe.variables,
         )
 
+    def calibrate(
+        self,
+        ds: xr.Dataset,
+        *,
+        method: str = "scale",
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> FittedModel:
+        """Return a model whose spread fits what was observed.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and observations that the model was not trained on. All steps and cells count
+            alike; intervals hold for what is exchangeable with these.
+        method : {"scale", "isotonic", "conformal"}, default: "scale"
+            ``"scale"``: one factor for the spread, so that (observed - mean) / std has mean square
+            1; for errors like a Gaussian's. ``"isotonic"``: the distribution function is mapped to
+            the observed frequencies (Kuleshov et al. 2018); for any errors, skewed and biased
+            too. ``"conformal"``: symmetric intervals that cover at least as often as they say
+            (split-conformal, with errors divided by the spread; Lei et al. 2018).
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        FittedModel
+            The same network; ``<target>_std`` of its predictions is the recalibrated standard
+            deviation, and after the last two methods ``<target>_quantile`` the quantiles of
+            (value - mean) / std. :func:`xsm.intervals` reads both. A model that was calibrated
+            before is calibrated anew. Data are read once, block by block.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such method.
+        MissingVariableError
+            If the model predicts no spread, or the data hold no observations.
+        NotEnoughDataError
+            If there are fewer than 200 pairs.
+
+        Notes
+        -----
+        With z = (observed - mean) / std, the isotonic map of the pairs (F(z_i), share of F(z_j) at
+        or below it) is the empirical distribution function of z itself, since the pairs ascend
+        already: the quantiles are those of z. The conformal ones are those of |z| at the rank
+        ceil((n + 1) level) of n, with both signs. Both are tabled from 0.5 to 99.5 %.
+
+        References
+        ----------
+        Kuleshov, V., Fenner, N. and Ermon, S. (2018). ICML, PMLR 80:2796-2804.
+        Lei, J. et al. (2018). J. Am. Stat. Assoc. 113:1094-1111.
+        """
+        check_choice("method", method, METHODS)
+        raw, (ds, _) = replace(self, calibration=None), dequantify(ds)
+        predicted = raw.predict(ds, batch_size=batch_size, device=device)
+        target, known = self.recipe.target, self.recipe.variables
+        names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
+        if len(names) > 1 or (names and self.recipe.depths):
+            spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
+            std = layered_pair(ds, spreads, target, known)[1]
+        else:
+            std = predicted_spread(ds, predicted[f"{spread_of(predicted)}_std"], target, known)
+        observed, mean = layered_pair(ds, predicted, target, known)
+        learnt = learn_calibration(standardised(observed, mean, std)[0], method)
+        card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
+        return replace(raw, calibration=learnt, card=card)
+
     def save(
         self,
         path_or_url: str | os.PathLike[str],
@@ -281,7 +332,7 @@ class FittedModel:
 def load(
     path_or_url: str | os.PathLike[str],
     *,
-    model: str | type[Model] | None = None,
+    model: str | type[Model] | type[Estimator] | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> FittedModel:
     """Read a model that :meth:`FittedModel.save` wrote.
@@ -293,7 +344,7 @@ def load(
     ----------
     path_or_url : str or path
         What it was saved to.
-    model : str or subclass of Model, optional
+    model : str or subclass of Model or Estimator, optional
         The class, where it is a user's own and not one of :func:`xsm.list_models`.
     storage_options : mapping, optional
         Passed to the filesystem of a URL.
@@ -320,3 +371,11 @@ def load(
     True
     """
     return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
+
+
+def _learnt(model: Model | Estimator) -> dict[str, Array]:
+    """Return all that a model has learnt."""
+    if isinstance(model, Estimator):
+        return dict(model.arrays)
+    state = {k: v.detach().cpu().reshape(-1) for k, v in model.state_dict().items()}
+    return {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too

@@ -12,7 +12,17 @@ from xsm.exceptions import GridError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["as_list", "space_dims", "step", "step_days", "time_dim", "without_scalars"]
+__all__ = [
+    "as_list",
+    "axis_of",
+    "oriented",
+    "space_dims",
+    "step",
+    "step_days",
+    "time_dim",
+    "without_scalars",
+    "wraps",
+]
 
 _DAY = np.timedelta64(1, "D")
 
@@ -206,3 +216,112 @@ def without_scalars(array: xr.DataArray) -> xr.DataArray:
     ['x']
     """
     return array.drop_vars([c for c in array.coords if c not in array.xindexes])
+
+
+def axis_of(data: xr.Dataset | xr.DataArray, dim: str) -> str:
+    """Return which horizontal axis a dimension is.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataArray
+        The data.
+    dim : str
+        A dimension.
+
+    Returns
+    -------
+    str
+        ``"X"`` (longitude, easting), ``"Y"`` (latitude, northing), by the attributes of CF, else by
+        its name; empty where it is neither. Only attributes are read.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> array = xr.DataArray(np.zeros((2, 3, 4)), dims=("time", "rlat", "easting"))
+    >>> [axis_of(array, dim) for dim in array.dims]
+    ['', 'Y', 'X']
+    """
+    attrs = data[dim].attrs if dim in data.coords else {}
+    if attrs.get("axis") in {"X", "Y"}:
+        return str(attrs["axis"])
+    words = (str(attrs.get("standard_name", "")), str(attrs.get("units", "")), str(dim).lower())
+    for axis, names in _AXES.items():
+        if any(word in names for word in words):
+            return axis
+    return ""
+
+
+_AXES = {
+    "X": {
+        *("longitude", "grid_longitude", "projection_x_coordinate", "degrees_east", "degree_east"),
+        *("lon", "long", "rlon", "x", "xc", "easting", "nav_lon"),
+    },
+    "Y": {
+        *("latitude", "grid_latitude", "projection_y_coordinate", "degrees_north", "degree_north"),
+        *("lat", "rlat", "y", "yc", "northing", "nav_lat"),
+    },
+}
+
+
+def oriented(ds: xr.Dataset) -> xr.Dataset:
+    """Return data with north at the top and west at the left, as maps are.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data on any grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        With northings that descend and eastings that ascend, where these are coordinates of one
+        dimension; else as it is. Lazy where the data are.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> oriented(xr.Dataset(coords={"lat": [1.0, 2.0], "lon": [5.0, 4.0]}))["lat"].values
+    array([2., 1.])
+    """
+    turn = {}
+    for dim in map(str, ds.dims):
+        axis = axis_of(ds, dim)
+        if axis and dim in ds.indexes and ds.sizes[dim] > 1 and ds[dim].dtype.kind in "iuf":
+            ascends = bool(ds[dim].values[-1] > ds[dim].values[0])
+            if ascends == (axis == "Y"):
+                turn[dim] = slice(None, None, -1)
+    return ds.isel(turn)
+
+
+def wraps(data: xr.Dataset | xr.DataArray, dim: str) -> bool:
+    """Tell whether a dimension is longitude and goes around the globe.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or xarray.DataArray
+        The data.
+    dim : str
+        A dimension.
+
+    Returns
+    -------
+    bool
+        True where its coordinate is in degrees of longitude, in equal steps that make 360 degrees.
+        Only the coordinate is read.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> longitude = np.arange(-180.0, 180.0, 2.5)
+    >>> wraps(xr.DataArray(longitude, {"lon": longitude}, "lon"), "lon")
+    True
+    """
+    if dim not in data.indexes or data.sizes[dim] < 2:
+        return False
+    coordinate = data[dim]
+    metric = coordinate.attrs.get("units") in {"m", "km"}
+    if axis_of(data, dim) != "X" or metric or coordinate.dtype.kind not in "iuf":
+        return False
+    steps = np.diff(np.asarray(coordinate.values, dtype=float))
+    even = bool(np.allclose(steps, steps[0], rtol=1e-3))
+    return even and bool(np.isclose(abs(steps[0]) * data.sizes[dim], 360.0, rtol=1e-3))

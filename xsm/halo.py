@@ -1,16 +1,21 @@
-"""Blocks with the steps after them: tasks over dask arrays, a fixed number for each block."""
+"""Blocks with the steps after them and the cells around: tasks over dask arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate, product
-from typing import Any
+from itertools import accumulate, pairwise, product
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from xsm.typing import Array
 
 __all__ = ["even_chunks", "stacked_blocks", "with_halo"]
+
+Piece: TypeAlias = tuple[
+    int, int, int, int
+]  # a chunk, from which place in it to which, of how many
+Cover: TypeAlias = tuple[list[Piece], tuple[int, int]]  # pieces, and places before and after them
 
 
 def even_chunks(chunks: Sequence[int], steps: int) -> tuple[int, ...]:
@@ -75,7 +80,7 @@ def stacked_blocks(stack: Array, chunks: Sequence[Sequence[int]]) -> Any:
     return da.Array(graph, name, tuple(map(tuple, chunks)), dtype=stack.dtype, meta=meta)
 
 
-def with_halo(
+def with_halo(  # noqa: PLR0913
     function: Callable[..., Array],
     array: Any,
     chunks: Sequence[int],
@@ -84,6 +89,8 @@ def with_halo(
     node: Any,
     maps: Any | None,
     name: str,
+    reach: int = 0,
+    wrap: bool = False,
 ) -> Any:
     """Call a function on blocks along the first axis, each with the steps after it.
 
@@ -105,6 +112,11 @@ def with_halo(
         (*space), in the chunks of the array; its blocks may have further axes.
     name : str
         Name of the result, unique to its content.
+    reach : int, default: 0
+        Rows and columns of space that a block needs around it, of two dimensions; the pieces then
+        are one block, and where the grid ends there is NaN in its last channel and in the maps.
+    wrap : bool, default: False
+        The last column lies beside the first.
 
     Returns
     -------
@@ -130,10 +142,19 @@ def with_halo(
     from dask.highlevelgraph import HighLevelGraph
 
     graph: dict[Any, Any] = {}
-    blocks = list(product(*map(range, array.numblocks[1:])))
+    covers = [
+        _covers(sizes, reach, wrap=wrap and axis == 1)
+        for axis, sizes in enumerate(array.chunks[1:])
+    ]
     for k, pieces in enumerate(_pieces(array.chunks[0], chunks, halo)):
-        for at in blocks:
-            found = [_piece(graph, array.name, name, piece, at) for piece in pieces]
+        for at in product(*map(range, array.numblocks[1:])):
+            if reach:
+                around = [cover[i] for cover, i in zip(covers, at, strict=True)]
+                task = _around(graph, name, function, node, array, maps, pieces, around)
+                graph[(name, k, *at)] = task
+                continue
+            space = [(i, 0, c[i], c[i]) for i, c in zip(at, array.chunks[1:], strict=True)]
+            found = [_piece(graph, array.name, name, (piece, *space)) for piece in pieces]
             own = None if maps is None else (maps.name, *at)
             graph[(name, k, *at)] = (function, node.key, own, *found)
     parents = [array, node, *([] if maps is None else [maps])]
@@ -143,9 +164,7 @@ def with_halo(
     return da.Array(layers, name, shape, dtype=np.float32, meta=meta)
 
 
-def _pieces(
-    given: Sequence[int], wanted: Sequence[int], halo: int
-) -> list[list[tuple[int, int, int, int]]]:
+def _pieces(given: Sequence[int], wanted: Sequence[int], halo: int) -> list[list[Piece]]:
     """Return for each block which chunks it takes, from which step to which, of how many."""
     starts = [0, *accumulate(given)]
     found, first = [], 0
@@ -161,19 +180,88 @@ def _pieces(
     return found
 
 
+def _covers(chunks: Sequence[int], reach: int, *, wrap: bool) -> list[Cover]:
+    """Return for each chunk what covers it and the places around it."""
+    size = sum(chunks)
+    ends = [0, *accumulate(chunks)]
+    found: list[Cover] = []
+    for first, last in pairwise(ends):
+        begin, end = first - reach, last + reach
+        spans = [(max(begin, 0), min(end, size))]
+        missing = (max(-begin, 0), max(end - size, 0))
+        if wrap and reach <= size:
+            spans = [(size + begin, size)] * (begin < 0) + spans + [(0, end - size)] * (end > size)
+            missing = (0, 0)
+        pieces = [
+            (i, max(a - ends[i], 0), min(b - ends[i], n), n)
+            for a, b in spans
+            for i, n in enumerate(chunks)
+            if ends[i] < b and ends[i + 1] > a
+        ]
+        found.append((pieces, missing))
+    return found
+
+
+def _around(
+    graph: dict[Any, Any],
+    name: str,
+    function: Callable[..., Array],
+    node: Any,
+    array: Any,
+    maps: Any | None,
+    steps: Sequence[Piece],
+    around: Sequence[Cover],
+) -> tuple[Any, ...]:
+    """Return the task of a block with the steps after it and the cells around it."""
+    (rows, above), (columns, beside) = around
+    cut = [
+        [[_piece(graph, array.name, name, (t, r, c)) for c in columns] for r in rows] for t in steps
+    ]
+    own = None
+    if maps is not None:
+        own = [[_piece(graph, maps.name, name, (r, c), lead=1) for c in columns] for r in rows]
+    return (_call, function, node.key, own, cut, (above, beside))
+
+
+def _call(
+    function: Callable[..., Array],
+    node: Any,
+    maps: Any,
+    pieces: Any,
+    missing: tuple[tuple[int, int], tuple[int, int]],
+) -> Array:
+    """Join the pieces of a block, put NaN where the grid ends, and call the function."""
+    joined = _joined(pieces, 0)
+    pads = [(0, 0), *missing, (0, 0)]
+    here = np.pad(joined, pads)
+    if any(map(any, missing)):
+        inside = np.pad(np.ones(joined.shape[:-1], bool), pads[:-1])
+        here[..., -1][~inside] = np.nan
+    own = None if maps is None else np.pad(_joined(maps, 1), pads[:-1], constant_values=np.nan)
+    return function(node, own, here)
+
+
+def _joined(pieces: Any, axis: int) -> Array:
+    """Join nested lists of arrays, the outermost along the first axis."""
+    if isinstance(pieces, np.ndarray):
+        return pieces
+    parts = [_joined(piece, axis + 1) for piece in pieces]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
+
+
 def _piece(
-    graph: dict[Any, Any], source: str, name: str, piece: tuple[int, int, int, int], at: Any
+    graph: dict[Any, Any], source: str, name: str, pieces: Sequence[Piece], lead: int = 0
 ) -> Any:
-    """Return the key of a piece of a chunk; where it is cut, add the task that cuts it."""
-    chunk, first, last, size = piece
-    whole = (source, chunk, *at)
-    if (first, last) == (0, size):
+    """Return the key of a piece of a block; where it is cut, add the task that cuts it."""
+    whole = (source, *(chunk for chunk, *_ in pieces))
+    if all((first, last) == (0, size) for _, first, last, size in pieces):
         return whole
-    key = (f"{name}-cut", chunk, first, last, *at)
-    graph[key] = (_cut, whole, first, last)
+    key = (f"{name}-cut-{source}", *(part for piece in pieces for part in piece[:3]))
+    box = (*[slice(None)] * lead, *(slice(first, last) for _, first, last, _ in pieces))
+    graph[key] = (_cut, whole, box)
     return key
 
 
-def _cut(array: Array, first: int, last: int) -> Array:
-    """Return some steps of a chunk, apart from it, so that the rest can be let go."""
-    return array[first:last].copy()
+def _cut(array: Array, box: tuple[slice, ...]) -> Array:
+    """Return a part of a chunk, apart from it, so that the rest can be let go."""
+    return array[box].copy()

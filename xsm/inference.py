@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby, product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from xsm.batches import scaling_arrays
-from xsm.features import Features, Recipe
+from xsm.devices import choose_device
+from xsm.estimators import Estimator
+from xsm.features import Features
 from xsm.halo import even_chunks, stacked_blocks, with_halo
-from xsm.nn import Model
+from xsm.layered import DEPTH
+from xsm.nn import Answer, Model
 from xsm.options import thread_count
 from xsm.predictor import Predictor
+from xsm.recipe import Recipe
+from xsm.samples import scaling_arrays
 from xsm.typing import Array, FloatArray
 
-__all__ = ["predict_lazily"]
+__all__ = ["choose_place", "predict_lazily"]
 
 _TILE = 2**17  # windows that a thread scales at a time, of arrays in memory
+_FIELD = 2**12  # cells of a band of rows, where neighbours are looked at
 _COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the same for all cells
 
 
 def predict_lazily(
-    model: Model,
+    model: Model | Estimator,
     recipe: Recipe,
     scaling: xr.Dataset,
     features: Features,
     *,
     token: str,
-    outputs: tuple[str, ...] = ("mean",),
     batch_size: int | None,
     device: str,
 ) -> dict[str, xr.DataArray]:
@@ -40,8 +45,8 @@ def predict_lazily(
 
     Parameters
     ----------
-    model : Model
-        The trained network.
+    model : Model or Estimator
+        The trained network or estimator.
     recipe : Recipe
         Its inputs.
     scaling : xarray.Dataset
@@ -50,8 +55,6 @@ def predict_lazily(
         Canonical arrays; the target only with data integration.
     token : str
         Hash of the model's content.
-    outputs : tuple of str, default: ("mean",)
-        Outputs of the network that are wanted.
     batch_size : int or None
         Samples evaluated at a time; memory grows with it, not with the block. None takes what
         suits the device.
@@ -61,11 +64,12 @@ def predict_lazily(
     Returns
     -------
     dict of str to DataArray
-        Each output (time, *space), float32, in canonical units, labelled by the time that it is
-        valid at: ``lead`` steps after its window's end; and ``extrapolation``, int8: 1 where an
-        input of the window, or a static one, lies outside the range seen in training, 0 elsewhere
-        and where there is no prediction. Lazy where the features are, in chunks of equal length;
-        arrays in memory are shared between threads (option ``threads``).
+        Each output that the network answers with (time, *space [, depth]), float32, in canonical
+        units, labelled by the time that it is valid at: ``lead`` steps after its window's end; and
+        ``extrapolation``, int8: 1 where an input of the window, or a static one, lies outside the
+        range seen in training, 0 elsewhere and where there is no prediction. Lazy where the
+        features are, in chunks of equal length; arrays in memory are shared between threads
+        (option ``threads``).
 
     Examples
     --------
@@ -86,20 +90,65 @@ def predict_lazily(
     (34, '2020-01-08')
     """
     common, maps, rows = _maps(scaling, features)
-    still = copy.deepcopy(model).cpu().eval()  # as it is now, whatever happens to it
-    node = Predictor(still, recipe, common, rows, outputs, batch_size, device, token)
+    still = model
+    if not isinstance(model, Estimator):  # whose arrays nothing can change
+        still = copy.deepcopy(model).cpu().eval()  # as it is now, whatever happens to it
+    node = Predictor(still, recipe, common, rows, batch_size, device, token)
     moving = list(features.dynamic.values())
-    if recipe.data_integration:
-        moving.append(features.observed)
     template = moving[0]
+    if recipe.data_integration:
+        observed = features.observed
+        layers = range(observed.sizes[DEPTH]) if DEPTH in observed.dims else ()
+        moving += [observed.isel({DEPTH: k}) for k in layers] or [observed]
     lazy = any(a.chunks is not None for a in (*moving, *maps))
     if template.shape[0] <= node.halo:  # no whole window
-        data = np.empty((len(outputs) + 1, 0, *template.shape[1:]), np.float32)
+        data = np.empty((node.rows_out, 0, *template.shape[1:]), np.float32)
+    elif lazy:
+        data = _run_blocks(node, moving, maps, wrap=features.wrap)
     else:
-        data = (_run_blocks if lazy else _run_whole)(node, moving, maps)
-    named = {name: _row(data, i, np.float32) for i, name in enumerate(outputs)}
-    named["extrapolation"] = _row(data, len(outputs), np.int8)
-    return {name: _label(values, template, features, recipe) for name, values in named.items()}
+        data = (_run_field if node.reach else _run_whole)(node, moving, maps, wrap=features.wrap)
+    named, at = {}, 0
+    for answer in node.answers:
+        several = slice(at, at + answer.rows)
+        values = _row(data, several if answer.rows > 1 else at, np.float32)
+        named[answer.name] = _label(values, template, features, recipe, answer)
+        at += answer.rows
+    flag = _row(data, at, np.int8)
+    named["extrapolation"] = _label(flag, template, features, recipe, Answer("extrapolation"))
+    return named
+
+
+def choose_place(model: Model | Estimator, device: str) -> str:
+    """Return the device that a model predicts on.
+
+    Parameters
+    ----------
+    model : Model or Estimator
+        What predicts.
+    device : str
+        What is wanted, see :func:`xsm.devices.choose_device`.
+
+    Returns
+    -------
+    str
+        For estimators always the CPU.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such device, or an estimator is wanted on another one.
+
+    Examples
+    --------
+    >>> from xsm.models.random_forest import RandomForest
+    >>> from xsm.nn import Sizes
+    >>> choose_place(RandomForest(Sizes(dynamic=1, static=0, window=7)), "auto")
+    'cpu'
+    """
+    if isinstance(model, Estimator):
+        model.check_arguments({"device": device})
+        return "cpu"
+    return str(choose_device(device))
 
 
 def _maps(
@@ -113,23 +162,27 @@ def _maps(
     maps = [a.expand_dims("row") for a in features.static.values()]
     rows = [(f"static {name}", 1) for name in features.static]
     wanted = scaling.drop_vars("trained_cell", errors="ignore")
-    for name, values in scaling_arrays(wanted).items():
-        if name in _COMMON or not set(features.space) & set(scaling[name].dims):
-            common[name] = values
+    shared = [n for n in wanted if n in _COMMON or not set(features.space) & set(wanted[n].dims)]
+    common |= scaling_arrays(wanted[shared])
+    for name in map(str, wanted.data_vars):
+        if name in shared:
             continue
-        array = scaling[name].rename({"dynamic": "row"} if "dynamic" in scaling[name].dims else {})
-        maps.append(array if "row" in array.dims else array.expand_dims("row"))
+        lead = [d for d in ("dynamic", DEPTH) if d in wanted[name].dims]
+        array = wanted[name].rename(dict.fromkeys(lead, "row"))
+        maps.append(array if lead else array.expand_dims("row"))
         rows.append((name, maps[-1].sizes["row"]))
     bare = [a.drop_vars(list(a.coords)).transpose("row", *features.space) for a in maps]
     return common, bare, tuple(rows)
 
 
-def _run_whole(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray]) -> FloatArray:
+def _run_whole(
+    node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray], *, wrap: bool
+) -> FloatArray:
     """Predict arrays in memory, tile by tile on several threads."""
     arrays = [a.values.reshape(a.shape[0], -1) for a in moving]
     steps, cells = len(arrays[0]) - node.halo, arrays[0].shape[1]
     rows = np.concatenate([a.values.reshape(len(a), -1) for a in maps]) if maps else None
-    out = np.empty((len(node.outputs) + 1, steps, cells), np.float32)
+    out = np.empty((node.rows_out, steps, cells), np.float32)
     wide = max(1, min(cells, node.batch))
     long = max(1, _TILE // wide, 4 * node.halo)
 
@@ -140,14 +193,61 @@ def _run_whole(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataAr
         tile = node.scale(own, *(a[first : last + node.halo, at] for a in arrays))
         out[:, first:last, at] = node(own, tile)
 
-    with ThreadPoolExecutor(thread_count()) as pool:
-        jobs = product(range(0, steps, long), range(0, cells, wide))
-        for done in [pool.submit(run, *job) for job in jobs]:
-            done.result()
+    _in_threads(run, product(range(0, steps, long), range(0, cells, wide)))
     return out.reshape(len(out), steps, *moving[0].shape[1:])
 
 
-def _run_blocks(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray]) -> Any:
+def _run_field(
+    node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray], *, wrap: bool
+) -> FloatArray:
+    """Predict arrays in memory, bands of rows with the cells around them on several threads."""
+    steps, rows, columns = moving[0].shape
+    steps -= node.halo
+    out = np.empty((node.rows_out, steps, rows, columns), np.float32)
+    band = max(1, min(rows, _FIELD // columns))
+    long = max(1, _TILE // (band * columns), 4 * node.halo)
+    still = np.concatenate([a.values for a in maps]) if maps else None
+
+    def run(first: int, begin: int) -> None:
+        last, end = min(first + long, steps), min(begin + band, rows)
+        around = partial(
+            _cells_around,
+            begin=begin - node.reach,
+            end=end + node.reach,
+            reach=node.reach,
+            wrap=wrap,
+        )
+        own = None if still is None else around(still)
+        tile = [around(a.values[first : last + node.halo]) for a in moving]
+        out[:, first:last, begin:end] = node(own, node.scale(own, *tile))
+
+    _in_threads(run, product(range(0, steps, long), range(0, rows, band)))
+    return out
+
+
+def _cells_around(
+    values: FloatArray, begin: int, end: int, reach: int, *, wrap: bool
+) -> FloatArray:
+    """Return rows of an array (..., row, column) and the columns beside; NaN beyond its edges."""
+    rows, columns = values.shape[-2:]
+    column = np.arange(-reach, columns + reach)
+    row = np.arange(begin, end)
+    inside = np.ones(len(column), bool) if wrap else (column >= 0) & (column < columns)
+    there = ((row >= 0) & (row < rows))[:, None] & inside
+    found = values[..., row.clip(0, rows - 1)[:, None], column % columns]
+    return np.where(there, found, np.nan)
+
+
+def _in_threads(run: Callable[[int, int], None], jobs: Iterable[tuple[int, int]]) -> None:
+    """Run jobs on the threads of the option ``threads``."""
+    with ThreadPoolExecutor(thread_count()) as pool:
+        for done in [pool.submit(run, *job) for job in jobs]:
+            done.result()
+
+
+def _run_blocks(
+    node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray], *, wrap: bool
+) -> Any:
     """Predict block by block, each with the steps after it; the outputs of a block are stacked."""
     import dask.array as da
     from dask.base import tokenize
@@ -167,7 +267,7 @@ def _run_blocks(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataA
     steps = template.sizes[time] - node.halo
     options = {"align_arrays": False, "dtype": np.float32}
     meta = np.empty((0,) * template.ndim, np.float32)
-    if len(sizes[time]) == 1:
+    if len(sizes[time]) == 1 and not node.reach:
         cut = {0: lambda _: steps}
         return da.blockwise(
             _whole_block, (0, *letters), *args, adjust_chunks=cut, meta=meta, **options
@@ -181,6 +281,8 @@ def _run_blocks(node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataA
         node=shared,
         maps=own,
         name=f"{name}-{tokenize(scaled.name)}",
+        reach=node.reach,
+        wrap=wrap,
     )
 
 
@@ -246,22 +348,31 @@ def _stack(*maps: FloatArray, axes: int) -> FloatArray:
     return np.concatenate([a if a.ndim > axes else a[None] for a in maps])
 
 
-def _row(data: Any, at: int, dtype: type[np.generic]) -> Any:
-    """Return one of the outputs, which are stacked in each block of a dask array."""
+def _row(data: Any, at: int | slice, dtype: type[np.generic]) -> Any:
+    """Return rows of the outputs, which are stacked in each block of a dask array.
+
+    One row is (time, *space), several are (time, *space, row).
+    """
     if isinstance(data, np.ndarray):
-        return data[at].astype(dtype)
+        return _pick(data, at, dtype)
     import dask.array as da
 
-    axes, meta = tuple(range(data.ndim)), np.empty((0,) * data.ndim, dtype)
-    return da.blockwise(_pick, axes, data, axes, at=at, kind=dtype, dtype=dtype, meta=meta)
+    axes = tuple(range(data.ndim))
+    added = {} if isinstance(at, int) else {data.ndim: at.stop - at.start}
+    meta = np.empty((0,) * (data.ndim + len(added)), dtype)
+    options = {"at": at, "kind": dtype, "dtype": dtype, "meta": meta, "new_axes": added}
+    return da.blockwise(_pick, (*axes, *added), data, axes, **options)
 
 
-def _pick(stack: FloatArray, at: int, kind: type[np.generic]) -> Array:
-    """Return one output of a block, apart from the others, so that these can be let go."""
-    return stack[at].astype(kind)
+def _pick(stack: FloatArray, at: int | slice, kind: type[np.generic]) -> Array:
+    """Return outputs of a block, apart from the others, so that these can be let go."""
+    found: Array = stack[at] if isinstance(at, int) else np.moveaxis(stack[at], 0, -1)
+    return found.astype(kind)
 
 
-def _label(data: Any, template: xr.DataArray, features: Features, recipe: Recipe) -> xr.DataArray:
+def _label(
+    data: Any, template: xr.DataArray, features: Features, recipe: Recipe, answer: Answer
+) -> xr.DataArray:
     """Give predictions their coordinates; time is the time they are valid at."""
     coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
     index = template.indexes[features.time]
@@ -271,4 +382,5 @@ def _label(data: Any, template: xr.DataArray, features: Features, recipe: Recipe
         ahead = index + recipe.lead * spacing
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     coords[features.time] = template[features.time].variable[keep].copy(data=ahead[keep])
-    return xr.DataArray(data, dims=template.dims, coords=coords).rename(None)
+    dims = template.dims if answer.rows == 1 else (*template.dims, answer.dim)
+    return xr.DataArray(data, dims=dims, coords=coords).rename(None)

@@ -12,10 +12,11 @@ from torch import Tensor
 from xsm.batches import make_samples
 from xsm.checkpoint import Checkpoint
 from xsm.devices import choose_device, choose_precision, seeded
-from xsm.features import Features, Recipe
+from xsm.features import Features
 from xsm.history import History
-from xsm.losses import Loss
+from xsm.losses import Loss, consecutive_steps
 from xsm.nn import Model, Schedule, Sizes
+from xsm.recipe import Recipe
 from xsm.splits import Split
 from xsm.training import Alone, Ranks, train
 
@@ -54,6 +55,8 @@ class Job:
         Where the state is noted.
     data : str
         Token of the training data, so that a checkpoint of other data is refused.
+    head : {"point", "gaussian"}
+        What the network answers with.
     """
 
     model: type[Model]
@@ -70,19 +73,41 @@ class Job:
     limit: int
     checkpoint: str | None = None
     data: str = ""
+    head: str = "point"
     sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
         """Derive the sizes of the network."""
         recipe = self.recipe
-        dynamic = len(recipe.dynamic) + 2 * recipe.data_integration
-        object.__setattr__(self, "sizes", Sizes(dynamic, len(recipe.static), recipe.window))
+        dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
+        gaussian = self.head == "gaussian"
+        answer = (2 if gaussian else 1) * recipe.layers  # as many numbers for the spread
+        sizes = Sizes(dynamic, len(recipe.static), recipe.window, answer, gaussian)
+        object.__setattr__(self, "sizes", sizes)
 
     def rebuild(self, weights: Mapping[str, Tensor]) -> Model:
         """Return the network with its weights, on the CPU."""
         model = self.model(self.sizes, **self.network)
         model.load_state_dict(dict(weights))
         return model.eval()
+
+    def member(self, number: int) -> Job:
+        """Return the job of a member of an ensemble: another seed, another checkpoint.
+
+        Parameters
+        ----------
+        number : int
+            0 is the job itself.
+
+        Returns
+        -------
+        Job
+            With ``.member1`` and so on behind the name of the checkpoint.
+        """
+        if not number:
+            return self
+        noted = None if self.checkpoint is None else f"{self.checkpoint}.member{number}"
+        return replace(self, seed=self.seed + 7_919 * number, checkpoint=noted)
 
     def identity(self, ranks: int) -> dict[str, str]:
         """Return what a run is, so that a checkpoint of another run is refused.
@@ -95,9 +120,11 @@ class Job:
         Returns
         -------
         dict of str to str
-            ``epochs`` and ``patience`` are left out, so that a run can be made longer.
+            ``epochs`` and ``patience`` are left out, so that a run can be made longer; with a
+            learning rate that falls over the epochs, their number belongs to the run.
         """
-        schedule = replace(self.schedule, epochs=0, patience=0)
+        epochs = 0 if self.schedule.decay == "none" else self.schedule.epochs
+        schedule = replace(self.schedule, epochs=epochs, patience=0)
         return {
             "model": f"{self.model.__name__}({dict(self.network)})",
             "recipe": repr(self.recipe),
@@ -195,6 +222,7 @@ def run_job(
         job.recipe,
         job.split,
         limit=job.limit,
+        steps=consecutive_steps(job.losses),
         device=device,
     )
     with seeded(job.seed):

@@ -11,7 +11,7 @@ import xarray as xr
 from xsm.balance import previous_observation
 from xsm.exceptions import NotEnoughDataError
 from xsm.grid import as_list, time_dim, without_scalars
-from xsm.targets import observed_target, predicted_target
+from xsm.layered import layered_pair
 from xsm.typing import Array, FloatArray
 
 __all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
@@ -178,8 +178,8 @@ def score(
             stacklevel=3,
         )
     time = time_dim(ds)
-    observed = observed_target(ds, target, variables)
-    sources = {"model": predicted_target(ds, predicted, target, variables)}
+    observed, guess = layered_pair(ds, predicted, target, variables)
+    sources = {"model": guess}
     if baselines:
         last = previous_observation(observed)
         sources["persistence"] = last.shift({time: max(lead - 1, 0)})

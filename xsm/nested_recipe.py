@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import xarray as xr
 
-from xsm.features import Recipe
+from xsm.recipe import Recipe
 
 __all__ = ["Covariates", "NestedRecipe"]
 
@@ -33,6 +33,12 @@ class NestedRecipe(Recipe):
         False: they belong to models of points.
     variables : mapping of str to str
         Role to variable name, as the user stated it.
+    depths, centres : tuple
+        Empty: the target has one layer.
+    patch : int
+        1: patches of fields are the network's own.
+    bounded : bool
+        False.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
     supervision : {"truth", "scale_transfer", "interpolation"}

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypedDict, cast
 
-from xsm.exceptions import NotEnoughDataError, UnknownNameError, did_you_mean
+from xsm.exceptions import UnknownNameError, did_you_mean
 
-__all__ = ["Options", "get_options", "memory_bytes", "set_options", "thread_count"]
-
-_LEAST = 16 * 2**20  # bytes of memory_limit
+__all__ = ["Options", "get_options", "set_options", "thread_count"]
 
 
 class Options(TypedDict):
@@ -78,47 +76,6 @@ def thread_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return _OPTIONS["threads"] or len(os.sched_getaffinity(0))
     return _OPTIONS["threads"] or os.cpu_count() or 1
-
-
-def memory_bytes(memory_limit: str | int) -> int:
-    """Return a limit of memory as a number of bytes.
-
-    Parameters
-    ----------
-    memory_limit : str or int
-        Such as ``"2 GiB"``.
-
-    Returns
-    -------
-    int
-        Bytes.
-
-    Raises
-    ------
-    UnknownNameError
-        If it is no amount of memory.
-    NotEnoughDataError
-        If it is less than 16 MiB.
-
-    Examples
-    --------
-    >>> memory_bytes("16 MiB")
-    16777216
-    """
-    from dask.utils import parse_bytes
-
-    try:
-        found = int(parse_bytes(memory_limit))
-    except ValueError as error:
-        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
-        raise UnknownNameError(msg) from error
-    if found < _LEAST:
-        msg = (
-            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
-            "handful of cells. Pass 16 MiB or more."
-        )
-        raise NotEnoughDataError(msg)
-    return found
 
 
 def set_options(**options: Any) -> Restore:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,11 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xsm.features import Recipe
+from xsm.devices import turn_on
+from xsm.estimators import Estimator
+from xsm.inputs import model_inputs, neighbour_table, static_inputs, with_one
 from xsm.intraop import one_intraop_thread
-from xsm.nn import Batch, Model, last_observation
+from xsm.nn import Answer, Batch, Model, last_observation
+from xsm.recipe import Recipe
 from xsm.typing import Array, FloatArray
-from xsm.windows import model_inputs, static_inputs
 
 __all__ = ["Predictor"]
 
@@ -29,24 +30,25 @@ __all__ = ["Predictor"]
 # 256 to 1024, 65,000 from 2048; with 16 units little changes above 512.
 _BATCH = 1024
 _BATCH_ON_DEVICE = 65536
+_EMBEDDED = 2**17  # steps of cells that are embedded before the recurrence takes them
+_SQUARES = 2048  # squares of cells that are embedded at a time
 _KEPT = 4  # predictors that a process keeps after they arrived from another one
 
 _GUARD = threading.Lock()
-_LOCKS: dict[str, threading.Lock] = {}
 _ARRIVED: OrderedDict[str, Predictor] = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network and what it takes to run it on a block of plain arrays.
+    """A model and what it takes to run it on a block of plain arrays.
 
     It is sent to other processes by value; each process unpacks the same content once and keeps
     the four that it met last.
 
     Parameters
     ----------
-    model : Model
-        The trained network, in evaluation mode, on the CPU.
+    model : Model or Estimator
+        The trained network, in evaluation mode, on the CPU; or the estimator.
     recipe : Recipe
         Its inputs.
     common : mapping of str to ndarray
@@ -54,8 +56,6 @@ class Predictor:
     rows : tuple of tuple
         Name and number of the rows of the maps that come with each block, in their order: static
         inputs, and the statistics by cell.
-    outputs : tuple of str
-        Outputs of the network that are wanted, the target's first.
     batch_size : int or None
         Samples evaluated at a time; None takes what suits the device.
     device : str
@@ -64,18 +64,17 @@ class Predictor:
         Name of the content, for graphs.
     """
 
-    model: Model
+    model: Model | Estimator
     recipe: Recipe
     common: Mapping[str, FloatArray]
     rows: tuple[tuple[str, int], ...]
-    outputs: tuple[str, ...]
     batch_size: int | None
     device: str
     token: str
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         """Name the content, so that equal models share work."""
-        settings = (self.token, *self.outputs, str(self.batch_size), self.device)
+        settings = (self.token, str(self.batch_size), self.device)
         return ("xsm.Predictor", *settings)
 
     def __reduce__(self) -> tuple[Any, tuple[str, bytes]]:
@@ -89,15 +88,33 @@ class Predictor:
         return hashlib.blake2b(content, digest_size=16).hexdigest(), content
 
     @functools.cached_property
-    def _placed(self) -> Model:
-        """The network on its device."""
-        on_cpu = self.device == "cpu"
-        return self.model if on_cpu else copy.deepcopy(self.model).to(self.device)
+    def _placed(self) -> Model | Estimator:
+        """The model on its device; an estimator stays on the CPU."""
+        if self.device == "cpu" or isinstance(self.model, Estimator):
+            return self.model
+        return copy.deepcopy(self.model).to(self.device)
 
     @property
     def halo(self) -> int:
         """Steps that a block needs beyond those it answers for."""
         return self.recipe.window - 1 + self.recipe.shift
+
+    @functools.cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """What comes out, the target first."""
+        if isinstance(self.model, Estimator):
+            return (Answer("mean", self.model.sizes.target),)
+        return self.model.answers
+
+    @property
+    def reach(self) -> int:
+        """Rows and columns that a block needs around those it answers for."""
+        return self.recipe.patch // 2
+
+    @property
+    def rows_out(self) -> int:
+        """Rows of a result: the values of all outputs, and the flag."""
+        return sum(answer.rows for answer in self.answers) + 1
 
     @property
     def batch(self) -> int:
@@ -112,7 +129,8 @@ class Predictor:
         maps : ndarray or None
             (row, *space) static inputs and the statistics by cell; None where there are none.
         *arrays : ndarray
-            (time, *space) dynamic inputs, canonical; the target with data integration.
+            (time, *space) dynamic inputs, canonical; each layer of the target with data
+            integration.
 
         Returns
         -------
@@ -125,8 +143,8 @@ class Predictor:
         flat = [a.reshape(steps, -1) for a in arrays]
         stats = self._statistics(maps)
         count = len(self.recipe.dynamic)
-        observed = flat[count] if self.recipe.data_integration else None
-        channels = count + (0 if observed is None else 2)
+        observed = np.stack(flat[count:], axis=-1) if self.recipe.data_integration else None
+        channels = count + (0 if observed is None else 2 * observed.shape[2])
         joined = np.empty((steps, flat[0].shape[1], channels + 1), np.float32)
         inputs = model_inputs(flat[:count], observed, stats, shift=0, out=joined[..., :-1])
         outside = np.zeros(joined.shape[:2], bool)
@@ -147,36 +165,98 @@ class Predictor:
             (row, *space) static inputs and the statistics by cell; None where there are none.
         scaled : ndarray
             (time + halo, *space, channel) what :meth:`scale` returned for the steps of the block
-            and the ``halo`` steps after them.
+            and the ``halo`` steps after them, and ``reach`` rows and columns around it.
 
         Returns
         -------
         ndarray
-            (output + 1, time, *space) float32: the wanted outputs for the windows that begin at
+            (row, time, *space) float32: the values of all outputs for the windows that begin at
             each step, canonical units, NaN where a window is not whole; then 1 where a window or a
             static input lies outside the range seen in training, else 0.
         """
         space = scaled.shape[1:-1]
         series = self._shifted(scaled.reshape(len(scaled), -1, scaled.shape[-1]))
-        steps, cells = len(series) - self.recipe.window + 1, series.shape[1]
         stats = self._statistics(maps)
+        own, squares = self._squares(space)
         still = [stats[f"static {name}"] for name in self.recipe.static]
-        static = static_inputs(still, stats, cells)
-        out = np.full((len(self.outputs) + 1, steps, cells), np.nan, dtype=np.float32)
-        whole, outside = self._windows(series, still, stats)
+        static = static_inputs(still, stats, series.shape[1])
+        whole, outside = self._windows(series[:, own], [v[own] for v in still], stats)
+        steps, cells = whole.shape
         scale, offset, base = (
-            np.broadcast_to(stats[f"target_{n}"], (cells,)) for n in ("scale", "offset", "mean")
+            _spread(stats[f"target_{n}"], own, cells, self.recipe.layers)
+            for n in ("scale", "offset", "mean")
         )
-        good = np.isfinite(static).all(axis=1) & np.isfinite(scale) & np.isfinite(offset)
+        out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
+        good = np.isfinite(static[own]).all(axis=1) & np.isfinite(scale + offset).any(axis=1)
         alive = np.flatnonzero(whole.any(axis=0) & good)
-        with _turn(self.device), one_intraop_thread():
-            for group in _groups(alive, self.batch):
-                values = self._evaluate(series[:, group, :-1], static[group], base[group])
-                values[0] = values[0] * scale[group] + offset[group]
-                values[1:] *= scale[group]
+        with turn_on(self.device), one_intraop_thread():
+            for group in _groups(alive, self._together(len(series))):
+                given = self._inputs(series, static, own, squares, group)
+                values = self._evaluate(*given, base[group])
+                self._unscale(values, scale[group], offset[group])
                 out[:-1, :, group] = np.where(whole[:, group], values, np.nan)
-        out[-1] = outside & np.isfinite(out[0])
-        return out.reshape(len(out), steps, *space)
+        out[-1] = outside & np.isfinite(out[:-1]).any(axis=0)
+        inner = space if squares is None else tuple(n - 2 * self.reach for n in space)
+        return out.reshape(len(out), steps, *inner)
+
+    def _squares(self, space: tuple[int, ...]) -> tuple[Any, Array | None]:
+        """Return the flat positions that the block answers for, and the squares around them."""
+        if not self.reach:
+            return slice(None), None
+        inner = (slice(self.reach, -self.reach),) * 2
+        own = np.arange(space[0] * space[1]).reshape(space)[inner].reshape(-1)
+        return own, neighbour_table((space[0], space[1]), self.recipe.patch)[own]
+
+    def _together(self, steps: int) -> int:
+        """Return how many cells are evaluated together: their embeddings stay in the cache."""
+        if isinstance(self.model, Estimator) or type(self.model).embed is Model.embed:
+            return self.batch
+        return max(1, min(self.batch, _EMBEDDED // steps))
+
+    def _inputs(
+        self,
+        series: FloatArray,
+        static: FloatArray,
+        own: Any,
+        squares: Array | None,
+        group: Array,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return what a group of cells brings.
+
+        Embedded steps (time, cell, embedding), static inputs, and with data integration the
+        observations with their masks (time, cell, 2 layer).
+        """
+        count = len(self.recipe.dynamic)
+        place = group if squares is None else own[group]
+        mine = _tensor(series[:, place, :-1], self.device)
+        observed = mine[..., count:] if self.recipe.data_integration else None
+        with torch.inference_mode():
+            if squares is None:
+                steps = self._embed(mine)
+                return steps.contiguous(), _tensor(static[place], self.device), observed
+            there = np.isfinite(series[..., -1:]).astype(np.float32)
+            known = np.concatenate([series[..., :-1], there], axis=-1)
+            parts = []
+            for first in range(0, len(known), many := max(1, _SQUARES // len(group))):
+                cells = _tensor(known[first : first + many][:, squares[group]], self.device)
+                parts.append(self._embed(cells))
+            maps = with_one(static)[squares[group]]
+            return torch.cat(parts), _tensor(maps, self.device), observed
+
+    def _unscale(self, values: FloatArray, scale: FloatArray, offset: FloatArray) -> None:
+        """Bring outputs (row, time, cell) to canonical units, in place."""
+        at = 0
+        for answer in self.answers:
+            part = values[at : at + answer.rows]
+            at += answer.rows
+            if answer.kind == "share":
+                continue
+            part *= scale.T[:, None]
+            if answer.kind == "value":
+                part += offset.T[:, None]
+                if self.recipe.bounded:
+                    low, high = _inside(offset, offset + scale)
+                    np.clip(part, low.T[:, None], high.T[:, None], out=part)
 
     def _statistics(self, maps: FloatArray | None) -> dict[str, FloatArray]:
         """Name the statistics and static inputs of a block's cells, beside those of all cells."""
@@ -185,7 +265,10 @@ class Predictor:
             return named
         for name, count in self.rows:
             part = maps[at : at + count].reshape(count, -1)
-            named[name] = part if name.startswith("dynamic_") else part[0]
+            if name.startswith("target_"):
+                named[name] = part.T
+            else:
+                named[name] = part if name.startswith("dynamic_") else part[0]
             at += count
         return named
 
@@ -195,7 +278,7 @@ class Predictor:
         if not shift or not self.recipe.data_integration:
             return series[shift:]
         paired = series[shift:].copy()
-        paired[..., count : count + 2] = series[:-shift, :, count : count + 2]
+        paired[..., count:-1] = series[:-shift, :, count:-1]
         return paired
 
     def _windows(
@@ -205,45 +288,87 @@ class Predictor:
         state = series[..., -1]
         new = state > 0
         if self.recipe.data_integration:  # scaled from 0 to 1 over the training steps
-            observed = series[..., -3]
-            new |= (observed < 0) | (observed > 1)
+            count = len(self.recipe.dynamic)
+            observed = series[..., count : count + self.recipe.layers]
+            new |= ((observed < 0) | (observed > 1)).any(axis=-1)
         outside = _running(new, self.recipe.window) > 0
         for i, values in enumerate(still):
             outside |= (values < stats["static_min"][i]) | (values > stats["static_max"][i])
         return _running(np.isnan(state), self.recipe.window) == 0, outside
 
-    def _evaluate(self, series: FloatArray, static: FloatArray, base: FloatArray) -> FloatArray:
+    def _evaluate(
+        self, series: Tensor, static: Tensor, observed: Tensor | None, base: FloatArray
+    ) -> FloatArray:
         """Evaluate a group of cells at all times, ``batch`` samples at once.
 
         Steps lie behind each other in memory, so the windows of several steps are one view of the
         series, time outside: nothing is copied before the network joins its inputs.
         """
-        window, device = self.recipe.window, self.device
-        steps, cells, channels = len(series) - window + 1, series.shape[1], series.shape[2]
-        flat = torch.from_numpy(np.ascontiguousarray(series)).to(device).view(-1, channels)
+        window = self.recipe.window
+        steps, cells = len(series) - window + 1, series.shape[1]
         many = min(max(1, self.batch // cells), steps)
-        maps = torch.from_numpy(static).to(device).repeat(many, 1)
-        default = torch.from_numpy(base.astype(np.float32)).to(device).repeat(many).unsqueeze(1)
-        strides = (cells * channels, channels, 1)
-        out = torch.empty((len(self.outputs), steps, cells), device=device)
+        maps = static.repeat(many, *[1] * (static.dim() - 1))
+        default = _tensor(base, self.device).repeat(many, 1)
+        out = torch.empty((self.rows_out - 1, steps, cells), device=self.device)
         with torch.inference_mode():
             for first in range(0, steps, many):
                 size = min(many, steps - first) * cells
-                begin = first * cells * channels
-                part = flat.as_strided((window, size, channels), strides, begin)
-                dynamic = part.transpose(0, 1)  # (batch, window, dynamic)
+                dynamic = _cut(series, window, first, size)
                 batch: Batch = {"dynamic": dynamic, "static": maps[:size]}
-                if self.recipe.data_integration:
-                    batch["base"] = last_observation(dynamic, default[:size])
-                self._keep(out, first, self._placed.evaluate(batch))
+                if observed is not None:
+                    seen = _cut(observed.contiguous(), window, first, size)
+                    batch["base"] = last_observation(seen, default[:size])
+                self._keep(out, first, self._answered(batch))
         found: FloatArray = out.double().cpu().numpy()
         return found
 
-    def _keep(self, out: Tensor, first: int, found: Mapping[str, Tensor]) -> None:
+    def _embed(self, dynamic: Tensor) -> Tensor:
+        """Return what the model makes of each step alone."""
+        model = self._placed
+        return dynamic if isinstance(model, Estimator) else model.embed(dynamic)
+
+    def _answered(self, batch: Batch) -> Mapping[str, Any]:
+        """Return the outputs of embedded windows."""
+        model = self._placed
+        return model.evaluate(batch) if isinstance(model, Estimator) else model.answered(batch)
+
+    def _keep(self, out: Tensor, first: int, found: Mapping[str, Any]) -> None:
         """Put the outputs of a batch where they belong."""
-        for i, name in enumerate(self.outputs):
-            values = found[name].view(-1, out.shape[2])  # (time, cell)
-            out[i, first : first + len(values)] = values
+        at = 0
+        for answer in self.answers:
+            values = torch.as_tensor(found[answer.name]).view(
+                -1, out.shape[2], answer.rows
+            )  # (time, cell, row)
+            rows = slice(at, at + answer.rows)
+            out[rows, first : first + len(values)] = values.permute(2, 0, 1)
+            at += answer.rows
+
+
+def _spread(values: FloatArray, own: Any, cells: int, layers: int) -> FloatArray:
+    """Return statistics (cell, layer) of the cells that are answered for."""
+    return np.broadcast_to(values[own] if len(values) > 1 else values, (cells, layers))
+
+
+def _tensor(values: FloatArray, device: str) -> Tensor:
+    """Send an array to a device in float32."""
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
+
+
+def _cut(series: Tensor, window: int, first: int, size: int) -> Tensor:
+    """Return windows (batch, window, channel) of series (time, cell, channel), as a view."""
+    _, cells, channels = series.shape
+    flat = series.view(-1, channels)
+    shape, strides = (window, size, channels), (cells * channels, channels, 1)
+    begin = series.storage_offset() + first * cells * channels
+    return flat.as_strided(shape, strides, begin).transpose(0, 1)
+
+
+def _inside(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the least and the greatest float32 within bounds."""
+    least, most = low.astype(np.float32), high.astype(np.float32)
+    least = np.where(least < low, np.nextafter(least, np.float32(np.inf)), least)
+    most = np.where(most > high, np.nextafter(most, np.float32(-np.inf)), most)
+    return least, most
 
 
 def _running(events: Array, window: int) -> Array:
@@ -259,26 +384,6 @@ def _groups(cells: Array, size: int) -> list[Array]:
     if not len(cells):
         return []
     return np.array_split(cells, -(-len(cells) // size))
-
-
-@contextlib.contextmanager
-def _turn(device: str) -> Iterator[None]:
-    """Wait until no other block of this process is on the device; the CPU takes all that come.
-
-    On CUDA products are taken in full float32 (TF32 off) for the turn.
-    """
-    if device == "cpu":
-        yield
-        return
-    with _GUARD:
-        lock = _LOCKS.setdefault(device, threading.Lock())
-    with lock:
-        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        try:
-            yield
-        finally:
-            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _arrive(name: str, content: bytes) -> Predictor:

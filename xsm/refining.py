@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 
+from xsm.arguments import parse_limit
 from xsm.card import history_dataset, made_of, outcome
 from xsm.downscaling.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
 from xsm.downscaling.collecting import collect_sources
@@ -23,7 +24,7 @@ from xsm.naming import VariableTable, find_variables
 from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel
-from xsm.options import get_options, memory_bytes
+from xsm.options import get_options
 from xsm.registry import list_models, model_class, model_name
 from xsm.units import dequantify, quantify
 
@@ -351,7 +352,7 @@ def fit_fields(
         precision=precision,
         seed=seed,
         progress=get_options()["progress"] if progress is None else progress,
-        limit=memory_bytes(memory_limit),
+        limit=parse_limit(memory_limit),
         checkpoint=None if checkpoint is None else os.fspath(checkpoint),
     )
     trained = train_fields(job, sources)
@@ -391,7 +392,7 @@ def _fitted(
         recipe=recipe,
         scaling=trained.scaling,
         climatology=None,
-        history=history_dataset(trained.history),
+        history=history_dataset([trained.history]),
         variable=variable,
         attrs=dict(ds[str(variable.name)].attrs),
         parameters=settings,

@@ -8,6 +8,7 @@ import pkgutil
 from importlib.metadata import entry_points
 
 import xsm.models
+from xsm.estimators import Estimator
 from xsm.exceptions import UnknownNameError, did_you_mean
 from xsm.nn import Model
 
@@ -26,25 +27,25 @@ def list_models() -> list[str]:
 
     Examples
     --------
-    >>> list_models()
-    ['convlstm_unet', 'lstm', 'phy_lstm', 'phys_lstm']
+    >>> list_models()[:5]
+    ['cnn_lstm', 'convlstm_unet', 'lstm', 'pgdl_cnn_lstm', 'phy_lstm']
     """
     own = {module.name for module in pkgutil.iter_modules(xsm.models.__path__)}
     return sorted(own | {point.name for point in entry_points(group=_GROUP)})
 
 
-def model_class(model: object) -> type[Model]:
+def model_class(model: object) -> type[Model] | type[Estimator]:
     """Return the class of a model.
 
     Parameters
     ----------
-    model : str or subclass of Model
+    model : str or subclass of Model or Estimator
         A name of :func:`list_models`, or a user's own class.
 
     Returns
     -------
-    subclass of Model
-        The class.
+    subclass of Model or Estimator
+        The class: a network, or an estimator.
 
     Raises
     ------
@@ -58,12 +59,12 @@ def model_class(model: object) -> type[Model]:
     >>> model_class("phy_lstm").__name__
     'PhyLSTM'
     """
-    if inspect.isclass(model) and issubclass(model, Model):
+    if inspect.isclass(model) and issubclass(model, Model | Estimator):
         return model
     if not isinstance(model, str):
         msg = (
             f"model={model!r} is neither a name nor a class. Pass one of {list_models()} or a "
-            "subclass of xsm.nn.Model (the class, not an instance)."
+            "subclass of xsm.nn.Model or xsm.estimators.Estimator (the class, not an instance)."
         )
         raise TypeError(msg)
     if model not in list_models():
@@ -71,18 +72,18 @@ def model_class(model: object) -> type[Model]:
         raise UnknownNameError(msg)
     for point in entry_points(group=_GROUP):
         if point.name == model:
-            loaded: type[Model] = point.load()
+            loaded: type[Model] | type[Estimator] = point.load()
             return loaded
-    found: type[Model] = importlib.import_module(f"xsm.models.{model}").MODEL
+    found: type[Model] | type[Estimator] = importlib.import_module(f"xsm.models.{model}").MODEL
     return found
 
 
-def model_name(model: type[Model]) -> str:
+def model_name(model: type[Model] | type[Estimator]) -> str:
     """Return the registry name of a model class, or the class's own name.
 
     Parameters
     ----------
-    model : subclass of Model
+    model : subclass of Model or Estimator
         A class.
 
     Returns
@@ -99,18 +100,18 @@ def model_name(model: type[Model]) -> str:
     return module if package == "xsm.models" else model.__name__
 
 
-def describe_model(model: str | type[Model]) -> str:
+def describe_model(model: str | type[Model] | type[Estimator]) -> str:
     """Return what a model is: its reference, hyper-parameters and published defaults.
 
     Parameters
     ----------
-    model : str or subclass of Model
+    model : str or subclass of Model or Estimator
         A name of :func:`list_models`, or a user's own class.
 
     Returns
     -------
     str
-        The documentation of the model's file and class, its losses and its schedule.
+        The documentation of the model's file and class, and of a network its losses and schedule.
 
     Raises
     ------
@@ -124,8 +125,9 @@ def describe_model(model: str | type[Model]) -> str:
     """
     cls = model_class(model)
     reference = inspect.getdoc(inspect.getmodule(cls)) or ""
-    defaults = (
-        f"Defaults: window={cls.window}, lead={cls.lead}, scaling={cls.scaling!r}, {cls.schedule}\n"
-        f"Losses: {', '.join(map(str, cls.losses))}"
-    )
+    defaults = f"Defaults: window={cls.window}, lead={cls.lead}, scaling={cls.scaling!r}"
+    if issubclass(cls, Estimator):
+        defaults += f"\nMinimises: {cls.minimises}"
+    else:
+        defaults += f", {cls.schedule}\nLosses: {', '.join(map(str, cls.losses))}"
     return "\n\n".join([reference, inspect.getdoc(cls) or "", defaults])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import torch
 import xarray as xr
@@ -16,6 +15,8 @@ from xsm.artefact import (
     Artefact,
     Declared,
     Group,
+    build_record,
+    check_mapping,
     dataset_of,
     group_of,
     open_artefact,
@@ -24,12 +25,14 @@ from xsm.artefact import (
     restore,
     write_artefact,
 )
+from xsm.estimators import Estimator
 from xsm.exceptions import ArtefactError
-from xsm.features import Recipe
 from xsm.naming import Variable
 from xsm.nested_recipe import NestedRecipe
-from xsm.nn import Model, Sizes
+from xsm.nn import Model, Sizes, assemble, members_of
+from xsm.recipe import Recipe
 from xsm.registry import list_models, model_class, model_name
+from xsm.typing import Array
 from xsm.units import Conversion
 
 if TYPE_CHECKING:
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_parts", "save_fitted"]
 
-_T = TypeVar("_T")
 _KEPT = ("attrs", "parameters", "card", "fingerprint")
 _DTYPES = {torch.bfloat16: torch.int16}  # what numpy lacks, and what its bits are stored as
 
@@ -77,33 +79,56 @@ def save_fitted(
     ...     load_parts(f"{folder}/model.xsm")["name"]
     'lstm'
     """
-    cls = type(fitted.model)
+    made = fitted.model
+    members = (made,) if isinstance(made, Estimator) else members_of(made)
+    cls = type(members[0])
     given = {k: fitted.parameters.get(k, v) for k, v in cls.hyperparameters().items()}
     model = {
         "name": fitted.name,
         "registered": fitted.name in list_models() and model_class(fitted.name) is cls,
         "sizes": asdict(fitted.model.sizes),
+        "members": len(members),
         "hyperparameters": {
             k: plain(v, f"hyper-parameter {k}", exact=True) for k, v in given.items()
         },
     }
-    weights = {name: _stored(name, value) for name, value in fitted.model.state_dict().items()}
+    weights = _weights(fitted.model)
     shapes = {name: tuple(variable.shape) for name, variable in weights.items()}
     with refusing(f"{cls.__name__} cannot be built from its hyper-parameters", "Change the class."):
-        _check_shapes(_skeleton(cls, fitted.model.sizes, given), shapes, "The model to be saved")
+        if issubclass(cls, Estimator):
+            cls(made.sizes, **given)
+        else:
+            skeleton = _skeleton(cls, made.sizes, given, len(members))
+            _check_shapes(skeleton, shapes, "The model to be saved")
     facts = {name: plain(getattr(fitted, name), name) for name in _KEPT}
     facts |= {
         "model": model,
         "recipe": plain(asdict(fitted.recipe), "recipe", exact=True),
         "variable": plain(asdict(fitted.variable), "variable", exact=True),
+        "layers": [plain(asdict(layer), "layers", exact=True) for layer in fitted.layers],
     }
     tables = {"scaling": fitted.scaling, "history": fitted.history}
     if fitted.climatology is not None:
         mean = fitted.climatology
         tables["climatology"] = mean.to_dataset(name="climatology").assign_attrs(name=mean.name)
+    if fitted.calibration is not None:
+        tables["calibration"] = fitted.calibration
     groups = {name: group_of(table, name) for name, table in tables.items()}
     groups["weights"] = Group(weights)
     write_artefact(path, facts, groups, overwrite=overwrite, storage_options=storage_options)
+
+
+def _weights(model: Model | Estimator) -> dict[str, xr.Variable]:
+    """Return all that a model has learnt as arrays on named dimensions."""
+    if isinstance(model, Estimator):
+        return {name: _array(name, values) for name, values in model.arrays.items()}
+    return {name: _stored(name, value) for name, value in model.state_dict().items()}
+
+
+def _array(name: str, array: Array, attrs: Mapping[str, Any] | None = None) -> xr.Variable:
+    """Return a little-endian array on dimensions of its own."""
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return xr.Variable([f"{name}_{i}" for i in range(array.ndim)], array, attrs)
 
 
 def _stored(name: str, value: object) -> xr.Variable:
@@ -121,8 +146,7 @@ def _stored(name: str, value: object) -> xr.Variable:
     except TypeError as error:
         msg = f"{name!r} is {tensor.dtype}, which cannot be stored. Save fitted.model.float()."
         raise ArtefactError(msg) from error
-    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return xr.Variable([f"{name}_{i}" for i in range(array.ndim)], array, attrs)
+    return _array(name, array, attrs)
 
 
 def _tensor(variable: xr.Variable) -> Tensor:
@@ -132,14 +156,23 @@ def _tensor(variable: xr.Variable) -> Tensor:
     return tensor if kept is None else tensor.view(kept)
 
 
-def _skeleton(cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any]) -> Model:
+def _skeleton(
+    cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any], members: int
+) -> Model:
     """Build a network without memory for its weights, so that no number can ask for too much."""
+    try:
+        with torch.device("meta"):
+            return _build_network(cls, sizes, hyperparameters, members)
+    except (NotImplementedError, RuntimeError):  # a constructor that looks at values
+        return _build_network(cls, sizes, hyperparameters, members)
+
+
+def _build_network(
+    cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any], members: int
+) -> Model:
+    """Build a network, or an ensemble of such, and leave the random numbers as they were."""
     with torch.random.fork_rng(devices=[]):
-        try:
-            with torch.device("meta"):
-                return cls(sizes, **hyperparameters)
-        except (NotImplementedError, RuntimeError):  # a constructor that looks at values
-            return cls(sizes, **hyperparameters)
+        return assemble([cls(sizes, **hyperparameters) for _ in range(members)]).eval()
 
 
 def _check_shapes(model: Model, given: Mapping[str, tuple[int, ...]], what: str) -> None:
@@ -159,7 +192,7 @@ def _check_shapes(model: Model, given: Mapping[str, tuple[int, ...]], what: str)
 def load_parts(
     path: str | os.PathLike[str],
     *,
-    model: str | type[Model] | None = None,
+    model: str | type[Model] | type[Estimator] | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Read what a fitted model is made of, see :func:`xsm.load`.
@@ -168,7 +201,7 @@ def load_parts(
     ----------
     path : str or path
         What it was saved to.
-    model : str or subclass of Model, optional
+    model : str or subclass of Model or Estimator, optional
         The class, where it is not one of :func:`xsm.list_models`.
     storage_options : mapping, optional
         Passed to the filesystem of a URL.
@@ -193,18 +226,19 @@ def load_parts(
     artefact = open_artefact(path, storage_options=storage_options)
     with refusing(f"{artefact.place} does not describe a model", "Take another copy."):
         facts = artefact.facts
-        network = _network(artefact, given)
+        recipe = _recipe(restore(facts["recipe"]))
+        made = _made(artefact, given, recipe)
         groups = artefact.read()
         _check_groups(groups, artefact)
-        weights = {name: _tensor(value) for name, value in groups.pop("weights").arrays.items()}
-        _fill(network, weights)
+        _fill(made, groups.pop("weights").arrays)
         tables: dict[str, Any] = {name: dataset_of(group) for name, group in groups.items()}
         return {
             "name": str(facts["model"]["name"]),
-            "model": network,
-            "recipe": _recipe(restore(facts["recipe"])),
+            "model": made,
+            "recipe": recipe,
             "variable": _variable(restore(facts["variable"])),
-            **{name: _mapping(restore(facts[name]), name) for name in _KEPT},
+            "layers": tuple(_variable(restore(layer)) for layer in facts.get("layers", [])),
+            **{name: check_mapping(restore(facts[name]), name) for name in _KEPT},
             **tables,
             "climatology": _climatology(tables.get("climatology")),
         }
@@ -213,19 +247,21 @@ def load_parts(
 def _check_groups(groups: Mapping[str, Group], artefact: Artefact) -> None:
     """Refuse other groups than those that are saved."""
     have, need = set(groups), {"weights", "scaling", "history"}
-    if not need <= have <= need | {"climatology"}:
+    if not need <= have <= need | {"calibration", "climatology"}:
         msg = (
             f"{artefact.place} has the groups {sorted(have)!r:.200}; a model has {sorted(need)}, "
-            "and climatology where there is one. Take another copy."
+            "and calibration and climatology where there are. Take another copy."
         )
         raise ArtefactError(msg)
 
 
-def _network(artefact: Artefact, given: type[Model] | None) -> Model:
-    """Build the network, once the weights that are declared are known to be its."""
+def _made(
+    artefact: Artefact, given: type[Model] | type[Estimator] | None, recipe: Recipe
+) -> Model | Estimator:
+    """Build the model; a network once the weights that are declared are known to be its."""
     facts = artefact.facts["model"]
     cls = _class_of(facts, given, artefact)
-    sizes = _build(Sizes, facts["sizes"])
+    sizes = build_record(Sizes, facts["sizes"])
     hyperparameters = {k: restore(v) for k, v in facts["hyperparameters"].items()}
     unknown = sorted(hyperparameters.keys() - cls.hyperparameters().keys())
     if unknown:
@@ -235,16 +271,44 @@ def _network(artefact: Artefact, given: type[Model] | None) -> Model:
             "class that was trained."
         )
         raise ArtefactError(msg)
+    if issubclass(cls, Estimator):
+        _check_sizes(sizes, recipe, artefact)
+        return cls(sizes, **hyperparameters)
     weights: Mapping[str, Declared] = artefact.arrays.get("weights", {})
     shapes = {name: declared.shape for name, declared in weights.items()}
-    _check_shapes(_skeleton(cls, sizes, hyperparameters), shapes, str(artefact.place))
-    with torch.random.fork_rng(devices=[]):
-        return cls(sizes, **hyperparameters).eval()
+    members = _members(facts, len(shapes), artefact)
+    skeleton = _skeleton(cls, sizes, hyperparameters, members)
+    _check_shapes(skeleton, shapes, str(artefact.place))
+    return _build_network(cls, sizes, hyperparameters, members)
+
+
+def _members(facts: Mapping[str, Any], weights: int, artefact: Artefact) -> int:
+    """Return the number of networks of an ensemble, each of which has weights."""
+    members = facts.get("members", 1)
+    if type(members) is not int or not 1 <= members <= max(weights, 1):
+        msg = (
+            f"{artefact.place} has {members!r:.80} members and {weights} arrays of weights; a "
+            "number of networks, each with weights, is needed. Take another copy."
+        )
+        raise ArtefactError(msg)
+    return members
+
+
+def _check_sizes(sizes: Sizes, recipe: Recipe, artefact: Artefact) -> None:
+    """Refuse an estimator of other windows than those that it would be given."""
+    dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
+    wanted = Sizes(dynamic, len(recipe.static), recipe.window, recipe.layers)
+    if sizes != wanted:
+        msg = (
+            f"{artefact.place} holds an estimator of {sizes}, but its windows are {wanted}. It was "
+            "changed: take another copy."
+        )
+        raise ArtefactError(msg)
 
 
 def _class_of(
-    facts: Mapping[str, Any], given: type[Model] | None, artefact: Artefact
-) -> type[Model]:
+    facts: Mapping[str, Any], given: type[Model] | type[Estimator] | None, artefact: Artefact
+) -> type[Model] | type[Estimator]:
     """Return the class of a stored model: one of the registry, or the user's own."""
     name = str(facts["name"])
     listed = name in list_models() and facts["registered"] is True
@@ -266,7 +330,15 @@ def _class_of(
     return cls
 
 
-def _fill(network: Model, weights: dict[str, Tensor]) -> None:
+def _fill(model: Model | Estimator, stored: Mapping[str, xr.Variable]) -> None:
+    """Put into a model what it has learnt."""
+    if isinstance(model, Estimator):
+        model.load_arrays({name: variable.values for name, variable in stored.items()})
+    else:
+        _fill_network(model, {name: _tensor(value) for name, value in stored.items()})
+
+
+def _fill_network(network: Model, weights: dict[str, Tensor]) -> None:
     """Put the weights into the network; where a dtype was changed after building, keep it."""
     own = network.state_dict()
     changed = any(own[name].dtype != tensor.dtype for name, tensor in weights.items())
@@ -280,58 +352,12 @@ def _climatology(table: xr.Dataset | None) -> xr.DataArray | None:
 
 def _variable(facts: Any) -> Variable:
     """Return the target as it was found in the training data."""
-    return _build(Variable, {**facts, "conversion": _build(Conversion, facts["conversion"])})
+    return build_record(
+        Variable, {**facts, "conversion": build_record(Conversion, facts["conversion"])}
+    )
 
 
 def _recipe(facts: Any) -> Recipe:
     """Return what goes in and what comes out, of points or of fields."""
     nested = isinstance(facts, dict) and "factor" in facts
-    return _build(NestedRecipe if nested else Recipe, facts)
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    """Return a mapping with names as keys, and refuse all else."""
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        msg = f"{where} is {value!r:.100}, names and values are needed. Take another copy."
-        raise ArtefactError(msg)
-    return value
-
-
-def _build(cls: type[_T], facts: Any) -> _T:
-    """Return a dataclass of stored facts, each of which has the type that the class states."""
-    hints = get_type_hints(cls)
-    own = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
-    given = _mapping(facts, cls.__name__)
-    wrong = [name for name, value in given.items() if not _is(value, hints.get(name, NoneType))]
-    missing = [
-        name
-        for name, field in own.items()
-        if name not in given and field.default is MISSING and field.default_factory is MISSING
-    ]
-    if wrong or missing:
-        msg = (
-            f"The stored {cls.__name__} lacks {missing} and has {wrong!r:.200} that are unknown or "
-            "of another type. It was changed, or written by another version of xsm."
-        )
-        raise ArtefactError(msg)
-    return cls(**given)
-
-
-def _is(value: Any, hint: Any) -> bool:
-    """Tell whether a value has the type of an annotation; True is no number."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return value in args
-    if origin in {Union, UnionType}:
-        return any(_is(value, arg) for arg in args)
-    if origin is tuple:
-        wanted = (
-            args[:1] * len(value) if args[-1] is Ellipsis and isinstance(value, tuple) else args
-        )
-        same = isinstance(value, tuple) and len(value) == len(wanted)
-        return same and all(map(_is, value, wanted))
-    if origin is not None:  # Mapping[str, str]
-        return isinstance(value, dict) and all(
-            _is(k, args[0]) and _is(v, args[1]) for k, v in value.items()
-        )
-    return type(value) in {int, float} if hint is float else type(value) is hint
+    return build_record(NestedRecipe if nested else Recipe, facts)

@@ -11,16 +11,19 @@ import xarray as xr
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.features import Features
 from xsm.grid import without_scalars
+from xsm.layered import DEPTH
 from xsm.moments import MOMENTS, cell_moments, merge_moments, pool_moments
 from xsm.typing import Array, FloatArray, Scaling
 
-__all__ = ["align_scaling", "fit_scaling"]
+__all__ = ["align_scaling", "fit_scaling", "within_bounds"]
 
 _FEWEST = 30  # observations that a cell needs for its own range
 _SHARE = 0.05  # of cells that may be without
 
 
-def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.Dataset:
+def fit_scaling(
+    features: Features, training: slice, *, scaling: Scaling, bounded: bool = False
+) -> xr.Dataset:
     """Return offsets and scales, ``scaled = (value - offset) / scale``.
 
     Under ``"cell"`` dynamic inputs and target are scaled from 0 to 1 over each cell's training
@@ -36,13 +39,15 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
         Steps along time whose values count.
     scaling : {"cell", "global"}
         The way of scaling.
+    bounded : bool, default: False
+        Scale the target from residual to saturated water content instead.
 
     Returns
     -------
     xarray.Dataset
         ``dynamic_offset``, ``dynamic_scale`` (dynamic[, *space]), ``static_offset``,
-        ``static_scale`` (static), ``target_offset``, ``target_scale``, ``target_mean`` ([*space],
-        the mean is scaled), ``trained_cell`` (*space), and the range seen in training:
+        ``static_scale`` (static), ``target_offset``, ``target_scale``, ``target_mean`` ([*space]
+        [, depth], the mean is scaled), ``trained_cell`` (*space), and the range seen in training:
         ``dynamic_min``, ``dynamic_max``, ``static_min``, ``static_max``, shaped as the offsets.
 
     Raises
@@ -74,14 +79,20 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
         )
         raise NotEnoughDataError(msg)
     land = observed > 0
-    every = _pool(moving, land) if scaling == "global" else moving
+    inside = land.any(DEPTH) if DEPTH in land.dims else land
+    every = _pool(moving, inside) if scaling == "global" else moving
     goal = _pool(own, land) if scaling == "global" else own
     offset, scale = _range(goal)
     trained = _trainable(observed, scale, scaling)
+    if bounded:
+        offset, scale = (part.compute() for part in within_bounds(features))
+        _warn_outside(own, offset, scale)
+        trained = trained & scale.notnull()
     dynamic = _range(every) if scaling == "cell" else _spread(every)
-    still_moments = _pool(_of_maps(still), land)
+    still_moments = _pool(_of_maps(still), inside)
     static = _spread(still_moments)
     mean = goal.sel(moment="mean", drop=True).where(goal.sel(moment="count", drop=True) > 0)
+    middle = (mean - offset) / scale
     found = {
         "dynamic_offset": dynamic[0],
         "dynamic_scale": dynamic[1],
@@ -89,12 +100,60 @@ def fit_scaling(features: Features, training: slice, *, scaling: Scaling) -> xr.
         "static_scale": static[1],
         "target_offset": offset.where(trained) if scaling == "cell" else offset,
         "target_scale": scale.where(trained) if scaling == "cell" else scale,
-        "target_mean": (mean - offset) / scale,
-        "trained_cell": trained,
+        "target_mean": middle.mean() if bounded else middle,
+        "trained_cell": trained.any(DEPTH) if DEPTH in trained.dims else trained,
         **_limits(every, "dynamic"),
         **_limits(still_moments, "static"),
     }
     return xr.Dataset(found, attrs={"scaling": scaling})
+
+
+def within_bounds(features: Features) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return residual water content, and how much more the soil holds when saturated.
+
+    Parameters
+    ----------
+    features : Features
+        With ``theta_r`` and ``theta_s`` (*space, depth).
+
+    Returns
+    -------
+    offset : DataArray
+        m3 m-3, lazy where the data are; NaN where these are no bounds; without depth where the
+        target has one layer.
+    scale : DataArray
+        The same.
+
+    Examples
+    --------
+    >>> bounds = {"theta_r": 0.05, "theta_s": 0.45}
+    >>> soil = {k: xr.DataArray([[v]], dims=("x", "depth")) for k, v in bounds.items()}
+    >>> rain = xr.DataArray([[1.0]], dims=("time", "x"))
+    >>> features = Features({"precipitation": rain}, {}, rain, {}, "time", ("x",), soil)
+    >>> [part.values for part in within_bounds(features)]
+    [array([0.05]), array([0.4])]
+    """
+    both = xr.Dataset({k: without_scalars(features.soil[k]) for k in ("theta_r", "theta_s")})
+    both = both.astype(np.float64)
+    if both.sizes[DEPTH] == 1 and (features.target is None or DEPTH not in features.target.dims):
+        both = both.isel({DEPTH: 0}, drop=True)
+    offset, top = both["theta_r"], both["theta_s"]
+    scale = (top - offset).where(top > offset)
+    return offset.where(scale.notnull()), scale
+
+
+def _warn_outside(own: xr.DataArray, offset: xr.DataArray, scale: xr.DataArray) -> None:
+    """Say how many cells hold observations that a bounded prediction cannot reach."""
+    low, high = (own.sel(moment=name, drop=True) for name in ("low", "high"))
+    outside = (low < offset - 1e-6) | (high > offset + scale + 1e-6)
+    seen = own.sel(moment="count", drop=True) > 0
+    lost, count = int((outside & seen).sum()), int(seen.sum())
+    if lost:
+        msg = (
+            f"{lost} of {count} series hold observations outside of theta_r to theta_s, which the "
+            "prediction cannot reach. Check the hydraulic parameters of the soil, or widen them."
+        )
+        warnings.warn(msg, UserWarning, stacklevel=2)
 
 
 def _read(

@@ -172,7 +172,7 @@ def count_parts(model: nn.Module, batch_size: int, threads: int) -> int:
     model : torch.nn.Module
         The network.
     batch_size : int
-        Samples of a batch.
+        Samples of a batch, times the consecutive steps that are predicted.
     threads : int
         Threads that may be taken.
 

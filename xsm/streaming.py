@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xsm.exceptions import NotEnoughDataError
 from xsm.nn import Batch, Schedule
-from xsm.windows import Windows, draw_times, generator, in_batches
+from xsm.windows import Windows, draw_times, generator, in_batches, most_samples
 
 __all__ = ["Block", "Drawn", "Stream", "draw_evenly"]
 
@@ -84,7 +84,9 @@ class Stream:
         self.slots, self.refill = min(slots, len(self.blocks)), refill
         self.samples, self.gathered = samples, gathered
         self._pool: dict[int, tuple[int, Windows]] = {}  # slot: (place in the order, windows)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="xsm-reader")
+        self._reader = ThreadPoolExecutor(  # on one core: the others train
+            1, "xsm-reader", initializer=torch.set_num_threads, initargs=(1,)
+        )
         self._at = -1
         self._flow: Iterator[Batch] = iter(())
 
@@ -189,7 +191,7 @@ class Drawn:
 
     def slices(self, size: int) -> Iterator[Batch]:
         """Yield all samples in order, at most ``size`` in a batch."""
-        yield from in_batches(self.batch, size)
+        yield from in_batches(self.batch, min(size, most_samples(self.batch["dynamic"])))
 
 
 def draw_evenly(
@@ -253,29 +255,28 @@ def _draw(
     With ``"time"``, a time is drawn as likely as any other that has samples, then cells at it.
     """
     if sampling == "mixed":
-        held = torch.tensor([len(windows) for windows in pool]).unsqueeze(1)
-        before = torch.zeros_like(held)
-        shape = torch.Size((batches, size))
-        total = held.sum(0).expand(shape)
-        held, before = held.expand(-1, batches * size), before.expand(-1, batches * size)
-    else:
-        by_time, starts = torch.zeros((2, len(pool), steps), dtype=torch.long)
-        for s, windows in enumerate(pool):
-            by_time[s, windows.start + windows.times] = windows.counts
-            starts[s, windows.start + windows.times] = windows.starts
-        together = by_time.sum(0)
-        some = together.nonzero().squeeze(1)
-        at = some[draw_times(len(some), int(together.max()), batches, size, random)]
-        total = together[at]
-        held, before = by_time[:, at.view(-1)], starts[:, at.view(-1)]
-        shape = at.shape
-    share = torch.rand(shape, generator=random, dtype=torch.float64)
-    rank = (share * total).long().view(-1)
-    ends = held.cumsum(0)  # (slot, sample)
-    slot = (rank >= ends).sum(0)
-    column = torch.arange(len(rank))
-    inside = rank - (ends[slot, column] - held[slot, column])
-    return slot.view(shape), (before[slot, column] + inside).view(shape)
+        held = torch.tensor([len(windows) for windows in pool])
+        share = torch.rand(batches, size, generator=random, dtype=torch.float64)
+        return _places(held, (share * held.sum()).long())
+    by_time, starts = torch.zeros((2, steps, len(pool)), dtype=torch.long)
+    for s, windows in enumerate(pool):
+        by_time[windows.start + windows.times, s] = windows.counts
+        starts[windows.start + windows.times, s] = windows.starts
+    together = by_time.sum(1)
+    some = together.nonzero().squeeze(1)
+    at = some[draw_times(len(some), int(together.max()), batches, size, random)]
+    share = torch.rand(at.shape, generator=random, dtype=torch.float64)
+    earlier = together.cumsum(0) - together
+    rank = earlier[at] + (share * together[at]).long()
+    run, inside = _places(by_time.view(-1), rank)  # a run is a time in a slot
+    return run % len(pool), starts.view(-1)[run] + inside
+
+
+def _places(lengths: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
+    """Return in which of several runs, laid end to end, a place lies, and where in it."""
+    ends = lengths.cumsum(0)
+    run = torch.searchsorted(ends, rank, right=True)
+    return run, rank - (ends - lengths)[run]
 
 
 def _gather(pool: Sequence[Windows], slot: Tensor, index: Tensor) -> Batch:
@@ -288,7 +289,7 @@ def _gather(pool: Sequence[Windows], slot: Tensor, index: Tensor) -> Batch:
         for name, values in windows.batch(index[here]).items():
             if name not in gathered:
                 gathered[name] = values.new_empty((len(slot), *values.shape[1:]))
-            gathered[name][here] = values
+            gathered[name].index_copy_(0, here, values)
     return gathered
 
 

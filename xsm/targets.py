@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import xarray as xr
 
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
-from xsm.naming import VariableTable, find_variables
+from xsm.naming import ROLES, VariableTable, find_variables
 from xsm.units import Conversion, conversion
 
-__all__ = ["default_target", "observed_target", "predicted_target"]
+__all__ = ["default_target", "observed_target", "predicted_spread", "predicted_target"]
 
 _TARGETS = ("soil_moisture", "satellite_soil_moisture")
 
@@ -141,3 +141,44 @@ def predicted_target(
         thickness = depth[1] - depth[0] if depth else None
         change = conversion(str(units), "m3 m-3", water=True, thickness=thickness)
     return change(predicted.drop_attrs())
+
+
+def predicted_spread(
+    ds: xr.Dataset,
+    spread: xr.DataArray,
+    target: str,
+    variables: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Return the standard deviation of a predicted target in canonical units, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data that hold the observed target.
+    spread : DataArray
+        The standard deviation; of other units than the observations only with units.
+    target : str
+        Role or variable of the observed target.
+    variables : mapping of str to str, optional
+        Role to variable name.
+
+    Returns
+    -------
+    DataArray
+        Canonical units; an offset of units, as of degC, does not count.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
+    >>> days = xr.date_range("2020", periods=2)
+    >>> ds = xr.Dataset({"swvl1": soil}, coords={"time": days})
+    >>> predicted_spread(ds, soil / 10, "swvl1").values
+    array([0.02, 0.03])
+    """
+    variable = find_variables(ds, variables).lookup(target)
+    change, units = variable.conversion, spread.attrs.get("units")
+    if units not in {None, variable.units} and variable.role in ROLES:
+        thickness = variable.depth[1] - variable.depth[0] if variable.depth else None
+        wanted = ROLES[variable.role].units
+        change = conversion(str(units), wanted, water=True, thickness=thickness)
+    return Conversion(abs(change.factor))(spread.drop_attrs())

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from xsm.checkpoint import Checkpoint
 from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
 from xsm.history import History, Log, under
-from xsm.losses import Loss, check_losses, total_loss, unique_names
+from xsm.losses import Loss, check_losses, consecutive_steps, total_loss, unique_names
 from xsm.nn import Batch, Model, Output, Schedule
 from xsm.options import thread_count
 from xsm.steps import Parts, Step, Whole, count_parts
@@ -186,6 +186,8 @@ def train(  # noqa: PLR0913
                 if log.waited >= schedule.patience:
                     break
                 model.train()
+                for group in optimiser.param_groups:
+                    group["lr"] = schedule.rate(epoch)
                 step.begin(seed, epoch)
                 parts = train_epoch(step, training.batches(epoch, schedule, seed), optimiser)
                 log.add(_finite(ranks.sum(parts), losses, schedule))
@@ -214,7 +216,8 @@ def _step(
 ) -> Step:
     """Return the step: in parts where one process on CPUs has threads for them."""
     alone = ranks.size == 1 and training.device.type == "cpu"
-    count = count_parts(model, schedule.batch_size, thread_count()) if alone else 1
+    evaluated = schedule.batch_size * consecutive_steps(losses)
+    count = count_parts(model, evaluated, thread_count()) if alone else 1
     if count > 1:
         return Parts(model, losses, precision, count)
     return Whole(ranks.wrap(model), losses, precision)

@@ -8,11 +8,11 @@ from typing import Any
 import xarray as xr
 
 from xsm.exceptions import check_choice
-from xsm.synthetic import land_world
+from xsm.synthetic import land_world, profile_world
 
 __all__ = ["open_tutorial"]
 
-_WORLDS: dict[str, Callable[..., xr.Dataset]] = {"land": land_world}
+_WORLDS: dict[str, Callable[..., xr.Dataset]] = {"land": land_world, "profile": profile_world}
 
 
 def open_tutorial(
@@ -22,11 +22,14 @@ def open_tutorial(
 
     ``"land"`` is a land surface under ERA5-Land names, units and signs: three years of daily
     weather, snow, runoff and four soil layers on 24 x 32 cells, the sea NaN, statics of texture and
-    elevation. Its water budget closes to rounding. Nothing in it was observed.
+    elevation. Its water budget closes to rounding. ``"profile"`` is soil moisture at 0.1 to 0.5 m
+    on 10 x 14 cells of such a land, two years, daily, simulated by the Richardson-Richards
+    equation, with its texture, hydraulic parameters and the fluxes between its layers, which close
+    it to rounding. Nothing in them was observed.
 
     Parameters
     ----------
-    name : {"land"}, default: "land"
+    name : {"land", "profile"}, default: "land"
         The world.
     chunks : int, str or mapping, optional
         Chunks of dask arrays, as for ``Dataset.chunk``; ``{}`` makes one chunk a variable. By
@@ -37,7 +40,8 @@ def open_tutorial(
     Returns
     -------
     xarray.Dataset
-        See :func:`xsm.synthetic.land_world`. Dask-backed where ``chunks`` is given, else in memory.
+        See :func:`xsm.synthetic.land_world` and :func:`xsm.synthetic.profile_world`. Dask-backed
+        where ``chunks`` is given, else in memory.
 
     Raises
     ------

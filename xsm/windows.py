@@ -1,4 +1,4 @@
-"""Windows of a block of cells: the samples of point models, compact on the device."""
+"""Windows of a block of cells: the samples that train, compact on the device."""
 
 from __future__ import annotations
 
@@ -8,20 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.inputs import with_one, with_presence
 from xsm.nn import Batch, Schedule, last_observation
 from xsm.typing import Array, FloatArray
 
-__all__ = [
-    "GATHERED",
-    "Windows",
-    "draw_times",
-    "generator",
-    "in_batches",
-    "model_inputs",
-    "static_inputs",
-]
+__all__ = ["GATHERED", "Windows", "draw_times", "generator", "in_batches", "most_samples"]
 
 GATHERED = 16384  # samples gathered at a time: less work for each batch, and still in the cache
+_BYTES = 2**25  # of samples with neighbours at a time
 
 
 class Windows:
@@ -37,13 +31,22 @@ class Windows:
     static : ndarray
         (cell, static), scaled.
     series : mapping of str to ndarray
-        (time, cell): ``target`` and what the loss terms need, scaled.
+        (time, cell [, layer]): ``target`` and what the loss terms need, scaled.
     cells : mapping of str to ndarray
-        (cell,): ``target_offset``, ``target_scale`` and, with data integration, ``base``.
+        (cell [, layer]): ``target_offset``, ``target_scale``, with data integration ``base``, and
+        what the loss terms need.
     window, lead : int
         Steps of input, and steps from the window's end to the target.
     forcing : int
         The first so many channels of ``inputs`` must be finite.
+    steps : int, default: 1
+        2: the window of the step before comes with each, as one step more at the front.
+    complete : bool, default: False
+        All layers of the target must be observed, not only one.
+    neighbours : ndarray, optional
+        (cell, place): for each cell with samples, the cells of the square around it by their
+        positions in ``inputs`` and ``static``, which hold more cells then; the cell itself is in
+        the middle; one past the last is a cell that does not exist.
     start : int, default: 0
         Place of the first time step in a longer series.
     device : str or torch.device, default: "cpu"
@@ -60,22 +63,40 @@ class Windows:
         window: int,
         lead: int,
         forcing: int,
+        steps: int = 1,
+        complete: bool = False,
+        neighbours: Array | None = None,
         start: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        steps, count, channels = inputs.shape
-        self.window, self.lead, self.count, self.start = window, lead, count, start
-        self.device = torch.device(device)
-        valid = _valid(inputs[..., :forcing], series["target"], window, lead)
-        self.inputs = _tensor(inputs, device).view(steps * count, channels)
+        target = series["target"]
+        self.window, self.lead, self.count = window, lead, target.shape[1]
+        self.start, self.device, self.steps = start, torch.device(device), steps
+        whole = np.asarray(np.isfinite(inputs[..., :forcing]).all(axis=-1))
+        own = whole if neighbours is None else whole[:, neighbours[:, neighbours.shape[1] // 2]]
+        layers = np.isfinite(_layered(target, 3))
+        seen = layers.all(axis=-1) if complete else layers.any(axis=-1)
+        valid = _valid(own, np.asarray(seen), window + steps - 1, lead)
+        self.around = None
+        if neighbours is not None:
+            inputs, static = with_presence(inputs, whole, forcing), with_one(static)
+            self.around = torch.from_numpy(neighbours.astype(np.int64)).to(device)
+        self.wide = inputs.shape[1]
+        self.observed = slice(forcing, inputs.shape[2] - (neighbours is not None))
+        self.inputs = _tensor(inputs, device).view(-1, inputs.shape[2])
         self.static = _tensor(static, device)
-        self.series = {name: _tensor(a, device).view(-1) for name, a in series.items()}
-        self.cells = {name: _tensor(a, device).view(-1, 1) for name, a in cells.items()}
-        flat = np.flatnonzero(valid)  # v * cells + cell, ascending in v
-        times, starts, counts = np.unique(flat // count, return_index=True, return_counts=True)
-        self.samples = torch.from_numpy(flat).to(device)
+        moving = {name: _tensor(_layered(a, 3), device) for name, a in series.items()}
+        self.series = {name: values.flatten(0, 1) for name, values in moving.items()}
+        self.cells = {name: _tensor(_layered(a, 2), device) for name, a in cells.items()}
+        samples = np.flatnonzero(valid)  # v * cells + cell, ascending in v
+        times, starts, counts = np.unique(
+            samples // self.count, return_index=True, return_counts=True
+        )
+        self.samples = torch.from_numpy(samples).to(device)
         self.times, self.starts, self.counts = map(torch.from_numpy, (times, starts, counts))
-        self._back = torch.arange(-window + 1, 1, device=device) * count
+        places = 1 if neighbours is None else neighbours.shape[1]
+        self.many = most_samples(torch.empty(1, window + steps, places, inputs.shape[2]))
+        self._back = torch.arange(-window - steps + 2, 1, device=device)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -127,22 +148,33 @@ class Windows:
         Returns
         -------
         dict of str to Tensor
-            ``dynamic`` (batch, window, dynamic), ``static`` (batch, static), and (batch, 1) of
-            ``target``, ``mask``, ``target_offset``, ``target_scale``, ``base`` with data
-            integration, and whatever the loss terms need.
+            ``dynamic`` (batch, window, [cell,] dynamic), ``static`` (batch, [cell,] static), and
+            (batch, 1 or layer) of ``target``, ``mask``, ``target_offset``, ``target_scale``,
+            ``base`` with data integration, ``target_before`` and ``base_before`` where the step
+            before is predicted too, and whatever the loss terms need.
         """
         at = self.samples[index.to(self.device)]
         cell = at % self.count
-        end = at - self.lead * self.count
-        rows = end.unsqueeze(1) + self._back  # (batch, window)
+        steps = (at // self.count - self.lead).unsqueeze(1) + self._back  # (batch, window)
+        there = cell.unsqueeze(1) if self.around is None else self.around[cell]  # (batch, cell)
+        rows = (steps * self.wide).unsqueeze(2) + there.unsqueeze(1)  # (batch, window, cell)
         dynamic = self.inputs.index_select(0, rows.view(-1)).view(*rows.shape, -1)
-        batch = {"dynamic": dynamic, "static": self.static[cell]}
-        batch |= {name: values[at].unsqueeze(1) for name, values in self.series.items()}
+        static = self.static[there]
+        own = there.shape[1] // 2
+        batch = {name: values[at] for name, values in self.series.items()}
         batch |= {name: values[cell] for name, values in self.cells.items()}
         batch["mask"] = torch.isfinite(batch["target"])
+        if self.steps > 1:
+            batch["target_before"] = self.series["target"][at - self.count]
         if "base" in batch:
-            batch["base"] = last_observation(dynamic, batch["base"])
-        return batch
+            observed, default = dynamic[:, :, own, self.observed], batch["base"]
+            if self.steps > 1:
+                batch["base_before"] = last_observation(observed[:, :-1], default)
+                observed = observed[:, 1:]
+            batch["base"] = last_observation(observed, default)
+        if self.around is None:
+            dynamic, static = dynamic.squeeze(2), static.squeeze(1)
+        return {"dynamic": dynamic, "static": static, **batch}
 
     def example(self) -> Batch:
         """Return the first sample as a batch of one."""
@@ -172,12 +204,12 @@ class Windows:
             sampling=schedule.sampling,
             random=generator(seed, epoch),
         )
-        for many in drawn.split(max(1, GATHERED // size)):
+        for many in drawn.split(max(1, min(GATHERED, self.many) // size)):
             yield from in_batches(self.batch(many.reshape(-1)), size)
 
     def slices(self, size: int) -> Iterator[Batch]:
         """Yield all samples in order, at most ``size`` in a batch."""
-        for index in torch.arange(len(self)).split(size):
+        for index in torch.arange(len(self)).split(min(size, self.many)):
             yield self.batch(index)
 
     def describe(self) -> str:
@@ -186,6 +218,27 @@ class Windows:
 
     def close(self) -> None:
         """Release nothing: the samples are resident."""
+
+
+def most_samples(dynamic: Tensor) -> int:
+    """Return how many samples to handle at a time, by what one holds.
+
+    Parameters
+    ----------
+    dynamic : Tensor
+        (batch, window, [cell,] dynamic) of some samples.
+
+    Returns
+    -------
+    int
+        Those of 32 MiB, at least 64.
+
+    Examples
+    --------
+    >>> most_samples(torch.zeros(2, 7, 8)), most_samples(torch.zeros(2, 30, 25, 9))
+    (149796, 1242)
+    """
+    return max(64, _BYTES // (4 * dynamic[0].numel()))
 
 
 def generator(*seeds: int) -> torch.Generator:
@@ -276,97 +329,17 @@ def _tensor(values: FloatArray, device: str | torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
 
 
-def _valid(inputs: FloatArray, target: FloatArray, window: int, lead: int) -> Array:
+def _layered(values: FloatArray, axes: int) -> FloatArray:
+    """Return an array with an axis of layers, of one where it has none."""
+    return values if values.ndim == axes else values[..., np.newaxis]
+
+
+def _valid(whole: Array, observed: Array, window: int, lead: int) -> Array:
     """Tell for each (time, cell) whether its window is whole and its target observed."""
-    whole = np.isfinite(inputs).all(axis=-1)
     good = np.zeros((whole.shape[0] + 1, whole.shape[1]), dtype=np.int32)
     np.cumsum(whole, axis=0, out=good[1:])
-    valid = np.zeros(target.shape, dtype=bool)
+    valid = np.zeros(observed.shape, dtype=bool)
     ends = good[window:] - good[:-window] == window  # windows that end at window - 1, ...
-    ends = ends[: target.shape[0] - (window - 1 + lead)]
+    ends = ends[: max(0, observed.shape[0] - (window - 1 + lead))]
     valid[window - 1 + lead : window - 1 + lead + len(ends)] = ends
-    return valid & np.isfinite(target)
-
-
-def model_inputs(
-    dynamic: list[FloatArray],
-    target: FloatArray | None,
-    scaling: Mapping[str, FloatArray],
-    *,
-    shift: int,
-    out: FloatArray | None = None,
-) -> FloatArray:
-    """Scale the inputs of a network and join them, observations last.
-
-    Parameters
-    ----------
-    dynamic : list of ndarray
-        Canonical inputs, each (time, cell).
-    target : ndarray or None
-        (time, cell) observations for data integration.
-    scaling : mapping of str to ndarray
-        ``dynamic_offset``, ``dynamic_scale`` (dynamic, cell or 1); ``target_offset``,
-        ``target_scale`` (cell or 1,).
-    shift : int
-        Steps by which the forcing runs ahead of the observations.
-    out : ndarray, optional
-        Where to put the result.
-
-    Returns
-    -------
-    ndarray
-        (time - shift, cell, dynamic [+ 2]), float32. NaN in the forcing stays NaN; a missing
-        observation is 0 with a mask of 0.
-
-    Examples
-    --------
-    >>> rain, soil = np.array([[0.0], [4.0], [8.0]]), np.array([[0.1], [np.nan], [0.3]])
-    >>> scaling = {"dynamic_offset": np.zeros((1, 1)), "dynamic_scale": np.full((1, 1), 8.0)}
-    >>> scaling |= {"target_offset": np.array([0.1]), "target_scale": np.array([0.2])}
-    >>> model_inputs([rain], soil, scaling, shift=1)[:, 0].tolist()  # tomorrow's rain, today's soil
-    [[0.5, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    """
-    steps, cells = dynamic[0].shape
-    channels = len(dynamic) + (2 if target is not None else 0)
-    shape = (steps - shift, cells, channels)
-    inputs = np.empty(shape, dtype=np.float32) if out is None else out
-    for i, values in enumerate(dynamic):
-        offset, scale = scaling["dynamic_offset"][i], scaling["dynamic_scale"][i]
-        inputs[..., i] = (values[shift:] - offset) / scale
-    if target is not None:
-        observed = (target[: steps - shift] - scaling["target_offset"]) / scaling["target_scale"]
-        mask = np.isfinite(observed)
-        inputs[..., -2] = np.where(mask, observed, 0.0)
-        inputs[..., -1] = mask
-    return inputs
-
-
-def static_inputs(
-    maps: list[FloatArray], stats: Mapping[str, FloatArray], cells: int
-) -> FloatArray:
-    """Scale static maps and join them.
-
-    Parameters
-    ----------
-    maps : list of ndarray
-        Canonical inputs, each (cell,).
-    stats : mapping of str to ndarray
-        ``static_offset`` and ``static_scale`` (static,).
-    cells : int
-        Number of cells.
-
-    Returns
-    -------
-    ndarray
-        (cell, static), float32; NaN stays NaN.
-
-    Examples
-    --------
-    >>> stats = {"static_offset": np.array([100.0]), "static_scale": np.array([50.0])}
-    >>> static_inputs([np.array([100.0, 200.0])], stats, 2).tolist()
-    [[0.0], [2.0]]
-    """
-    joined = np.empty((cells, len(maps)), dtype=np.float32)
-    for i, values in enumerate(maps):
-        joined[:, i] = (values - stats["static_offset"][i]) / stats["static_scale"][i]
-    return joined
+    return valid & observed

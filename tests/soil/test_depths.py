@@ -305,3 +305,18 @@ def test_overrides():
     ds = profile(np.array([0.0, 0.1]), np.array([[0.1]])).rename(theta="w")
     found = xsm.to_depths(ds, [0.05], variables={"soil_moisture": "w"})
     np.testing.assert_array_equal(found["soil_moisture"], [[0.1]])
+
+
+def test_fluxes_out_of_layers_are_shared_and_keep_their_sum():
+    rng = np.random.default_rng(5)
+    edges = np.array([0.0, 0.1, 0.4, 1.0])
+    ds = profile(edges, rng.uniform(0.1, 0.4, (2, 3)))
+    ds["root_water_uptake"] = (("x", "z"), rng.random((2, 3)), {"units": "mm day-1"})
+    found = xsm.to_depths(ds, [(0.0, 0.2), (0.2, 1.0)])["root_water_uptake"]
+    old = ds["root_water_uptake"].values
+    upper = old[:, 0] + old[:, 1] / 3
+    np.testing.assert_allclose(found, np.stack([upper, old.sum(1) - upper], 1), rtol=1e-12)
+    assert found.attrs["cell_methods"] == "depth: sum"
+    with pytest.warns(UserWarning, match=r"\['root_water_uptake'\] are left out.*no point has"):
+        points = xsm.to_depths(ds, [0.05, 0.3])
+    assert list(points.data_vars) == ["soil_moisture"]

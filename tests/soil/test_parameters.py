@@ -261,3 +261,16 @@ def test_parameters_of_a_column_model(data_dir):
     found = xsm.soil_parameters(land.assign(shares))
     assert (truth.attrs["method"], found.attrs["method"]) == ("dataset", "rosetta")
     xr.testing.assert_allclose(found, truth, rtol=1e-6)
+
+
+def test_air_entry_comes_along_where_the_data_hold_it():
+    units = {"theta_r": "1", "theta_s": "1", "vg_alpha": "m-1", "vg_n": "1", "k_sat": "m day-1"}
+    ds = xr.Dataset({name: ("x", [0.5], {"units": unit}) for name, unit in units.items()})
+    assert "air_entry" not in xsm.soil_parameters(ds, method="dataset")
+    ds["air_entry"] = ("x", [2.0], {"units": "cm"})
+    found = xsm.soil_parameters(ds, method="dataset")
+    np.testing.assert_allclose(found["air_entry"], 0.02)
+    assert found["air_entry"].attrs["units"] == "m"
+    ds["air_entry"].attrs.clear()
+    with pytest.raises(UnitsError, match="'air_entry' has no units"):
+        xsm.soil_parameters(ds, method="dataset")

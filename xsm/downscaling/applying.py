@@ -14,12 +14,13 @@ from xsm.downscaling.presenting import present
 from xsm.downscaling.scoring import score_fields
 from xsm.downscaling.sources import Sources
 from xsm.downscaling.statistics import maps_of
+from xsm.estimators import Estimator
 from xsm.exceptions import MissingVariableError, UnknownNameError
-from xsm.features import Recipe
 from xsm.naming import find_variables
 from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nesting import horizontal_axes
 from xsm.nn import FieldModel, Model
+from xsm.recipe import Recipe
 from xsm.units import dequantify
 
 __all__ = ["Trained", "downscale_with", "score_with"]
@@ -33,7 +34,7 @@ class Trained(Protocol):
         """Name of the model."""
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Model | Estimator:
         """The network."""
 
     @property

@@ -15,7 +15,7 @@ from xsm.naming.roles import Role
 from xsm.typing import FloatArray
 from xsm.units import conversion
 
-__all__ = ["Bounds", "depth_dim", "dim_bounds", "layer_bounds"]
+__all__ = ["Bounds", "depth_dim", "dim_bounds", "dim_depths", "layer_bounds"]
 
 Bounds = tuple[float, float] | None
 
@@ -94,7 +94,7 @@ def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
         or _midpoints(ds, dim)
     )
     if pairs is None:
-        depths = _depths(ds, dim)
+        depths = dim_depths(ds, dim)
         order = range(size) if depths is None else np.argsort(depths, kind="stable").tolist()
         return [(int(i), None) for i in order]
     return sorted(enumerate(pairs), key=lambda item: item[1] or (0.0, 0.0))
@@ -236,8 +236,29 @@ def _pairs(tops: FloatArray, bottoms: FloatArray) -> list[Bounds]:
     return list(zip(lower.tolist(), upper.tolist(), strict=True))
 
 
-def _depths(ds: xr.Dataset, dim: str) -> FloatArray | None:
-    """Return the depth of each position in m, positive down."""
+def dim_depths(ds: xr.Dataset, dim: str) -> FloatArray | None:
+    """Return the depth of each position along a dimension.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    dim : str
+        A dimension of layers, sensors or faces.
+
+    Returns
+    -------
+    ndarray or None
+        m, positive down, in the order of the data; None where no coordinate with units of length
+        says so. Only coordinates are read.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> ds = xr.Dataset(coords={"depth": ("depth", [5.0, 20.0], {"units": "cm"})})
+    >>> dim_depths(ds, "depth")
+    array([0.05, 0.2 ])
+    """
     name = dim if dim in ds.coords else _sensor_depth(ds, dim)
     values = None if name is None else _read(ds, name)
     return None if values is None else abs(values)
@@ -245,7 +266,7 @@ def _depths(ds: xr.Dataset, dim: str) -> FloatArray | None:
 
 def _midpoints(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
     """Return the layers without gaps from the surface that have these midpoints, if there are."""
-    depths = _depths(ds, dim)
+    depths = dim_depths(ds, dim)
     if depths is None:
         return None
     pairs: list[tuple[float, float] | None] = [None] * depths.size

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import abc
 import inspect
+import math
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from xsm.exceptions import UnknownNameError, did_you_mean
 from xsm.losses import Loss
+from xsm.nn.heads import with_spread
 from xsm.typing import Scaling
 
-__all__ = ["Batch", "Model", "Output", "Schedule", "Sizes", "last_observation"]
+__all__ = ["Answer", "Batch", "Model", "Output", "Schedule", "Sizes", "last_observation"]
 
 Batch: TypeAlias = dict[str, Tensor]
 Output: TypeAlias = dict[str, Tensor]
@@ -33,13 +35,39 @@ class Sizes:
     window : int
         Steps in a window.
     target : int, default: 1
-        Predicted values for each sample.
+        Numbers that the network answers with for each sample: the predicted values, and with
+        ``gaussian`` as many more for their spread.
+    gaussian : bool, default: False
+        The second half of the answer is the spread of the first.
     """
 
     dynamic: int
     static: int
     window: int
     target: int = 1
+    gaussian: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An output of a network that predictions keep.
+
+    Parameters
+    ----------
+    name : str
+        Key of the output.
+    rows : int, default: 1
+        Values for each sample.
+    kind : {"value", "spread", "share"}, default: "value"
+        Scaled as the target; scaled as the target but without its offset; or not scaled at all.
+    dim : str, default: "depth"
+        Dimension of the values, where there are several.
+    """
+
+    name: str
+    rows: int = 1
+    kind: Literal["value", "spread", "share"] = "value"
+    dim: str = "depth"
 
 
 @dataclass(frozen=True)
@@ -62,6 +90,8 @@ class Schedule:
         Validations without improvement after which training stops.
     sampling : {"time", "mixed"}, default: "time"
         All cells of a batch at one random time, or each sample at its own.
+    decay : {"none", "cosine"}, default: "none"
+        Keep the learning rate, or let it fall to a fiftieth along half a cosine over the epochs.
     """
 
     epochs: int = 1000
@@ -71,6 +101,31 @@ class Schedule:
     validate_every: int = 20
     patience: int = 10
     sampling: str = "time"
+    decay: str = "none"
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 1.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch.
+
+        Returns
+        -------
+        float
+            Step of Adam.
+
+        Examples
+        --------
+        >>> schedule = Schedule(epochs=3, decay="cosine")
+        >>> [round(schedule.rate(epoch), 5) for epoch in (1, 2, 3)]
+        [0.001, 0.00051, 2e-05]
+        """
+        if self.decay == "none" or self.epochs < 2:
+            return self.learning_rate
+        share = 0.5 * (1.0 + math.cos(math.pi * (epoch - 1) / (self.epochs - 1)))
+        return self.learning_rate * (0.02 + 0.98 * share)
 
 
 class Model(nn.Module, abc.ABC):
@@ -88,6 +143,10 @@ class Model(nn.Module, abc.ABC):
         How inputs and target are scaled.
     schedule : Schedule
         How long to train.
+    layered : bool
+        Whether all layers of the target are predicted at once, where it has several.
+    bounded : bool
+        Whether the target is scaled by residual and saturated water content, 0 and 1.
     """
 
     losses: ClassVar[tuple[Loss, ...]]
@@ -95,6 +154,8 @@ class Model(nn.Module, abc.ABC):
     lead: ClassVar[int] = 1
     scaling: ClassVar[Scaling] = "global"
     schedule: ClassVar[Schedule] = Schedule()
+    layered: ClassVar[bool] = False
+    bounded: ClassVar[bool] = False
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -104,24 +165,103 @@ class Model(nn.Module, abc.ABC):
     def forward(self, batch: Batch) -> Output:
         """Return the outputs of a batch by name, at least ``mean`` (batch, target)."""
 
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """Outputs that predictions keep, the target first."""
+        rows = self.sizes.target // (2 if self.sizes.gaussian else 1)
+        spread = (Answer("std", rows, "spread"),) if self.has_spread else ()
+        return (Answer("mean", rows), *spread)
+
+    def embed(self, dynamic: Tensor) -> Tensor:
+        """Return what the network makes of each step alone; by default, what it is given.
+
+        Predictions embed each step of a cell once, for all the windows that hold it.
+
+        Parameters
+        ----------
+        dynamic : Tensor
+            (..., dynamic), or for a network that looks at neighbours (..., cell, dynamic + 1):
+            the cells of a square around each, row by row, with a last channel that is 1 where
+            there is such a cell.
+
+        Returns
+        -------
+        Tensor
+            (..., embedding).
+        """
+        return dynamic
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the outputs hold ``std``, the standard deviation of the prediction."""
+        return self.sizes.gaussian
+
+    def outputs(self, batch: Batch) -> Output:
+        """Return what ``forward`` does, of a Gaussian head divided into ``mean`` and ``std``."""
+        found: Output = self(batch)
+        return with_spread(found) if self.sizes.gaussian else found
+
     def evaluate(self, batch: Batch) -> Output:
         """Return the outputs of a batch; with data integration, as a change since ``base``.
 
         Parameters
         ----------
         batch : dict of str to Tensor
-            ``dynamic`` (batch, window, dynamic), ``static`` (batch, static) and, with data
-            integration, ``base`` (batch, target): the last observation, scaled.
+            ``dynamic`` (batch, window, [cell,] dynamic), ``static`` (batch, [cell,] static) and,
+            with data integration, ``base`` (batch, target): the last observation, scaled. With one
+            step more than a window, the step before is predicted too.
 
         Returns
         -------
         dict of str to Tensor
-            ``mean`` (batch, target), scaled, and whatever else the network predicts.
+            ``mean`` (batch, target), scaled, and whatever else the network predicts;
+            ``mean_before`` where the step before was predicted.
         """
-        output: Output = self(batch)
-        if "base" in batch:
-            output = {**output, "mean": output["mean"] + batch["base"]}
-        return output
+        steps = self.embed(batch["dynamic"])  # (batch, window [+ 1], embedding)
+        if steps.shape[1] == self.sizes.window:
+            return self.answered({**batch, "dynamic": steps})
+        both = torch.cat([steps[:, :-1], steps[:, 1:]])
+        output = self.outputs({"dynamic": both, "static": torch.cat([batch["static"]] * 2)})
+        halves = {name: values.chunk(2) for name, values in output.items()}
+        before = self._changed({"mean": halves["mean"][0]}, batch, "base_before")
+        after = self._changed({name: values[1] for name, values in halves.items()}, batch, "base")
+        return {**after, "mean_before": before["mean"]}
+
+    def answered(self, batch: Batch) -> Output:
+        """Return the outputs of a batch whose ``dynamic`` is embedded (batch, window, embedding).
+
+        Parameters
+        ----------
+        batch : dict of str to Tensor
+            As of :meth:`evaluate`, embedded.
+
+        Returns
+        -------
+        dict of str to Tensor
+            As of :meth:`evaluate`.
+        """
+        return self._changed(self.outputs(batch), batch, "base")
+
+    def since(self, base: Tensor, change: Tensor) -> Tensor:
+        """Return the answer of a network that predicts a change since an observation.
+
+        Parameters
+        ----------
+        base, change : Tensor
+            (batch, target) the last observation, and what :meth:`forward` returned; scaled.
+
+        Returns
+        -------
+        Tensor
+            (batch, target), their sum.
+        """
+        return base + change
+
+    def _changed(self, output: Output, batch: Batch, base: str) -> Output:
+        """Return outputs whose mean is a change since an observation, where there is one."""
+        if base not in batch:
+            return output
+        return {**output, "mean": self.since(batch[base], output["mean"])}
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
@@ -151,27 +291,28 @@ class Model(nn.Module, abc.ABC):
         known, steps = cls.hyperparameters(), {f.name for f in fields(Schedule)}
         unknown = [name for name in given if name not in known and name not in steps]
         if unknown:
-            hints = " ".join(f"{n!r}: {did_you_mean(n, [*known, *steps])}" for n in unknown)
+            near = [*known, *steps, "head", "members"]
+            hints = " ".join(f"{n!r}: {did_you_mean(n, near)}" for n in unknown)
             msg = f"{cls.__name__} has no hyper-parameter {', '.join(map(repr, unknown))}. {hints}"
             raise UnknownNameError(msg)
         network = {name: value for name, value in given.items() if name in known}
         return network, {name: value for name, value in given.items() if name in steps}
 
 
-def last_observation(dynamic: Tensor, default: Tensor) -> Tensor:
+def last_observation(observed: Tensor, default: Tensor) -> Tensor:
     """Return each sample's last observation in its window, or a default where it has none.
 
     Parameters
     ----------
-    dynamic : Tensor
-        (batch, window, dynamic): the last two channels are the observation and its mask.
+    observed : Tensor
+        (batch, window, 2 target): the observations, then their masks.
     default : Tensor
-        (batch, 1): value for a window without an observation.
+        (batch, target): value for a window without an observation.
 
     Returns
     -------
     Tensor
-        (batch, 1), in the units of the observation channel.
+        (batch, target), in the units of the observations.
 
     Examples
     --------
@@ -179,7 +320,7 @@ def last_observation(dynamic: Tensor, default: Tensor) -> Tensor:
     >>> last_observation(observed, torch.tensor([[0.5], [0.5]])).squeeze(1)
     tensor([0.3000, 0.5000])
     """
-    observed, mask = dynamic[..., -2], dynamic[..., -1]  # (batch, window)
-    order = mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)
-    latest, at = order.max(dim=1, keepdim=True)  # (batch, 1)
-    return torch.where(latest > 0, observed.gather(1, at), default)
+    values, mask = observed.chunk(2, dim=-1)  # (batch, window, target)
+    order = mask * torch.arange(1, mask.shape[1] + 1, device=mask.device).view(-1, 1)
+    latest, at = order.max(dim=1, keepdim=True)  # (batch, 1, target)
+    return torch.where(latest > 0, values.gather(1, at), default.unsqueeze(1)).squeeze(1)

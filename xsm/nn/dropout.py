@@ -69,7 +69,11 @@ class Dropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        if not isinstance(share, int | float) or not 0 <= share < 1:
+        try:
+            fine = 0 <= share < 1
+        except TypeError:  # text, None
+            fine = False
+        if not fine:
             msg = f"dropout={share!r} was given; a share of at least 0 and below 1 is needed."
             raise TrainingError(msg)
         self.share = share

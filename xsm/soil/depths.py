@@ -70,7 +70,7 @@ def to_depths(
     -----
     UserWarning
         If variables along the old dimension of depth are left out, since they have no role, so
-        that it is not known what they are.
+        that it is not known what they are, or are fluxes and ``depths`` are points.
 
     Notes
     -----
@@ -79,7 +79,8 @@ def to_depths(
 
         x_j = sum_i x_i |i and j| / |j|
 
-    so that water, sum_j theta_j |j|, is that of the layers over the same depth. A point gets the
+    so that water, sum_j theta_j |j|, is that of the layers over the same depth; of fluxes out of
+    layers (``root_water_uptake``) the sum, x_j = sum_i x_i |i and j| / |i|. A point gets the
     value of its layer, and the mean of two layers that meet there. This is the arithmetic mean;
     ``k_sat`` gets the harmonic mean (saturated layers in series), ``vg_alpha`` and ``vg_n`` the
     geometric one, which is a convention: parameters of a mixed interval are better derived from
@@ -98,9 +99,10 @@ def to_depths(
     ds, quantified = dequantify(ds)
     table = find_variables(ds, variables)
     roles = _layered(ds, table)
+    if points:  # the water that a layer loses is no property of a point
+        roles = {role: layers for role, layers in roles.items() if not ROLES[role].flux}
     weights = {
-        role: (point_weights if points else interval_weights)(_bounds(layers), targets)
-        for role, layers in roles.items()
+        role: _weights(role, layers, targets, points=points) for role, layers in roles.items()
     }
     _check_cover(roles, weights, depths)
     coords = {"depth": depth_coordinate(targets)} if points else depth_coordinates(targets)
@@ -180,6 +182,20 @@ def _are_layers(layers: Sequence[Variable]) -> bool:
 def _bounds(layers: Sequence[Variable]) -> list[tuple[float, float]]:
     """Return the bounds of layers, which are known."""
     return [v.depth for v in layers if v.depth is not None]
+
+
+def _weights(
+    role: str, layers: Sequence[Variable], targets: Any, *, points: bool
+) -> np.ndarray[Any, Any]:
+    """Return the share of layers in targets; a flux out of layers is shared, not averaged."""
+    bounds = _bounds(layers)
+    if points:
+        return point_weights(bounds, targets)
+    found = interval_weights(bounds, targets)
+    if not ROLES[role].flux:
+        return found
+    sizes = (np.diff(np.array(x, dtype=float)).ravel() for x in (targets, bounds))
+    return found * np.divide.outer(*sizes)
 
 
 def _check_cover(
@@ -264,9 +280,16 @@ def _attrs(role: str, layers: Sequence[Variable], mean: Mean) -> dict[str, Any]:
         **named,
         "long_name": described.long_name,
         "units": described.units,
-        "cell_methods": f"depth: mean ({mean})" if mean != "arithmetic" else "depth: mean",
+        "cell_methods": _cell_methods(role, mean),
         "comment": f"{names}: {describe_layers(layers)}",
     }
+
+
+def _cell_methods(role: str, mean: Mean) -> str:
+    """Return how layers became one."""
+    if ROLES[role].flux:
+        return "depth: sum"
+    return f"depth: mean ({mean})" if mean != "arithmetic" else "depth: mean"
 
 
 def _rest(ds: xr.Dataset, roles: Mapping[str, tuple[Variable, ...]]) -> xr.Dataset:
@@ -285,7 +308,7 @@ def _rest(ds: xr.Dataset, roles: Mapping[str, tuple[Variable, ...]]) -> xr.Datas
     if unknown:
         warnings.warn(
             f"{unknown} are left out: they lie along {sorted(map(str, along))}, but have no role, "
-            "so that it is not known how their layers add up.",
+            "so that it is not known how their layers add up, or are fluxes, which no point has.",
             UserWarning,
             stacklevel=3,
         )

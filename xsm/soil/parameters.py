@@ -22,6 +22,7 @@ __all__ = ["soil_parameters"]
 Method: TypeAlias = Literal["dataset", "rosetta", "texture_class"]
 
 _TEXTURE = (*SHARES, "bulk_density")
+_OPTIONAL = ("air_entry",)  # suction below which the soil stays saturated
 _REFERENCES = {
     "dataset": "as given",
     "rosetta": (
@@ -61,7 +62,8 @@ def soil_parameters(
     -------
     xarray.Dataset
         ``theta_r`` and ``theta_s`` (residual and saturated water content, m3 m-3), ``vg_alpha``
-        (m-1), ``vg_n`` (1) and ``k_sat`` (m day-1), by cell or by layer as the data are. NaN where
+        (m-1), ``vg_n`` (1) and ``k_sat`` (m day-1), by cell or by layer as the data are, and
+        ``air_entry`` (m) where the method is ``"dataset"`` and the data hold it. NaN where
         an input is NaN (bulk density excepted). Lazy where any input is; quantified where the
         input is. The attributes state the method, why it was chosen, and the source.
 
@@ -147,9 +149,10 @@ def _choose(table: VariableTable) -> tuple[Method, str]:
 
 def _of_dataset(ds: xr.Dataset, table: VariableTable) -> dict[str, xr.DataArray]:
     """Return the parameters that the data hold."""
-    table.require(*PARAMETERS)
-    same_layers(table, PARAMETERS)
-    return {name: role_array(ds, table, name) for name in PARAMETERS}
+    optional = [name for name in _OPTIONAL if name in table.found or name in table.problems]
+    table.require(*PARAMETERS, *optional)
+    same_layers(table, [*PARAMETERS, *optional])
+    return {name: role_array(ds, table, name) for name in (*PARAMETERS, *optional)}
 
 
 def _of_texture(ds: xr.Dataset, table: VariableTable, method: Method) -> dict[str, xr.DataArray]:

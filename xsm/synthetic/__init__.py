@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from xsm.synthetic.land import land_world
+from xsm.synthetic.profile import profile_world
 
-__all__ = ["land_world"]
+__all__ = ["land_world", "profile_world"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xsm.synthetic.terrain import Soil
 
-__all__ = ["LAYERS", "Forcing", "Result", "simulate"]
+__all__ = ["LAYERS", "Forcing", "Result", "simulate", "storm_shares"]
 
 Array = NDArray[np.float64]
 
@@ -152,7 +152,7 @@ def simulate(forcing: Forcing, soil: Soil, cover: Array) -> Result:
             forcing.precipitation[day], forcing.potential[day], forcing.temperature[day]
         )
         fluxes[0, day] = sublimation
-        storm = _storm(forcing.storm_hour[day], forcing.storm_hours[day])
+        storm = storm_shares(forcing.storm_hour[day], forcing.storm_hours[day])
         demand = forcing.potential[day] * columns.bare_of_snow()
         for share, light in zip(storm, DAYLIGHT, strict=True):
             fluxes[1, day] += columns.infiltrate(rain * share + melt * light)
@@ -163,8 +163,26 @@ def simulate(forcing: Forcing, soil: Soil, cover: Array) -> Result:
     return Result(fluxes[0], fluxes[1], fluxes[2], snow, water)
 
 
-def _storm(hour: Array, spread: Array) -> Array:
-    """Return the share of the day's rain that falls in each step, (step, cell)."""
+def storm_shares(hour: Array, spread: Array) -> Array:
+    """Return the share of a day's rain that falls in each of its steps.
+
+    Parameters
+    ----------
+    hour : ndarray (cell,)
+        Hour of the strongest rain, 0 to 24 h.
+    spread : ndarray (cell,)
+        Standard deviation of the rain around it, h.
+
+    Returns
+    -------
+    ndarray (step, cell)
+        Shares that add up to 1.
+
+    Examples
+    --------
+    >>> storm_shares(np.array([10.0]), np.array([2.0])).round(2).ravel()
+    array([0.  , 0.11, 0.79, 0.11, 0.  , 0.  ])
+    """
     middle = (np.arange(SUBSTEPS)[:, None] + 0.5) * 24.0 / SUBSTEPS
     share = np.exp(-0.5 * ((middle - hour) / spread) ** 2)
     return np.asarray(share / share.sum(axis=0))

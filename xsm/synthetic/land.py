@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from xsm.synthetic.columns import LAYERS, Forcing, Result, simulate
 from xsm.synthetic.terrain import Terrain, make_terrain, soil_from_texture
 from xsm.synthetic.weather import Weather, make_weather, potential_evaporation
 
-__all__ = ["land_world"]
+__all__ = ["Ground", "daily_attrs", "land_world", "make_ground", "static_maps"]
 
 Array = NDArray[np.float64]
 
@@ -121,6 +122,69 @@ def land_world(*, years: int = 3, shape: tuple[int, int] = (24, 32), seed: int =
     >>> world["tp"].attrs["units"]
     'm'
     """
+    ground = make_ground(years=years, shape=shape, seed=seed)
+    terrain, weather, coords = ground.terrain, ground.weather, ground.coords
+    soil = soil_from_texture(terrain.sand[terrain.land], terrain.clay[terrain.land])
+    result = simulate(_forcing(terrain, weather), soil, 0.25 + 0.6 * terrain.wetness[terrain.land])
+    fields = ground.fields | _land_fields(terrain, weather, result)
+    coords["time"] = coords["time"][ground.keep]
+    daily = {name: (values[ground.keep], daily_attrs(name)) for name, values in fields.items()}
+    return _dataset(daily, static_maps(terrain), terrain.land, coords)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Ground and weather of a world, with the year that starts its soil.
+
+    Parameters
+    ----------
+    terrain : Terrain
+        Maps of the ground.
+    weather : Weather
+        Daily weather, (day, row, column).
+    coords : dict
+        Coordinates, of all days.
+    fields : dict of str to ndarray
+        The weather under its names and in its units.
+    keep : ndarray of bool
+        The days after the first year.
+    """
+
+    terrain: Terrain
+    weather: Weather
+    coords: dict[str, Any]
+    fields: dict[str, Array]
+    keep: NDArray[np.bool_]
+
+
+def make_ground(*, years: int, shape: tuple[int, int], seed: int) -> Ground:
+    """Draw the ground and the weather that worlds of one seed and shape share.
+
+    Parameters
+    ----------
+    years : int
+        Full years after the one that starts the soil.
+    shape : (int, int)
+        Rows and columns, at least 2 each.
+    seed : int
+        Seed.
+
+    Returns
+    -------
+    Ground
+        Of ``years + 1`` years.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there is less than one year, or less than two rows or columns.
+
+    Examples
+    --------
+    >>> ground = make_ground(years=1, shape=(2, 3), seed=0)
+    >>> int(ground.keep.sum()), ground.fields["tp"].shape
+    (365, (730, 2, 3))
+    """
     _check(years, shape)
     coords = _coordinates(years, shape)
     terrain = make_terrain(np.random.default_rng([seed, 0]), shape)
@@ -131,13 +195,8 @@ def land_world(*, years: int = 3, shape: tuple[int, int] = (24, 32), seed: int =
         seed=seed,
         spacing=SPACING,
     )
-    soil = soil_from_texture(terrain.sand[terrain.land], terrain.clay[terrain.land])
-    result = simulate(_forcing(terrain, weather), soil, 0.25 + 0.6 * terrain.wetness[terrain.land])
     keep = coords["time"] >= np.datetime64(f"{FIRST_YEAR}-01-01")
-    fields = _weather_fields(weather) | _land_fields(terrain, weather, result)
-    coords["time"] = coords["time"][keep]
-    daily = {name: (values[keep], _daily_attrs(name)) for name, values in fields.items()}
-    return _dataset(daily, _maps(terrain), terrain.land, coords)
+    return Ground(terrain, weather, coords, _weather_fields(weather), keep)
 
 
 def _check(years: int, shape: tuple[int, int]) -> None:
@@ -223,8 +282,24 @@ def _land_fields(terrain: Terrain, weather: Weather, result: Result) -> dict[str
     }
 
 
-def _maps(terrain: Terrain) -> dict[str, tuple[Array, dict[str, str]]]:
-    """Return the static maps, (row, column), and their attributes."""
+def static_maps(terrain: Terrain) -> dict[str, tuple[Array, dict[str, str]]]:
+    """Return the static maps of a world and their attributes.
+
+    Parameters
+    ----------
+    terrain : Terrain
+        The ground.
+
+    Returns
+    -------
+    dict of str to tuple
+        Values (row, column) and attributes, by name.
+
+    Examples
+    --------
+    >>> list(static_maps(make_terrain(np.random.default_rng(0), (2, 3))))
+    ['sand', 'silt', 'clay', 'bulk_density', 'elevation']
+    """
     porosity = soil_from_texture(terrain.sand, terrain.clay).porosity
     values = {
         "sand": terrain.sand,
@@ -238,8 +313,24 @@ def _maps(terrain: Terrain) -> dict[str, tuple[Array, dict[str, str]]]:
     return {name: (values[name], attrs[name]) for name in _STATIC}
 
 
-def _daily_attrs(name: str) -> dict[str, Any]:
-    """Return the CF attributes of a daily variable."""
+def daily_attrs(name: str) -> dict[str, Any]:
+    """Return the attributes of CF of a daily variable.
+
+    Parameters
+    ----------
+    name : str
+        A name of ERA5-Land.
+
+    Returns
+    -------
+    dict
+        Names, units and how the day is summarised.
+
+    Examples
+    --------
+    >>> daily_attrs("tp")["units"]
+    'm'
+    """
     if name.startswith("swvl"):
         top, bottom = LAYERS[int(name[4]) - 1]
         return {

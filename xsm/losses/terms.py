@@ -1,10 +1,8 @@
-"""Loss terms: what they read, and the parts they return.
-
-All terms act on the min-max scaled target, so that published weights keep their meaning.
-"""
+"""What a loss term is, the error itself, and how terms add up."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,17 +11,19 @@ import torch
 from torch import Tensor
 
 from xsm.exceptions import TrainingError
-from xsm.typing import TERMS, Compat, Trend
 
-__all__ = ["RMSE", "Loss", "WaterBalance", "check_losses", "total_loss", "unique_names"]
+__all__ = [
+    "RMSE",
+    "Batch",
+    "BetaNLL",
+    "Loss",
+    "check_losses",
+    "consecutive_steps",
+    "total_loss",
+    "unique_names",
+]
 
 Batch = Mapping[str, Tensor]
-_LETTERS = {
-    "precipitation": "P",
-    "evaporation": "E",
-    "surface_runoff": "SRO",
-    "snow": "SD",
-}
 
 
 class Loss(Protocol):
@@ -59,6 +59,73 @@ class Loss(Protocol):
 
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
+
+
+@dataclass(frozen=True)
+class BetaNLL:
+    """Negative log-likelihood of a Gaussian, with slopes that small variances do not take over.
+
+    Parameters
+    ----------
+    weight : float, default: 1.0
+        Factor of the term in the total.
+    beta : float, default: 0.5
+        0 has the slopes of the likelihood; 1 has those of the squared error for the mean.
+
+    Notes
+    -----
+    Of the samples whose target y is observed, with mean m and standard deviation s in the min-max
+    scaled target (Seitzer et al. 2022, Eq. 5; [.] holds a value without slope)::
+
+        L = mean( [s^(2 beta)] (log(2 pi s^2) / 2 + (y - m)^2 / (2 s^2)) )
+
+    The slopes are those of L. The value that is logged, and that decides when to stop, is that of
+    ``beta=0``, the likelihood itself: L is smallest at too large a spread. With ``beta=0.5`` a
+    sample draws the mean by (m - y) / s, as RMSE does by (m - y) / RMSE: the weight beside the
+    terms of physics means the same. Without an observed sample the term is 0.
+
+    References
+    ----------
+    Seitzer, M., Tavakoli, A., Antic, D. and Martius, G. (2022). On the pitfalls of heteroscedastic
+    uncertainty estimation with probabilistic neural networks. ICLR.
+
+    Examples
+    --------
+    >>> import torch
+    >>> output = {"mean": torch.zeros(1, 1), "std": torch.ones(1, 1)}
+    >>> batch = {"target": torch.zeros(1, 1), "mask": torch.ones(1, 1, dtype=torch.bool)}
+    >>> round(float(BetaNLL()(output, batch)), 4)  # log(2 pi) / 2
+    0.9189
+    """
+
+    weight: float = 1.0
+    beta: float = 0.5
+
+    @property
+    def name(self) -> str:
+        """Name of the term in the history."""
+        return "beta_nll"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the batch that the term reads."""
+        return ("target", "mask")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Keys of the model's output that the term reads."""
+        return ("mean", "std")
+
+    def __call__(self, output: Batch, batch: Batch) -> Tensor:
+        """Return the unweighted term, a scalar."""
+        mask = batch["mask"]
+        error = torch.where(mask, output["mean"] - batch["target"], 0.0)
+        variance = torch.where(mask, output["std"] ** 2, 1.0)
+        each = 0.5 * (torch.log(2 * math.pi * variance) + error * error / variance)
+        each = torch.where(mask, each, 0.0)
+        slopes = variance.detach() ** self.beta * each
+        # the value of the likelihood, with the slopes of L
+        return (slopes + (each - slopes).detach()).sum() / mask.sum().clamp_min(1)
 
 
 @dataclass(frozen=True)
@@ -110,92 +177,6 @@ class RMSE:
         return torch.sqrt(square.clamp_min(1e-12))  # finite gradient at a perfect fit
 
 
-@dataclass(frozen=True)
-class WaterBalance:
-    """Penalty on soil moisture that moves against the trend of the inflow.
-
-    Parameters
-    ----------
-    weight : float, default: 0.5
-        Factor of the term in the total, ``l2`` of Geng et al. (2024), Eq. 8.
-    deep : bool, default: False
-        Subtract the change of the water below the target's layer (Eq. 11).
-    terms : tuple of str
-        Terms of the inflow: any of ``precipitation``, ``evaporation``, ``surface_runoff`` and
-        ``snow``.
-    trend : {"change", "level"}, default: "change"
-        Sign of the change of the inflow (as published), or of the inflow itself.
-    threshold : float, default: 0.0
-        Inflow, or change of it, in mm day-1 at or below which the trend is 0.
-    compat : {None, "geng2024_code"}, default: None
-        Reproduce the authors' released code, see :func:`xsm.water_balance`.
-
-    Notes
-    -----
-    ``L = mean(ReLU(T (SM_prev - SMhat))^2)`` (Geng et al. 2024, Eq. 9 and 14), with the filtered
-    trend ``T`` in {-1, 0, 1} at the time of the prediction and ``SM_prev`` the last observation
-    before it, both in the min-max scaled target (dimensionless). Samples without a trend are left
-    out of the mean; samples with ``T = 0`` count.
-
-    References
-    ----------
-    Geng, Q. et al. (2024). Front. For. Glob. Change 7:1353011.
-
-    Examples
-    --------
-    A rising inflow, and a prediction 0.2 below the last observation:
-
-    >>> import torch
-    >>> term = WaterBalance(terms=("precipitation",))
-    >>> batch = {"previous": torch.tensor([[0.5]]), term.trend_key: torch.tensor([[1.0]])}
-    >>> round(float(term({"mean": torch.tensor([[0.3]])}, batch)), 4)
-    0.04
-    >>> float(term({"mean": torch.tensor([[0.6]])}, batch))
-    0.0
-    """
-
-    weight: float = 0.5
-    deep: bool = False
-    terms: tuple[str, ...] = TERMS
-    trend: Trend = "change"
-    threshold: float = 0.0
-    compat: Compat | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the term in the history."""
-        return "water_balance_deep" if self.deep else "water_balance"
-
-    @property
-    def trend_key(self) -> str:
-        """Key of the batch that holds this term's trend: one for each setting of the balance."""
-        letters = ".".join(_LETTERS.get(term, term) for term in self.terms)
-        parts = ["trend", self.trend, letters, "deep" if self.deep else "single"]
-        extra = [f"above{self.threshold:g}"] if self.threshold else []
-        return "_".join(parts + extra + ([self.compat] if self.compat else []))
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Keys of the batch that the term reads."""
-        return ("previous", self.trend_key)
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Keys of the model's output that the term reads."""
-        return ("mean",)
-
-    def __call__(self, output: Batch, batch: Batch) -> Tensor:
-        """Return the unweighted term, a scalar."""
-        trend, previous = batch[self.trend_key], batch["previous"]
-        valid = torch.isfinite(trend + previous)
-        trend = torch.where(
-            valid, trend, 0.0
-        )  # before the product: NaN times 0 is NaN in gradients
-        previous = torch.where(valid, previous, 0.0)
-        against = torch.relu(trend * (previous - output["mean"]))
-        return (against * against).sum() / valid.sum().clamp_min(1)
-
-
 def total_loss(
     losses: Sequence[Loss], output: Batch, batch: Batch
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -232,6 +213,27 @@ def total_loss(
     return total.sum(), {n: v.detach() for n, v in zip(names, values, strict=True)}
 
 
+def consecutive_steps(losses: Sequence[Loss]) -> int:
+    """Return how many consecutive steps have to be predicted for a loss.
+
+    Parameters
+    ----------
+    losses : sequence of Loss
+        The terms; one that compares steps has an attribute ``steps``.
+
+    Returns
+    -------
+    int
+        1, or 2 where a term takes the derivative in time.
+
+    Examples
+    --------
+    >>> consecutive_steps([RMSE()])
+    1
+    """
+    return max((int(getattr(loss, "steps", 1)) for loss in losses), default=1)
+
+
 def unique_names(losses: Sequence[Loss]) -> list[str]:
     """Return the names of loss terms, numbered where a name comes twice.
 
@@ -247,8 +249,8 @@ def unique_names(losses: Sequence[Loss]) -> list[str]:
 
     Examples
     --------
-    >>> unique_names([RMSE(), WaterBalance(), WaterBalance(trend="level")])
-    ['rmse', 'water_balance', 'water_balance_2']
+    >>> unique_names([RMSE(), RMSE(weight=0.5)])
+    ['rmse', 'rmse_2']
     """
     names: list[str] = []
     for loss in losses:

@@ -1,0 +1,151 @@
+"""Arguments of ``fit``, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from xsm.estimators import Estimator
+from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
+from xsm.nn import FieldModel, Model, Schedule
+from xsm.registry import model_name
+
+__all__ = ["check_kind", "given", "make_schedule", "parse_limit"]
+
+_LEAST = 16 * 2**20  # bytes of memory_limit
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that are not None.
+
+    Parameters
+    ----------
+    **arguments
+        Names and values.
+
+    Returns
+    -------
+    dict of str to Any
+        Those that say something.
+
+    Examples
+    --------
+    >>> given(epochs=3, patience=None)
+    {'epochs': 3}
+    """
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def check_kind(
+    model: type[Model] | type[Estimator], fine: Mapping[str, object], point: Mapping[str, object]
+) -> None:
+    """Refuse arguments that belong to models of the other kind.
+
+    Parameters
+    ----------
+    model : subclass of Model or Estimator
+        What is to be trained.
+    fine, point : mapping of str to object
+        Arguments given that are of models that downscale, and of models that predict cells.
+
+    Raises
+    ------
+    UnknownNameError
+        If one was given to a model of the other kind.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> check_kind(LSTM, {}, {"lead": 1})
+    """
+    fields = issubclass(model, FieldModel)
+    others = point if fields else fine
+    if others:
+        kind = "downscales fields" if fields else "predicts cells"
+        hint = "covariates=" if fields else 'model="convlstm_unet"'
+        msg = f"{model_name(model)!r} {kind} and takes no {', '.join(others)}; see {hint}."
+        raise UnknownNameError(msg)
+
+
+def make_schedule(
+    model: type[Model], chosen: dict[str, Any], hyperparameters: dict[str, Any], precision: str
+) -> tuple[dict[str, Any], Schedule]:
+    """Return the hyper-parameters of a network and its schedule.
+
+    Parameters
+    ----------
+    model : subclass of Model
+        The network.
+    chosen : dict of str to Any
+        Arguments of ``fit`` that are of the schedule.
+    hyperparameters : dict of str to Any
+        The others, of the network or of the schedule.
+    precision : str
+        Arithmetic of matrix products.
+
+    Returns
+    -------
+    network : dict of str to Any
+        Hyper-parameters of the network.
+    schedule : Schedule
+        How to train.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such name or choice.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> make_schedule(LSTM, {"epochs": 3}, {"hidden_size": 8}, "auto")[1].epochs
+    3
+    """
+    network, steps = model.check_hyperparameters(hyperparameters)
+    schedule = replace(model.schedule, **chosen | steps)
+    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
+    check_choice("sampling", schedule.sampling, ("time", "mixed"))
+    check_choice("decay", schedule.decay, ("none", "cosine"))
+    return network, schedule
+
+
+def parse_limit(memory_limit: str | int) -> int:
+    """Return a number of bytes.
+
+    Parameters
+    ----------
+    memory_limit : str or int
+        Such as ``"2 GiB"``.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is no amount of memory.
+    NotEnoughDataError
+        If it is too little.
+
+    Examples
+    --------
+    >>> parse_limit("16 MiB")
+    16777216
+    """
+    from dask.utils import parse_bytes
+
+    try:
+        found = int(parse_bytes(memory_limit))
+    except ValueError as error:
+        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
+        raise UnknownNameError(msg) from error
+    if found < _LEAST:
+        msg = (
+            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
+            "handful of cells. Pass 16 MiB or more."
+        )
+        raise NotEnoughDataError(msg)
+    return found

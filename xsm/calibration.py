@@ -1,0 +1,171 @@
+"""Recalibration: the spread of a prediction, made to fit what was observed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xsm.distribution import PROBABILITIES
+from xsm.exceptions import NotEnoughDataError, check_choice
+
+__all__ = ["METHODS", "add_spread", "learn_calibration"]
+
+METHODS = ("scale", "isotonic", "conformal")
+
+_FEWEST = 200  # pairs: tables go by half percents
+# Bins of arcsinh(z): up to |z| of a million, 0.001 wide where z is small, 0.1 % of z elsewhere.
+_BINS, _REACH = 2**15, 15.0
+
+
+def learn_calibration(z: xr.DataArray, method: str) -> xr.Dataset:
+    """Return what makes a predicted spread fit standardised errors.
+
+    Parameters
+    ----------
+    z : DataArray
+        (observed - mean) / std of data that the model was not trained on, of any dimensions, lazy
+        or not; NaN is left out.
+    method : {"scale", "isotonic", "conformal"}
+        How, see :meth:`xsm.FittedModel.calibrate`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``scale``, the factor of the spread, and for the last two ``quantile`` (probability) of the
+        errors in units of the new spread; ``method`` and ``count`` in the attributes. z is
+        read once, block by block; memory does not grow with it.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such method.
+    NotEnoughDataError
+        If there are fewer than 200 pairs.
+
+    Examples
+    --------
+    >>> z = xr.DataArray(2.0 * np.sin(np.arange(1000.0)), dims="time")
+    >>> round(float(learn_calibration(z, "scale")["scale"]), 3)
+    1.414
+    """
+    check_choice("method", method, METHODS)
+    counts, moments = _count(z)
+    count = int(counts.sum())
+    if count < _FEWEST:
+        msg = (
+            f"{count} pairs of prediction and observation were given; at least {_FEWEST} are "
+            "needed to learn how far to trust the spread. Pass more steps or cells."
+        )
+        raise NotEnoughDataError(msg)
+    attrs = {"method": method, "count": count}
+    quantiles: npt.NDArray[np.float64] | None
+    if method == "isotonic":
+        quantiles, scale = _quantiles(counts, PROBABILITIES * count), moments["deviation"]
+    elif method == "conformal":
+        quantiles, scale = _conformal(counts), moments["size"]
+    else:
+        quantiles, scale = None, moments["size"]
+    if not scale > 0:
+        msg = (
+            f"The errors of all {count} pairs are the same, {moments['size']} times the predicted "
+            "spread: there is nothing to learn from. Pass observations, not a prediction."
+        )
+        raise NotEnoughDataError(msg)
+    if quantiles is None:
+        return xr.Dataset({"scale": scale}, attrs=attrs)
+    table = ("probability", quantiles / scale)
+    return xr.Dataset({"scale": scale, "quantile": table}, {"probability": PROBABILITIES}, attrs)
+
+
+def _count(z: xr.DataArray) -> tuple[npt.NDArray[np.int64], dict[str, float]]:
+    """Return how many errors lie in each bin, their root mean square and their deviation."""
+    data: Any = xr.apply_ufunc(np.arcsinh, z, dask="allowed").clip(-_REACH, _REACH).data
+    module: Any = np
+    if z.chunks is not None:
+        import dask.array as module
+    counts = module.histogram(data, bins=_BINS, range=(-_REACH, _REACH))[0]
+    read = xr.Dataset(
+        {"counts": ("bin", counts), "mean": z.mean(), "square": (z * z).mean()}
+    ).compute()
+    mean, square = float(read["mean"]), float(read["square"])
+    deviation = max(square - mean * mean, 0.0) ** 0.5
+    return read["counts"].values.astype(np.int64), {"size": square**0.5, "deviation": deviation}
+
+
+def _edges() -> npt.NDArray[np.float64]:
+    """Return the edges of the bins of z."""
+    return np.sinh(np.linspace(-_REACH, _REACH, _BINS + 1))
+
+
+def _quantiles(
+    counts: npt.NDArray[np.int64], ranks: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the z that as many errors lie below, linear within a bin."""
+    up_to, edges = np.cumsum(counts), _edges()
+    at = np.searchsorted(up_to, ranks - 1e-9)
+    share = (ranks - up_to[at] + counts[at]) / counts[at]
+    return edges[at] + share * (edges[at + 1] - edges[at])
+
+
+def _conformal(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return symmetric quantiles whose central intervals cover as split-conformal ones do."""
+    half = len(PROBABILITIES) // 2
+    sizes = counts[_BINS // 2 :] + counts[: _BINS // 2][::-1]  # of |z|
+    levels = 2 * PROBABILITIES[half + 1 :] - 1
+    ranks = np.ceil((sizes.sum() + 1) * levels - 1e-9)
+    upper = _edges()[_BINS // 2 + 1 :][np.searchsorted(np.cumsum(sizes), ranks)]
+    return np.concatenate([-upper[::-1], [0.0], upper])
+
+
+def add_spread(
+    result: xr.Dataset, name: str, std: xr.DataArray, calibration: xr.Dataset | None
+) -> xr.Dataset:
+    """Return a prediction with its spread beside it, recalibrated where that was learnt.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        The prediction, which holds ``name``.
+    name : str
+        The predicted variable.
+    std : DataArray
+        Its standard deviation, in the same units where it has none of its own.
+    calibration : xarray.Dataset or None
+        As of :func:`learn_calibration`.
+
+    Returns
+    -------
+    xarray.Dataset
+        With ``<name>_std``, and ``<name>_quantile`` (probability) where the distribution is no
+        Gaussian any more, both linked as CF ancillary variables. Lazy where the spread is.
+
+    Examples
+    --------
+    >>> mean = xr.Dataset({"theta": ("x", [0.3], {"units": "m3 m-3"})})
+    >>> found = add_spread(mean, "theta", xr.DataArray([0.1], dims="x"), None)
+    >>> found["theta"].attrs["ancillary_variables"]
+    'theta_std'
+    """
+    said = "predicted by the network"
+    extra = {}
+    if calibration is not None:
+        std = std * calibration["scale"].values.astype(std.dtype)
+        said = f"recalibrated by method {calibration.attrs['method']!r}"
+    if calibration is not None and "quantile" in calibration:
+        extra[f"{name}_quantile"] = calibration["quantile"].assign_attrs(
+            long_name=f"quantiles of (value - {name}) / {name}_std", units="1"
+        )
+    attrs = {
+        "long_name": f"standard deviation of the prediction of {name}",
+        "units": std.attrs.get("units", result[name].attrs.get("units", "1")),
+        "comment": said,
+    }
+    if "standard_name" in result[name].attrs:
+        attrs["standard_name"] = f"{result[name].attrs['standard_name']} standard_error"
+    found = result.assign({f"{name}_std": std.assign_attrs(attrs), **extra})
+    linked = [result[name].attrs.get("ancillary_variables"), f"{name}_std", *extra]
+    found[name].attrs["ancillary_variables"] = " ".join(text for text in linked if text)
+    return found

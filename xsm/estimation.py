@@ -1,0 +1,369 @@
+"""Training an estimator: windows flattened to features, as many as the memory may hold."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from xsm.batches import fits
+from xsm.blocks import plan_blocks
+from xsm.estimators import Estimator, Training, feature_count, flatten
+from xsm.exceptions import NotEnoughDataError, TrainingError
+from xsm.features import Features
+from xsm.history import History
+from xsm.nn import Sizes
+from xsm.options import thread_count
+from xsm.recipe import Recipe
+from xsm.samples import make_windows, read_block
+from xsm.splits import Split
+from xsm.typing import Array, FloatArray
+from xsm.windows import GATHERED, Windows
+
+__all__ = ["Drawing", "Estimated", "Estimation", "card_of", "draw_windows", "run_estimation"]
+
+_VALIDATION = 131_072  # windows that validate at most: their RMSE is known to 0.2 %
+_BLOCK = 8  # a block that is read takes one in so many bytes of the limit
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """What estimator is trained, and how.
+
+    Parameters
+    ----------
+    model : subclass of Estimator
+        The class.
+    hyperparameters : mapping of str to Any
+        Those that differ from the defaults.
+    recipe : Recipe
+        What goes in and what comes out.
+    split : Split
+        Steps that train and that validate.
+    seed : int
+        Seed of every random choice.
+    progress : bool or None
+        Show a bar.
+    limit : int
+        Bytes that training may take.
+    """
+
+    model: type[Estimator]
+    hyperparameters: Mapping[str, Any]
+    recipe: Recipe
+    split: Split
+    seed: int
+    progress: bool | None
+    limit: int
+    sizes: Sizes = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the sizes of the windows."""
+        recipe = self.recipe
+        dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
+        sizes = Sizes(dynamic, len(recipe.static), recipe.window, recipe.layers)
+        object.__setattr__(self, "sizes", sizes)
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What an estimation returns.
+
+    Parameters
+    ----------
+    model : Estimator
+        The estimator with all that it has learnt.
+    history : History
+        RMSE by the number of trees, of rounds, or of whatever the estimator counts.
+    samples : str
+        What trained and what validated, in words.
+    """
+
+    model: Estimator
+    history: History
+    samples: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Windows as features, drawn from all there are.
+
+    Parameters
+    ----------
+    inputs : ndarray (sample, feature)
+        float32, scaled.
+    target : ndarray (sample, target)
+        float32, scaled; with data integration the change since the last observation.
+    seen : int
+        Windows that they were drawn from.
+    """
+
+    inputs: FloatArray
+    target: FloatArray
+    seen: int
+
+    def describe(self, what: str) -> str:
+        """Return how many windows there are, what they are, and from how many they were drawn."""
+        drawn = f", drawn from {self.seen:,} to fit memory_limit"
+        every = len(self.inputs) == self.seen
+        return f"{len(self.inputs):,} {what}{'' if every else drawn}"
+
+
+def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> Estimated:
+    """Train an estimator in this process.
+
+    Half of the limit is for data that are read: all of them where they fit, else blocks, one at a
+    time. Three eighths are for the windows that train, with what the estimator makes of them
+    (:meth:`xsm.estimators.Estimator.sample_bytes`), an eighth for those that validate. Of more
+    windows a random subset is drawn.
+
+    Parameters
+    ----------
+    job : Estimation
+        What is trained, and how.
+    features : Features
+        Canonical arrays with the target, lazy or not.
+    scaling : xarray.Dataset
+        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+
+    Returns
+    -------
+    Estimated
+        The estimator, its history, and what trained.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there is not one whole window.
+    TrainingError
+        If what the estimator returns are no arrays, or its RMSE is not finite.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xsm.models.random_forest import RandomForest
+    >>> from xsm.scaling import fit_scaling
+    >>> days = {"time": pd.date_range("2020", periods=60)}
+    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(60.0)), days, "time") for k in (1, 2))
+    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> split, few = Split(slice(0, 40), slice(40, 60)), {"n_estimators": 2}
+    >>> job = Estimation(RandomForest, few, recipe, split, seed=0, progress=False, limit=2**24)
+    >>> run_estimation(job, features, fit_scaling(features, split.training, scaling="cell")).samples
+    '33 windows of 7 features; 13 validate'
+    """
+    estimator = job.model(job.sizes, **job.hyperparameters)
+    count = feature_count(job.sizes)
+    most = 3 * job.limit // 8 // estimator.sample_bytes()
+    few = min(_VALIDATION, job.limit // 8 // (6 * count + 64))
+    gather = partial(_gather, job, features, scaling)
+    training = gather(job.split.training, max(1, most))
+    validation = gather(job.split.validation, max(1, few)) if job.split.validates else None
+    rows: list[tuple[int, float, float]] = []
+    hide = None if job.progress is None else not job.progress
+    with tqdm(total=estimator.stages, unit=estimator.stage, disable=hide, leave=False) as bar:
+
+        def log(number: int, training_rmse: float, validation_rmse: float) -> None:
+            rows.append((number, float(training_rmse), float(validation_rmse)))
+            bar.update(number - bar.n)
+            bar.set_postfix_str(f"rmse {validation_rmse if validation else training_rmse:.4g}")
+
+        later = None if validation is None else (validation.inputs, validation.target)
+        context = Training(later, job.seed, thread_count(), log)
+        estimator.load_arrays(_arrays(estimator, training, context))
+    if not rows:
+        errors = [_rmse(estimator, drawn) for drawn in (training, validation)]
+        rows.append((1, errors[0], errors[1]))
+    said = training.describe(f"windows of {count} features")
+    said += f"; {validation.describe('validate')}" if validation else ""
+    return Estimated(estimator, _history(estimator, rows), said)
+
+
+def card_of(card: Mapping[str, str], estimator: Estimator) -> dict[str, str]:
+    """Return a card in the words of estimators.
+
+    Parameters
+    ----------
+    card : mapping of str to str
+        That of :func:`xsm.fitted.make_card`.
+    estimator : Estimator
+        What it describes.
+
+    Returns
+    -------
+    dict of str to str
+        What is minimised instead of the terms of a loss, what is counted instead of epochs, and
+        the versions of what trained it.
+
+    Examples
+    --------
+    >>> from xsm.models.random_forest import RandomForest
+    >>> forest = RandomForest(Sizes(dynamic=1, static=0, window=7))
+    >>> card = {"losses": "", "best epoch": "9 of 9", "versions": "xsm 1"}
+    >>> card_of(card, forest)["trees"]
+    '9 of 9'
+    """
+    names = {"best epoch": estimator.stage}
+    found = {names.get(name, name): text for name, text in card.items()}
+    modules = {n: importlib.import_module(n) for n in estimator.requires}
+    own = [f"{n} {getattr(m, '__version__', '?')}" for n, m in modules.items()]
+    found["losses"] = estimator.minimises
+    found["versions"] = ", ".join([card["versions"], *own])
+    return found
+
+
+def _arrays(estimator: Estimator, drawn: Drawing, training: Training) -> Mapping[str, Array]:
+    """Train, and refuse what is not made of arrays."""
+    found: Any = estimator.fit_arrays(drawn.inputs, drawn.target, training)
+    named = isinstance(found, Mapping) and all(isinstance(name, str) for name in found)
+    kinds = [np.asarray(v).dtype.kind for v in found.values()] if named else ["O"]
+    if not set(kinds) <= set("biufU"):
+        msg = (
+            f"{type(estimator).__name__}.fit_arrays returned {found!r:.100}; a dict of names and "
+            "arrays of numbers or text is needed: all that was learnt, which is all that is saved."
+        )
+        raise TrainingError(msg)
+    return found
+
+
+def _history(estimator: Estimator, rows: Sequence[tuple[int, float, float]]) -> History:
+    """Return what was logged, and the number of what was kept."""
+    number, training, validation = (np.array(column) for column in zip(*rows, strict=True))
+    if not np.isfinite(training).all():
+        msg = (
+            f"The RMSE of {type(estimator).__name__} on its training windows is not finite: "
+            f"{training[-1]}. Look for extreme values in the inputs and the target."
+        )
+        raise TrainingError(msg)
+    parts = [{"total": values, "rmse": values} for values in (training, validation)]
+    best = number[-1] if estimator.kept is None else estimator.kept
+    return History(number, parts[0], parts[1], int(best))
+
+
+def _rmse(estimator: Estimator, drawn: Drawing | None) -> float:
+    """Return the error of an estimator that logs nothing, on at most some windows."""
+    if drawn is None:
+        return math.nan
+    step = -(-len(drawn.inputs) // _VALIDATION)
+    inputs, target = drawn.inputs[::step], drawn.target[::step]
+    total = 0.0
+    for first in range(0, len(inputs), GATHERED):
+        part = slice(first, first + GATHERED)
+        error = estimator.predict_arrays(np.ascontiguousarray(inputs[part])) - target[part]
+        total += float(np.sum(error.astype(np.float64) ** 2))
+    return math.sqrt(total / target.size)
+
+
+def _gather(
+    job: Estimation, features: Features, scaling: xr.Dataset, times: slice, most: int
+) -> Drawing:
+    """Return windows of some steps, of all data at once or block by block."""
+    blocks: list[Callable[[], Windows]]
+    room = job.limit // 2
+    if fits(features, room):
+        blocks = [partial(make_windows, features.load(), scaling, job.recipe, times, complete=True)]
+    else:
+        arrays = [*features.dynamic.values(), features.observed]
+        held = sum(2 * a.dtype.itemsize + 4 for a in arrays) + 8
+        positions = max(1, job.limit // _BLOCK // held)
+        boxes = plan_blocks(features, scaling, job.recipe, times=times, positions=positions)
+        read = partial(read_block, features, scaling, job.recipe, complete=True)
+        blocks = [partial(read, box, 1, None) for box in boxes]
+    bound = features.observed[{features.time: times}].size
+    return draw_windows(blocks, min(most, bound), job.sizes, job.seed)
+
+
+def draw_windows(
+    blocks: Sequence[Callable[[], Windows]], most: int, sizes: Sizes, seed: int
+) -> Drawing:
+    """Flatten the windows of all blocks, or a random subset of them, each as likely as any other.
+
+    Parameters
+    ----------
+    blocks : sequence of callables
+        Each reads a part of the data; one is held at a time.
+    most : int
+        Windows that are kept at most.
+    sizes : Sizes
+        Sizes of the windows.
+    seed : int
+        Seed of the choice, which depends on it and on how the data are divided into blocks.
+
+    Returns
+    -------
+    Drawing
+        The windows.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there is not one.
+
+    Notes
+    -----
+    Every window gets a random key, and those with the smallest keys stay. Where all fit, they stay
+    in the order of their blocks, in each by time.
+
+    Examples
+    --------
+    >>> series = np.arange(20.0).reshape(20, 1)
+    >>> cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
+    >>> given = series[..., None], np.zeros((1, 0)), {"target": series}, cells
+    >>> windows = Windows(*given, window=3, lead=1, forcing=1)
+    >>> drawn = draw_windows([lambda: windows], 5, Sizes(dynamic=1, static=0, window=3), seed=0)
+    >>> drawn.inputs.shape, drawn.seen
+    ((5, 3), 17)
+    """
+    inputs = np.empty((most, feature_count(sizes)), np.float32)
+    target = np.empty((most, sizes.target), np.float32)
+    keys: FloatArray = np.empty(0)
+    seen = 0
+    for number, block in enumerate(blocks):
+        windows = block()
+        seen += len(windows)
+        own = np.random.default_rng([seed % 2**63, number]).random(len(windows))
+        chosen, places, keys = _places(keys, own, most)
+        _write(windows, chosen, inputs, target, places)
+    if not seen:
+        msg = (
+            f"Not one whole window in {len(blocks)} blocks of the data: each takes {sizes.window} "
+            "steps of inputs without NaN and an observed target. Fill gaps of the inputs, leave "
+            "out inputs with gaps (dynamic=[...]), or give a longer series."
+        )
+        raise NotEnoughDataError(msg)
+    return Drawing(inputs[: len(keys)], target[: len(keys)], seen)
+
+
+def _places(keys: FloatArray, own: FloatArray, most: int) -> tuple[Array, Array, FloatArray]:
+    """Return which windows of a block are kept, in whose places, and the keys of all places."""
+    every = np.concatenate([keys, own])
+    stays = np.ones(len(every), bool)
+    if len(every) > most:
+        stays[np.argpartition(every, most - 1)[most:]] = False
+    chosen = np.flatnonzero(stays[len(keys) :])
+    free = np.concatenate([np.flatnonzero(~stays[: len(keys)]), np.arange(len(keys), most)])
+    places = free[: len(chosen)]
+    held = np.concatenate([keys, np.empty(max(0, min(len(every), most) - len(keys)))])
+    held[places] = own[chosen]
+    return chosen, places, held
+
+
+def _write(
+    windows: Windows, chosen: Array, inputs: FloatArray, target: FloatArray, places: Array
+) -> None:
+    """Write windows as features, some thousands at a time."""
+    import torch
+
+    for first in range(0, len(chosen), GATHERED):
+        part = slice(first, first + GATHERED)
+        batch = windows.batch(torch.from_numpy(chosen[part]))
+        inputs[places[part]] = flatten(batch)
+        goal = batch["target"] - batch["base"] if "base" in batch else batch["target"]
+        target[places[part]] = goal.numpy()

@@ -1,0 +1,28 @@
+"""Loss terms: what they read, and the parts they return.
+
+All terms act on the scaled target, so that published weights keep their meaning.
+"""
+
+from xsm.losses.richards import Richards
+from xsm.losses.terms import (
+    RMSE,
+    BetaNLL,
+    Loss,
+    check_losses,
+    consecutive_steps,
+    total_loss,
+    unique_names,
+)
+from xsm.losses.water_balance import WaterBalance
+
+__all__ = [
+    "RMSE",
+    "BetaNLL",
+    "Loss",
+    "Richards",
+    "WaterBalance",
+    "check_losses",
+    "consecutive_steps",
+    "total_loss",
+    "unique_names",
+]

@@ -1,0 +1,131 @@
+"""A deep ensemble: networks of one kind that differ in their seed, and how far they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from xsm.nn.base import Batch, Model, Output
+
+__all__ = ["Ensemble", "assemble", "members_of"]
+
+
+class Ensemble(Model):
+    """The mean and the total spread of several trained networks.
+
+    Parameters
+    ----------
+    members : sequence of Model
+        Networks of one class and one size.
+
+    Notes
+    -----
+    The members are equal parts of a mixture (Lakshminarayanan et al. 2017)::
+
+        mean = mean(mean_k)        std^2 = mean(std_k^2) + mean((mean_k - mean)^2)
+
+    The first part of the variance is what each member expects (aleatoric; 0 of members that
+    predict values alone), the second is how far they disagree (epistemic).
+
+    References
+    ----------
+    Lakshminarayanan, B., Pritzel, A. and Blundell, C. (2017). Simple and scalable predictive
+    uncertainty estimation using deep ensembles. NeurIPS 30.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.nn import Sizes
+    >>> pair = [LSTM(Sizes(dynamic=3, static=2, window=7), hidden_size=8) for _ in range(2)]
+    >>> batch = {"dynamic": torch.zeros(5, 7, 3), "static": torch.zeros(5, 2)}
+    >>> {name: tuple(v.shape) for name, v in Ensemble(pair).evaluate(batch).items()}
+    {'mean': (5, 1), 'std': (5, 1)}
+    """
+
+    losses = ()  # members are trained one by one
+
+    def __init__(self, members: Sequence[Model]) -> None:
+        super().__init__(members[0].sizes)
+        self.members = nn.ModuleList(members)
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the outputs hold ``std``: members always disagree."""
+        return True
+
+    def embed(self, dynamic: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings (..., member embedding) of all members, one behind the other."""
+        return torch.cat([member.embed(dynamic) for member in members_of(self)], dim=-1)
+
+    def forward(self, batch: Batch) -> Output:
+        """Return ``mean`` and ``std`` (batch, target), scaled, of embedded steps."""
+        members = members_of(self)
+        steps = batch["dynamic"].chunk(len(members), dim=-1)
+        found = [
+            m.outputs({**batch, "dynamic": part}) for m, part in zip(members, steps, strict=True)
+        ]
+        means = torch.stack([output["mean"] for output in found])  # (member, batch, target)
+        within = sum(output["std"] ** 2 for output in found if "std" in output) / len(found)
+        variance = means.var(dim=0, correction=0) + within
+        return {"mean": means.mean(dim=0), "std": variance.sqrt()}
+
+    def since(self, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+        """Return the answer of networks that predict a change, as each of them does."""
+        return members_of(self)[0].since(base, change)
+
+    def outputs(self, batch: Batch) -> Output:
+        """Return ``mean`` and ``std`` (batch, target), scaled."""
+        found: Output = self(batch)
+        return found
+
+
+def members_of(model: Model) -> tuple[Model, ...]:
+    """Return the networks that a network is made of.
+
+    Parameters
+    ----------
+    model : Model
+        A network or an ensemble.
+
+    Returns
+    -------
+    tuple of Model
+        The members, or the network alone.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.nn import Sizes
+    >>> one = LSTM(Sizes(dynamic=3, static=2, window=7), hidden_size=8)
+    >>> len(members_of(one)), len(members_of(assemble([one, one])))
+    (1, 2)
+    """
+    if not isinstance(model, Ensemble):
+        return (model,)
+    return tuple(member for member in model.members if isinstance(member, Model))
+
+
+def assemble(models: Sequence[Model]) -> Model:
+    """Return one network that predicts as several do together.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        Networks of one class and one size.
+
+    Returns
+    -------
+    Model
+        An ensemble in evaluation mode; a single network is returned as it is.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.nn import Sizes
+    >>> one = LSTM(Sizes(dynamic=3, static=2, window=7), hidden_size=8)
+    >>> assemble([one]) is one
+    True
+    """
+    return models[0] if len(models) == 1 else Ensemble(models).eval()

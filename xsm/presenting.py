@@ -1,0 +1,273 @@
+"""A prediction under the names, units and dimensions of the user's data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xsm.calibration import add_spread
+from xsm.layered import DEPTH
+from xsm.naming import ROLES, Variable, find_variables
+from xsm.recipe import Recipe
+from xsm.soil.layering import depth_coordinates
+from xsm.units import Conversion
+
+__all__ = ["as_given", "label", "present"]
+
+
+_FLAG = {
+    "long_name": "an input of the window lies outside the range seen in training",
+    "flag_values": np.array([0, 1], np.int8),
+    "flag_meanings": "inside_training_range outside_training_range",
+}
+
+
+def label(
+    found: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    recipe: Recipe,
+    *,
+    name: str,
+    trained: Sequence[Variable],
+    attrs: Mapping[str, Any],
+    scaling: xr.Dataset,
+    calibration: xr.Dataset | None = None,
+) -> xr.Dataset:
+    """Return all that was predicted under the names, units and dimensions of the user's data.
+
+    Parameters
+    ----------
+    found : mapping of str to DataArray
+        ``mean``, ``extrapolation`` and what else the model predicts, canonical units.
+    ds : xarray.Dataset
+        The data that were predicted from.
+    recipe : Recipe
+        What the model predicts.
+    name : str
+        Name of the model.
+    trained : sequence of Variable
+        The target in the training data, each of its layers.
+    attrs : mapping of str to Any
+        The target's attributes there.
+    scaling : xarray.Dataset
+        Holds ``trained_cell`` where cells were scaled one by one.
+    calibration : xarray.Dataset or None
+        What was learnt of the spread.
+
+    Returns
+    -------
+    xarray.Dataset
+        The target, its spread where there is one, flags and shares beside it. Lazy where the
+        prediction is.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([20.0], dims="time", attrs={"units": "%"})
+    >>> ds = soil.to_dataset(name="swvl1").assign_coords(time=xr.date_range("2020", periods=1))
+    >>> recipe = Recipe("soil_moisture", (), (), 1, 0, "global")
+    >>> found = {"mean": xr.DataArray([0.25], dims="time")}
+    >>> found["extrapolation"] = xr.DataArray([0], dims="time")
+    >>> settings = {"name": "mine", "trained": (), "attrs": {}, "scaling": xr.Dataset()}
+    >>> label(found, ds, recipe, **settings)["swvl1"].values
+    array([25.])
+    """
+    outputs = {**found}
+    mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
+    std = outputs.pop("std", None)
+    flag = extrapolation.assign_attrs(_FLAG)
+    shown = partial(
+        present,
+        ds=ds,
+        recipe=recipe,
+        trained=trained,
+        attrs=attrs,
+    )
+    made, order = shown(mean)
+    parts = {str(own): made[own] for own in made.data_vars}
+    beside = {"extrapolation": flag.transpose(*order, ...)}
+    beside |= {key: array.transpose(*order, ...) for key, array in outputs.items()}
+    if "trained_cell" in scaling and scaling["trained_cell"].dims:
+        beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
+            long_name="cell had enough observations to be trained", units="1"
+        )
+    result = xr.Dataset(parts | beside)
+    result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
+    for own in made.data_vars:
+        result[own].attrs["ancillary_variables"] = " ".join(beside)
+    if std is not None:
+        spreads, _ = shown(std, spread=True)
+        for own in map(str, spreads.data_vars):
+            result = add_spread(result, own, spreads[own], calibration)
+    result = as_given(result, ds) if recipe.patch > 1 else result
+    names = ", ".join(map(str, made.data_vars))
+    result.attrs = {
+        "Conventions": "CF-1.11",
+        "title": f"{names} predicted by {name}",
+        "model": name,
+        "target": recipe.target,
+        "window": recipe.window,
+        "lead": recipe.lead,
+    }
+    return result
+
+
+def present(
+    mean: xr.DataArray,
+    ds: xr.Dataset,
+    recipe: Recipe,
+    trained: Sequence[Variable],
+    attrs: Mapping[str, Any],
+    *,
+    spread: bool = False,
+) -> tuple[xr.Dataset, tuple[Hashable, ...]]:
+    """Return a prediction as the data hold the target, else as the training data held it.
+
+    Parameters
+    ----------
+    mean : DataArray
+        (time, *space [, depth]) canonical units.
+    ds : xarray.Dataset
+        The data that were predicted from.
+    recipe : Recipe
+        What the model predicts.
+    trained : sequence of Variable
+        The target in the training data, each of its layers.
+    attrs : mapping of str to Any
+        The target's attributes there.
+    spread : bool, default: False
+        It is a standard deviation: without the offset of the user's units, without his attributes.
+
+    Returns
+    -------
+    prediction : xarray.Dataset
+        One variable, with its dimension of layers where it has one; several, where the data hold
+        each layer in a variable of its own.
+    order : tuple of hashable
+        Dimensions without that of layers, in the order of the data.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
+    >>> ds = soil.to_dataset(name="swvl1").assign_coords(time=xr.date_range("2020", periods=2))
+    >>> recipe = Recipe("soil_moisture", (), (), 1, 0, "global")
+    >>> present(xr.DataArray([0.25], dims="time"), ds, recipe, (), {})[0]["swvl1"].values
+    array([25.])
+    """
+    table = find_variables(ds, recipe.variables)
+    there = recipe.target in table
+    layers = tuple(trained)
+    if there:
+        found = table.layers(recipe.target)
+        layers = found if recipe.depths and len(found) == recipe.layers else layers
+        layers = layers if recipe.depths else (table.lookup(recipe.target),)
+    layers = tuple(map(_of_spread, layers)) if spread else layers
+    first = layers[0]
+    order = _order(mean, ds, first)
+    if there and isinstance(first.name, str) and first.name in ds:
+        attrs = {k: v for k, v in ds[first.name].attrs.items() if k not in _DROPPED}
+    if not recipe.depths:
+        return _named(mean.transpose(*order, ...), first, attrs).to_dataset(), order
+    if first.dim is not None:
+        return _along(mean, ds, layers, order, attrs, recipe), order
+    parts = [mean.isel({DEPTH: k}, drop=True).transpose(*order, ...) for k in range(len(layers))]
+    made = [
+        _named(part, layer, _attrs(ds, layer, attrs))
+        for part, layer in zip(parts, layers, strict=True)
+    ]
+    return xr.merge(made, join="exact", compat="equals"), order
+
+
+def _of_spread(variable: Variable) -> Variable:
+    """Return a variable for a spread; in canonical units where the user's have an offset."""
+    if variable.conversion.offset:
+        return replace(variable, conversion=Conversion(), units=ROLES[variable.role].units)
+    return replace(variable, conversion=Conversion(abs(variable.conversion.factor)))
+
+
+def as_given(result: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:
+    """Return a result with its coordinates in the order of the data.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        On the coordinates of the data, some of them perhaps turned.
+    ds : xarray.Dataset
+        The data.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy where the result is.
+
+    Examples
+    --------
+    >>> ds = xr.Dataset(coords={"lat": [1.0, 2.0]})
+    >>> as_given(ds.isel(lat=slice(None, None, -1)), ds)["lat"].values
+    array([1., 2.])
+    """
+    back = {}
+    for dim in map(str, result.dims):
+        if dim in ds.indexes and dim in result.indexes and ds.sizes[dim] > 1:
+            one, other = result.indexes[dim], ds.indexes[dim]
+            if one[0] != other[0] and one[0] == other[-1] and len(one) == len(other):
+                back[dim] = slice(None, None, -1)
+    return result.isel(back)
+
+
+_DROPPED = {"bounds", "grid_mapping"}
+
+
+def _order(mean: xr.DataArray, ds: xr.Dataset, variable: Variable) -> tuple[Hashable, ...]:
+    """Return the dimensions of a prediction in the order of the data, without that of layers."""
+    own = [d for d in mean.dims if d != DEPTH]
+    if isinstance(variable.name, str) and variable.name in ds:
+        given = [d for d in ds[variable.name].dims if d in own]
+        return (*given, *(d for d in own if d not in given))
+    return tuple(own)
+
+
+def _named(array: xr.DataArray, variable: Variable, attrs: Mapping[str, Any]) -> xr.DataArray:
+    """Return an array in the units and under the name of a variable."""
+    given = variable.conversion.inverse()(array).rename(str(variable.name))
+    given.attrs = {**attrs, "units": variable.units}
+    return given
+
+
+def _attrs(ds: xr.Dataset, variable: Variable, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of one of several variables."""
+    own = ds[variable.name].attrs if variable.name in ds else {}
+    return {k: v for k, v in (own or attrs).items() if k not in _DROPPED}
+
+
+def _along(
+    mean: xr.DataArray,
+    ds: xr.Dataset,
+    layers: Sequence[Variable],
+    order: tuple[Hashable, ...],
+    attrs: Mapping[str, Any],
+    recipe: Recipe,
+) -> xr.Dataset:
+    """Return a prediction with a dimension of layers, in the place and the order of the data."""
+    first = layers[0]
+    dim, name = str(first.dim), str(first.name)
+    places = [layer.index or 0 for layer in layers]
+    back = sorted(range(len(layers)), key=lambda k: places[k])
+    array = mean.isel({DEPTH: back}).rename({DEPTH: dim} if dim != DEPTH else {})
+    given = tuple(ds[name].dims) if name in ds else (*order[:1], dim, *order[1:])
+    array = array.transpose(*(d for d in given if d in array.dims), ...)
+    made = _named(array, first, attrs).to_dataset()
+    if dim in ds.coords and ds.sizes[dim] > max(places):
+        coordinate = ds[dim].isel({dim: sorted(places)})
+        made = made.assign_coords({dim: coordinate})
+        bounds = coordinate.attrs.get("bounds", coordinate.encoding.get("bounds"))
+        if bounds in ds.variables:
+            made = made.assign_coords({bounds: ds[bounds].isel({dim: sorted(places)})})
+        return made
+    if dim == DEPTH:
+        return made.assign_coords(depth_coordinates([recipe.depths[k] for k in back]))
+    return made

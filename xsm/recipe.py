@@ -1,0 +1,212 @@
+"""What a model is given and what it predicts, by role, so that it fits any product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import xarray as xr
+
+from xsm.balance import Balance, balance_roles, require_roles
+from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.grid import space_dims
+from xsm.naming import METEOROLOGY, ROLES, STATIC, VariableTable
+from xsm.soil.profile import read_profile
+from xsm.targets import default_target
+from xsm.typing import Scaling
+
+__all__ = ["Recipe", "make_recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is given and what it predicts, by role, so that it fits any product.
+
+    Parameters
+    ----------
+    target : str
+        Role, or name of a variable that has none.
+    dynamic, static : tuple of str
+        Roles, or names, of the inputs with and without time.
+    window, lead : int
+        Steps of input, and steps from the window's end to the prediction.
+    scaling : {"cell", "global"}
+        How inputs and target are scaled.
+    data_integration : bool
+        The window holds the observed target, with a mask.
+    known_forcing : bool
+        The weather up to the time of the prediction is known.
+    variables : mapping of str to str
+        Role to variable name, as the user stated it.
+    depths : tuple of (float, float)
+        Top and bottom of each predicted layer, m, from the top down; empty for one layer.
+    centres : tuple of float
+        Depth of each predicted layer's centre, m; where points were measured, these.
+    patch : int
+        Cells along a side of the square of neighbours that a sample holds; 1 is the cell alone.
+    bounded : bool
+        The target is scaled by residual and saturated water content, 0 and 1.
+    """
+
+    target: str
+    dynamic: tuple[str, ...]
+    static: tuple[str, ...]
+    window: int
+    lead: int
+    scaling: Scaling
+    data_integration: bool = False
+    known_forcing: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+    depths: tuple[tuple[float, float], ...] = ()
+    centres: tuple[float, ...] = ()
+    patch: int = 1
+    bounded: bool = False
+
+    @property
+    def layers(self) -> int:
+        """Number of layers of the target."""
+        return max(1, len(self.depths))
+
+    @property
+    def shift(self) -> int:
+        """Steps by which the forcing runs ahead of the window's end."""
+        return self.lead if self.known_forcing else 0
+
+
+def make_recipe(
+    ds: xr.Dataset,
+    table: VariableTable,
+    *,
+    target: str | None,
+    dynamic: Sequence[str] | None,
+    static: Sequence[str] | None,
+    window: int,
+    lead: int,
+    scaling: Scaling,
+    data_integration: bool = False,
+    known_forcing: bool = False,
+    variables: Mapping[str, str] | None = None,
+    balances: Sequence[Balance] = (),
+    layered: bool = False,
+    bounded: bool = False,
+    patch: int = 1,
+) -> Recipe:
+    """Decide which variables go in and which comes out.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    table : VariableTable
+        Which variable is what.
+    target : str, optional
+        Role or variable; by default soil moisture of the top layer, else of a satellite.
+    dynamic : sequence of str, optional
+        Roles or variables; by default the meteorology that is there.
+    static : sequence of str, optional
+        Roles or variables; by default the soil and terrain maps that are there.
+    window, lead : int
+        Steps of input, and steps from the window's end to the prediction.
+    scaling : {"cell", "global"}
+        How inputs and target are scaled.
+    data_integration, known_forcing : bool, default: False
+        The window holds the observed target; the weather is known up to the prediction.
+    variables : mapping of str to str, optional
+        Role to variable name.
+    balances : sequence of loss terms
+        Terms of a water balance, whose variables have to be there too.
+    layered, bounded : bool, default: False
+        Predict all layers of the target; scale it by residual and saturated water content.
+    patch : int, default: 1
+        Cells along a side of the square of neighbours that a sample holds.
+
+    Returns
+    -------
+    Recipe
+        The decision. Nothing is computed.
+
+    Raises
+    ------
+    MissingVariableError
+        If the target or an input is not there, or there is no meteorology at all.
+    NotEnoughDataError
+        If window or lead do not fit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from xsm.naming import find_variables
+    >>> days = {"time": pd.date_range("2020", periods=3)}
+    >>> rain = xr.DataArray([0.0, 1.0, 2.0], days, "time", attrs={"units": "mm day-1"})
+    >>> soil = xr.DataArray([0.2, 0.2, 0.3], days, "time", attrs={"units": "m3 m-3"})
+    >>> ds = xr.Dataset({"pr": rain, "swvl1": soil})
+    >>> settings = {"target": None, "dynamic": None, "static": None}
+    >>> recipe = make_recipe(ds, find_variables(ds), window=2, lead=1, scaling="cell", **settings)
+    >>> recipe.target, recipe.dynamic, recipe.static
+    ('soil_moisture', ('precipitation',), ())
+    """
+    _check_times(window, lead, data_integration=data_integration, known_forcing=known_forcing)
+    target = default_target(table) if target is None else target
+    fluxes = [r for b in balances for r in balance_roles(b.terms, b.compat).values()]
+    require_roles(table, [target, *(dynamic or ()), *(static or ()), *fluxes])
+    name = _key(table, target)
+    layered = layered and (target in ROLES or table.lookup(target).dim is not None)
+    depths, centres = _layers(ds, table, name) if layered else ((), ())
+    given = METEOROLOGY if dynamic is None else tuple(dynamic)
+    maps = STATIC if static is None else tuple(static)
+    keys = [_key(table, d) for d in given if dynamic is not None or d in table]
+    if not keys:
+        msg = (
+            f"No meteorology was found among {sorted(map(str, ds.data_vars))}. Name the inputs: "
+            'dynamic=["precipitation", ...] with roles or variables, or map roles to variables: '
+            'variables={"precipitation": "my_rain"}; ds.physm.variables() shows what was found.'
+        )
+        raise MissingVariableError(msg)
+    return Recipe(
+        target=name,
+        dynamic=tuple(keys),
+        static=tuple(_key(table, s) for s in maps if static is not None or s in table),
+        window=window,
+        lead=lead,
+        scaling=scaling,
+        data_integration=data_integration,
+        known_forcing=known_forcing,
+        variables=dict(variables or {}),
+        depths=depths,
+        centres=centres,
+        patch=patch if len(space_dims(table.array(ds, keys[0]))) > 1 else 1,
+        bounded=bounded,
+    )
+
+
+def _layers(
+    ds: xr.Dataset, table: VariableTable, target: str
+) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...]]:
+    """Return bounds and centres of the layers of a target; nothing where it has one."""
+    if len(table.layers(target)) < 2:
+        return (), ()
+    profile = read_profile(ds, table, target)
+    return tuple(pairwise(profile.edges)), profile.centres
+
+
+def _check_times(window: int, lead: int, *, data_integration: bool, known_forcing: bool) -> None:
+    """Refuse a window or a lead that makes no sense."""
+    if window < 1 or lead < 0:
+        msg = f"window={window}, lead={lead} were given; window >= 1 and lead >= 0 are needed."
+        raise NotEnoughDataError(msg)
+    if (data_integration or known_forcing) and lead < 1:
+        what = "data_integration" if data_integration else "known_forcing"
+        msg = (
+            f"{what}=True was given with lead={lead}: the answer itself would be in the window, or "
+            "nothing would be ahead. Pass lead=1 or more."
+        )
+        raise NotEnoughDataError(msg)
+
+
+def _key(table: VariableTable, name: str) -> str:
+    """Return the role of a variable, or its own name where the role means another layer."""
+    variable = table.lookup(name)
+    if name == variable.role or variable.role not in table:
+        return name
+    return variable.role if table[variable.role] == variable else name

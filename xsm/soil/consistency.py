@@ -1,0 +1,193 @@
+"""Audit of a soil moisture profile by the Richardson-Richards equation."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import xarray as xr
+
+from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.grid import as_list, step_days, time_dim
+from xsm.naming import VariableTable, find_variables
+from xsm.soil.known import known_terms
+from xsm.soil.profile import Profile, read_profile
+from xsm.soil.residual import Known, known_of, quiet_steps, residual_of
+
+__all__ = ["richards_consistency"]
+
+_ROUNDING = 1e-6  # m3 m-3; of float32, and of solvers at saturation
+_TEXT = {
+    "residual": ("root mean square of the residual of the Richardson-Richards equation", "day-1"),
+    "inconsistency": ("mean of the residual of a step, without its sign", "m3 m-3"),
+    "observed_inconsistency": ("the same of the observations", "m3 m-3"),
+    "excess": ("inconsistency beyond that of the observations on the same steps", "m3 m-3"),
+    "out_of_range": ("share of values below theta_r or above theta_s", "1"),
+    "count": ("steps with a residual", "1"),
+}
+
+
+def richards_consistency(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray | None = None,
+    *,
+    dim: Hashable | Iterable[Hashable] | None = None,
+    parameters: xr.Dataset | None = None,
+    terms: Sequence[str] | None = None,
+    roots: float | Sequence[float] | None = None,
+    quiet: float | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Score how far soil moisture is from the Richardson-Richards equation.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Observed soil moisture by layers, parameters and terms, not quantified.
+    predicted : Dataset or DataArray, optional
+        All layers, under the names, at the depths and with units as in ``ds``; joined on common
+        times and cells. By default the observations themselves.
+    dim : str or iterable of str, optional
+        Dimensions that a score is taken over; by default time.
+    parameters : Dataset, optional
+        Hydraulic parameters; by default those that the data hold.
+    terms : sequence of str, optional
+        What else closes the equation, and this and the rest as of :func:`xsm.richards_residual`.
+    roots : float or sequence of float, optional
+        Spread of the evaporation.
+    quiet : float, optional
+        Only steps in which at most that much water reached the soil, mm day-1.
+    variables : mapping of str to str, optional
+        Role to variable name.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``residual`` (day-1), ``inconsistency``, ``observed_inconsistency``, ``excess`` (m3 m-3 a
+        step), ``out_of_range`` (1; beyond by more than 1e-6) and
+        ``count``, on the dimensions that remain, float64; lazy
+        where the data are, NaN where nothing is known.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError, GridError, UnknownNameError
+        As :func:`xsm.richards_residual`; also where the prediction lacks a layer or units.
+    NotEnoughDataError
+        If predictions and data have no label in common.
+
+    Notes
+    -----
+    With r the residual of a step of length dt, at the layers and steps where it is known::
+
+        residual = sqrt(mean(r^2)),   inconsistency = mean(|r| dt)
+        excess   = mean(|r| dt - |r_observed| dt)     where both are known
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(8, 9), longitude=slice(20, 21))
+    >>> loam = xsm.soil_parameters(ds, method="texture_class")
+    >>> audit = richards_consistency(ds, parameters=loam)
+    >>> float(audit["excess"].isel(depth=1).max())
+    0.0
+    """
+    table = find_variables(ds, variables)
+    used = known_terms(table, terms)
+    table.require("soil_moisture", *used, *(["precipitation"] if quiet is not None else []))
+    truth = read_profile(ds, table)
+    known = known_of(ds, table, truth, used, roots, parameters, variables)
+    guess = truth if predicted is None else _predicted(ds, table, predicted)
+    calm = None if quiet is None else quiet_steps(ds, table, quiet)
+    truth, guess, known, calm = _joined(truth, guess, known, calm)
+    own = residual_of(truth, known)["residual"]
+    found = own if guess is truth else residual_of(guess, known)["residual"]
+    days = step_days(truth.array)
+    own, found = (_of_steps(truth, a, calm) * days for a in (own, found))
+    low, high = (known.parameters[name] for name in ("theta_r", "theta_s"))
+    wrong = _outside(guess, low, high)
+    dims = as_list(time_dim(truth.array) if dim is None else dim)
+    wrong = truth.in_order_of_data(wrong).transpose(*truth.array.dims)
+    scores = _scores(found, own, wrong, dims, days)
+    scores = scores.assign_coords({k: v for k, v in truth.coords.items() if k not in dims})
+    scores.attrs = {"law": "richards", "terms": list(used)}
+    scores.attrs |= {} if quiet is None else {"quiet": float(quiet)}
+    return scores
+
+
+def _predicted(
+    ds: xr.Dataset, table: VariableTable, predicted: xr.Dataset | xr.DataArray
+) -> Profile:
+    """Return the layers of a prediction."""
+    if isinstance(predicted, xr.Dataset):
+        return read_profile(ds, table, source=predicted)
+    names = list(dict.fromkeys(str(v.name) for v in table.layers()))
+    if len(names) > 1:
+        msg = (
+            f"One array was predicted, {predicted.name!r}; the layers are {names}. Pass a Dataset "
+            "with all of them."
+        )
+        raise MissingVariableError(msg)
+    return read_profile(ds, table, source=predicted.to_dataset(name=names[0]))
+
+
+def _joined(
+    truth: Profile, guess: Profile, known: Known, calm: xr.DataArray | None
+) -> tuple[Profile, Profile, Known, xr.DataArray | None]:
+    """Return all on the labels that they share."""
+    given = {"truth": truth.array, "guess": guess.array, **known.parameters}
+    more = {"sink": known.sink, "fluxes": known.fluxes, "calm": calm}
+    given |= {name: array for name, array in more.items() if array is not None}
+    kept = dict(zip(given, xr.align(*given.values(), join="inner", copy=False), strict=True))
+    if not kept["truth"].size:
+        msg = (
+            f"Predicted {dict(guess.array.sizes)} and observed {dict(truth.array.sizes)} have no "
+            "label in common; pass the data of the period and the cells that were predicted."
+        )
+        raise NotEnoughDataError(msg)
+    joined = replace(truth, array=kept["truth"])
+    other = joined if guess is truth else replace(guess, array=kept["guess"])
+    parameters = {name: kept[name] for name in known.parameters}
+    return joined, other, Known(parameters, kept.get("sink"), kept.get("fluxes")), kept.get("calm")
+
+
+def _of_steps(profile: Profile, array: xr.DataArray, calm: xr.DataArray | None) -> xr.DataArray:
+    """Return the residual on quiet steps."""
+    kept = array if calm is None else array.where(calm)
+    return kept.transpose(*profile.array.dims)
+
+
+def _outside(profile: Profile, low: xr.DataArray, high: xr.DataArray) -> xr.DataArray:
+    """Return 1 where water is beyond its bounds, 0 within, NaN where something is missing."""
+    theta = profile.array
+    known = theta.notnull() & low.notnull() & high.notnull()
+    beyond = (theta < low - _ROUNDING) | (theta > high + _ROUNDING)
+    return beyond.astype(float).where(known).transpose(*theta.dims)
+
+
+def _scores(
+    found: xr.DataArray,
+    own: xr.DataArray,
+    wrong: xr.DataArray,
+    dims: list[Hashable],
+    days: float,
+) -> xr.Dataset:
+    """Return the scores of residuals of steps, m3 m-3."""
+    scores = xr.Dataset(
+        {
+            "residual": _mean(found.astype(float) ** 2, dims) ** 0.5 / days,
+            "inconsistency": _mean(abs(found), dims),
+            "observed_inconsistency": _mean(abs(own), dims),
+            "excess": _mean(abs(found) - abs(own), dims),
+            "out_of_range": _mean(wrong, dims),
+            "count": found.notnull().sum(dims),
+        }
+    )
+    for name, (text, units) in _TEXT.items():
+        scores[name].attrs = {"long_name": text, "units": units}
+    return scores
+
+
+def _mean(array: xr.DataArray, dims: list[Hashable]) -> xr.DataArray:
+    """Return the mean of what is known, NaN where nothing is."""
+    count = array.notnull().sum(dims)
+    return array.sum(dims, dtype=float) / count.where(count > 0)

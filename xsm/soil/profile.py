@@ -1,0 +1,264 @@
+"""A role with layers as one array from the top down, and the geometry of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+
+from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
+from xsm.grid import time_dim
+from xsm.naming import ROLES, Variable, VariableTable
+from xsm.naming.layers import dim_depths
+from xsm.soil.layering import (
+    aligned,
+    carried_bounds,
+    depth_coordinate,
+    describe_layers,
+)
+from xsm.units import conversion
+
+__all__ = ["FACE_DIM", "Profile", "face_coordinate", "read_profile"]
+
+FACE_DIM = "depth_interface"
+"""Dimension of the faces between layers."""
+
+_TOUCH = 1e-4  # m; layers whose edges are that near touch
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Layers of soil from the top down.
+
+    Parameters
+    ----------
+    array : DataArray
+        The variable in canonical units, with a dimension of layers.
+    dim : str
+        That dimension.
+    edges : tuple of float
+        Depths of the faces, m, positive down: one more than layers.
+    centres : tuple of float
+        Depths of the layers' centres, m; where points were measured, these.
+    order : tuple of int
+        Position of each layer in the data.
+    coords : dict of str to xarray.Variable
+        Bounds of the layers as the data hold them, for results in the order of the data.
+    """
+
+    array: xr.DataArray
+    dim: str
+    edges: tuple[float, ...]
+    centres: tuple[float, ...]
+    order: tuple[int, ...]
+    coords: dict[str, xr.Variable]
+
+    @property
+    def thickness(self) -> tuple[float, ...]:
+        """Thickness of the layers, m."""
+        return tuple(float(size) for size in np.round(np.diff(self.edges), 9))
+
+    def in_order_of_data(self, array: xr.DataArray) -> xr.DataArray:
+        """Return layers from the top down in the order in which the data hold them.
+
+        Parameters
+        ----------
+        array : DataArray
+            With the dimension of layers.
+
+        Returns
+        -------
+        DataArray
+            The array itself where the data go from the top down.
+        """
+        back = np.argsort(self.order)
+        return array if (np.diff(back) == 1).all() else array.isel({self.dim: back})
+
+
+def read_profile(
+    ds: xr.Dataset,
+    table: VariableTable,
+    role: str = "soil_moisture",
+    *,
+    source: xr.Dataset | None = None,
+) -> Profile:
+    """Return the layers of a role as one array with a dimension of layers.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data, not quantified.
+    table : VariableTable
+        Which variable is what.
+    role : str, default: "soil_moisture"
+        A role with layers: one variable with a dimension of depth, or one variable for each layer.
+    source : xarray.Dataset, optional
+        Where to take the values from: a prediction, of the same names and depths, with units; by
+        default ``ds``.
+
+    Returns
+    -------
+    Profile
+        Lazy where the data are. A dimension of depth keeps its name and coordinate; of several
+        variables it is ``depth`` (m). Where the depths of the values are known, but no bounds of
+        layers fit, each value stands for the ground half way to its neighbours.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If the role is missing or cannot be used.
+    GridError
+        If depths are not known, layers do not touch, or variables lie on different coordinates.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land")
+    >>> profile = read_profile(ds, xsm.variables(ds))
+    >>> profile.edges, profile.array.dims
+    ((0.0, 0.07, 0.28, 1.0, 2.89), ('time', 'depth', 'latitude', 'longitude'))
+    """
+    table.require(role)
+    layers = table.layers(role)
+    edges, centres = _geometry(ds, layers)
+    if source is not None:
+        layers = tuple(_in_source(ds, source, v) for v in layers)
+    array, dim = _stacked(ds if source is None else source, layers)
+    order = tuple(i if v.index is None else v.index for i, v in enumerate(layers))
+    coords = carried_bounds(ds, table, [role])
+    if dim not in array.coords:
+        array = array.assign_coords({dim: (dim, list(centres), depth_coordinate(centres).attrs)})
+    return Profile(array.rename(role), dim, edges, centres, order, coords)
+
+
+def face_coordinate(edges: Sequence[float]) -> xr.Variable:
+    """Return the coordinate of the faces of layers, by CF.
+
+    Parameters
+    ----------
+    edges : sequence of float
+        Depths of the faces, m, positive down.
+
+    Returns
+    -------
+    xarray.Variable
+        Along ``depth_interface``.
+
+    Examples
+    --------
+    >>> face_coordinate([0.0, 0.1]).dims
+    ('depth_interface',)
+    """
+    attrs = {"long_name": "depth of the faces of the layers", "axis": "Z"}
+    attrs |= {"standard_name": "depth", "units": "m", "positive": "down"}
+    return xr.Variable(FACE_DIM, np.asarray(edges, np.float64), attrs)
+
+
+def _in_source(ds: xr.Dataset, source: xr.Dataset, variable: Variable) -> Variable:
+    """Return a layer as a prediction holds it: other units convert, other depths are refused."""
+    name, dim = str(variable.name), variable.dim
+    if name not in source:
+        hint = did_you_mean(name, map(str, source.data_vars))
+        msg = f"The prediction holds no variable {name!r}. {hint} Rename it; all layers are needed."
+        raise MissingVariableError(msg)
+    units = source[name].attrs.get("units")
+    if units is None:
+        msg = (
+            f"The prediction {name!r} has no units; the observations are in {variable.units!r}. "
+            f'Set predicted["{name}"].attrs["units"].'
+        )
+        raise UnitsError(msg)
+    if dim is not None:
+        _same_depths(ds, source[name], dim)
+    if units == variable.units:
+        return variable
+    thickness = variable.depth[1] - variable.depth[0] if variable.depth else None
+    change = conversion(str(units), ROLES[variable.role].units, water=True, thickness=thickness)
+    return replace(variable, units=str(units), conversion=change)
+
+
+def _same_depths(ds: xr.Dataset, predicted: xr.DataArray, dim: str) -> None:
+    """Refuse a prediction of other layers."""
+    shown = [
+        array[dim].values.tolist() if dim in array.coords else array.sizes.get(dim)
+        for array in (predicted, ds)
+    ]
+    known = dim in ds.coords and dim in predicted.coords
+    if (shown[0] == shown[1]) if known else (predicted.sizes.get(dim) == ds.sizes[dim]):
+        return
+    msg = (
+        f"The prediction {predicted.name!r} has layers {dim}={shown[0]}, the data {dim}={shown[1]}."
+        f" Give both the same, for example ds.sel({dim}=predicted[{dim!r}])."
+    )
+    raise GridError(msg)
+
+
+def _stacked(ds: xr.Dataset, layers: Sequence[Variable]) -> tuple[xr.DataArray, str]:
+    """Return the layers in canonical units as one array, and the dimension of layers."""
+    first = layers[0]
+    if first.dim is None:
+        return _joined([v.conversion(ds[v.name]).drop_attrs() for v in layers])
+    array = ds[first.name]
+    order = [v.index for v in layers]
+    if order != list(range(array.sizes[first.dim])):
+        array = array.isel({first.dim: order})
+    changes = [v.conversion for v in layers]
+    if len(set(changes)) == 1:
+        return first.conversion(array).drop_attrs(deep=False), first.dim
+    factor = xr.DataArray([c.factor for c in changes], dims=first.dim)
+    dtype = array.dtype if array.dtype.kind == "f" else np.float64
+    return (array * factor).astype(dtype).drop_attrs(deep=False), first.dim
+
+
+def _joined(arrays: Sequence[xr.DataArray]) -> tuple[xr.DataArray, str]:
+    """Return one array for each layer as one, the dimension of layers after that of time."""
+    bare = [array.drop_vars("depth", errors="ignore") for array in arrays]
+    together = xr.concat(
+        aligned(bare), "depth", coords="minimal", compat="override", join="override"
+    )
+    time = time_dim(together)
+    at = bare[0].dims.index(time) + 1
+    dims = [str(d) for d in bare[0].dims]
+    return together.transpose(*dims[:at], "depth", *dims[at:]), "depth"
+
+
+def _geometry(
+    ds: xr.Dataset, layers: Sequence[Variable]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the faces and centres of layers in m, or say how to give them."""
+    bounds = [v.depth for v in layers if v.depth is not None]
+    if len(bounds) < len(layers):
+        return _of_points(ds, layers)
+    if any(abs(a[1] - b[0]) > _TOUCH for a, b in pairwise(bounds)):
+        msg = (
+            f"The layers of {layers[0].role} do not touch: {describe_layers(layers)}. Select "
+            "layers without gaps between them."
+        )
+        raise GridError(msg)
+    edges = (bounds[0][0], *(bottom for _, bottom in bounds))
+    return edges, tuple(round(0.5 * (top + bottom), 9) for top, bottom in bounds)
+
+
+def _of_points(
+    ds: xr.Dataset, layers: Sequence[Variable]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return faces half way between values whose depths are known."""
+    first = layers[0]
+    depths = None if first.dim is None else dim_depths(ds, first.dim)
+    if depths is None or len(layers) < 2 or (np.diff(np.sort(depths)) <= 0).any():
+        edges = ", ".join(f"{0.1 * i:.1f}" for i in range(min(len(layers), 2) + 1))
+        coordinate = f', or the depths their units: ds["{first.dim}"].attrs["units"] = "cm"'
+        msg = (
+            f"The depths of the layers of {first.role}, {first.name!r}, are not known. Give "
+            f'{len(layers) + 1} edges in m, ds["{first.name}"].attrs["layer_edges_m"] = '
+            f"[{edges}{', ...' if len(layers) > 2 else ''}]"
+            f"{coordinate if first.dim in ds.coords else ''}."
+        )
+        raise GridError(msg)
+    at = np.sort(depths)
+    inner = 0.5 * (at[1:] + at[:-1])
+    faces = [max(2 * at[0] - inner[0], 0.0), *inner, 2 * at[-1] - inner[-1]]
+    return tuple(float(x) for x in np.round(faces, 9)), tuple(float(x) for x in at)

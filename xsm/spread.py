@@ -1,0 +1,271 @@
+"""Can a predicted spread be believed? Coverage, sharpness, CRPS and PIT, and the intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import numpy as np
+import xarray as xr
+
+from xsm.distribution import PROBABILITIES, Shape
+from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.grid import as_list, without_scalars
+from xsm.typing import FloatArray
+from xsm.units import dequantify, quantify
+
+__all__ = ["intervals", "judge", "shape_of", "spread_of", "standardised"]
+
+_LEVELS = (0.5, 0.9)
+
+
+def intervals(
+    predicted: xr.Dataset, levels: Sequence[float] = _LEVELS, *, target: str | None = None
+) -> xr.Dataset:
+    """Return central intervals of a prediction with a spread, lazily.
+
+    Parameters
+    ----------
+    predicted : xarray.Dataset
+        A prediction that holds ``<target>_std``, as of :func:`xsm.predict` with a Gaussian head or
+        an ensemble; ``<target>_quantile`` is taken into account where calibration left one.
+    levels : sequence of float, default: (0.5, 0.9)
+        Probabilities that the truth lies inside, above 0 and below 1.
+    target : str, optional
+        Name of the predicted variable; by default the one that has a spread.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``<target>_lower`` and ``<target>_upper`` (level, ...) in the units of the prediction. Lazy
+        where it is, quantified where it is; NaN where it is NaN.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no spread, or several and no ``target``.
+    NotEnoughDataError
+        If a level is none, or above 0.99 of a distribution that was learnt from data.
+
+    Notes
+    -----
+    ``mean + std q((1 - level) / 2)`` and ``mean + std q((1 + level) / 2)``, with the quantiles q of
+    a standard Gaussian, or those that calibration has learnt.
+
+    Examples
+    --------
+    >>> predicted = xr.Dataset({"theta": ("x", [0.3]), "theta_std": ("x", [0.1])})
+    >>> found = intervals(predicted, [0.9])
+    >>> found["theta_lower"].values.round(3), found["theta_upper"].values.round(3)
+    (array([[0.136]]), array([[0.464]]))
+    """
+    predicted, quantified = dequantify(predicted)
+    name = spread_of(predicted, target)
+    mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
+    level = xr.DataArray(np.asarray(levels, dtype=float), dims="level")
+    ends = {"lower": (1 - level) / 2, "upper": (1 + level) / 2}
+    found = {}
+    for end, probability in ends.items():
+        quantile = probability.copy(data=shape.quantile(probability.values)).astype(std.dtype)
+        attrs = {k: v for k, v in mean.attrs.items() if k == "units"}
+        attrs["long_name"] = f"{end} end of the central interval of {name}"
+        found[f"{name}_{end}"] = (mean + std * quantile).transpose("level", ...).assign_attrs(attrs)
+    result = xr.Dataset(found).assign_coords(level=("level", level.values, {"units": "1"}))
+    return quantify(result) if quantified else result
+
+
+def spread_of(predicted: xr.Dataset, target: str | None = None) -> str:
+    """Return the variable of a prediction that has a spread.
+
+    Parameters
+    ----------
+    predicted : xarray.Dataset
+        A prediction.
+    target : str, optional
+        The variable that is wanted.
+
+    Returns
+    -------
+    str
+        Its name; the spread has ``_std`` behind.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is none, or several and none is wanted.
+
+    Examples
+    --------
+    >>> spread_of(xr.Dataset({"theta": 0.3, "theta_std": 0.1}))
+    'theta'
+    """
+    names = list(map(str, predicted.data_vars))
+    found = [n for n in names if f"{n}_std" in names and target in (None, n)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        msg = f"The prediction has a spread of {found}. Pass one of them: target={found[0]!r}."
+        raise MissingVariableError(msg)
+    wanted = f"{target}_std" if target else "<target>_std"
+    msg = (
+        f"The prediction holds {names}, and no {wanted}. Predict with a model that knows its "
+        'spread: fit(..., head="gaussian") or fit(..., members=5).'
+    )
+    raise MissingVariableError(msg)
+
+
+def shape_of(predicted: xr.Dataset, name: str) -> Shape:
+    """Return the distribution of a prediction about its mean.
+
+    Parameters
+    ----------
+    predicted : xarray.Dataset
+        A prediction.
+    name : str
+        The predicted variable.
+
+    Returns
+    -------
+    Shape
+        A standard Gaussian, or the table ``<name>_quantile`` of a calibrated prediction.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the table is of other probabilities than those of xsm.
+
+    Examples
+    --------
+    >>> shape_of(xr.Dataset(), "theta").quantiles is None
+    True
+    """
+    if f"{name}_quantile" not in predicted:
+        return Shape()
+    table = predicted[f"{name}_quantile"]
+    given = table["probability"].values if "probability" in table.coords else np.zeros(0)
+    if given.shape != PROBABILITIES.shape or not np.allclose(given, PROBABILITIES):
+        msg = (
+            f"{name}_quantile is needed along `probability` from {PROBABILITIES[0]} to "
+            f"{PROBABILITIES[-1]}, as predict gives it; the prediction has {given.size} of them. "
+            f"Keep it whole, or leave it out: predicted.drop_vars('{name}_quantile')."
+        )
+        raise NotEnoughDataError(msg)
+    return Shape(np.asarray(table.values, dtype=float))
+
+
+def standardised(
+    observed: xr.DataArray, mean: xr.DataArray, std: xr.DataArray
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the errors of a prediction in units of its spread, lazily.
+
+    Parameters
+    ----------
+    observed, mean, std : DataArray
+        What was observed and what was predicted, in the same units; joined on common labels.
+
+    Returns
+    -------
+    z : DataArray
+        (observed - mean) / std in float64; NaN where one is missing, or the spread is not above 0.
+    std : DataArray
+        The spread on the same labels, NaN where z is.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If they have no label in common.
+
+    Examples
+    --------
+    >>> one = {"time": [0, 1]}
+    >>> observed, mean = (xr.DataArray(v, one, "time") for v in ([1.0, 2.0], [0.0, 2.5]))
+    >>> standardised(observed, mean, xr.full_like(mean, 0.5))[0].values
+    array([ 2., -1.])
+    """
+    bare = (without_scalars(a).drop_attrs().astype(np.float64) for a in (observed, mean, std))
+    truth, centre, spread = xr.align(*bare, join="inner")
+    if not truth.size:
+        msg = (
+            f"Observed {dict(observed.sizes)} and predicted {dict(mean.sizes)} have no label in "
+            "common; pass the data of the period and the cells that were predicted."
+        )
+        raise NotEnoughDataError(msg)
+    z = (truth - centre) / spread.where(spread > 0)
+    z = z.transpose(*truth.dims)
+    return z, spread.where(z.notnull())
+
+
+def judge(
+    z: xr.DataArray,
+    std: xr.DataArray,
+    shape: Shape,
+    *,
+    dim: Hashable | Iterable[Hashable] | None,
+    levels: Sequence[float],
+    bins: int,
+) -> xr.Dataset:
+    """Return what tells whether a spread can be believed, see :func:`xsm.reliability`.
+
+    Parameters
+    ----------
+    z, std : DataArray
+        As of :func:`standardised`.
+    shape : Shape
+        The predicted distribution of z.
+    dim : str or iterable of str, optional
+        Dimensions that are averaged over; by default all.
+    levels : sequence of float
+        Nominal probabilities of central intervals.
+    bins : int
+        Bars of the histogram of the PIT.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``coverage`` and ``width`` (level, ...), ``sharpness``, ``crps``, ``pit`` (pit_value, ...)
+        and ``count``. Lazy where the input is.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If a level is out of reach, or there are no bars.
+
+    Examples
+    --------
+    >>> z = xr.DataArray(np.array([-2.0, -0.5, 0.5, 2.0]), dims="time")
+    >>> table = judge(z, xr.ones_like(z), Shape(), dim=None, levels=[0.5], bins=2)
+    >>> float(table["coverage"][0]), table["pit"].values
+    (0.5, array([1., 1.]))
+    """
+    if bins < 2:
+        msg = f"bins={bins} was given; at least 2 bars of the histogram are needed, such as 20."
+        raise NotEnoughDataError(msg)
+    dims = list(z.dims) if dim is None else as_list(dim)
+    level = xr.DataArray(np.asarray(levels, dtype=float), dims="level")
+    low, high = (level.copy(data=shape.quantile((1 + s * level.values) / 2)) for s in (-1, 1))
+    known = z.notnull()
+    count = known.sum(dims)
+    some = count.where(count > 0)
+    pit = _each(shape.cdf, z)
+    place = np.minimum(np.floor(pit * bins), bins - 1)
+    at = xr.DataArray(np.arange(bins), dims="pit_value")
+    found = {
+        "coverage": ((z >= low) & (z <= high)).sum(dims) / some,
+        "width": (high - low) * (std.sum(dims) / some),
+        "sharpness": std.sum(dims) / some,
+        "crps": (_each(shape.crps, z) * std).sum(dims) / some,
+        "pit": (place == at).sum(dims) * bins / some,
+        "count": count,
+    }
+    ordered = {
+        n: a.transpose("level", "pit_value", ..., missing_dims="ignore") for n, a in found.items()
+    }
+    coords = {"level": level.values, "pit_value": (at.values + 0.5) / bins}
+    return xr.Dataset(ordered).assign_coords(coords)
+
+
+def _each(function: Callable[[FloatArray], FloatArray], z: xr.DataArray) -> xr.DataArray:
+    """Apply a function to each value, lazily."""
+    found: xr.DataArray = xr.apply_ufunc(
+        function, z, dask="parallelized", output_dtypes=[np.float64]
+    )
+    return found
