@@ -23,6 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
+DOWNSCALING = (ROOT / "docs/downscaling.md").read_text(encoding="utf-8")
 TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
 PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
@@ -83,6 +84,14 @@ def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     offset = names["tree"]["scaling"]["target_offset"]
     assert offset.dims == ("latitude", "longitude")
     assert offset.equals(names["fitted"].scaling["target_offset"])
+
+
+def test_the_page_on_downscaling_is_true() -> None:
+    names: dict[str, Any] = {}
+    for block in fenced("python", DOWNSCALING):
+        exec(compile(block, "docs/downscaling.md", "exec"), names)
+    assert names["fine"]["gws"].sizes["lat"] == 24
+    assert sorted(names["found"].data_vars) == ["gws", "gws_std"]
 
 
 def test_the_page_on_soil_is_true() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 from xsm.estimators import Estimator
 from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
 from xsm.naming import VariableTable
-from xsm.nn import Model, Schedule
+from xsm.nn import FieldModel, Model, Schedule
 from xsm.recipe import Recipe, input_groups
+from xsm.registry import model_name
 
-__all__ = ["for_data", "given", "make_schedule", "parse_limit"]
+__all__ = ["check_kind", "for_data", "given", "make_schedule", "parse_limit"]
 
 _LEAST = 16 * 2**20  # bytes of memory_limit
 
@@ -36,6 +37,37 @@ def given(**arguments: Any) -> dict[str, Any]:
     {'epochs': 3}
     """
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def check_kind(
+    model: type[Model] | type[Estimator], fine: Mapping[str, object], point: Mapping[str, object]
+) -> None:
+    """Refuse arguments that belong to models of the other kind.
+
+    Parameters
+    ----------
+    model : subclass of Model or Estimator
+        What is to be trained.
+    fine, point : mapping of str to object
+        Arguments given that are of models that downscale, and of models that predict cells.
+
+    Raises
+    ------
+    UnknownNameError
+        If one was given to a model of the other kind.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> check_kind(LSTM, {}, {"lead": 1})
+    """
+    fields = issubclass(model, FieldModel)
+    others = point if fields else fine
+    if others:
+        kind = "downscales fields" if fields else "predicts cells"
+        hint = "covariates=" if fields else 'model="convlstm_unet"'
+        msg = f"{model_name(model)!r} {kind} and takes no {', '.join(others)}; see {hint}."
+        raise UnknownNameError(msg)
 
 
 def make_schedule(

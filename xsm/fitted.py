@@ -12,22 +12,24 @@ import xarray as xr
 
 from xsm.calibration import METHODS, learn_calibration, standard_errors
 from xsm.card import card_html, card_text
+from xsm.downscaling.applying import downscale_with, score_with
 from xsm.estimators import Estimator
-from xsm.exceptions import check_choice
+from xsm.exceptions import UnknownNameError, check_choice
 from xsm.explaining import By, expert_means, importance
 from xsm.features import collect
 from xsm.inference import choose_place, predict_lazily
 from xsm.metrics import score
 from xsm.naming import Variable
+from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nn import Model
 from xsm.presenting import label_prediction
 from xsm.recipe import Recipe
-from xsm.saving import load_parts, save_fitted
+from xsm.saving import save_fitted
 from xsm.scaling import scaling_for
 from xsm.typing import Array
 from xsm.units import dequantify
 
-__all__ = ["FittedModel", "load"]
+__all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,6 +109,9 @@ class FittedModel:
             The target, lazy where the inputs are.
         """
         recipe = self.recipe
+        if isinstance(recipe, NestedRecipe):
+            msg = f"{self.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
+            raise UnknownNameError(msg)
         features = collect(ds, recipe, with_target=recipe.data_integration)
         scaling = scaling_for(self.scaling, features, bounded=recipe.bounded)
         found = predict_lazily(
@@ -207,23 +212,64 @@ class FittedModel:
             calibration=self.calibration,
         )
 
-    def score(
-        self, ds: xr.Dataset, *, dim: Hashable | Iterable[Hashable] | None = None
+    def downscale(
+        self,
+        ds: xr.Dataset,
+        *,
+        covariates: Covariates | None = None,
+        area: xr.DataArray | None = None,
+        device: str = "auto",
     ) -> xr.Dataset:
-        """Predict a data set and score it beside persistence and the training climatology.
+        """Downscale the field of a data set, of any region and period, see :func:`xsm.downscale`.
 
         Parameters
         ----------
         ds : xarray.Dataset
-            Inputs and observations.
-        dim : str or iterable of str, optional
-            Dimensions that a score is taken over; by default time.
+            Holds the coarse field.
+        covariates : Dataset, DataArray or sequence of them, optional
+            Those that the model was trained with, under any product's names.
+        area : DataArray, optional
+            (y, x) areas of the fine cells.
+        device : str, default: "auto"
+            Where to evaluate.
 
         Returns
         -------
         xarray.Dataset
-            Scores along ``source`` (model, persistence, climatology), see :func:`xsm.score`.
+            The fine field and its standard deviation, lazy where the inputs are.
         """
+        return downscale_with(self, ds, covariates=covariates, area=area, device=device)
+
+    def score(
+        self,
+        ds: xr.Dataset,
+        *,
+        dim: Hashable | Iterable[Hashable] | None = None,
+        covariates: Covariates | None = None,
+        truth: xr.Dataset | xr.DataArray | None = None,
+        area: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Predict a data set and score it beside what needs no model.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and observations; of a model that downscales, the coarse field.
+        dim : str or iterable of str, optional
+            Dimensions that a score is taken over; by default time.
+        covariates, area : optional
+            Of a model that downscales, see :meth:`downscale`.
+        truth : Dataset or DataArray, optional
+            Of a model that downscales: the field on the fine grid.
+
+        Returns
+        -------
+        xarray.Dataset
+            Scores along ``source``, see :func:`xsm.score`: the model, persistence and the training
+            climatology, or the model and every baseline of :func:`xsm.downscale`, with ``skill``.
+        """
+        if isinstance(self.recipe, NestedRecipe):
+            return score_with(self, ds, dim=dim, covariates=covariates, truth=truth, area=area)
         return score(
             ds,
             self.predict(ds),
@@ -333,50 +379,6 @@ class FittedModel:
     def _repr_html_(self) -> str:
         """Return the card and the history as collapsible HTML."""
         return card_html(self.name, self.card, self.history)
-
-
-def load(
-    path_or_url: str | os.PathLike[str],
-    *,
-    model: str | type[Model] | type[Estimator] | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-) -> FittedModel:
-    """Read a model that :meth:`FittedModel.save` wrote.
-
-    Nothing in the artefact is run, whoever made it. Its metadata must be those that xsm writes, and
-    its content is compared with the SHA-256 digest taken when it was saved.
-
-    Parameters
-    ----------
-    path_or_url : str or path
-        What it was saved to.
-    model : str or subclass of Model or Estimator, optional
-        The class, where it is a user's own and not one of :func:`xsm.list_models`.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Returns
-    -------
-    FittedModel
-        On the CPU; it predicts bit for bit what the saved one did.
-
-    Raises
-    ------
-    ArtefactError
-        If there is no artefact, it is incomplete, changed, of another schema, or of another class.
-
-    Examples
-    --------
-    >>> import tempfile, xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     fitted.save(f"{folder}/model.xsm")
-    ...     again = xsm.load(f"{folder}/model.xsm")
-    >>> again.predict(ds).identical(fitted.predict(ds))
-    True
-    """
-    return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
 
 
 def _learnt(model: Model | Estimator) -> dict[str, Array]:
