@@ -204,8 +204,9 @@ def table(rows: list[Row]) -> str:
     commits = ", ".join(f"`{c}`" for c in dict.fromkeys(row["commit"] for row in rows))
     seeds = len({row["seed"] for row in rows})
     head = [
-        f"Medians of {seeds} seeds (trees: one), {rows[0]['epochs']} epochs; commit {commits}. RMSE "
-        "in 10⁻³ m³ m⁻³ by layer, from the top; inconsistency and excess in 10⁻³ m³ m⁻³ a day.",
+        f"Medians of {seeds} seeds (trees: one), {rows[0]['epochs']} epochs; commit {commits}. "
+        "RMSE in 10⁻³ m³ m⁻³ by layer, from the top; inconsistency and excess in 10⁻³ m³ m⁻³ "
+        "a day.",
         "",
         "| data | training | model | layer 1 | 2 | 3 | 4 | 5 | mean | inconsistency "
         "| truth's own | excess | out of range |",
