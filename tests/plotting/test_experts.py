@@ -35,7 +35,7 @@ def test_the_dominant_expert(land):
 def test_seasons_by_region(land):
     predicted = mixture(land, "rain", "heat")
     axes = predicted.physm.plot.expert_seasons(by=land["basin"], labels={0: "north", 1: "south"})
-    assert [ax.get_title() for ax in axes] == ["north", "south"]
+    assert [ax.get_title() for ax in axes] == ["basin: north", "basin: south"]
     rain = axes[0].lines[0].get_ydata()
     np.testing.assert_allclose(rain[:2], 0.7)
     assert np.isnan(rain[2:]).all()  # the data end in February

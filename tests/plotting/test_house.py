@@ -125,6 +125,11 @@ def test_a_fitted_model_draws_what_it_predicts():
     assert title == "it better than itself on 0 % of cells"
 
 
+def test_an_array_has_figures_too(land):
+    ax = land["swvl1"].physm.plot.map(over="time")
+    assert ax.figure.axes[-1].get_ylabel() == "swvl1 [m³ m⁻³]"
+
+
 def test_signatures_are_those_of_the_functions():
     own = inspect.signature(DataPlots(xr.Dataset()).series)
     whole = inspect.signature(xsm.plotting.plot_series)

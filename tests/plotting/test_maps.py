@@ -118,6 +118,15 @@ def test_plain_grids_have_cells(land):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("column [cell]", "row [cell]")
 
 
+def test_metres_are_shown_as_kilometres():
+    x = xr.DataArray([4.0e6, 4.1e6], dims="x", attrs={"units": "m"})
+    field = xr.DataArray(np.eye(2), {"x": x, "y": x.rename(x="y")}, ("y", "x"), name="height")
+    ax = field.physm.plot.map()
+    assert ax.get_xlabel() == "x [km]"
+    assert ax.xaxis.get_major_formatter()(4.05e6) == "4050"
+    assert ax.get_aspect() == 1
+
+
 @pytest.mark.parametrize("kind", ["float32", "float64", "int16"])
 def test_types_of_numbers(kind):
     assert plot_map(xr.DataArray(np.eye(3, dtype=kind), dims=("y", "x"))).collections

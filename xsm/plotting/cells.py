@@ -101,7 +101,7 @@ def frame_map(panel: Any, array: xr.DataArray, *, coastlines: bool | None) -> No
     else:
         panel.set_xlabel(_named(array, across, "°E"))
         panel.set_ylabel(_named(array, along, "°N"))
-        _number(panel, array, across)
+        _number(panel, array, across, along)
         _shape(panel, array, across, along)
     if degrees(array, across) and degrees(array, along):
         _draw_coasts(panel, wanted=coastlines)
@@ -112,19 +112,24 @@ def _named(array: xr.DataArray, dim: str, of_degrees: str) -> str:
     if dim not in array.coords:
         return f"{dim} [cell]"
     coordinate = array[dim]
+    if coordinate.attrs.get("units") == "m":
+        return axis_label(coordinate.assign_attrs(units="km"))
     if "units" not in coordinate.attrs and degrees(array, dim):
         return f"{axis_label(coordinate)} [{of_degrees}]"
     return axis_label(coordinate)
 
 
-def _number(panel: Any, array: xr.DataArray, across: str) -> None:
-    """Set ticks; number longitudes that went on beyond a jump as they were."""
+def _number(panel: Any, array: xr.DataArray, across: str, along: str) -> None:
+    """Set ticks; metres are numbered in km, longitudes beyond a jump as they were."""
     from matplotlib.ticker import MaxNLocator
 
     for axis in (panel.xaxis, panel.yaxis):
         wide = np.ptp(axis.get_view_interval()) > 40 and degrees(array, across)
         steps = [1, 1.5, 3, 6, 9, 10] if wide else [1, 2, 2.5, 5, 10]
         axis.set_major_locator(MaxNLocator(5, steps=steps))
+    for axis, dim in ((panel.xaxis, across), (panel.yaxis, along)):
+        if dim in array.coords and array[dim].attrs.get("units") == "m":
+            axis.set_major_formatter(lambda x, _: f"{x / 1000:g}")
     jumped = degrees(array, across) and np.ptp(placed(array, across) - array[across].values) > 1
     if jumped:
         most = 180.0 if float(array[across].min()) < 0 else 360.0

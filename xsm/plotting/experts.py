@@ -253,7 +253,7 @@ def plot_expert_seasons(
         for k, (name, colour) in enumerate(zip(_names(weight), colours, strict=True)):
             values = part.isel({_EXPERT: k}).values
             panel.plot(np.arange(1, 13), values, marker="o", ms=3, color=colour, label=name)
-        panel.set_title(region, fontsize="medium")
+        panel.set_title(_titled(zones, region), fontsize="medium")
         panel.set_xticks(np.arange(1, 13), labels=list(_MONTHS))
         panel.grid(alpha=0.3)
     panel.set_ylim(bottom=0.0)
@@ -314,7 +314,7 @@ def plot_expert_shares(
         panel.plot(when, edges.T, color=OBSERVED, linewidth=0.3)
         panel.set_ylim(0.0, 1.0)
         panel.set_ylabel("weight [1]")
-        panel.set_title(region, loc="left", fontsize="medium")
+        panel.set_title(_titled(zones, region), loc="left", fontsize="medium")
     date_axis(axes[-1], means[time])
     _legend_beside(axes, 0)
     return given_back(axes)
@@ -340,6 +340,11 @@ def _by_region(
         msg = f"The map of regions lies on {sorted(map(str, spread))}; {space} are needed."
         raise GridError(msg)
     return region_means(weight, zones.array, zones.names).compute(), zones
+
+
+def _titled(zones: Zones, region: str) -> str:
+    """Return the title of the panel of a region."""
+    return f"{zones.title}: {region}" if zones.title else region
 
 
 def _name_grid(axes: Any, across: str, along: str, columns: int) -> None:
