@@ -142,6 +142,18 @@ def test_a_profile_shows_observed_predicted_error_and_residual(soil, wetter, loa
         np.testing.assert_allclose(ax.collections[0].get_coordinates()[:, 0, 1], EDGES)
 
 
+def test_layers_are_told_apart(soil, wetter):
+    north = (soil["latitude"] > 41.9) & (soil["longitude"] > 0)
+    axes = soil.physm.plot.series(wetter, by=north.rename("north"))
+    titles = [ax.get_title("left") for ax in axes]
+    assert titles[2] == "depth = 0.175 m, north: False"
+    assert len(set(titles)) == 8
+    with pytest.raises(GridError, match=r"scores hold 4 layers; one is drawn.*target='swvl1'"):
+        soil.physm.plot.zones(wetter, north.rename("north"))
+    ax = soil.physm.plot.zones(wetter, north.rename("north"), target="swvl1", metric="bias")
+    assert len(ax.get_xticklabels()) == 2
+
+
 def test_what_is_no_profile_is_told(land, soil, wetter):
     with pytest.raises(GridError, match=r"profiles of \{'latitude': 2.*at=\{\"latitude\": ..."):
         soil.physm.plot.profile(wetter)

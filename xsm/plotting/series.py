@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,8 +189,7 @@ def _draw(
     for panel, place in zip(axes, places, strict=True):
         part = table.isel(dict(zip(dims, place, strict=True)))
         _draw_lines(panel, part, names, level, time)
-        titles = [title_of(part[d]) for d in (*dims, *named) if d in part.coords and d != "place"]
-        text = ", ".join(titles) if zone is None else f"{zone}: {part['region'].item()}"
+        text = ", ".join(_titles(part, [d for d in (*dims, *named) if d != "place"], zone))
         panel.set_title(text, loc="left", fontsize="medium")
         panel.set_ylabel(pair.label)
         panel.grid(alpha=0.3)
@@ -200,6 +199,15 @@ def _draw(
     handles = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.2}
     axes[0].legend(ncols=4, frameon=False, fontsize="small", **handles)
     return given_back(axes)
+
+
+def _titles(part: xr.Dataset, dims: Sequence[Hashable], zone: str | None) -> list[str]:
+    """Return what tells a series from the others."""
+    known = [d for d in dims if d in part.coords]
+    return [
+        f"{zone}: {part[d].item()}" if zone is not None and d == "region" else title_of(part[d])
+        for d in known
+    ]
 
 
 def _shorten(axes: Array, label: str) -> None:

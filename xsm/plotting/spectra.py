@@ -167,8 +167,8 @@ def plot_spectra(
     predicted : Dataset, DataArray, or mapping of str to these
         One prediction, or several by name.
     over : {"time", "space"}, default: "time"
-        Spectra along time, averaged over cells; or of maps over all directions, averaged over
-        time, which shows whether a downscaled field is as rough as the truth.
+        Spectra along time, averaged over cells and layers; or of maps over all directions, averaged
+        over time and layers, which shows whether a downscaled field is as rough as the truth.
     target : str, optional
         Role or variable; by default what the prediction says.
     variables : mapping of str to str, optional

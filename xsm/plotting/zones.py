@@ -20,6 +20,7 @@ from xsm.plotting.canvas import colours_of, given_back, panels
 from xsm.plotting.improvement import scores_of
 from xsm.plotting.labels import describe
 from xsm.plotting.pairing import Predictions, paired
+from xsm.soil.layering import DEPTH
 from xsm.typing import Array
 
 if TYPE_CHECKING:
@@ -255,6 +256,8 @@ def plot_boxes(scores: xr.DataArray, zones: Zones, *, ax: AxesLike | None = None
 
     Raises
     ------
+    GridError
+        If there are several layers.
     NotEnoughDataError
         If no cell has both a value and a class.
 
@@ -266,6 +269,12 @@ def plot_boxes(scores: xr.DataArray, zones: Zones, *, ax: AxesLike | None = None
     >>> [t.get_text() for t in plot_boxes(scores, zones, ax=Figure().subplots()).get_xticklabels()]
     ['1\nn = 1', '2\nn = 1']
     """
+    if DEPTH in scores.dims and DEPTH not in zones.array.dims:
+        msg = (
+            f"The scores hold {scores.sizes[DEPTH]} layers; one is drawn. Name its variable, "
+            "target='swvl1', or select one of data and prediction, .isel(depth=[0])."
+        )
+        raise GridError(msg)
     scores = scores.compute()
     sources = [str(s) for s in scores["source"].values]
     groups = [_by_zone(scores.isel(source=k), zones) for k in range(len(sources))]
