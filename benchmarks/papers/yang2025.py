@@ -37,7 +37,7 @@ from xsm.steps import Whole
 mpl.use("Agg")
 
 PAGES = Path(__file__).parents[2] / "docs" / "papers"
-SCHEDULE = {"iterations": 100, "validate_every": 2, "batch_size": 64}
+SCHEDULE = {"iterations": 100, "validate_every": 4, "batch_size": 64}
 CLIMATES = {"arid": (4, 7), "humid": (8, 16), "cold": (17, 28)}  # Koeppen-Geiger classes B, C, D
 STEPS = ("cnn_lstm", "ismoe", "ismoe, full size")
 KEYS = ("data", "run", "seed")
@@ -281,7 +281,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--only", choices=list(CASES), nargs="*", default=list(CASES))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--folder", type=Path, default=PAGES, help="where results are written")
     return parser.parse_args()
 
