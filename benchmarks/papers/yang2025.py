@@ -154,11 +154,11 @@ def explain(fitted: xsm.FittedModel, ds: xr.Dataset, later: xr.Dataset) -> Row:
     by = ["climate"] if "climate" in ds.coords else []
     table = fitted.importance(later, repeats=2)
     seasons = fitted.importance(ds, by=["season", *by], repeats=1)
-    parts = {k: seasons[k] for k in ("weight", "permutation")}
+    parts = {k: seasons[k].transpose("expert", ...) for k in ("weight", "permutation")}
     return {
         "expert": table["expert"].values.tolist(),
         **{k: table[k].values.round(5).tolist() for k in parts},
-        "parts": {dim: seasons[dim].values.tolist() for dim in seasons.dims},
+        "parts": {str(d): seasons[d].values.tolist() for d in parts["weight"].dims},
         "by_part": {k: v.values.round(5).tolist() for k, v in parts.items()},
     }
 
