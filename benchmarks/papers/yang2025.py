@@ -295,14 +295,14 @@ def main() -> None:
     args.folder.mkdir(exist_ok=True, parents=True)
     kept = args.folder / "yang2025.json"
     rows: list[Row] = json.loads(kept.read_text()) if kept.exists() else []
-    done = {tuple(row[key] for key in KEYS) for row in rows}
+    done, measured = {tuple(row[key] for key in KEYS) for row in rows}, commit()
     wanted = [(n, m, s) for s in range(args.seeds) for n in args.only for m in MODELS]
     for case in wanted:
         if case in done:
             continue
         found = judge(*case, args.data, args.epochs)
         named = dict(zip(KEYS, case, strict=True))
-        rows.append({**named, "commit": commit(), "epochs": args.epochs, **found})
+        rows.append({**named, "commit": measured, "epochs": args.epochs, **found})
         kept.write_text(json.dumps(rows) + "\n")
     (args.folder / "yang2025_table.md").write_text(table(rows, steps()))
     drawn = [r for r in rows if "climate" in r.get("parts", {})]
