@@ -297,6 +297,9 @@ def test_importance_refuses_what_it_cannot_take(small, fitted):
         fitted.importance(small, by="sesaon")
     with pytest.raises(MissingVariableError, match=r"lies on \('time',\); \['lat', 'lon'\] are"):
         fitted.importance(small, by=small["time"])
+    nowhere = small["half"].drop_vars("half").assign_coords(lat=small["lat"] + 0.3)
+    with pytest.raises(MissingVariableError, match=r"regions 'map' names none: it is empty on the"):
+        fitted.importance(small.assign(map=nowhere), by="map")
     with pytest.raises(NotEnoughDataError, match=r"repeats=0 and 53 predicted steps were given"):
         fitted.importance(small, repeats=0)
     plain = small.physm.fit("cnn_lstm", **QUICK)

@@ -270,6 +270,13 @@ def _regions(by: str | xr.DataArray, ds: xr.Dataset, features: Features) -> xr.D
     if not set(labels.dims) <= set(features.space):
         msg = f"The map of regions lies on {labels.dims}; {list(features.space)} are needed."
         raise MissingVariableError(msg)
+    if not (labels.notnull() & (labels != "")).any():
+        msg = (
+            f"The map of regions {labels.name!r} names none: it is empty on the cells of the data. "
+            "A map on other coordinates has to be brought to theirs first: "
+            "map.reindex_like(ds, method='nearest')."
+        )
+        raise MissingVariableError(msg)
     name = "region" if labels.name is None else str(labels.name)
     name = "region" if name in {*features.space, features.time, "expert", "season"} else name
     return _membership(labels, name, None)
