@@ -16,6 +16,7 @@ from sphinx.config import Config
 import xsm
 from xsm.accessor import PhysmArray, PhysmDataset
 from xsm.estimators import Estimator
+from xsm.naming import ROLES
 from xsm.registry import model_class
 
 DOCS = Path(__file__).parents[1]
@@ -41,6 +42,7 @@ def write_pages(app: Sphinx, config: Config) -> None:
     for name in xsm.list_models():
         write(DOCS / "generated" / f"{name}.txt", defaults(name))
     write(DOCS / "generated" / "benchmarks.txt", benchmarks())
+    write(DOCS / "generated" / "roles.txt", roles())
 
 
 def write(path: Path, text: str) -> None:
@@ -140,6 +142,16 @@ def accessor(owner: str, cls: type) -> str:
                 f"   :template: autosummary/accessor_{kind}.rst\n\n{listed}"
             )
     return text
+
+
+def roles() -> str:
+    """Return the table of roles: canonical unit, sign, and names in the data of products."""
+    lines = ["| role | unit | sign | used by default | names |", "|---|---|---|---|---|"]
+    for role in ROLES.values():
+        names = ", ".join(f"`{name}`" for name in role.names if name != role.name)
+        cells = [f"`{role.name}`", role.units, role.sign, role.default_for, names]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 def defaults(name: str) -> str:
