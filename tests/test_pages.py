@@ -1,4 +1,7 @@
-"""The pages of the site are true: all their Python runs, in order, without a warning."""
+"""The pages of the site are true: all their Python runs, in order, without a warning.
+
+Pages whose outputs are shown (``{code-cell}``) are run when the site is built, see test_site.py.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ import pytest
 import xsm
 
 ROOT = Path(__file__).parents[1]
-CODE = re.compile(r"^ *```(?:python|\{code-cell\}[^\n]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-TAGS = re.compile(r"\A(?::[^\n]*\n)+")
+CODE = re.compile(r"^ *```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 ELSEWHERE = Path(__file__).with_name("test_readme.py").read_text(encoding="utf-8")
 """Pages that another test runs, with more questions than here."""
 
@@ -22,13 +24,7 @@ ELSEWHERE = Path(__file__).with_name("test_readme.py").read_text(encoding="utf-8
 def blocks(page: str) -> list[str]:
     """Return the Python of a page, padded so that errors show the page's lines."""
     found = CODE.finditer(page)
-    return ["\n" * page.count("\n", 0, b.start(1)) + cleaned(b[1]) for b in found]
-
-
-def cleaned(block: str) -> str:
-    """Return a block without its indent and without the options of a cell."""
-    text = textwrap.dedent(block)
-    return TAGS.sub(lambda tags: "\n" * tags[0].count("\n"), text)
+    return ["\n" * page.count("\n", 0, b.start(1)) + textwrap.dedent(b[1]) for b in found]
 
 
 def sources() -> list[Path]:
@@ -47,7 +43,7 @@ def pages() -> list[str]:
 def check_own_names(names: dict[str, Any]) -> None:
     assert names["forecast"]["SM_0_7"].attrs["units"] == "%"
     assert names["table"]["evaporation"].conversion.factor < 0
-    assert "evaporation: not found" in names["problem"]
+    assert "soil_moisture: not found" in names["problem"]
     assert float(names["audit"]["count"].min()) > 0
 
 
@@ -61,7 +57,7 @@ def check_chunks(names: dict[str, Any]) -> None:
     assert names["forecast"].chunks
     assert names["scores"].chunks
     assert names["advice"].better["time"] == -1
-    assert not names["plan"].better
+    assert names["plan"].halo == 0
 
 
 def check_from_phy_lstm(names: dict[str, Any]) -> None:
@@ -107,7 +103,7 @@ CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
 @pytest.mark.parametrize("page", pages())
 def test_the_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "page"}
+    names: dict[str, Any] = {}
     with xsm.set_options(progress=False):
         for block in blocks((ROOT / page).read_text(encoding="utf-8")):
             exec(compile(block, page, "exec"), names)
