@@ -24,7 +24,16 @@ added = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(json.dumps({"added": sorted(added), "seconds": seconds}))
 """
 
-VERBS = ("consistency", "fit", "plan", "predict", "score", "variables", "water_balance")
+VERBS = (
+    "consistency",
+    "downscale",
+    "fit",
+    "plan",
+    "predict",
+    "score",
+    "variables",
+    "water_balance",
+)
 ARRAY_VERBS = ("consistency", "fit", "predict", "score")
 
 
@@ -57,7 +66,7 @@ def test_every_verb_is_on_the_accessor() -> None:
     on_dataset = _methods(type(xr.Dataset().physm))
     on_array = _methods(type(xr.DataArray(name="a").physm))
     assert on_dataset == set(VERBS)
-    assert on_array == set(ARRAY_VERBS)
+    assert on_array == {*ARRAY_VERBS, "downscale"}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -76,6 +85,11 @@ def test_array_method_swaps_target_for_forcing(verb: str) -> None:
     assert forcing.kind is inspect.Parameter.KEYWORD_ONLY
     function.pop("target", None)
     assert method == function
+
+
+def test_arrays_are_downscaled_as_their_own_target() -> None:
+    function = [p for p in _parameters(xsm.downscale) if p.name != "target"]
+    assert _parameters(type(xr.DataArray().physm).downscale) == function
 
 
 @pytest.mark.parametrize("verb", VERBS)

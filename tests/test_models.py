@@ -1,11 +1,11 @@
-"""The contract that every registered network keeps."""
+"""The contract that every registered network of points keeps."""
 
 import pytest
 import torch
 
 from xsm.exceptions import UnknownNameError
 from xsm.losses import Richards, WaterBalance, consecutive_steps, total_loss
-from xsm.nn import Model, Sizes, last_observation
+from xsm.nn import FieldModel, Model, Sizes, last_observation
 from xsm.registry import describe_model, list_models, model_class, model_name
 
 LAYERS = {
@@ -27,6 +27,7 @@ def sizes(model: type[Model]) -> Sizes:
 
 
 NETWORKS = [name for name in list_models() if issubclass(model_class(name), Model)]
+POINTS = [name for name in NETWORKS if not issubclass(model_class(name), FieldModel)]
 
 
 def make_batch(model: type[Model], count: int = 12, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -54,7 +55,7 @@ def make_batch(model: type[Model], count: int = 12, seed: int = 0) -> dict[str, 
     return batch
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=POINTS)
 def cls(request: pytest.FixtureRequest) -> type[Model]:
     return model_class(request.param)
 

@@ -23,10 +23,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
+DOWNSCALING = (ROOT / "docs/downscaling.md").read_text(encoding="utf-8")
 TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
 PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
+ISMOE = (ROOT / "docs/ismoe.md").read_text(encoding="utf-8")
 UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -59,6 +61,16 @@ def test_the_page_on_profiles_is_true() -> None:
     assert int(names["audit"]["observed_inconsistency"].isnull().sum()) == 2
 
 
+def test_the_page_on_experts_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", ISMOE):
+            exec(compile(block, "docs/ismoe.md", "exec"), names)
+    shares = names["found"]["expert_weight"].sum("expert")
+    assert float(abs(shares - 1).max()) < 1e-6
+    assert names["table"]["permutation"].sizes == {"expert": 5, "season": 4}
+
+
 def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
@@ -72,6 +84,14 @@ def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     offset = names["tree"]["scaling"]["target_offset"]
     assert offset.dims == ("latitude", "longitude")
     assert offset.equals(names["fitted"].scaling["target_offset"])
+
+
+def test_the_page_on_downscaling_is_true() -> None:
+    names: dict[str, Any] = {}
+    for block in fenced("python", DOWNSCALING):
+        exec(compile(block, "docs/downscaling.md", "exec"), names)
+    assert names["fine"]["gws"].sizes["lat"] == 24
+    assert sorted(names["found"].data_vars) == ["gws", "gws_std"]
 
 
 def test_the_page_on_soil_is_true() -> None:

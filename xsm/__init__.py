@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from xsm.api import fit, predict, variables
     from xsm.assess import consistency, reliability, score
     from xsm.balance import water_balance
-    from xsm.fitted import FittedModel, load
+    from xsm.fitted import FittedModel
     from xsm.groundwater import groundwater_anomaly
+    from xsm.loading import load
+    from xsm.months import monthly
     from xsm.options import get_options, set_options
     from xsm.planning import plan
+    from xsm.refining import downscale
     from xsm.registry import describe_model, list_models
     from xsm.soil import (
         richards_residual,
@@ -38,12 +41,14 @@ __all__ = [
     "consistency",
     "daily",
     "describe_model",
+    "downscale",
     "fit",
     "get_options",
     "groundwater_anomaly",
     "intervals",
     "list_models",
     "load",
+    "monthly",
     "open_tutorial",
     "plan",
     "predict",
@@ -64,12 +69,14 @@ _HOME = {
     "consistency": "assess",
     "daily": "aggregation",
     "describe_model": "registry",
+    "downscale": "refining",
     "fit": "api",
     "get_options": "options",
     "groundwater_anomaly": "groundwater",
     "intervals": "spread",
     "list_models": "registry",
-    "load": "fitted",
+    "load": "loading",
+    "monthly": "months",
     "open_tutorial": "tutorial",
     "plan": "planning",
     "predict": "api",

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import os
-import time as clock
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
-from dask.base import tokenize
 
-from xsm.arguments import given, make_schedule, parse_limit
-from xsm.artefact import fingerprint
-from xsm.batches import fits
-from xsm.card import history_dataset, make_card
-from xsm.estimation import Estimated, Estimation, run_estimation
+from xsm.arguments import check_kind, given
 from xsm.estimators import Estimator
-from xsm.exceptions import (
-    MissingVariableError,
-    check_choice,
-)
-from xsm.features import Features, collect
+from xsm.exceptions import MissingVariableError
 from xsm.fitted import FittedModel
-from xsm.jobs import Job, Trained, run_job
-from xsm.losses import Loss, WaterBalance
-from xsm.metrics import day_of_year_mean
+from xsm.losses import Loss
 from xsm.naming import VariableTable, find_variables
-from xsm.nn import Model, Schedule, assemble, check_terms, head_and_members
-from xsm.options import get_options
-from xsm.recipe import make_recipe
-from xsm.registry import model_class, model_name
-from xsm.scaling import fit_scaling
-from xsm.splits import chronological
+from xsm.nested_recipe import Covariates
+from xsm.nesting.nest import Factor
+from xsm.nn import FieldModel, Model
+from xsm.pointwise import fit_cells
+from xsm.refining import fit_fields
+from xsm.registry import model_class
 from xsm.typing import Scaling
 from xsm.units import dequantify, quantify
 
@@ -99,6 +86,12 @@ def fit(
     memory_limit: str | int = "2 GiB",
     checkpoint: str | os.PathLike[str] | None = None,
     client: Client | None = None,
+    factor: Factor | None = None,
+    covariates: Covariates | None = None,
+    truth: xr.Dataset | xr.DataArray | None = None,
+    supervision: str | None = None,
+    conserve: str | None = None,
+    area: xr.DataArray | None = None,
     **hyperparameters: Any,
 ) -> FittedModel:
     """Train a model on a data set.
@@ -163,6 +156,12 @@ def fit(
     client : distributed.Client, optional
         Train on all workers of this cluster, one rank a worker, each on its share of the cells;
         see :func:`xsm.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
+    factor, covariates, truth, conserve, area : optional
+        Of models that downscale, see :func:`xsm.downscale`.
+    supervision : {"truth", "scale_transfer", "interpolation"}, optional
+        Of models that downscale: learn from ``truth``; or learn to refine data that are coarser by
+        the factor, and do the same one scale below; or stay at the interpolated field, which gives
+        smoothness and no detail. By default the first that the data allow.
     **hyperparameters
         Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``,
         ``sampling`` and ``decay`` of the schedule. With data integration ``sampling`` is
@@ -203,121 +202,53 @@ def fit(
     >>> fitted.name
     'lstm'
     """
-    started = clock.perf_counter()
     cls = model_class(model)
-    chosen = given(
+    steps = given(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
     )
-    scaling = cls.scaling if scaling is None else scaling
-    check_choice("scaling", scaling, ("cell", "global"))
-    if issubclass(cls, Estimator):
-        about = given(losses=losses, checkpoint=checkpoint, client=client)
-        about |= {"monitor": monitor, "device": device, "precision": precision}
-        network = cls.check_fit(about, chosen | hyperparameters)
-        schedule, terms = Schedule(), tuple[Loss, ...]()  # of networks
-    else:
-        head, members, own = head_and_members(hyperparameters)
-        chosen |= {"sampling": "mixed"} if data_integration else {}
-        network, schedule = make_schedule(cls, chosen, own, precision)
-        terms = check_terms(
-            cls.losses if losses is None else losses, head, published=losses is None
-        )
-    ds = dequantify(ds)[0]
-    table = find_variables(ds, variables)
-    balances = [term for term in terms if isinstance(term, WaterBalance)]
-    recipe = make_recipe(
-        ds,
-        table,
-        target=target,
-        dynamic=dynamic,
-        static=static,
-        window=cls.window if window is None else window,
-        lead=cls.lead if lead is None else lead,
-        scaling=scaling,
-        data_integration=data_integration,
-        known_forcing=known_forcing,
-        variables=variables,
-        balances=balances,
-        layered=cls.layered,
-        bounded=cls.bounded,
-        patch=int({**cls.hyperparameters(), **network}.get("patch", 1)),
-    )
-    network |= {"patch": recipe.patch} if "patch" in cls.hyperparameters() else {}
-    features = collect(ds, recipe, balances=balances, needs={k for t in terms for k in t.needs})
-    split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
-    limit = parse_limit(memory_limit)
-    if client is None and fits(features, limit // 2 if issubclass(cls, Estimator) else limit):
-        features = features.load()
-    statistics = fit_scaling(features, split.training, scaling=scaling, bounded=recipe.bounded)
-    shown = get_options()["progress"] if progress is None else progress
-    settings = {**cls.hyperparameters(), **network, "seed": seed, "valid": valid}
-    trained: list[Trained] | list[Estimated]
-    if issubclass(cls, Estimator):
-        estimation = Estimation(cls, network, recipe, split, seed, shown, limit)
-        trained = [run_estimation(estimation, features, statistics)]
-        made: Model | Estimator = trained[0].model
-    else:
-        job = Job(
+    fine = given(factor=factor, covariates=covariates, truth=truth, supervision=supervision)
+    fine |= given(conserve=conserve, area=area)
+    point = given(dynamic=dynamic, static=static, lead=lead, scaling=scaling, client=client)
+    point |= given(data_integration=data_integration or None, known_forcing=known_forcing or None)
+    check_kind(cls, fine, point)
+    if issubclass(cls, FieldModel):
+        return fit_fields(
+            ds,
             cls,
-            network,
-            recipe,
-            split,
-            terms,
-            schedule,
+            **fine,
+            target=target,
+            variables=variables,
+            valid=valid,
+            window=window,
+            losses=losses,
             monitor=monitor,
             device=device,
             precision=precision,
             seed=seed,
-            progress=shown,
-            limit=limit,
-            checkpoint=None if checkpoint is None else os.fspath(checkpoint),
-            data=tokenize({name: array.values for name, array in statistics.items()}),
-            head=head,
+            progress=progress,
+            memory_limit=memory_limit,
+            checkpoint=checkpoint,
+            hyperparameters=steps | hyperparameters,
         )
-        trained = [_train(job.member(k), features, statistics, client) for k in range(members)]
-        made = assemble([job.rebuild(each.weights) for each in trained])
-        settings = {
-            **asdict(schedule),
-            **settings,
-            "precision": precision,
-            "monitor": monitor,
-            "head": head,
-            "members": members,
-        }
-    seconds = clock.perf_counter() - started
-    return FittedModel(
-        name=model_name(cls),
-        model=made,
-        recipe=recipe,
-        scaling=statistics,
-        climatology=_climatology(features, limit),
-        history=history_dataset([each.history for each in trained]),
-        variable=table.lookup(recipe.target),
-        attrs=dict(ds[table.lookup(recipe.target).name].attrs),
-        parameters=settings,
-        card=make_card(recipe, features, split, trained[0], terms, settings, seconds),
-        fingerprint=fingerprint(
-            {**features.dynamic, **features.static, recipe.target: features.observed}, table
-        ),
-        layers=table.layers(recipe.target) if recipe.depths else (),
+    return fit_cells(
+        ds,
+        cls,
+        **point,
+        target=target,
+        variables=variables,
+        valid=valid,
+        window=window,
+        losses=losses,
+        monitor=monitor,
+        device=device,
+        precision=precision,
+        seed=seed,
+        progress=progress,
+        memory_limit=memory_limit,
+        checkpoint=checkpoint,
+        steps=steps,
+        hyperparameters=hyperparameters,
     )
-
-
-def _train(job: Job, features: Features, statistics: xr.Dataset, client: Client | None) -> Trained:
-    """Train a network here, or on a cluster."""
-    if client is None:
-        return run_job(job, features, statistics)
-    from xsm.cluster import train_on_cluster  # loads torch.distributed
-
-    return train_on_cluster(client, job, features, statistics)
-
-
-def _climatology(features: Features, limit: int) -> xr.DataArray | None:
-    """Return the mean of each day of the year, unless it would take much of the memory."""
-    steps, size = features.steps, features.observed.size
-    if 8 * 366 * size // steps > limit // 4:
-        return None
-    return day_of_year_mean(features.observed, features.time).compute()
 
 
 def predict(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from xsm.estimators import Estimator
 from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
-from xsm.nn import Model, Schedule
+from xsm.naming import VariableTable
+from xsm.nn import FieldModel, Model, Schedule
+from xsm.recipe import Recipe, input_groups
+from xsm.registry import model_name
 
-__all__ = ["given", "make_schedule", "parse_limit"]
+__all__ = ["check_kind", "for_data", "given", "make_schedule", "parse_limit"]
 
 _LEAST = 16 * 2**20  # bytes of memory_limit
 
@@ -32,6 +37,37 @@ def given(**arguments: Any) -> dict[str, Any]:
     {'epochs': 3}
     """
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def check_kind(
+    model: type[Model] | type[Estimator], fine: Mapping[str, object], point: Mapping[str, object]
+) -> None:
+    """Refuse arguments that belong to models of the other kind.
+
+    Parameters
+    ----------
+    model : subclass of Model or Estimator
+        What is to be trained.
+    fine, point : mapping of str to object
+        Arguments given that are of models that downscale, and of models that predict cells.
+
+    Raises
+    ------
+    UnknownNameError
+        If one was given to a model of the other kind.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> check_kind(LSTM, {}, {"lead": 1})
+    """
+    fields = issubclass(model, FieldModel)
+    others = point if fields else fine
+    if others:
+        kind = "downscales fields" if fields else "predicts cells"
+        hint = "covariates=" if fields else 'model="convlstm_unet"'
+        msg = f"{model_name(model)!r} {kind} and takes no {', '.join(others)}; see {hint}."
+        raise UnknownNameError(msg)
 
 
 def make_schedule(
@@ -74,6 +110,47 @@ def make_schedule(
     check_choice("sampling", schedule.sampling, ("time", "mixed"))
     check_choice("decay", schedule.decay, ("none", "cosine"))
     return network, schedule
+
+
+def for_data(
+    model: type[Model] | type[Estimator],
+    network: Mapping[str, Any],
+    table: VariableTable,
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Return hyper-parameters as the data have it.
+
+    Parameters
+    ----------
+    model : subclass of Model or Estimator
+        The class.
+    network : mapping of str to Any
+        Its hyper-parameters.
+    table : VariableTable
+        Which variable is what.
+    recipe : Recipe
+        What goes in.
+
+    Returns
+    -------
+    dict of str to Any
+        ``patch`` is 1 where the data are no grid; ``groups`` hold roles instead of variables.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> from xsm.models.ismoe import ISMoE
+    >>> table = xsm.variables(xsm.open_tutorial("land"))
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> for_data(ISMoE, {"groups": {"water": ["tp"]}}, table, recipe)
+    {'groups': {'water': ('precipitation',)}, 'patch': 1}
+    """
+    found = dict(network)
+    if "patch" in model.hyperparameters():
+        found["patch"] = recipe.patch
+    if isinstance(found.get("groups"), Mapping):
+        found["groups"] = input_groups(table, found["groups"])
+    return found
 
 
 def parse_limit(memory_limit: str | int) -> int:

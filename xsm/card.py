@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from xsm.recipe import Recipe
 from xsm.splits import Split
 from xsm.typing import Array
 
-__all__ = ["history_dataset", "make_card"]
+__all__ = ["card_html", "card_text", "history_dataset", "made_of", "make_card", "outcome"]
 
 
 def history_dataset(histories: Sequence[History]) -> xr.Dataset:
@@ -101,10 +102,6 @@ def make_card(
     ('soil_moisture', '1 rmse')
     """
     times = features.target[features.time].values if features.target is not None else np.array([])
-    history, best = trained.history, trained.history.best_epoch
-    at = int(np.flatnonzero(history.epoch == best)[0])
-    parts = {"training": history.training, "validation": history.validation}
-    scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
     card = {
         "target": recipe.target,
         **({"layers": _depths(recipe)} if recipe.depths else {}),
@@ -115,15 +112,143 @@ def make_card(
         + (" (forcing known)" if recipe.known_forcing else ""),
         **({"neighbours": f"{recipe.patch} x {recipe.patch} cells"} if recipe.patch > 1 else {}),
         "scaling": recipe.scaling + (", target by its bounds" if recipe.bounded else ""),
-        "training": f"{_span(times[split.training])}, {trained.samples}",
+        **outcome(trained.history, trained.samples, times, split, losses),
+        **made_of(settings, seconds),
+    }
+    return card_of(card, trained.model) if isinstance(trained, Estimated) else card
+
+
+def outcome(
+    history: History, samples: str, times: Array, split: Split, losses: Sequence[Loss]
+) -> dict[str, str]:
+    """Describe what trained, by what loss, and how it ended.
+
+    Parameters
+    ----------
+    history : History
+        Loss terms by epoch.
+    samples : str
+        What trained, in words.
+    times : ndarray
+        Dates of the series.
+    split : Split
+        Steps that trained and validated.
+    losses : sequence of Loss
+        Terms of the loss.
+
+    Returns
+    -------
+    dict of str to str
+        Lines of the card by their titles.
+
+    Examples
+    --------
+    >>> total = {"total": np.array([0.2])}
+    >>> history = History(np.array([1]), total, total, 1)
+    >>> days = np.arange("2020-01-01", "2020-01-09", dtype="M8[D]")
+    >>> card = outcome(history, "", days, Split(slice(0, 6), slice(6, 8)), [])
+    >>> card["best epoch"]
+    '1 of 1 (training 0.2, validation 0.2)'
+    """
+    best = history.best_epoch
+    at = int(np.flatnonzero(history.epoch == best)[0])
+    parts = {"training": history.training, "validation": history.validation}
+    scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
+    return {
+        "training": f"{_span(times[split.training])}, {samples}",
         "validation": _span(times[split.validation]),
         "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
         "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
+    }
+
+
+def made_of(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
+    """Describe by what settings and versions a model was made.
+
+    Parameters
+    ----------
+    settings : mapping of str to Any
+        All settings of the training.
+    seconds : float
+        How long it took.
+
+    Returns
+    -------
+    dict of str to str
+        Lines of the card by their titles.
+
+    Examples
+    --------
+    >>> made_of({"seed": 0}, 1.25)["settings"]
+    'seed=0'
+    """
+    return {
         "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
     }
-    return card_of(card, trained.model) if isinstance(trained, Estimated) else card
+
+
+def card_text(name: str, card: Mapping[str, str]) -> str:
+    """Return the card as text.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    card : mapping of str to str
+        Lines by their titles.
+
+    Returns
+    -------
+    str
+        A line for each.
+
+    Examples
+    --------
+    >>> print(card_text("lstm", {"target": "soil_moisture", "seconds": "1.0"}))
+    <xsm.FittedModel 'lstm'>
+      target   soil_moisture
+      seconds  1.0
+    """
+    width = max(map(len, card))
+    lines = [f"  {key:<{width}}  {value}" for key, value in card.items()]
+    return "\n".join([f"<xsm.FittedModel {name!r}>", *lines])
+
+
+def card_html(name: str, card: Mapping[str, str], history: xr.Dataset) -> str:
+    """Return the card and the history as collapsible HTML.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    card : mapping of str to str
+        Lines by their titles.
+    history : xarray.Dataset
+        Loss terms by epoch.
+
+    Returns
+    -------
+    str
+        A ``div``.
+
+    Examples
+    --------
+    >>> card_html("lstm", {"target": "<soil>"}, xr.Dataset())[:40]
+    "<div style='font-size:0.85em'>xsm.Fitted"
+    """
+    cell = "text-align:left;vertical-align:top;padding:1px 1em 1px 0"
+    rows = "".join(
+        f"<tr><th style='{cell};white-space:nowrap'>{html.escape(key)}</th>"
+        f"<td style='{cell}'>{html.escape(value)}</td></tr>"
+        for key, value in card.items()
+    )
+    return (
+        "<div style='font-size:0.85em'>xsm.FittedModel "
+        f"<b>{html.escape(name)}</b><table style='margin:0.3em 0'>{rows}</table>"
+        f"<details><summary>history</summary>{history._repr_html_()}</details></div>"
+    )
 
 
 def _depths(recipe: Recipe) -> str:

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 import xarray as xr
 
-from xsm.calibration import METHODS, add_spread, learn_calibration
+from xsm.calibration import METHODS, learn_calibration, standard_errors
+from xsm.card import card_html, card_text
+from xsm.downscaling.applying import downscale_with, score_with
 from xsm.estimators import Estimator
-from xsm.exceptions import check_choice
+from xsm.exceptions import UnknownNameError, check_choice
+from xsm.explaining import By, expert_means, importance
 from xsm.features import collect
 from xsm.inference import choose_place, predict_lazily
-from xsm.layered import layered_pair
 from xsm.metrics import score
 from xsm.naming import Variable
+from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nn import Model
-from xsm.presenting import as_given, present
+from xsm.presenting import label_prediction
 from xsm.recipe import Recipe
-from xsm.saving import load_parts, save_fitted
-from xsm.scaling import align_scaling, within_bounds
-from xsm.spread import spread_of, standardised
-from xsm.targets import predicted_spread
+from xsm.saving import save_fitted
+from xsm.scaling import scaling_for
 from xsm.typing import Array
 from xsm.units import dequantify
 
-__all__ = ["FittedModel", "load"]
-
-_FLAG = {
-    "long_name": "an input of the window lies outside the range seen in training",
-    "flag_values": np.array([0, 1], np.int8),
-    "flag_meanings": "inside_training_range outside_training_range",
-}
+__all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,12 +109,11 @@ class FittedModel:
             The target, lazy where the inputs are.
         """
         recipe = self.recipe
+        if isinstance(recipe, NestedRecipe):
+            msg = f"{self.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
+            raise UnknownNameError(msg)
         features = collect(ds, recipe, with_target=recipe.data_integration)
-        template = next(iter(features.dynamic.values()))
-        scaling = align_scaling(self.scaling, template, features.space)
-        if recipe.bounded:
-            offset, scale = within_bounds(features)
-            scaling = scaling.assign(target_offset=offset, target_scale=scale)
+        scaling = scaling_for(self.scaling, features, bounded=recipe.bounded)
         found = predict_lazily(
             self.model,
             recipe,
@@ -134,66 +125,151 @@ class FittedModel:
         )
         return self._present(found, ds, scaling)
 
-    def _present(
-        self, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
+    def experts(
+        self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
     ) -> xr.Dataset:
-        """Give a prediction the names, the units and the order of dimensions of the user's data."""
-        outputs = {**found}
-        mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
-        std = outputs.pop("std", None)
-        flag = extrapolation.assign_attrs(_FLAG)
-        shown = partial(
-            present,
-            ds=ds,
-            recipe=self.recipe,
-            trained=self.layers or (self.variable,),
-            attrs=self.attrs,
-        )
-        made, order = shown(mean)
-        parts = {str(name): made[name] for name in made.data_vars}
-        beside = {"extrapolation": flag.transpose(*order, ...)}
-        beside |= {name: array.transpose(*order, ...) for name, array in outputs.items()}
-        if "trained_cell" in scaling and scaling["trained_cell"].dims:
-            beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
-                long_name="cell had enough observations to be trained", units="1"
-            )
-        result = xr.Dataset(parts | beside)
-        result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
-        for own in made.data_vars:
-            result[own].attrs["ancillary_variables"] = " ".join(beside)
-        if std is not None:
-            spreads, _ = shown(std, spread=True)
-            for name in map(str, spreads.data_vars):
-                result = add_spread(result, name, spreads[name], self.calibration)
-        result = as_given(result, ds) if self.recipe.patch > 1 else result
-        names = ", ".join(map(str, made.data_vars))
-        result.attrs = {
-            "Conventions": "CF-1.11",
-            "title": f"{names} predicted by {self.name}",
-            "model": self.name,
-            "target": self.recipe.target,
-            "window": self.recipe.window,
-            "lead": self.recipe.lead,
-        }
-        return result
-
-    def score(
-        self, ds: xr.Dataset, *, dim: Hashable | Iterable[Hashable] | None = None
-    ) -> xr.Dataset:
-        """Predict a data set and score it beside persistence and the training climatology.
+        """Predict the target by each expert of a mixture, see :func:`xsm.explaining.expert_means`.
 
         Parameters
         ----------
         ds : xarray.Dataset
-            Inputs and observations.
-        dim : str or iterable of str, optional
-            Dimensions that a score is taken over; by default time.
+            Inputs under any product's names.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
 
         Returns
         -------
         xarray.Dataset
-            Scores along ``source`` (model, persistence, climatology), see :func:`xsm.score`.
+            The target as of :meth:`predict`, with a dimension ``expert``; the sum of the experts,
+            each times its ``expert_weight``, is the prediction. Experts are trained together, not
+            each by itself. Lazy where the inputs are, NaN where the prediction is.
         """
+        place = choose_place(self.model, device)
+        means, scaling = expert_means(self, ds, batch_size=batch_size, device=place)
+        made = [self._present(found, ds, scaling) for found in means.values()]
+        beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]
+        parts = [part.drop_vars(beside) for part in made]
+        joined = xr.concat(parts, xr.DataArray(list(means), dims="expert", name="expert"))
+        for name in joined.data_vars:
+            joined[name].attrs.pop("ancillary_variables")
+        return joined.transpose(..., "expert")
+
+    def importance(
+        self,
+        ds: xr.Dataset,
+        *,
+        by: By = None,
+        repeats: int = 3,
+        seed: int = 0,
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> xr.Dataset:
+        """Show how much each expert counts, and how much is lost without its inputs.
+
+        A weight is no importance by itself, see :func:`xsm.explaining.importance`.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and target; better data that did not train.
+        by : str, DataArray, or a sequence of these, optional
+            Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
+            True and False; NaN is left out), or the name of such a map in ``ds``.
+        repeats : int, default: 3
+            How often the inputs of each expert are permuted.
+        seed : int, default: 0
+            Seed of the permutations.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        xarray.Dataset
+            (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
+            the inputs), ``permutation_share`` and ``rmse``; lazy where the data are.
+        """
+        place = choose_place(self.model, device)
+        return importance(
+            self, ds, by=by, repeats=repeats, seed=seed, batch_size=batch_size, device=place
+        )
+
+    def _present(
+        self, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
+    ) -> xr.Dataset:
+        """Give a prediction the names, the units and the order of dimensions of the user's data."""
+        return label_prediction(
+            found,
+            ds,
+            scaling,
+            name=self.name,
+            recipe=self.recipe,
+            trained=self.layers or (self.variable,),
+            attrs=self.attrs,
+            calibration=self.calibration,
+        )
+
+    def downscale(
+        self,
+        ds: xr.Dataset,
+        *,
+        covariates: Covariates | None = None,
+        area: xr.DataArray | None = None,
+        device: str = "auto",
+    ) -> xr.Dataset:
+        """Downscale the field of a data set, of any region and period, see :func:`xsm.downscale`.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Holds the coarse field.
+        covariates : Dataset, DataArray or sequence of them, optional
+            Those that the model was trained with, under any product's names.
+        area : DataArray, optional
+            (y, x) areas of the fine cells.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        xarray.Dataset
+            The fine field and its standard deviation, lazy where the inputs are.
+        """
+        return downscale_with(self, ds, covariates=covariates, area=area, device=device)
+
+    def score(
+        self,
+        ds: xr.Dataset,
+        *,
+        dim: Hashable | Iterable[Hashable] | None = None,
+        covariates: Covariates | None = None,
+        truth: xr.Dataset | xr.DataArray | None = None,
+        area: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Predict a data set and score it beside what needs no model.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and observations; of a model that downscales, the coarse field.
+        dim : str or iterable of str, optional
+            Dimensions that a score is taken over; by default time.
+        covariates, area : optional
+            Of a model that downscales, see :meth:`downscale`.
+        truth : Dataset or DataArray, optional
+            Of a model that downscales: the field on the fine grid.
+
+        Returns
+        -------
+        xarray.Dataset
+            Scores along ``source``, see :func:`xsm.score`: the model, persistence and the training
+            climatology, or the model and every baseline of :func:`xsm.downscale`, with ``skill``.
+        """
+        if isinstance(self.recipe, NestedRecipe):
+            return score_with(self, ds, dim=dim, covariates=covariates, truth=truth, area=area)
         return score(
             ds,
             self.predict(ds),
@@ -262,15 +338,7 @@ class FittedModel:
         check_choice("method", method, METHODS)
         raw, (ds, _) = replace(self, calibration=None), dequantify(ds)
         predicted = raw.predict(ds, batch_size=batch_size, device=device)
-        target, known = self.recipe.target, self.recipe.variables
-        names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
-        if len(names) > 1 or (names and self.recipe.depths):
-            spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
-            std = layered_pair(ds, spreads, target, known)[1]
-        else:
-            std = predicted_spread(ds, predicted[f"{spread_of(predicted)}_std"], target, known)
-        observed, mean = layered_pair(ds, predicted, target, known)
-        learnt = learn_calibration(standardised(observed, mean, std)[0], method)
+        learnt = learn_calibration(standard_errors(ds, predicted, self.recipe), method)
         card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
         return replace(raw, calibration=learnt, card=card)
 
@@ -306,67 +374,11 @@ class FittedModel:
 
     def __repr__(self) -> str:
         """Return the card as text."""
-        width = max(map(len, self.card))
-        lines = [f"  {key:<{width}}  {value}" for key, value in self.card.items()]
-        return "\n".join([f"<xsm.FittedModel {self.name!r}>", *lines])
+        return card_text(self.name, self.card)
 
     def _repr_html_(self) -> str:
         """Return the card and the history as collapsible HTML."""
-        cell = "text-align:left;vertical-align:top;padding:1px 1em 1px 0"
-        rows = "".join(
-            f"<tr><th style='{cell};white-space:nowrap'>{html.escape(key)}</th>"
-            f"<td style='{cell}'>{html.escape(value)}</td></tr>"
-            for key, value in self.card.items()
-        )
-        return (
-            "<div style='font-size:0.85em'>xsm.FittedModel "
-            f"<b>{html.escape(self.name)}</b><table style='margin:0.3em 0'>{rows}</table>"
-            f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
-        )
-
-
-def load(
-    path_or_url: str | os.PathLike[str],
-    *,
-    model: str | type[Model] | type[Estimator] | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-) -> FittedModel:
-    """Read a model that :meth:`FittedModel.save` wrote.
-
-    Nothing in the artefact is run, whoever made it. Its metadata must be those that xsm writes, and
-    its content is compared with the SHA-256 digest taken when it was saved.
-
-    Parameters
-    ----------
-    path_or_url : str or path
-        What it was saved to.
-    model : str or subclass of Model or Estimator, optional
-        The class, where it is a user's own and not one of :func:`xsm.list_models`.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Returns
-    -------
-    FittedModel
-        On the CPU; it predicts bit for bit what the saved one did.
-
-    Raises
-    ------
-    ArtefactError
-        If there is no artefact, it is incomplete, changed, of another schema, or of another class.
-
-    Examples
-    --------
-    >>> import tempfile, xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     fitted.save(f"{folder}/model.xsm")
-    ...     again = xsm.load(f"{folder}/model.xsm")
-    >>> again.predict(ds).identical(fitted.predict(ds))
-    True
-    """
-    return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
+        return card_html(self.name, self.card, self.history)
 
 
 def _learnt(model: Model | Estimator) -> dict[str, Array]:

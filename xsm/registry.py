@@ -27,8 +27,8 @@ def list_models() -> list[str]:
 
     Examples
     --------
-    >>> list_models()
-    ['cnn_lstm', 'lstm', 'pgdl_cnn_lstm', 'phy_lstm', 'phys_lstm', 'random_forest', 'xgboost']
+    >>> list_models()[:5]
+    ['cnn_lstm', 'convlstm_unet', 'lstm', 'pgdl_cnn_lstm', 'phy_lstm']
     """
     own = {module.name for module in pkgutil.iter_modules(xsm.models.__path__)}
     return sorted(own | {point.name for point in entry_points(group=_GROUP)})

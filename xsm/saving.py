@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import torch
 import xarray as xr
@@ -16,6 +15,8 @@ from xsm.artefact import (
     Artefact,
     Declared,
     Group,
+    build_record,
+    check_mapping,
     dataset_of,
     group_of,
     open_artefact,
@@ -27,6 +28,7 @@ from xsm.artefact import (
 from xsm.estimators import Estimator
 from xsm.exceptions import ArtefactError
 from xsm.naming import Variable
+from xsm.nested_recipe import NestedRecipe
 from xsm.nn import Model, Sizes, assemble, members_of
 from xsm.recipe import Recipe
 from xsm.registry import list_models, model_class, model_name
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_parts", "save_fitted"]
 
-_T = TypeVar("_T")
 _KEPT = ("attrs", "parameters", "card", "fingerprint")
 _DTYPES = {torch.bfloat16: torch.int16}  # what numpy lacks, and what its bits are stored as
 
@@ -85,7 +86,7 @@ def save_fitted(
     model = {
         "name": fitted.name,
         "registered": fitted.name in list_models() and model_class(fitted.name) is cls,
-        "sizes": asdict(fitted.model.sizes),
+        "sizes": plain(asdict(fitted.model.sizes), "sizes", exact=True),
         "members": len(members),
         "hyperparameters": {
             k: plain(v, f"hyper-parameter {k}", exact=True) for k, v in given.items()
@@ -225,7 +226,7 @@ def load_parts(
     artefact = open_artefact(path, storage_options=storage_options)
     with refusing(f"{artefact.place} does not describe a model", "Take another copy."):
         facts = artefact.facts
-        recipe = _build(Recipe, restore(facts["recipe"]))
+        recipe = _recipe(restore(facts["recipe"]))
         made = _made(artefact, given, recipe)
         groups = artefact.read()
         _check_groups(groups, artefact)
@@ -237,7 +238,7 @@ def load_parts(
             "recipe": recipe,
             "variable": _variable(restore(facts["variable"])),
             "layers": tuple(_variable(restore(layer)) for layer in facts.get("layers", [])),
-            **{name: _mapping(restore(facts[name]), name) for name in _KEPT},
+            **{name: check_mapping(restore(facts[name]), name) for name in _KEPT},
             **tables,
             "climatology": _climatology(tables.get("climatology")),
         }
@@ -260,7 +261,7 @@ def _made(
     """Build the model; a network once the weights that are declared are known to be its."""
     facts = artefact.facts["model"]
     cls = _class_of(facts, given, artefact)
-    sizes = _build(Sizes, facts["sizes"])
+    sizes = build_record(Sizes, restore(facts["sizes"]))
     hyperparameters = {k: restore(v) for k, v in facts["hyperparameters"].items()}
     unknown = sorted(hyperparameters.keys() - cls.hyperparameters().keys())
     if unknown:
@@ -351,52 +352,12 @@ def _climatology(table: xr.Dataset | None) -> xr.DataArray | None:
 
 def _variable(facts: Any) -> Variable:
     """Return the target as it was found in the training data."""
-    return _build(Variable, {**facts, "conversion": _build(Conversion, facts["conversion"])})
+    return build_record(
+        Variable, {**facts, "conversion": build_record(Conversion, facts["conversion"])}
+    )
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    """Return a mapping with names as keys, and refuse all else."""
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        msg = f"{where} is {value!r:.100}, names and values are needed. Take another copy."
-        raise ArtefactError(msg)
-    return value
-
-
-def _build(cls: type[_T], facts: Any) -> _T:
-    """Return a dataclass of stored facts, each of which has the type that the class states."""
-    hints = get_type_hints(cls)
-    own = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
-    given = _mapping(facts, cls.__name__)
-    wrong = [name for name, value in given.items() if not _is(value, hints.get(name, NoneType))]
-    missing = [
-        name
-        for name, field in own.items()
-        if name not in given and field.default is MISSING and field.default_factory is MISSING
-    ]
-    if wrong or missing:
-        msg = (
-            f"The stored {cls.__name__} lacks {missing} and has {wrong!r:.200} that are unknown or "
-            "of another type. It was changed, or written by another version of xsm."
-        )
-        raise ArtefactError(msg)
-    return cls(**given)
-
-
-def _is(value: Any, hint: Any) -> bool:
-    """Tell whether a value has the type of an annotation; True is no number."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return value in args
-    if origin in {Union, UnionType}:
-        return any(_is(value, arg) for arg in args)
-    if origin is tuple:
-        wanted = (
-            args[:1] * len(value) if args[-1] is Ellipsis and isinstance(value, tuple) else args
-        )
-        same = isinstance(value, tuple) and len(value) == len(wanted)
-        return same and all(map(_is, value, wanted))
-    if origin is not None:  # Mapping[str, str]
-        return isinstance(value, dict) and all(
-            _is(k, args[0]) and _is(v, args[1]) for k, v in value.items()
-        )
-    return type(value) in {int, float} if hint is float else type(value) is hint
+def _recipe(facts: Any) -> Recipe:
+    """Return what goes in and what comes out, of points or of fields."""
+    nested = isinstance(facts, dict) and "factor" in facts
+    return build_record(NestedRecipe if nested else Recipe, facts)

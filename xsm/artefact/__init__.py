@@ -6,6 +6,7 @@ from xsm.artefact.fingerprint import fingerprint
 from xsm.artefact.nodes import Declared
 from xsm.artefact.places import refusing
 from xsm.artefact.reading import Artefact, open_artefact
+from xsm.artefact.records import build_record, check_mapping
 from xsm.artefact.root import SCHEMA
 from xsm.artefact.tables import Group, dataset_of, group_of
 from xsm.artefact.values import plain, restore
@@ -16,6 +17,8 @@ __all__ = [
     "Artefact",
     "Declared",
     "Group",
+    "build_record",
+    "check_mapping",
     "dataset_of",
     "fingerprint",
     "group_of",

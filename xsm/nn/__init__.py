@@ -1,17 +1,30 @@
 """Blocks that networks share."""
 
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_observation
+from xsm.nn.conserving import block_means, conserve_means
+from xsm.nn.convlstm import ConvLSTM
 from xsm.nn.dropout import Dropout, dropping
 from xsm.nn.ensemble import Ensemble, assemble, members_of
+from xsm.nn.experts import ExpertLSTM, GroupedEncoder
+from xsm.nn.fields import FieldModel
+from xsm.nn.groups import Groups
 from xsm.nn.heads import check_terms, head_and_members
+from xsm.nn.masked import MaskedConv2d, masked_pool, masked_resize
 from xsm.nn.recurrent import PointLSTM
 from xsm.nn.spatial import PatchEncoder, PatchLSTM
+from xsm.nn.unet import UNet
 
 __all__ = [
     "Answer",
     "Batch",
+    "ConvLSTM",
     "Dropout",
     "Ensemble",
+    "ExpertLSTM",
+    "FieldModel",
+    "GroupedEncoder",
+    "Groups",
+    "MaskedConv2d",
     "Model",
     "Output",
     "PatchEncoder",
@@ -19,10 +32,15 @@ __all__ = [
     "PointLSTM",
     "Schedule",
     "Sizes",
+    "UNet",
     "assemble",
+    "block_means",
     "check_terms",
+    "conserve_means",
     "dropping",
     "head_and_members",
     "last_observation",
+    "masked_pool",
+    "masked_resize",
     "members_of",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from xsm.nn.base import Batch, Model, Output
+from xsm.nn.base import Answer, Batch, Model, Output
 
 __all__ = ["Ensemble", "assemble", "members_of"]
 
@@ -55,12 +55,18 @@ class Ensemble(Model):
         """Whether the outputs hold ``std``: members always disagree."""
         return True
 
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """Outputs that predictions keep: the mean, its spread, and what else members answer."""
+        own = members_of(self)[0].answers
+        return (*super().answers, *(a for a in own if a.name not in {"mean", "std"}))
+
     def embed(self, dynamic: torch.Tensor) -> torch.Tensor:
         """Return the embeddings (..., member embedding) of all members, one behind the other."""
         return torch.cat([member.embed(dynamic) for member in members_of(self)], dim=-1)
 
     def forward(self, batch: Batch) -> Output:
-        """Return ``mean`` and ``std`` (batch, target), scaled, of embedded steps."""
+        """Return ``mean`` and ``std`` (batch, target), scaled, of embedded steps, and the rest."""
         members = members_of(self)
         steps = batch["dynamic"].chunk(len(members), dim=-1)
         found = [
@@ -69,14 +75,14 @@ class Ensemble(Model):
         means = torch.stack([output["mean"] for output in found])  # (member, batch, target)
         within = sum(output["std"] ** 2 for output in found if "std" in output) / len(found)
         variance = means.var(dim=0, correction=0) + within
-        return {"mean": means.mean(dim=0), "std": variance.sqrt()}
+        return {"mean": means.mean(dim=0), "std": variance.sqrt(), **members[0].pool(found)}
 
     def since(self, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         """Return the answer of networks that predict a change, as each of them does."""
         return members_of(self)[0].since(base, change)
 
     def outputs(self, batch: Batch) -> Output:
-        """Return ``mean`` and ``std`` (batch, target), scaled."""
+        """Return what ``forward`` does: the spread is there already."""
         found: Output = self(batch)
         return found
 

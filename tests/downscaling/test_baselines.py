@@ -1,0 +1,178 @@
+"""Baselines under the verb: known answers, coasts, seams, laziness, and what they refuse."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xsm
+from tests.downscaling.fields import FACTOR, coarse_of, grid, months, truth
+from xsm.downscaling.anchors import cell_regression, fit_anchors
+from xsm.downscaling.baselines import BASELINES, LEARNING
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnknownNameError
+
+
+@pytest.fixture(scope="module")
+def fine() -> xr.DataArray:
+    return truth()
+
+
+@pytest.fixture(scope="module")
+def coarse(fine) -> xr.DataArray:
+    return coarse_of(fine)
+
+
+def mae(found: xr.Dataset, fine: xr.DataArray) -> float:
+    return float(abs(found["gws"] - fine).mean())
+
+
+def lazily(name, coarse, learn, no_compute) -> xr.Dataset:
+    lazy = coarse.chunk(time=5, lon=3)
+    if learn:  # what is learnt is computed
+        return lazy.physm.downscale(FACTOR, model=name, **learn)
+    with no_compute():
+        found = lazy.physm.downscale(FACTOR, model=name)
+    assert found["gws"].chunks is not None
+    return found
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_field_on_dataset_and_array_lazy_and_not(name, coarse, fine, no_compute):
+    learn = {"truth": fine} if name in LEARNING else {}
+    found = coarse.physm.downscale(FACTOR, model=name, **learn)
+    same = coarse.to_dataset().assign(other=1.0).physm.downscale(FACTOR, model=name, **learn)
+    xr.testing.assert_identical(found, same)
+    xr.testing.assert_allclose(lazily(name, coarse, learn, no_compute).compute(), found)
+    assert found["gws"].dims == coarse.dims
+    assert found["gws"].attrs["units"] == "mm"
+    np.testing.assert_allclose(found["lat"], grid()["lat"])
+
+
+def test_nearest_repeats_and_bilinear_equals_xarrays(coarse):
+    near = coarse.physm.downscale(FACTOR, model="nearest")["gws"]
+    wanted = coarse.sel(lat=near.lat, lon=near.lon, method="nearest")
+    np.testing.assert_allclose(near, wanted)
+    line = coarse.physm.downscale(FACTOR, model="bilinear")["gws"]
+    inner = coarse.interp(lat=line.lat, lon=line.lon).dropna("lat", how="all")
+    inner = inner.dropna("lon", how="all")
+    np.testing.assert_allclose(line.sel(lat=inner.lat, lon=inner.lon), inner)
+
+
+def test_conservative_bilinear_and_exact_reproduce_means_at_coasts(fine):
+    sea = fine.where((fine.lat + 0.3 * fine.lon) % 3 > 1.1)
+    coarse = coarse_of(sea)
+    land = xr.where(sea[0].notnull(), 1.0, 0.0)
+    area = land * np.cos(np.deg2rad(land.lat))
+    settings = {"area": area}
+    for name in ("nearest", "bilinear", "pattern"):
+        extra = {"truth": sea} if name == "pattern" else {}
+        found = coarse.physm.downscale(FACTOR, model=name, conserve="exact", **settings, **extra)
+        gap = abs(coarse_of(found["gws"]) - coarse).max()
+        assert float(gap) < 1e-5 * float(coarse.std())
+    one = coarse.physm.downscale(FACTOR, model="conservative_bilinear", **settings)["gws"]
+    two = coarse.physm.downscale(FACTOR, model="bilinear", conserve="exact", **settings)["gws"]
+    xr.testing.assert_identical(one, two)
+    assert one.isnull().equals(sea.isnull() | one.isnull())
+
+
+def test_cell_regression_is_exact_where_cells_are_linear(coarse):
+    fine = 3 * coarse.physm.downscale(FACTOR, model="nearest")["gws"] + 2
+    found = coarse.physm.downscale(FACTOR, model="cell_regression", truth=fine)
+    np.testing.assert_allclose(found["gws"], fine, rtol=1e-6, atol=1e-4)
+
+
+def test_pattern_learns_the_mean_difference(coarse, fine):
+    first = slice("2000", "2001")
+    found = coarse.physm.downscale(FACTOR, model="pattern", truth=fine.sel(time=first))["gws"]
+    plain = coarse.physm.downscale(FACTOR, model="bilinear")["gws"]
+    wanted = (fine - plain).sel(time=first).mean("time")
+    np.testing.assert_allclose((found - plain).isel(time=-1), wanted, atol=1e-5)
+
+
+def test_baselines_that_learn_beat_those_that_do_not(coarse, fine):
+    train, test = slice("2000", "2001"), slice("2002", "2002")
+    errors = {}
+    for name in BASELINES:
+        learn = {"truth": fine.sel(time=train)} if name in LEARNING else {}
+        found = coarse.sel(time=slice("2000", "2002")).physm.downscale(FACTOR, model=name, **learn)
+        errors[name] = mae(found.sel(time=test), fine.sel(time=test))
+    assert errors["cell_regression"] < errors["pattern"] < errors["bilinear"]
+
+
+def test_regression_equals_numpys(fine, coarse):
+    x = np.random.default_rng(0).normal(size=(20, 2, 3))
+    y = np.random.default_rng(1).normal(size=(20, 2, 3))
+    y[3, 0, 0] = np.nan
+    offset, slope = cell_regression(x, y)
+    for i in range(2):
+        for j in range(3):
+            there = np.isfinite(y[:, i, j])
+            wanted = np.polyfit(x[there, i, j], y[there, i, j], 1)
+            np.testing.assert_allclose([slope[i, j], offset[i, j]], wanted)
+    y[2:, 1, 1] = np.nan  # two pairs are no regression
+    assert np.isnan(cell_regression(x, y)[1][1, 1])
+    assert np.isnan(cell_regression(np.ones_like(x), y)[1]).all()
+
+
+def test_anchors_leave_a_step_out_as_a_refit_would():
+    random = np.random.default_rng(0)
+    coarse = random.normal(size=(30, 1, 2))
+    truth = random.normal(size=(30, 2, 4))
+    truth[:, 0, 0] = np.nan
+    weights, left = fit_anchors(coarse, truth, window=3, factor=(2, 2))
+    assert np.isnan(weights[:, 0, 0]).all()
+    assert np.isnan(left[:, 0, 0]).all()
+    lags = np.stack([coarse[2 - k : 30 - k, 0, 1] for k in range(3)], axis=1)
+    line = truth[2:, 1, 3]
+
+    def solve(rows, ridge):  # the same problem, by its definition
+        mean, spread = lags.mean(axis=0), lags.std(axis=0)
+        z = (lags - mean) / spread
+        design = np.column_stack([np.ones(len(z)), z])[rows]
+        penalty = np.diag([0, 1e-9, ridge, ridge]) * len(z)
+        beta = np.linalg.solve(design.T @ design + penalty, design.T @ line[rows])
+        return np.column_stack([np.ones(len(z)), z]) @ beta
+
+    every = np.arange(len(line))
+    errors = []
+    for ridge in (1e-3, 1e-2, 1e-1, 1.0):
+        out = np.array([solve(np.delete(every, k), ridge)[k] for k in every])
+        errors.append(np.abs(out - left[:, 1, 3]).max())
+    assert min(errors) < 1e-6
+
+
+def test_anchors_need_windows():
+    weights, left = fit_anchors(np.ones((4, 1, 1)), np.ones((4, 2, 2)), window=3, factor=(2, 2))
+    assert np.isnan(weights).all()
+    assert np.isnan(left).all()
+
+
+def test_what_is_refused(coarse, fine):
+    with pytest.raises(MissingVariableError, match="'pattern' learns from a fine truth: pass"):
+        coarse.physm.downscale(FACTOR, model="pattern")
+    with pytest.raises(UnknownNameError, match=r"no way to downscale named 'bilinaer'.*'bilinear'"):
+        coarse.physm.downscale(FACTOR, model="bilinaer")
+    with pytest.raises(UnknownNameError, match="'lstm' predicts cells, it does not downscale"):
+        coarse.physm.downscale(FACTOR, model="lstm")
+    with pytest.raises(UnknownNameError, match="conserve='hard' was given"):
+        coarse.physm.downscale(FACTOR, model="nearest", conserve="hard")
+    later = fine.assign_coords(time=months().time + np.timedelta64(20_000, "D"))
+    with pytest.raises(NotEnoughDataError, match=r"truth .* no time in common.*xsm.monthly"):
+        coarse.physm.downscale(FACTOR, model="pattern", truth=later)
+    with pytest.raises(NotEnoughDataError, match="no time at which both the coarse data and truth"):
+        coarse.physm.downscale(FACTOR, model="pattern", truth=fine.where(fine > 1e9))
+    with pytest.raises(GridError, match=r"truth has cells of 0.5 along 'lat'.*Pass factor=2"):
+        coarse.physm.downscale(4, model="pattern", truth=fine)
+    both = coarse.to_dataset(name="a").assign(b=coarse)
+    for name in both:
+        both[name].attrs = {"units": "mm"}
+    with pytest.raises(MissingVariableError, match=r"Which variable is to be downscaled.*'a', 'b'"):
+        xsm.downscale(both, 2, model="nearest")
+    deep = coarse.expand_dims(depth=[1.0, 2.0])
+    with pytest.raises(GridError, match=r"has dimensions \['depth'\] besides time"):
+        deep.physm.downscale(2, model="nearest")
+
+
+def test_quantities_stay_quantities(coarse):
+    ds = coarse.to_dataset().pint.quantify()
+    found = xsm.downscale(ds, 2, model="nearest")
+    assert str(found["gws"].pint.units) in {"mm", "millimeter"}

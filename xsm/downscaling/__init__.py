@@ -1,0 +1,1 @@
+"""Downscaling: baselines, inputs, training, prediction and scores."""

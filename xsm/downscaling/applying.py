@@ -1,0 +1,225 @@
+"""What a fitted model that downscales does with new data: predict, and be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Protocol
+
+import xarray as xr
+
+from xsm.devices import choose_device
+from xsm.downscaling.collecting import collect_sources
+from xsm.downscaling.predicting import downscale_fields
+from xsm.downscaling.presenting import present
+from xsm.downscaling.scoring import score_fields
+from xsm.downscaling.sources import Sources
+from xsm.downscaling.statistics import maps_of
+from xsm.estimators import Estimator
+from xsm.exceptions import MissingVariableError, UnknownNameError
+from xsm.naming import find_variables
+from xsm.nested_recipe import Covariates, NestedRecipe
+from xsm.nesting import horizontal_axes
+from xsm.nn import FieldModel, Model
+from xsm.recipe import Recipe
+from xsm.units import dequantify
+
+__all__ = ["Trained", "downscale_with", "score_with"]
+
+
+class Trained(Protocol):
+    """What is needed of a fitted model."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+
+    @property
+    def model(self) -> Model | Estimator:
+        """The network."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What goes in and what comes out."""
+
+    @property
+    def scaling(self) -> xr.Dataset:
+        """Statistics of the training."""
+
+    @property
+    def token(self) -> str:
+        """Name of the content."""
+
+
+def downscale_with(
+    fitted: Trained,
+    ds: xr.Dataset,
+    *,
+    covariates: Covariates | None,
+    area: xr.DataArray | None,
+    device: str,
+) -> xr.Dataset:
+    """Downscale with a fitted model, see :meth:`xsm.FittedModel.downscale`.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+        The model.
+    ds : xarray.Dataset
+        Holds the coarse field.
+    covariates : Dataset, DataArray or sequence of them, optional
+        Those of the training.
+    area : DataArray, optional
+        (y, x) areas of the fine cells.
+    device : str
+        Where to evaluate.
+
+    Returns
+    -------
+    xarray.Dataset
+        The fine field and its standard deviation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xsm
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> small = {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1, "valid": 0.0}
+    >>> fitted = gws.physm.fit("convlstm_unet", factor=2, progress=False, **small)
+    >>> ds, rest = gws.to_dataset(), {"covariates": None, "area": None}
+    >>> downscale_with(fitted, ds, device="cpu", **rest)["gws"].shape
+    (7, 8, 8)
+    """
+    recipe, model = _nested(fitted)
+    ds, _ = dequantify(ds)
+    sources = _sources(recipe, ds, covariates, area)
+    fields = downscale_fields(
+        model,
+        recipe,
+        fitted.scaling,
+        sources,
+        token=fitted.token,
+        device=str(choose_device(device)),
+    )
+    variable = find_variables(ds, _known(recipe, ds)).lookup(recipe.target)
+    facts = {
+        "title": f"{variable.name} downscaled by {fitted.name}",
+        "model": fitted.name,
+        "target": recipe.target,
+        "window": recipe.window,
+        "lead": 0,
+    }
+    return present(fields, ds[str(variable.name)], variable, sources, facts)
+
+
+def _nested(fitted: Trained) -> tuple[NestedRecipe, FieldModel]:
+    """Refuse models that predict cells."""
+    if isinstance(fitted.recipe, NestedRecipe) and isinstance(fitted.model, FieldModel):
+        return fitted.recipe, fitted.model
+    msg = (
+        f"{fitted.name!r} predicts cells, it does not downscale: call fitted.predict(ds), or fit "
+        'a model that does, ds.physm.fit(model="convlstm_unet", ...).'
+    )
+    raise UnknownNameError(msg)
+
+
+def _known(recipe: NestedRecipe, ds: xr.Dataset) -> dict[str, str]:
+    """Return the overrides that name variables of a data set."""
+    return {r: n for r, n in recipe.variables.items() if n in ds.variables}
+
+
+def _sources(
+    recipe: NestedRecipe,
+    ds: xr.Dataset,
+    covariates: Covariates | None,
+    area: xr.DataArray | None,
+    truth: xr.Dataset | xr.DataArray | None = None,
+) -> Sources:
+    """Return what the model is given."""
+    table = find_variables(ds, _known(recipe, ds))
+    table.require(recipe.target)
+    high, wide = recipe.factor
+    factor: Mapping[str, int] | int = high
+    if high != wide:
+        y, x = horizontal_axes(ds)
+        factor = {y.dim: high, x.dim: wide}
+    return collect_sources(
+        ds,
+        target=recipe.target,
+        factor=factor,
+        covariates=covariates,
+        truth=truth,
+        area=area,
+        wanted=(recipe.dynamic, recipe.static),
+        variables=recipe.variables,
+    )
+
+
+def score_with(
+    fitted: Trained,
+    ds: xr.Dataset,
+    *,
+    dim: Hashable | Iterable[Hashable] | None,
+    covariates: Covariates | None,
+    truth: xr.Dataset | xr.DataArray | None,
+    area: xr.DataArray | None,
+) -> xr.Dataset:
+    """Score a fitted model beside every baseline, see :meth:`xsm.FittedModel.score`.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+        The model.
+    ds : xarray.Dataset
+        Holds the coarse field.
+    dim : str or iterable of str, optional
+        Dimensions that a score is taken over.
+    covariates, area : optional
+        See :func:`downscale_with`.
+    truth : Dataset or DataArray
+        The field on the fine grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        See :func:`xsm.downscaling.scoring.score_fields`.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no truth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xsm
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> small = {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1, "valid": 0.0}
+    >>> fitted = gws.physm.fit("convlstm_unet", factor=2, progress=False, **small)
+    >>> ds, rest = gws.to_dataset(), {"covariates": None, "area": None}
+    >>> truth = gws.physm.downscale(2, model="nearest")["gws"]
+    >>> table = score_with(fitted, ds, truth=truth, dim=("time", "y", "x"), **rest)
+    >>> float(table["mae"].sel(source="nearest"))
+    0.0
+    """
+    recipe, model = _nested(fitted)
+    if truth is None:
+        msg = "A downscaled field is scored against the truth: pass truth= on the fine grid."
+        raise MissingVariableError(msg)
+    ds, _ = dequantify(ds)
+    sources = _sources(recipe, ds, covariates, area, truth)
+    fields = downscale_fields(
+        model,
+        recipe,
+        fitted.scaling,
+        sources,
+        token=fitted.token,
+        device=str(choose_device("auto")),
+    )
+    maps = maps_of(fitted.scaling, sources.nest)
+    return score_fields(fields["mean"], sources, maps=maps or None, dim=dim)

@@ -1,0 +1,180 @@
+"""Downscaling without a network: interpolations, a fixed pattern, a line for each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+from xsm.downscaling.anchors import cell_regression
+from xsm.downscaling.sources import Sources
+from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.nesting import Nest, interpolate, spread
+from xsm.nesting.planes import on_planes
+from xsm.physics.conservation import conserve
+from xsm.typing import FloatArray
+
+__all__ = ["BASELINES", "LEARNING", "apply_baseline", "learn_maps", "skill_sources"]
+
+LEARNING = ("pattern", "cell_regression")
+"""Baselines that learn from a fine truth."""
+BASELINES = ("nearest", "bilinear", "conservative_bilinear", *LEARNING)
+"""All names that need no network."""
+
+
+def apply_baseline(
+    name: str,
+    coarse: xr.DataArray,
+    nest: Nest,
+    *,
+    area: FloatArray,
+    maps: Mapping[str, xr.DataArray] | None = None,
+    exact: bool = False,
+) -> xr.DataArray:
+    """Downscale by a baseline.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`BASELINES`.
+    coarse : DataArray
+        (time, y, x) on the coarse grid.
+    nest : Nest
+        Both grids.
+    area : ndarray
+        (y, x) areas of the fine cells; 0 where a cell is no part of the domain.
+    maps : mapping of str to DataArray, optional
+        What :func:`learn_maps` returned, for the baselines that learn.
+    exact : bool, default: False
+        Conserve coarse means in any case.
+
+    Returns
+    -------
+    DataArray
+        (time, y, x) on the fine grid; NaN where the coarse cell is missing, the area is 0, or
+        nothing was learnt. Lazy where ``coarse`` is.
+
+    Raises
+    ------
+    MissingVariableError
+        If the baseline learns from a truth and none was given.
+
+    Examples
+    --------
+    >>> from xsm.nesting import make_nest
+    >>> coarse = xr.DataArray([[0.0, 4.0]] * 2, {"y": [2.0, 6.0], "x": [2.0, 6.0]})
+    >>> nest = make_nest(coarse, 4)
+    >>> found = apply_baseline("conservative_bilinear", coarse, nest, area=nest.area)
+    >>> found.values[0]
+    array([-0.5, -0.5,  0. ,  1. ,  3. ,  4. ,  4.5,  4.5])
+    """
+    if name in LEARNING and maps is None:
+        msg = (
+            f"{name!r} learns from a fine truth: pass truth= on the fine grid, which overlaps the "
+            "data in time, or take 'nearest', 'bilinear' or 'conservative_bilinear'."
+        )
+        raise MissingVariableError(msg)
+    maps = maps or {}
+    flat = name in {"nearest", "cell_regression"}
+    found = spread(coarse, nest) if flat else interpolate(coarse, nest)
+    with xr.set_options(keep_attrs=True):
+        found = found.where(xr.DataArray(area > 0, dims=nest.dims))
+        if name == "pattern":
+            found = found + _bare(maps["pattern"])
+        elif name == "cell_regression":
+            found = _bare(maps["offset"]) + _bare(maps["slope"]) * found
+    found = found.transpose(*coarse.dims).astype(coarse.dtype)
+    if name != "conservative_bilinear" and not exact:
+        return found
+    return on_planes(
+        conserve,
+        [found, coarse],
+        nest.dims,
+        nest.shape,
+        coords={a.dim: a.centres for a in nest.fine},
+        area=area,
+        factor=nest.factor,
+    )
+
+
+def _bare(array: xr.DataArray) -> xr.DataArray:
+    """Return an array without coordinates: it lies on the cells of the nest already."""
+    return array.drop_vars(list(array.coords)).drop_attrs()
+
+
+def learn_maps(sources: Sources) -> dict[str, xr.DataArray]:
+    """Learn what the baselines take from a fine truth.
+
+    Parameters
+    ----------
+    sources : Sources
+        With the truth, at the times that are to be learnt from.
+
+    Returns
+    -------
+    dict of str to DataArray
+        (y, x) on the fine grid, in memory: ``pattern``, the mean of truth minus interpolation;
+        ``offset`` and ``slope`` of the truth on the coarse series, by least squares. NaN for cells
+        without a truth.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If no time has both a coarse value and a truth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.nesting import make_nest
+    >>> coarse = xr.DataArray(np.arange(12.0).reshape(3, 2, 2), dims=("time", "y", "x"))
+    >>> nest = make_nest(coarse.assign_coords(y=[1.0, 3.0], x=[1.0, 3.0]), 1)
+    >>> sources = Sources(nest, "time", {"gws": coarse}, {}, {}, 2 * coarse + 1, nest.area)
+    >>> learn_maps(sources)["slope"].values
+    array([[2., 2.],
+           [2., 2.]])
+    """
+    coarse, nest, truth = sources.target, sources.nest, sources.truth
+    if truth is None or not bool((truth.notnull().any() & coarse.notnull().any()).compute()):
+        msg = "There is no time at which both the coarse data and truth= have values."
+        raise NotEnoughDataError(msg)
+    truth = truth.drop_vars(list(truth.coords)).compute()
+    coarse = coarse.drop_vars(list(coarse.coords)).compute()
+    pattern = (truth - _bare(interpolate(coarse, nest))).mean(sources.time)
+    own = spread(coarse, nest).transpose(*truth.dims).values
+    offset, slope = cell_regression(own.astype(float), truth.values.astype(float))
+    template = pattern.transpose(*nest.dims)
+    return {
+        "pattern": template,
+        "offset": template.copy(data=offset),
+        "slope": template.copy(data=slope),
+    }
+
+
+def skill_sources(
+    sources: Sources, maps: Mapping[str, xr.DataArray] | None
+) -> dict[str, xr.DataArray]:
+    """Return the predictions of all baselines that can be had.
+
+    Parameters
+    ----------
+    sources : Sources
+        Coarse field and grids.
+    maps : mapping of str to DataArray or None
+        What :func:`learn_maps` returned; without, baselines that learn are left out.
+
+    Returns
+    -------
+    dict of str to DataArray
+        (time, y, x) on the fine grid, by name.
+
+    Examples
+    --------
+    >>> from xsm.nesting import make_nest
+    >>> coarse = xr.DataArray([[0.0, 4.0]] * 2, {"y": [2.0, 6.0], "x": [2.0, 6.0]})
+    >>> nest = make_nest(coarse, 2)
+    >>> list(skill_sources(Sources(nest, "time", {"gws": coarse}, {}, {}, None, nest.area), None))
+    ['nearest', 'bilinear', 'conservative_bilinear']
+    """
+    names = [n for n in BASELINES if maps or n not in LEARNING]
+    coarse, nest, area = sources.target, sources.nest, sources.area
+    return {n: apply_baseline(n, coarse, nest, area=area, maps=maps) for n in names}

@@ -1,0 +1,262 @@
+"""From data sets to sources: covariates and truth onto the grids and times of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xsm.downscaling.sources import Sources
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
+from xsm.grid import time_dim, without_scalars
+from xsm.naming import VariableTable, find_variables
+from xsm.nested_recipe import Covariates
+from xsm.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
+from xsm.nesting.nest import Factor
+from xsm.units import dequantify
+
+__all__ = ["check_steps", "collect_sources"]
+
+
+def collect_sources(
+    ds: xr.Dataset,
+    *,
+    target: str,
+    factor: Factor | None,
+    covariates: Covariates | None = None,
+    truth: xr.Dataset | xr.DataArray | None = None,
+    area: xr.DataArray | None = None,
+    wanted: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Sources:
+    """Put target, covariates and truth on the coarse and the fine grid, without computing.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Holds the coarse target (time, y, x).
+    target : str
+        Role or variable.
+    factor : int or mapping of str to int or None
+        Fine cells of a coarse one along each axis; None takes it from the truth.
+    covariates : Dataset, DataArray or sequence of them, optional
+        Each on a grid of its own; those on the fine grid stay as they are, others are remapped
+        conservatively. Coarse ones are area-weighted means of the fine ones.
+    truth : Dataset or DataArray, optional
+        The target on the fine grid.
+    area : DataArray, optional
+        (y, x) areas of the fine cells; NaN or 0 leaves a cell out. By default those of the sphere,
+        or of the projection.
+    wanted : tuple of tuple of str, optional
+        Covariates with and without time that are needed; by default all there are.
+    variables : mapping of str to str, optional
+        Role to variable name, in the covariates and the data.
+
+    Returns
+    -------
+    Sources
+        All on the times that they have in common.
+
+    Raises
+    ------
+    GridError
+        If grids do not nest, or do not overlap, or time is uneven.
+    MissingVariableError
+        If covariates are missing.
+    NotEnoughDataError
+        If there is no time in common.
+
+    Examples
+    --------
+    >>> months = xr.date_range("2020", periods=3, freq="MS")
+    >>> coords = {"time": months, "y": [1.0, 3.0], "x": [1.0, 3.0]}
+    >>> gws = xr.DataArray(np.zeros((3, 2, 2)), coords, name="gws", attrs={"units": "mm"})
+    >>> found = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> found.steps, found.nest.shape
+    (3, (4, 4))
+    """
+    nest = make_nest(ds, factor, truth)
+    table = find_variables(ds, _known(ds, variables))
+    coarse = _in_order(table.array(ds, target), nest, "the target")
+    time = time_dim(coarse)
+    moving, still = _covariates(covariates, target, nest, time, variables)
+    if wanted is not None:
+        moving, still = _wanted(moving, wanted[0]), _wanted(still, wanted[1])
+    fine_truth = None if truth is None else _truth(truth, target, coarse, nest, time, variables)
+    others = {"covariates": list(moving.values())}
+    others["truth"] = [] if fine_truth is None else [fine_truth]
+    times = _common(coarse, time, others)
+    pick = {time: times}
+    moving = {n: a.sel(pick) for n, a in moving.items()}
+    areas = nest.area
+    if area is not None:
+        placed = nest.place(area, "area").transpose(*nest.dims).values
+        areas = np.where(placed > 0, placed, 0.0)
+    lone = {target: coarse.sel(pick)}
+    return Sources(
+        nest,
+        time,
+        lone | {n: coarsen(a, nest) for n, a in moving.items()},
+        moving,
+        still,
+        None if fine_truth is None else fine_truth.sel(pick),
+        areas,
+    )
+
+
+def _known(ds: xr.Dataset, variables: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the overrides that name variables of a data set."""
+    return {role: name for role, name in (variables or {}).items() if name in ds.variables}
+
+
+def _in_order(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
+    """Return an array as (time, y, x)."""
+    time = time_dim(array)
+    extra = [str(d) for d in array.dims if d not in {time, *nest.dims}]
+    if extra:
+        msg = f"{what} has dimensions {extra} besides time, y and x; select one, with .isel(...)."
+        raise GridError(msg)
+    return without_scalars(array).transpose(time, *nest.dims)
+
+
+def _covariates(
+    covariates: Covariates | None,
+    target: str,
+    nest: Nest,
+    time: str,
+    variables: Mapping[str, str] | None,
+) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray]]:
+    """Return the covariates with and without time, by role or name, on the fine grid."""
+    moving: dict[str, xr.DataArray] = {}
+    still: dict[str, xr.DataArray] = {}
+    if covariates is None:
+        return moving, still
+    parts = [covariates] if isinstance(covariates, xr.Dataset | xr.DataArray) else covariates
+    for key, array in _every(parts, variables):
+        if key == target:
+            continue
+        placed = _fine(array, nest, key)
+        if any(d not in nest.dims for d in placed.dims):
+            placed = placed.rename({time_dim(placed): time} if time not in placed.dims else {})
+            moving[key] = _in_order(placed, nest, key)
+        else:
+            still[key] = without_scalars(placed).transpose(*nest.dims)
+    return moving, still
+
+
+def _every(
+    parts: Iterable[xr.Dataset | xr.DataArray], variables: Mapping[str, str] | None
+) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield the covariates of several data sets, each of which has a grid of its own."""
+    for part in parts:
+        given = _dataset(part, "covariate")
+        yield from _named(given, find_variables(given, _known(given, variables))).items()
+
+
+def _dataset(data: xr.Dataset | xr.DataArray, name: str) -> xr.Dataset:
+    """Return a Dataset without quantities."""
+    if isinstance(data, xr.DataArray):
+        data = data.to_dataset(name=name if data.name is None else data.name)
+    return dequantify(data)[0]
+
+
+def _named(given: xr.Dataset, table: VariableTable) -> dict[str, xr.DataArray]:
+    """Return the variables on a grid in canonical units, by role, else by name."""
+    dims = {axis.dim for axis in horizontal_axes(given)}
+    roles = {table[role].name: role for role in table.roles}
+    found = {}
+    for name, array in given.data_vars.items():
+        if dims <= set(array.dims) and array.dtype.kind in "fiub":
+            key = roles.get(str(name), str(name))
+            found[key] = table.array(given, key)
+    return found
+
+
+def _fine(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
+    """Bring a covariate to the fine grid."""
+    if nest.holds(array):
+        return nest.place(array, what)
+    return to_grid(array, *nest.fine, what=what)
+
+
+def _wanted(found: Mapping[str, xr.DataArray], names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+    """Return the covariates that a model needs."""
+    missing = [name for name in names if name not in found]
+    if missing:
+        msg = (
+            f"The model needs the covariates {missing}; given are {sorted(found) or 'none'}. Pass "
+            "covariates= with variables of these roles or names, or state variables={role: name}."
+        )
+        raise MissingVariableError(msg)
+    return {name: found[name] for name in names}
+
+
+def _truth(
+    truth: xr.Dataset | xr.DataArray,
+    target: str,
+    coarse: xr.DataArray,
+    nest: Nest,
+    time: str,
+    variables: Mapping[str, str] | None,
+) -> xr.DataArray:
+    """Return the truth on the fine grid, in the canonical units of the target."""
+    given = _dataset(truth, str(coarse.name))
+    table = find_variables(given, _known(given, variables))
+    key = target
+    if key not in table and key not in given and len(given.data_vars) == 1:
+        key = str(next(iter(given.data_vars)))
+    table.require(key)
+    placed = nest.place(table.array(given, key), "truth")
+    return _in_order(placed.rename({time_dim(placed): time}), nest, "truth")
+
+
+def _common(coarse: xr.DataArray, time: str, others: Mapping[str, list[xr.DataArray]]) -> Any:
+    """Return the times that all have, in order."""
+    index = coarse.indexes[time]
+    for what, arrays in others.items():
+        for array in arrays:
+            both = index.intersection(array.indexes[time])
+            if not len(both):
+                there = array.indexes[time]
+                msg = (
+                    f"The target ({index[0]!s:.16} to {index[-1]!s:.16}, {len(index)} steps) and "
+                    f"{what} ({there[0]!s:.16} to {there[-1]!s:.16}, {len(there)} steps) have no "
+                    "time in common. If both are monthly, or one is daily, type xsm.monthly(...) "
+                    "for both: it labels months by their first day."
+                )
+                raise NotEnoughDataError(msg)
+            index = both
+    return index
+
+
+def check_steps(times: Any, time: str) -> None:
+    """Refuse times that are neither months in a row nor at even steps.
+
+    Parameters
+    ----------
+    times : pandas.Index
+        Dates, numpy's or cftime's.
+    time : str
+        Name of the dimension.
+
+    Raises
+    ------
+    GridError
+        If steps are uneven.
+
+    Examples
+    --------
+    >>> check_steps(xr.date_range("2020", periods=3, freq="MS"), "time")
+    """
+    months = np.diff(np.asarray(times.year * 12 + times.month))
+    steps = np.diff(times)
+    if len(steps) and not ((months == 1).all() or (steps == steps[0]).all()):
+        at = int(np.flatnonzero((months != 1) if (months == 1).any() else (steps != steps[0]))[0])
+        msg = (
+            f"Time along {time!r} is uneven: after {times[at]} comes {times[at + 1]}. Months in a "
+            "row, or even steps, are needed: type xsm.monthly(ds), which puts NaN where a month "
+            "is missing."
+        )
+        raise GridError(msg)

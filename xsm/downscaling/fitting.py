@@ -1,0 +1,309 @@
+"""Training of networks that downscale: sources to fields, the common loop, what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from dask.base import tokenize
+
+from xsm.checkpoint import Checkpoint
+from xsm.devices import choose_device, choose_precision, seeded
+from xsm.downscaling.anchors import fit_anchors
+from xsm.downscaling.baselines import learn_maps
+from xsm.downscaling.collecting import check_steps
+from xsm.downscaling.series import loss_series
+from xsm.downscaling.sources import Sources, one_scale_up
+from xsm.downscaling.statistics import field_statistics, frame_of, stacked
+from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.fields import Fields, Frame
+from xsm.history import History
+from xsm.losses import Loss
+from xsm.nested_recipe import NestedRecipe
+from xsm.nesting import interpolate
+from xsm.nn import FieldModel, Schedule, Sizes
+from xsm.splits import Split, chronological
+from xsm.training import train
+from xsm.typing import Array, FloatArray
+
+__all__ = ["FieldJob", "FieldsTrained", "train_fields"]
+
+_LAYERS = 3  # channels of the base: interpolated, anchor minus interpolated, whether there is one
+
+
+@dataclass(frozen=True)
+class FieldJob:
+    """What is trained, and how.
+
+    Parameters
+    ----------
+    model : subclass of FieldModel
+        The network's class.
+    network : mapping of str to Any
+        Its hyper-parameters.
+    recipe : NestedRecipe
+        What goes in and what comes out.
+    losses : tuple of Loss or None
+        Terms of the loss; None takes those of the class whose variables are there.
+    schedule : Schedule
+        Epochs, batches, patience.
+    valid : float
+        Share of the steps, at the end, that validates.
+    monitor : str
+        Validation loss that decides.
+    device, precision : str
+        Where and in what arithmetic, also ``"auto"``.
+    seed : int
+        Seed of every random choice.
+    progress : bool or None
+        Show a bar.
+    limit : int
+        Bytes that the fields may take.
+    checkpoint : str or None
+        Where the state is noted.
+    """
+
+    model: type[FieldModel]
+    network: Mapping[str, Any]
+    recipe: NestedRecipe
+    losses: tuple[Loss, ...] | None
+    schedule: Schedule
+    valid: float
+    monitor: str
+    device: str
+    precision: str
+    seed: int
+    progress: bool | None
+    limit: int
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class FieldsTrained:
+    """What training returns.
+
+    Parameters
+    ----------
+    model : FieldModel
+        The network with its best weights, on the CPU.
+    scaling : xarray.Dataset
+        Statistics, and maps by fine cell where there was a truth.
+    history : History
+        Loss terms by epoch.
+    losses : tuple of Loss
+        The terms that were used.
+    split : Split
+        Steps that trained and that validated.
+    samples : str
+        What trained and what validated, in words.
+    """
+
+    model: FieldModel
+    scaling: xr.Dataset
+    history: History
+    losses: tuple[Loss, ...]
+    split: Split
+    samples: str
+
+
+def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
+    """Train a network on fields.
+
+    Parameters
+    ----------
+    job : FieldJob
+        What is trained, and how.
+    native : Sources
+        On the grids of the prediction, with a truth where that supervises; lazy or not.
+
+    Returns
+    -------
+    FieldsTrained
+        The network and all it takes to use it.
+
+    Raises
+    ------
+    MissingVariableError
+        If ``supervision="truth"`` and there is none.
+    NotEnoughDataError
+        If the fields take more than the memory limit, or hold no whole window with a target.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> from xsm.registry import model_class
+    >>> recipe = NestedRecipe("groundwater_storage", (), (), 6, 0, "global", factor=(2, 2))
+    >>> network, quick = {"hidden": 2, "widths": (2, 4)}, Schedule(epochs=1, iterations=1)
+    >>> rest = {"valid": 0.0, "monitor": "total", "device": "cpu", "precision": "float32"}
+    >>> rest |= {"seed": 0, "progress": False, "limit": 2**24}
+    >>> job = FieldJob(model_class("convlstm_unet"), network, recipe, None, quick, **rest)
+    >>> train_fields(job, sources).samples
+    '7 fields, 7 patches of 2 x 2 coarse cells'
+    """
+    check_steps(native.target.indexes[native.time], native.time)
+    sources = _supervised(native, job.recipe.supervision)
+    if sources.nbytes > job.limit:
+        msg = (
+            f"The fields take {sources.nbytes / 2**30:.1f} GiB, memory_limit allows "
+            f"{job.limit / 2**30:.1f}. Train on a region or a period (the network predicts any "
+            "other), or pass a larger memory_limit."
+        )
+        raise NotEnoughDataError(msg)
+    sources = sources.load()
+    if sources.truth is None:
+        sources = replace(sources, truth=interpolate(sources.target, sources.nest))
+    window = job.recipe.window
+    split = chronological(sources.steps, valid=job.valid, window=window, lead=0)
+    scaling = field_statistics(sources, split.training)
+    scaling, left_out = _with_maps(scaling, sources, split.training, job.recipe)
+    frame = frame_of(scaling, sources.nest, sources.area, window=window)
+    arrays = _arrays(sources, frame, left_out, split.training)
+    training, validation = _fields(arrays, job, sources, split, frame)
+    losses = _losses(job, arrays)
+    device = choose_device(job.device)
+    sizes = Sizes(
+        len(sources.coarse) + 1, _LAYERS + len(sources.fine) + len(sources.static), window
+    )
+    checkpoint = None
+    if job.checkpoint is not None:
+        checkpoint = Checkpoint(job.checkpoint, _identity(job, losses, scaling))
+    with seeded(job.seed):
+        model = job.model(sizes, **job.network).to(device)
+        history = train(
+            model,
+            training,
+            validation,
+            losses=losses,
+            schedule=job.schedule,
+            seed=job.seed,
+            monitor=job.monitor,
+            precision=choose_precision(job.precision, device),
+            progress=job.progress,
+            checkpoint=checkpoint,
+        )
+    if (
+        split.validates and job.recipe.supervision == "truth"
+    ):  # what is known of cells, of all steps
+        scaling, _ = _with_maps(scaling, sources, slice(None), job.recipe)
+    said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
+    return FieldsTrained(model.cpu().eval(), scaling, history, losses, split, said)
+
+
+def _supervised(native: Sources, supervision: str) -> Sources:
+    """Return what trains."""
+    if supervision == "truth":
+        if native.truth is None:
+            msg = (
+                "supervision='truth' was given, but no truth. Pass truth= on the fine grid, or "
+                "supervision='scale_transfer', which learns from the coarse data alone."
+            )
+            raise MissingVariableError(msg)
+        return native
+    if supervision == "scale_transfer":
+        return one_scale_up(native)
+    return replace(native, truth=None)
+
+
+def _with_maps(
+    scaling: xr.Dataset, sources: Sources, training: slice, recipe: NestedRecipe
+) -> tuple[xr.Dataset, FloatArray | None]:
+    """Add what is known of each fine cell, and return what its regression says when left out."""
+    if recipe.supervision != "truth" or sources.truth is None:
+        return scaling, None
+    pick = {sources.time: training}
+    part = replace(
+        sources,
+        coarse={n: a.isel(pick) for n, a in sources.coarse.items()},
+        truth=sources.truth.isel(pick),
+    )
+    axes = {axis.dim: axis.centres for axis in sources.nest.fine}
+    scaling = scaling.assign_coords(axes)
+    for axis in axes:
+        scaling[axis].attrs = dict(sources.target[axis].attrs)
+    scaling = scaling.assign({n: a.variable for n, a in learn_maps(part).items()})
+    if not recipe.anchored:
+        return scaling, None
+    weights, left_out = fit_anchors(
+        part.target.values.astype(float),
+        sources.truth.isel(pick).values.astype(float),
+        window=recipe.window,
+        factor=recipe.factor,
+    )
+    return scaling.assign(anchor=(("lag", *sources.nest.dims), weights)), left_out
+
+
+def _arrays(
+    sources: Sources, frame: Frame, left_out: FloatArray | None, training: slice
+) -> dict[str, Array]:
+    """Return all that the network and its loss are given, scaled."""
+    begin, shape = frame.window - 1, sources.nest.shape
+    coarse = stacked(sources.coarse, sources.target.shape, 1)
+    fine = stacked(sources.fine, (sources.steps, *shape), 1)[begin:]
+    anchored = None
+    if left_out is not None:
+        anchored = frame.anchored(coarse[:, 0])
+        anchored[: len(left_out)] = left_out
+    arrays = frame.inputs(coarse, fine, stacked(sources.static, shape, 0), anchored)
+    return arrays | loss_series(sources, frame, training)
+
+
+def _fields(
+    arrays: Mapping[str, Array], job: FieldJob, sources: Sources, split: Split, frame: Frame
+) -> tuple[Fields, Fields | None]:
+    """Return what trains and what validates."""
+    ends = np.arange(frame.window - 1, sources.steps)
+    steps = np.arange(len(ends))
+    model = job.model.hyperparameters() | dict(job.network)
+    side = int(model["patch"])
+    ring = sources.nest.x.ring
+    settings: dict[str, Any] = {
+        "window": frame.window,
+        "patch": (min(side, sources.nest.y.size), min(side, sources.nest.x.size)),
+        "ring": ring,
+        "base_scale": float(frame.statistics["base_scale"]),
+        "device": choose_device(job.device),
+    }
+    hide = float(model["hide"]) if job.recipe.anchored else 0.0
+    training = Fields(arrays, steps[ends < split.training.stop], hide=hide, **settings)
+    begin = split.validation.start + frame.window - 1
+    validation = Fields(arrays, steps[ends >= begin], **settings) if split.validates else None
+    for what, found in (("train", training), ("validate", validation)):
+        if found is not None and not len(found):
+            msg = (
+                f"No patch has a target to {what} with: the truth, or all covariates together, are "
+                "missing at every whole window. Look at .isnull() of each."
+            )
+            raise NotEnoughDataError(msg)
+    return training, validation
+
+
+def _losses(job: FieldJob, arrays: Mapping[str, Array]) -> tuple[Loss, ...]:
+    """Return the terms: those given, or those of the class whose variables are there."""
+    if job.losses is not None:
+        return job.losses
+    optional = {"infiltration", "previous"}
+    return tuple(x for x in job.model.losses if not (optional - set(arrays)) & set(x.needs))
+
+
+def _identity(job: FieldJob, losses: Sequence[Loss], scaling: xr.Dataset) -> dict[str, str]:
+    """Return what a run is, so that a checkpoint of another run is refused."""
+    return {
+        "model": f"{job.model.__name__}({dict(job.network)})",
+        "recipe": repr(job.recipe),
+        "losses": repr(tuple(losses)),
+        "schedule": repr(replace(job.schedule, epochs=0, patience=0)),
+        "monitor": job.monitor,
+        "precision": job.precision,
+        "seed": str(job.seed),
+        "valid": str(job.valid),
+        "data": tokenize({name: array.values for name, array in scaling.items()}),
+    }

@@ -1,0 +1,74 @@
+"""Downscaled fields under the user's names, in his units, with what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xsm.downscaling.sources import Sources
+from xsm.naming import Variable
+
+__all__ = ["present"]
+
+
+def present(
+    fields: Mapping[str, xr.DataArray],
+    own: xr.DataArray,
+    variable: Variable,
+    sources: Sources,
+    facts: Mapping[str, Any],
+) -> xr.Dataset:
+    """Give downscaled fields the name, the units and the order of dimensions of the coarse data.
+
+    Parameters
+    ----------
+    fields : mapping of str to DataArray
+        ``mean`` and, where there is one, ``std``, canonical units.
+    own : DataArray
+        The coarse target as it is in the user's data.
+    variable : Variable
+        What it was found as.
+    sources : Sources
+        The grids.
+    facts : mapping of str to Any
+        Attributes of the result.
+
+    Returns
+    -------
+    xarray.Dataset
+        The target under its name and ``<name>_std``, linked by ``ancillary_variables``, with the
+        fine cells' areas as coordinate ``cell_area``. Lazy where the fields are.
+
+    Examples
+    --------
+    >>> from xsm.nesting import make_nest
+    >>> axes = {"time": xr.date_range("2020", periods=1), "y": [1.0, 3.0], "x": [1.0, 3.0]}
+    >>> gws = xr.DataArray(np.ones((1, 2, 2)), axes, name="gws", attrs={"units": "mm"})
+    >>> nest = make_nest(gws, 1)
+    >>> sources = Sources(nest, "time", {"gws": gws}, {}, {}, None, nest.area)
+    >>> found = present({"mean": gws}, gws, Variable("gws", "gws", "name", "mm"), sources, {})
+    >>> found["gws"].attrs["units"], found["gws"].attrs["cell_measures"]
+    ('mm', 'area: cell_area')
+    """
+    name = str(variable.name)
+    order = [d for d in own.dims if d in fields["mean"].dims]
+    attrs = {k: v for k, v in own.attrs.items() if k not in {"bounds", "ancillary_variables"}}
+    attrs |= {"units": variable.units, "cell_measures": "area: cell_area"}
+    back = variable.conversion.inverse()
+    made = {name: back(fields["mean"].drop_attrs(deep=False)).transpose(*order)}
+    if "std" in fields:
+        spread = fields["std"].drop_attrs(deep=False) * np.float32(abs(back.factor))
+        made[f"{name}_std"] = spread.transpose(*order).assign_attrs(
+            long_name=f"standard deviation of {attrs.get('long_name', name)}",
+            units=variable.units,
+        )
+        attrs["ancillary_variables"] = f"{name}_std"
+    made[name] = made[name].assign_attrs(attrs)
+    found = xr.Dataset(made)
+    area = (sources.nest.dims, sources.area, {"standard_name": "cell_area", "units": "m2"})
+    found = found.assign_coords(cell_area=area)
+    found.attrs = {"Conventions": "CF-1.11", **facts}
+    return found

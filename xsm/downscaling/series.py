@@ -1,0 +1,67 @@
+"""What the loss terms of downscaling are given beside the inputs: truth, storage before, rain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xsm.downscaling.sources import Sources
+from xsm.fields import Frame
+from xsm.physics.infiltration import infiltration, monthly_anomaly
+from xsm.typing import Array
+
+__all__ = ["loss_series"]
+
+
+def loss_series(sources: Sources, frame: Frame, training: slice) -> dict[str, Array]:
+    """Return the scaled truth and what the physical terms need, at the ends of the windows.
+
+    Parameters
+    ----------
+    sources : Sources
+        In memory, with a truth.
+    frame : Frame
+        Statistics and geometry.
+    training : slice
+        Steps whose months are the normal.
+
+    Returns
+    -------
+    dict of str to ndarray
+        (step, 1, y, x) float32: ``target``; where precipitation and soil moisture are among the
+        covariates also ``previous``, the interpolated coarse target of the step before, and
+        ``infiltration``, its anomaly from the mean of the same month of the year in training, in
+        units of its spread. NaN where missing.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> from xsm.downscaling.sources import one_scale_up
+    >>> from xsm.downscaling.statistics import field_statistics, frame_of
+    >>> up = one_scale_up(sources)
+    >>> frame = frame_of(field_statistics(up, slice(None)), up.nest, up.area, window=6)
+    >>> loss_series(up, frame, slice(None))["target"].shape
+    (7, 1, 4, 4)
+    """
+    begin, stats = frame.window - 1, frame.statistics
+    if sources.truth is None:
+        return {}
+    truth = sources.truth.values[begin:].astype(float)
+    found: dict[str, Array] = {"target": (truth - stats["target_offset"]) / stats["target_scale"]}
+    if {"precipitation", "soil_moisture"} <= set(sources.fine):
+        rain, soil = (sources.fine[n].values for n in ("precipitation", "soil_moisture"))
+        months = np.asarray(sources.target[sources.time].dt.month.values)
+        water = monthly_anomaly(infiltration(rain, soil), months, training)[begin:]
+        spread = np.nanstd(water) if np.isfinite(water).any() else 1.0
+        found["infiltration"] = water / (spread or 1.0)
+        coarse = sources.target.values.astype(float)
+        before = np.concatenate([np.full_like(coarse[:1], np.nan), coarse[:-1]])[begin:]
+        scaled = (before - stats["target_offset"]) / stats["target_scale"]
+        found["previous"] = frame.interpolated(scaled)
+    return {name: a[:, None].astype(np.float32) for name, a in found.items()}

@@ -1,0 +1,201 @@
+"""What downscaling works on: target, covariates and truth on a coarse and a fine grid, lazily."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from xsm.exceptions import GridError, MissingVariableError
+from xsm.grid import without_scalars
+from xsm.naming import VariableTable
+from xsm.nesting import Axis, Nest, coarsen, horizontal_axes
+from xsm.physics.conservation import block_mean
+from xsm.typing import FloatArray
+
+__all__ = ["Sources", "choose_target", "one_scale_up"]
+
+_TARGETS = ("groundwater_storage", "terrestrial_water_storage")
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Canonical arrays of one data set on a coarse and a fine grid, lazy where the data are.
+
+    Parameters
+    ----------
+    nest : Nest
+        Both grids.
+    time : str
+        Name of the time dimension.
+    coarse : dict of str to DataArray
+        The target first, then covariates with time (time, y, x), on the coarse grid.
+    fine : dict of str to DataArray
+        Covariates with time (time, y, x), on the fine grid.
+    static : dict of str to DataArray
+        Covariates without time (y, x), on the fine grid.
+    truth : DataArray or None
+        (time, y, x) the target on the fine grid; NaN where missing.
+    area : ndarray
+        (y, x) areas of the fine cells; 0 where a cell is no part of the domain.
+    """
+
+    nest: Nest
+    time: str
+    coarse: dict[str, xr.DataArray]
+    fine: dict[str, xr.DataArray]
+    static: dict[str, xr.DataArray]
+    truth: xr.DataArray | None
+    area: FloatArray
+
+    @property
+    def target(self) -> xr.DataArray:
+        """The coarse target."""
+        return next(iter(self.coarse.values()))
+
+    @property
+    def steps(self) -> int:
+        """Number of times."""
+        return self.target.sizes[self.time]
+
+    @property
+    def arrays(self) -> list[xr.DataArray]:
+        """All arrays."""
+        more = [] if self.truth is None else [self.truth]
+        return [*self.coarse.values(), *self.fine.values(), *self.static.values(), *more]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that they take in float32."""
+        return 4 * sum(a.size for a in self.arrays)
+
+    def load(self) -> Sources:
+        """Return the same in memory, read in one pass."""
+        names = [f"{k}" for k in range(len(self.arrays))]
+        bare = {n: without_scalars(a).variable for n, a in zip(names, self.arrays, strict=True)}
+        renamed = {n: _own_dims(v, n) for n, v in bare.items()}
+        loaded = xr.Dataset(renamed).load()
+        new = iter([a.copy(data=loaded[n].values) for n, a in zip(names, self.arrays, strict=True)])
+        coarse = {name: next(new) for name in self.coarse}
+        fine = {name: next(new) for name in self.fine}
+        static = {name: next(new) for name in self.static}
+        truth = None if self.truth is None else next(new)
+        return Sources(self.nest, self.time, coarse, fine, static, truth, self.area)
+
+
+def _own_dims(variable: xr.Variable, name: str) -> xr.Variable:
+    """Give an array dimensions of its own, since coarse and fine ones have the same names."""
+    return xr.Variable([f"{d}_{name}" for d in variable.dims], variable.data)
+
+
+def choose_target(ds: xr.Dataset, table: VariableTable, target: str | None) -> str:
+    """Return what is to be downscaled.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    table : VariableTable
+        Which variable is what.
+    target : str, optional
+        Role or variable; by default groundwater storage, then terrestrial water storage, then the
+        only variable on a grid.
+
+    Returns
+    -------
+    str
+        Role or name.
+
+    Raises
+    ------
+    MissingVariableError
+        If it is not there, or there are several candidates.
+
+    Examples
+    --------
+    >>> ds = xr.Dataset({"rain": (("y", "x"), np.ones((2, 2)))}, {"y": [0, 1], "x": [0, 1]})
+    >>> from xsm.naming import find_variables
+    >>> choose_target(ds, find_variables(ds), None)
+    'rain'
+    """
+    if target is not None:
+        variable = table.lookup(target)
+        chosen = variable.role in table.roles and table[variable.role] == variable
+        return variable.role if chosen else target
+    for role in _TARGETS:
+        if role in table:
+            return role
+    dims = {axis.dim for axis in horizontal_axes(ds)}
+    names = [str(n) for n, a in ds.data_vars.items() if dims <= set(a.dims)]
+    if len(names) != 1:
+        msg = (
+            f"Which variable is to be downscaled? The data hold {names or 'none on the grid'}. "
+            'Take one: ds["<name>"].physm.downscale(...), or pass target="<name>".'
+        )
+        raise MissingVariableError(msg)
+    return names[0]
+
+
+def one_scale_up(sources: Sources) -> Sources:
+    """Return what trains a model one scale up: the coarse target as truth, its means as input.
+
+    Parameters
+    ----------
+    sources : Sources
+        On the native grids.
+
+    Returns
+    -------
+    Sources
+        The coarse grid of ``sources`` is the fine one; a coarse cell joins ``factor`` of its cells
+        along each axis. Rows and columns at the end that fill no such cell are left out.
+
+    Raises
+    ------
+    GridError
+        If the grid has too few cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> up = one_scale_up(sources)
+    >>> up.nest.shape, up.target.shape
+    ((4, 4), (12, 2, 2))
+    """
+    high, wide = sources.nest.factor
+    rows, columns = sources.nest.y.size // high * high, sources.nest.x.size // wide * wide
+    if min(rows // high, columns // wide) < 2:
+        msg = (
+            f"supervision='scale_transfer' learns from the grid {high} x {wide} times coarser, but "
+            f"there are {sources.nest.y.size} x {sources.nest.x.size} coarse cells: fewer than two "
+            "along an axis would remain. Pass truth=, or supervision='interpolation'."
+        )
+        raise GridError(msg)
+    y, x = _joined(sources.nest.y, rows, high), _joined(sources.nest.x, columns, wide)
+    nest = Nest(y, x, (high, wide))
+    cut = dict(zip(sources.nest.dims, (slice(rows), slice(columns)), strict=True))
+    fine = {n: a.isel(cut) for n, a in sources.coarse.items()}
+    static = {n: coarsen(a, sources.nest).isel(cut) for n, a in sources.static.items()}
+    area = block_mean(sources.area, area=np.ones_like(sources.area), factor=(high, wide))
+    target = next(iter(fine))
+    return replace(
+        sources,
+        nest=nest,
+        coarse={n: coarsen(a, nest) for n, a in fine.items()},
+        fine={n: a for n, a in fine.items() if n != target},
+        static=static,
+        truth=fine[target],
+        area=area[:rows, :columns],
+    )
+
+
+def _joined(axis: Axis, cells: int, factor: int) -> Axis:
+    """Join cells of an axis."""
+    return Axis(axis.dim, axis.edges[: cells + 1 : factor], axis.kind, axis.unit)

@@ -1,0 +1,195 @@
+"""Statistics of downscaling: scales of inputs and target, maps by cell; as a Dataset and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xsm.downscaling.sources import Sources
+from xsm.exceptions import GridError
+from xsm.fields import Frame
+from xsm.nesting import Nest, interpolate
+from xsm.nesting.interpolation import lerp_weights
+from xsm.typing import FloatArray
+
+__all__ = ["field_statistics", "frame_of", "maps_of", "stacked"]
+
+_LEAST = 0.01  # of the spread of the target: smallest scale of what is left to learn
+_KINDS = ("dynamic", "fine", "static")
+
+
+def field_statistics(sources: Sources, training: slice) -> xr.Dataset:
+    """Return offsets and scales of the inputs and of the target.
+
+    Parameters
+    ----------
+    sources : Sources
+        In memory, with a truth.
+    training : slice
+        Steps that train.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``<kind>_offset`` and ``<kind>_scale`` (mean and standard deviation over cells and training
+        steps) along ``dynamic``, ``fine`` and ``static``; ``target_offset``, the mean of the
+        coarse target; ``target_scale``, the root mean square of truth minus interpolation, which
+        is what is left to learn, but at least a hundredth of the spread of the target;
+        ``base_scale``, the spread of the target in units of ``target_scale``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> stats = field_statistics(sources, slice(0, 9))
+    >>> np.allclose(stats["target_offset"], values[:9].mean())
+    True
+    """
+    pick = {sources.time: training}
+    kinds = {
+        "dynamic": {n: a.isel(pick) for n, a in sources.coarse.items()},
+        "fine": {n: a.isel(pick) for n, a in sources.fine.items()},
+        "static": sources.static,
+    }
+    found: dict[str, Any] = {}
+    coords: dict[str, list[str]] = {}
+    for kind, arrays in kinds.items():
+        values = [a.values[np.isfinite(a.values)] for a in arrays.values()]
+        found[f"{kind}_offset"] = (kind, [float(v.mean()) if v.size else 0.0 for v in values])
+        found[f"{kind}_scale"] = (kind, [_spread(v) for v in values])
+        coords[kind] = list(arrays)
+    target = sources.target.isel(pick)
+    spread = float(found["dynamic_scale"][1][0])
+    left = target.values[:0]
+    if sources.truth is not None:
+        left = sources.truth.isel(pick).values - interpolate(target, sources.nest).values
+    rest = float(np.sqrt(np.nanmean(left**2))) if np.isfinite(left).any() else 0.0
+    scale = max(rest, _LEAST * spread)
+    found["target_offset"], found["target_scale"] = found["dynamic_offset"][1][0], scale
+    found["base_scale"] = spread / scale
+    return xr.Dataset(found, coords)
+
+
+def _spread(values: FloatArray) -> float:
+    """Return the standard deviation, 1 where there is none."""
+    return float(values.std()) or 1.0 if values.size else 1.0
+
+
+def stacked(arrays: Mapping[str, xr.DataArray], shape: tuple[int, ...], axis: int) -> FloatArray:
+    """Join arrays along a new axis, also where there are none.
+
+    Parameters
+    ----------
+    arrays : mapping of str to DataArray
+        All of one shape.
+    shape : tuple of int
+        That shape.
+    axis : int
+        Where the new axis lies.
+
+    Returns
+    -------
+    ndarray
+        float32.
+
+    Examples
+    --------
+    >>> stacked({}, (5, 2, 3), axis=1).shape
+    (5, 0, 2, 3)
+    """
+    if not arrays:
+        return np.zeros((*shape[:axis], 0, *shape[axis:]), np.float32)
+    return np.stack([a.values for a in arrays.values()], axis=axis).astype(np.float32)
+
+
+def frame_of(scaling: xr.Dataset, nest: Nest, area: FloatArray, *, window: int) -> Frame:
+    """Return the frame in which a network sees a region.
+
+    Parameters
+    ----------
+    scaling : xarray.Dataset
+        Statistics of the training, with ``anchor`` (lag, y, x) on its grid where there is one.
+    nest : Nest
+        The grids of the region.
+    area : ndarray
+        (y, x) areas of its fine cells.
+    window : int
+        Steps of input.
+
+    Returns
+    -------
+    Frame
+        Cells outside the region of the training have no anchor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> stats = field_statistics(sources, slice(None))
+    >>> frame_of(stats, sources.nest, sources.area, window=6).area.shape
+    (8, 8)
+    """
+    names = [f"{kind}_{part}" for kind in _KINDS for part in ("offset", "scale")]
+    names += ["target_offset", "target_scale", "base_scale"]
+    anchor = maps_of(scaling, nest).get("anchor")
+    return Frame(
+        nest.factor,
+        window,
+        lerp_weights(nest.y, nest.factor[0]),
+        lerp_weights(nest.x, nest.factor[1]),
+        area,
+        {name: scaling[name].values for name in names},
+        None if anchor is None else anchor.transpose("lag", ...).values,
+    )
+
+
+def maps_of(scaling: xr.Dataset, nest: Nest) -> dict[str, xr.DataArray]:
+    """Return the maps by fine cell that a model has learnt, on the fine grid of a region.
+
+    Parameters
+    ----------
+    scaling : xarray.Dataset
+        Statistics of the training.
+    nest : Nest
+        The grids of the region.
+
+    Returns
+    -------
+    dict of str to DataArray
+        ``anchor``, ``pattern``, ``offset`` and ``slope``, those that there are; none where the
+        region has other cells. NaN for cells that were not trained.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.downscaling.collecting import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> maps_of(field_statistics(sources, slice(None)), sources.nest)
+    {}
+    """
+    found = {}
+    for name in ("anchor", "pattern", "offset", "slope"):
+        if name not in scaling:
+            continue
+        try:
+            found[name] = nest.place(scaling[name], name)
+        except GridError:  # another region, or another resolution: nothing is known of its cells
+            return {}
+    return found

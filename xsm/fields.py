@@ -1,0 +1,333 @@
+"""Fields and their patches: the samples of models that downscale, compact on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xsm.nesting.interpolation import Weights, lerp_blocks
+from xsm.nn import Batch, Schedule
+from xsm.physics.conservation import repeat_blocks
+from xsm.typing import Array, FloatArray
+from xsm.windows import generator
+
+__all__ = ["Fields", "Frame", "gather_patch"]
+
+Arrays = Mapping[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Geometry and statistics that turn canonical fields into what a network is given.
+
+    Parameters
+    ----------
+    factor : tuple of int
+        Fine cells of a coarse one along y and x.
+    window : int
+        Steps of input.
+    rows, columns : tuple of ndarray
+        Weights of the interpolation, see :func:`xsm.nesting.interpolation.lerp_blocks`.
+    area : ndarray
+        (y, x) areas of the fine cells, any unit; 0 where a cell is no part of the domain.
+    statistics : mapping of str to ndarray
+        ``<kind>_offset`` and ``<kind>_scale`` of ``dynamic``, ``fine``, ``static`` (channel,) and
+        of ``target`` and ``base`` (scalars).
+    anchor : ndarray or None
+        (window + 1, y, x): for each fine cell, weights of the coarse value ``0, 1, ...`` steps
+        back, and an offset; NaN where there are none.
+    """
+
+    factor: tuple[int, int]
+    window: int
+    rows: Weights
+    columns: Weights
+    area: FloatArray
+    statistics: Mapping[str, FloatArray]
+    anchor: FloatArray | None = None
+
+    def interpolated(self, coarse: FloatArray) -> FloatArray:
+        """Return coarse fields (..., h, w) interpolated to the fine grid (..., y, x)."""
+        return lerp_blocks(coarse, rows=self.rows, columns=self.columns)
+
+    def anchored(self, coarse: FloatArray) -> FloatArray:
+        """Return what the regression of each fine cell says (time - window + 1, y, x).
+
+        Parameters
+        ----------
+        coarse : ndarray
+            (time, h, w) coarse target, canonical units.
+
+        Returns
+        -------
+        ndarray
+            NaN where a fine cell has no regression, or a step of its window is missing.
+        """
+        steps = len(coarse) - self.window + 1
+        shape = (steps, *self.area.shape)
+        if self.anchor is None:
+            return np.full(shape, np.nan, np.float32)
+        found = np.broadcast_to(self.anchor[-1], shape).astype(np.float64)
+        for back in range(self.window):
+            end = self.window - 1 - back
+            lagged = repeat_blocks(coarse[end : end + steps], factor=self.factor)
+            found = found + self.anchor[back] * lagged
+        return found.astype(np.float32)
+
+    def inputs(
+        self,
+        coarse: FloatArray,
+        fine: FloatArray,
+        static: FloatArray,
+        anchored: FloatArray | None = None,
+    ) -> dict[str, Array]:
+        """Scale, interpolate and mask fields.
+
+        Parameters
+        ----------
+        coarse : ndarray
+            (time, channel, h, w) canonical, the target first.
+        fine : ndarray
+            (time - window + 1, covariate, y, x) at the ends of the windows.
+        static : ndarray
+            (covariate, y, x).
+        anchored : ndarray, optional
+            What to take for :meth:`anchored`, such as values that leave out the own step.
+
+        Returns
+        -------
+        dict of str to ndarray
+            float32 and finite, but for ``local``: ``dynamic`` (time, channel + 1, h, w), with the
+            mask last; ``coarse`` and ``present`` (time, 1, h, w); ``plain`` (step, 1, y, x);
+            ``local`` (step, 1, y, x), NaN where there is none; ``covariate`` (step, covariate,
+            y, x); ``valid`` (step, 1, y, x); ``area`` (1, y, x).
+        """
+        begin, stats = self.window - 1, self.statistics
+        there = np.asarray(np.isfinite(coarse).all(axis=1, keepdims=True))  # (time, 1, h, w)
+        scaled = _scaled(coarse, stats, "dynamic")
+        own = (coarse[:, :1] - stats["target_offset"]) / stats["target_scale"]
+        local = self.anchored(coarse[:, 0]) if anchored is None else anchored
+        steps = len(coarse) - begin
+        still = np.broadcast_to(static, (steps, *static.shape))
+        plain = self.interpolated(np.where(there[begin:], own[begin:], np.nan))
+        local = (local[:, None] - stats["target_offset"]) / stats["target_scale"]
+        joined = [_scaled(fine, stats, "fine"), _scaled(still, stats, "static")]
+        covariate = np.concatenate(joined, axis=1)
+        valid = np.isfinite(plain) & np.isfinite(covariate).all(axis=1, keepdims=True)
+        valid &= self.area > 0
+        arrays = {
+            "dynamic": np.concatenate([np.where(there, scaled, 0.0), there], axis=1),
+            "coarse": np.where(there, own, 0.0),
+            "present": there,
+            "plain": np.where(valid, plain, 0.0),
+            "local": np.where(valid, local, np.nan),
+            "covariate": np.where(valid, covariate, 0.0),
+            "valid": valid,
+            "area": (self.area / max(self.area.mean(), 1e-300))[None],
+        }
+        return {name: np.ascontiguousarray(a, np.float32) for name, a in arrays.items()}
+
+
+def _scaled(values: FloatArray, stats: Mapping[str, FloatArray], kind: str) -> FloatArray:
+    """Scale channels (time, channel, y, x)."""
+    offset, scale = (stats[f"{kind}_{n}"][:, None, None] for n in ("offset", "scale"))
+    found: FloatArray = (values - offset) / scale
+    return found
+
+
+def gather_patch(
+    arrays: Mapping[str, Tensor],
+    step: int,
+    corner: tuple[int, int],
+    *,
+    size: tuple[int, int],
+    window: int,
+    base_scale: float,
+    hide: Tensor | None = None,
+) -> Batch:
+    """Cut a patch out of fields.
+
+    Parameters
+    ----------
+    arrays : mapping of str to Tensor
+        As of :meth:`Frame.inputs`, and series (step, 1, y, x) that the loss terms need.
+    step : int
+        Which window.
+    corner : tuple of int
+        Its first coarse row and column; columns beyond the last go on at the first.
+    size : tuple of int
+        Its coarse rows and columns.
+    window : int
+        Steps of input.
+    base_scale : float
+        Scale of the base as an input.
+    hide : Tensor, optional
+        (y, x) of the patch, true where the anchor is to be hidden.
+
+    Returns
+    -------
+    dict of str to Tensor
+        One sample, without the dimension of the batch, see :class:`xsm.nn.FieldModel`.
+
+    Examples
+    --------
+    >>> arrays = {n: torch.ones(7, 1, 8, 8) for n in ("plain", "local", "covariate", "valid")}
+    >>> arrays |= {n: torch.ones(12, 1, 4, 4) for n in ("dynamic", "coarse", "present")}
+    >>> arrays |= {"area": torch.ones(1, 8, 8)}
+    >>> patch = gather_patch(arrays, 0, (1, 2), size=(2, 2), window=6, base_scale=1.0)
+    >>> patch["dynamic"].shape, patch["fine"].shape
+    (torch.Size([6, 1, 2, 2]), torch.Size([4, 4, 4]))
+    """
+    height, width = arrays["present"].shape[-2:]
+    high, wide = (a // b for a, b in zip(arrays["plain"].shape[-2:], (height, width), strict=True))
+    device = arrays["plain"].device
+    columns = torch.arange(corner[1], corner[1] + size[1], device=device) % width
+    rows = slice(corner[0], corner[0] + size[0])
+    across = (columns[:, None] * wide + torch.arange(wide, device=device)).reshape(-1)
+    down = slice(corner[0] * high, (corner[0] + size[0]) * high)
+    end = step + window - 1
+    coarse = {n: arrays[n][end, :, rows][..., columns] for n in ("coarse", "present")}
+    others = [n for n in arrays if n not in {"dynamic", "coarse", "present", "area"}]
+    fine = {n: arrays[n][step, :, down][..., across] for n in others}
+    batch = {**coarse, "dynamic": arrays["dynamic"][step : end + 1, :, rows][..., columns]}
+    plain, local = fine.pop("plain"), fine.pop("local")
+    known = torch.isfinite(local)
+    if hide is not None:
+        known = known & ~hide
+    base = torch.where(known, local, plain)
+    parts = [plain / base_scale, base - plain, known.to(plain.dtype), fine.pop("covariate")]
+    batch |= fine | {"base": base, "fine": torch.cat(parts)}
+    batch["area"] = arrays["area"][:, down][..., across] * batch["valid"]
+    return batch
+
+
+class Fields:
+    """Samples of fields: patches of windows, drawn at random places or in order.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        As of :meth:`Frame.inputs`, with ``target`` and other series (step, 1, y, x), NaN where
+        missing.
+    steps : sequence of int
+        Windows that are samples.
+    window : int
+        Steps of input.
+    patch : tuple of int
+        Coarse rows and columns of a patch, at most those of the fields.
+    ring : bool, default: False
+        The columns go around the globe.
+    base_scale : float, default: 1.0
+        Scale of the base as an input.
+    hide : float, default: 0.0
+        Share of the coarse cells of a patch whose anchors are hidden in training, so that the
+        network learns to do without.
+    device : str or torch.device, default: "cpu"
+        Where the tensors lie.
+    """
+
+    def __init__(
+        self,
+        arrays: Arrays,
+        steps: Array,
+        *,
+        window: int,
+        patch: tuple[int, int],
+        ring: bool = False,
+        base_scale: float = 1.0,
+        hide: float = 0.0,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.device = torch.device(device)
+        self.arrays = {k: torch.from_numpy(np.asarray(v)).to(device) for k, v in arrays.items()}
+        self.window, self.patch, self.ring = window, patch, ring
+        self.base_scale, self.hide = base_scale, hide
+        self.steps = [int(k) for k in steps if np.isfinite(arrays["target"][k]).any()]
+        self.corners = [(y, x) for y in self._starts(0) for x in self._starts(1)]
+        pairs = [(k, corner) for k in self.steps for corner in self.corners]
+        self.places = [p for p in pairs if torch.isfinite(self._cut(*p)["target"]).any()]
+
+    def __len__(self) -> int:
+        """Return the number of patches that cover all fields."""
+        return len(self.places)
+
+    def _starts(self, axis: int) -> list[int]:
+        """Return first cells of patches that cover an axis."""
+        cells, size = self.arrays["present"].shape[-2 + axis], self.patch[axis]
+        return sorted({min(k, cells - size) for k in range(0, cells, size)})
+
+    def _cut(self, step: int, corner: tuple[int, int], hide: Tensor | None = None) -> Batch:
+        """Return one sample."""
+        found = gather_patch(
+            self.arrays,
+            step,
+            corner,
+            size=self.patch,
+            window=self.window,
+            base_scale=self.base_scale,
+            hide=hide,
+        )
+        found["mask"] = torch.isfinite(found["target"]) & (found["valid"] > 0)
+        return found
+
+    def example(self) -> Batch:
+        """Return the first sample as a batch of one."""
+        return _stacked([self._cut(*self.places[0])])
+
+    def batches(self, epoch: int, schedule: Schedule, seed: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 1; with the seed it decides what is drawn.
+        schedule : Schedule
+            Batches of an epoch, samples of a batch.
+        seed : int
+            Seed of the run.
+
+        Yields
+        ------
+        dict of str to Tensor
+            Patches at random windows and places.
+        """
+        random = generator(seed, epoch)
+        for _ in range(schedule.iterations):
+            yield _stacked([self._draw(random) for _ in range(schedule.batch_size)])
+
+    def _draw(self, random: torch.Generator) -> Batch:
+        """Return a patch at a random window and place, some of its anchors hidden."""
+        step = self.steps[int(torch.randint(len(self.steps), (1,), generator=random))]
+        height, width = self.arrays["present"].shape[-2:]
+        last = (height - self.patch[0] + 1, width if self.ring else width - self.patch[1] + 1)
+        y, x = (int(torch.randint(n, (1,), generator=random)) for n in last)
+        hide = None
+        if self.hide:
+            rows, columns = self.arrays["plain"].shape[-2:]
+            drawn = torch.rand(self.patch, generator=random) < self.hide
+            hide = drawn.repeat_interleave(rows // height, 0)
+            hide = hide.repeat_interleave(columns // width, 1).to(self.device)
+        return self._cut(step, (y, x), hide)
+
+    def slices(self, size: int) -> Iterator[Batch]:
+        """Yield all patches in order, a few at a time."""
+        few = min(size, 8)
+        for first in range(0, len(self.places), few):
+            yield _stacked([self._cut(*place) for place in self.places[first : first + few]])
+
+    def describe(self) -> str:
+        """Return how many patches of how many fields there are."""
+        high, wide = self.patch
+        return f"{len(self.steps)} fields, {len(self):,} patches of {high} x {wide} coarse cells"
+
+    def close(self) -> None:
+        """Release nothing: the fields are resident."""
+
+
+def _stacked(samples: list[Batch]) -> Batch:
+    """Join samples to a batch."""
+    return {name: torch.stack([s[name] for s in samples]) for name in samples[0]}

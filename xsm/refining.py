@@ -1,0 +1,400 @@
+"""The verb that downscales, and the training of models that do."""
+
+from __future__ import annotations
+
+import os
+import time as clock
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import xarray as xr
+
+from xsm.arguments import parse_limit
+from xsm.card import history_dataset, made_of, outcome
+from xsm.downscaling.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
+from xsm.downscaling.collecting import collect_sources
+from xsm.downscaling.fitting import FieldJob, FieldsTrained, train_fields
+from xsm.downscaling.presenting import present
+from xsm.downscaling.sources import Sources, choose_target
+from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
+from xsm.fitted import FittedModel
+from xsm.losses import Loss
+from xsm.naming import VariableTable, find_variables
+from xsm.nested_recipe import Covariates, NestedRecipe
+from xsm.nesting.nest import Factor
+from xsm.nn import FieldModel
+from xsm.options import get_options
+from xsm.registry import list_models, model_class, model_name
+from xsm.units import dequantify, quantify
+
+__all__ = ["downscale", "downscale_keeping", "fit_fields"]
+
+
+def downscale(
+    ds: xr.Dataset,
+    factor: Factor = 4,
+    *,
+    model: str | type[FieldModel] | FittedModel = "convlstm_unet",
+    covariates: Covariates | None = None,
+    truth: xr.Dataset | xr.DataArray | None = None,
+    supervision: str | None = None,
+    conserve: str = "soft",
+    area: xr.DataArray | None = None,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Downscale a field in space, by a baseline, a network trained here, or a fitted model.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Holds the coarse field (time, y, x) on a regular grid in degrees or of a projection; other
+        variables are left aside.
+    factor : int or mapping of str to int, default: 4
+        Fine cells of a coarse one along each axis, or by name of the dimension.
+    model : str, subclass of FieldModel or FittedModel, default: "convlstm_unet"
+        ``"nearest"``, ``"bilinear"`` (missing neighbours are left out, the globe closes),
+        ``"conservative_bilinear"`` (then shifted so that coarse means are kept), ``"pattern"``
+        (interpolation plus the mean fine pattern of the truth), ``"cell_regression"`` (a line for
+        each fine cell on the series of its coarse one), or a network: a name or a class is trained
+        first, as by :func:`xsm.fit` with its defaults, a fitted model only predicts.
+    covariates : Dataset, DataArray or sequence of them, optional
+        Fields with or without time, each data set on any grid of the same kind (a list holds those
+        of several grids): those on the fine grid are taken as they are, others are remapped
+        conservatively. A variable with the role of the target is left aside.
+    truth : Dataset or DataArray, optional
+        The field on the fine grid, at some or all of the times, to learn from.
+    supervision : {"truth", "scale_transfer", "interpolation"}, optional
+        What a network learns from, see :func:`xsm.fit`; by default the truth where it is given,
+        else ``"scale_transfer"``.
+    conserve : {"soft", "exact"}, default: "soft"
+        ``"exact"`` shifts the fine cells of each coarse one by one number, so that their
+        area-weighted mean is the coarse value; also of a baseline.
+    area : DataArray, optional
+        (y, x) areas of the fine cells; NaN or 0 leaves a cell out of the domain. By default those
+        of the sphere between meridians and parallels, or of the projection.
+    target : str, optional
+        Role or variable; by default groundwater storage, then terrestrial water storage, then the
+        only variable on the grid.
+    variables : mapping of str to str, optional
+        Role to variable name, where xsm finds none or the wrong one.
+
+    Returns
+    -------
+    xarray.Dataset
+        The field on the fine grid under its own name and units, with the coordinate ``cell_area``
+        (m2); of a network also ``<name>_std``, the standard deviation, and only the ends of whole
+        windows. NaN where the coarse cell is, or a covariate of that time: missing cells are not
+        filled and have no say. Lazy where the input is; blocks are whole planes of a time, so that
+        memory does not grow with time.
+
+    Raises
+    ------
+    GridError
+        If grids do not nest (the message says what to pass), or time is uneven.
+    MissingVariableError
+        If the target, a covariate or a truth is missing.
+    NotEnoughDataError
+        If data have no time in common, or too few.
+    UnknownNameError
+        If the model or a choice does not exist.
+
+    References
+    ----------
+    Ibrahim et al. (2026). IRE Journals, 10.64388/irev9i9-1714801.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr, xsm
+    >>> axes = {"time": xr.date_range("2020", periods=2, freq="MS"), "lat": [5.0, 15.0]}
+    >>> values = np.arange(8.0).reshape(2, 2, 2)
+    >>> gws = xr.DataArray(values, axes | {"lon": [5.0, 15.0]}, attrs={"units": "mm"})
+    >>> fine = xsm.downscale(gws.to_dataset(name="gws"), factor=2, model="bilinear")
+    >>> fine["gws"].sizes["lat"], fine["lat"].values
+    (4, array([ 2.5,  7.5, 12.5, 17.5]))
+    """
+    return downscale_keeping(
+        ds,
+        factor,
+        model=model,
+        covariates=covariates,
+        truth=truth,
+        supervision=supervision,
+        conserve=conserve,
+        area=area,
+        target=target,
+        variables=variables,
+    )[0]
+
+
+def downscale_keeping(
+    ds: xr.Dataset,
+    factor: Factor,
+    *,
+    model: str | type[FieldModel] | FittedModel,
+    covariates: Covariates | None,
+    truth: xr.Dataset | xr.DataArray | None,
+    supervision: str | None,
+    conserve: str,
+    area: xr.DataArray | None,
+    target: str | None,
+    variables: Mapping[str, str] | None,
+) -> tuple[xr.Dataset, FittedModel | None]:
+    """Downscale, and return the model that was trained on the way, if any.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Holds the coarse field.
+    factor : int or mapping of str to int
+        Fine cells of a coarse one.
+    model : str, subclass of FieldModel or FittedModel
+        What downscales.
+    covariates, truth, area : optional
+        Data, see :func:`xsm.downscale`.
+    supervision, conserve, target, variables : optional
+        Choices, see :func:`xsm.downscale`.
+
+    Returns
+    -------
+    tuple of xarray.Dataset and FittedModel
+        The fine field, and the model that was trained, or given; None of a baseline.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axes = {"time": xr.date_range("2020", periods=2), "y": [1.0, 3.0], "x": [1.0, 3.0]}
+    >>> ds = xr.Dataset({"gws": (tuple(axes), np.ones((2, 2, 2)), {"units": "mm"})}, axes)
+    >>> names = ("covariates", "truth", "supervision", "area", "target", "variables")
+    >>> rest = {"conserve": "soft", **dict.fromkeys(names)}
+    >>> downscale_keeping(ds, 2, model="nearest", **rest)[1] is None
+    True
+    """
+    check_choice("conserve", conserve, ("soft", "exact"))
+    ds, quantified = dequantify(ds)
+    fitted = model if isinstance(model, FittedModel) else None
+    if isinstance(model, str) and model in BASELINES:
+        return _finish(
+            _baseline(model, ds, factor, truth, area, conserve, target, variables), quantified
+        ), None
+    if fitted is None:
+        fitted = fit_fields(
+            ds,
+            _network(model),
+            factor=factor,
+            covariates=covariates,
+            truth=truth,
+            supervision=supervision,
+            conserve=conserve,
+            area=area,
+            target=target,
+            variables=variables,
+        )
+    found = fitted.downscale(ds, covariates=covariates, area=area)
+    return _finish(found, quantified), fitted
+
+
+def _finish(found: xr.Dataset, quantified: bool) -> xr.Dataset:  # noqa: FBT001
+    """Give quantities to who gave quantities."""
+    return quantify(found) if quantified else found
+
+
+def _network(model: object) -> type[FieldModel]:
+    """Return the class of a network that downscales."""
+    fields = [n for n in list_models() if issubclass(model_class(n), FieldModel)]
+    if isinstance(model, str) and model not in list_models():
+        hint = did_you_mean(model, [*BASELINES, *fields])
+        msg = f"There is no way to downscale named {model!r}. {hint}"
+        raise UnknownNameError(msg)
+    cls = model_class(model)
+    if not issubclass(cls, FieldModel):
+        msg = (
+            f"model={model_name(cls)!r} predicts cells, it does not downscale fields. Choose from "
+            f"{[*BASELINES, *fields]}."
+        )
+        raise UnknownNameError(msg)
+    return cls
+
+
+def _baseline(
+    name: str,
+    ds: xr.Dataset,
+    factor: Factor,
+    truth: xr.Dataset | xr.DataArray | None,
+    area: xr.DataArray | None,
+    conserve: str,
+    target: str | None,
+    variables: Mapping[str, str] | None,
+) -> xr.Dataset:
+    """Downscale by a baseline."""
+    table = _table(ds, variables)
+    role = choose_target(ds, table, target)
+    settings: dict[str, Any] = {"target": role, "area": area, "variables": variables}
+    sources = collect_sources(ds, factor=factor, **settings)
+    maps = None
+    if name in LEARNING and truth is not None:
+        maps = learn_maps(collect_sources(ds, factor=factor, truth=truth, **settings))
+    fine = apply_baseline(
+        name, sources.target, sources.nest, area=sources.area, maps=maps, exact=conserve == "exact"
+    )
+    variable = table.lookup(role)
+    facts = {"title": f"{variable.name} downscaled by {name}", "model": name, "target": role}
+    return present({"mean": fine}, ds[str(variable.name)], variable, sources, facts)
+
+
+def _table(ds: xr.Dataset, variables: Mapping[str, str] | None) -> VariableTable:
+    """Return which variable of the coarse data is what."""
+    return find_variables(ds, {r: n for r, n in (variables or {}).items() if n in ds.variables})
+
+
+def fit_fields(
+    ds: xr.Dataset,
+    cls: type[FieldModel],
+    *,
+    factor: Factor | None = None,
+    covariates: Covariates | None = None,
+    truth: xr.Dataset | xr.DataArray | None = None,
+    supervision: str | None = None,
+    conserve: str | None = None,
+    area: xr.DataArray | None = None,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    valid: float = 0.25,
+    window: int | None = None,
+    losses: Sequence[Loss] | None = None,
+    monitor: str = "total",
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+    progress: bool | None = None,
+    memory_limit: str | int = "2 GiB",
+    checkpoint: str | os.PathLike[str] | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
+) -> FittedModel:
+    """Train a network that downscales, see :func:`xsm.fit`.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Holds the coarse field.
+    cls : subclass of FieldModel
+        The network.
+    factor, covariates, truth, supervision, conserve, area, target, variables : optional
+        See :func:`xsm.fit`.
+    valid, window, losses, monitor, device, precision, seed : optional
+        See :func:`xsm.fit`.
+    progress, memory_limit, checkpoint : optional
+        See :func:`xsm.fit`.
+    hyperparameters : mapping of str to Any, optional
+        Of the network and the schedule.
+
+    Returns
+    -------
+    FittedModel
+        The model with its best weights.
+
+    Raises
+    ------
+    UnknownNameError
+        If a choice does not exist.
+
+    Examples
+    --------
+    >>> fit_fields(xr.Dataset(), model_class("convlstm_unet"), supervision="hope")
+    Traceback (most recent call last):
+    xsm.exceptions.UnknownNameError: supervision='hope' was given. Choose from ...
+    """
+    started = clock.perf_counter()
+    network, steps = cls.check_hyperparameters(dict(hyperparameters or {}))
+    if conserve is not None:
+        network["conserve"] = conserve
+    check_choice("conserve", network.get("conserve", "soft"), ("soft", "exact"))
+    supervision = supervision or ("scale_transfer" if truth is None else "truth")
+    check_choice("supervision", supervision, ("truth", "scale_transfer", "interpolation"))
+    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
+    if factor is None and truth is None:
+        factor = 4
+    ds, _ = dequantify(ds)
+    table = _table(ds, variables)
+    role = choose_target(ds, table, target)
+    sources = collect_sources(
+        ds,
+        target=role,
+        factor=factor,
+        covariates=covariates,
+        truth=truth if supervision == "truth" else None,
+        area=area,
+        variables=variables,
+    )
+    anchor = network.get("anchor", cls.hyperparameters().get("anchor", True))
+    recipe = NestedRecipe(
+        role,
+        tuple(sources.fine),
+        tuple(sources.static),
+        cls.window if window is None else window,
+        0,
+        "global",
+        variables=dict(variables or {}),
+        factor=sources.nest.factor,
+        supervision=supervision,
+        anchored=bool(anchor) and supervision == "truth",
+    )
+    job = FieldJob(
+        cls,
+        network,
+        recipe,
+        None if losses is None else tuple(losses),
+        replace(cls.schedule, **steps),
+        valid=valid,
+        monitor=monitor,
+        device=device,
+        precision=precision,
+        seed=seed,
+        progress=get_options()["progress"] if progress is None else progress,
+        limit=parse_limit(memory_limit),
+        checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+    )
+    trained = train_fields(job, sources)
+    return _fitted(job, trained, sources, ds, table, clock.perf_counter() - started)
+
+
+def _fitted(
+    job: FieldJob,
+    trained: FieldsTrained,
+    sources: Sources,
+    ds: xr.Dataset,
+    table: VariableTable,
+    seconds: float,
+) -> FittedModel:
+    """Put together what the user holds."""
+    recipe, cls = job.recipe, job.model
+    settings = {**asdict(job.schedule), **cls.hyperparameters(), **job.network, "seed": job.seed}
+    settings |= {"precision": job.precision, "valid": job.valid, "monitor": job.monitor}
+    variable = table.lookup(recipe.target)
+    times = sources.target[sources.time].values
+    card = {
+        "target": recipe.target,
+        "factor": f"{recipe.factor[0]} x {recipe.factor[1]}",
+        "supervision": recipe.supervision
+        + (", each cell with a truth by its own regression" if recipe.anchored else ""),
+        "conserve": trained.model.conserve,
+        "dynamic": ", ".join(recipe.dynamic) or "none",
+        "static": ", ".join(recipe.static) or "none",
+        "window": str(recipe.window),
+        **outcome(trained.history, trained.samples, times, trained.split, trained.losses),
+        **made_of(settings, seconds),
+    }
+    return FittedModel(
+        name=model_name(cls),
+        model=trained.model,
+        recipe=recipe,
+        scaling=trained.scaling,
+        climatology=None,
+        history=history_dataset([trained.history]),
+        variable=variable,
+        attrs=dict(ds[str(variable.name)].attrs),
+        parameters=settings,
+        card=card,
+        fingerprint={"sizes": {str(d): n for d, n in sources.target.sizes.items()}},
+    )
