@@ -79,8 +79,8 @@ def to_depths(
 
         x_j = sum_i x_i |i and j| / |j|
 
-    so that water, sum_j theta_j |j|, is that of the layers over the same depth; of fluxes out of
-    layers (``root_water_uptake``) the sum, x_j = sum_i x_i |i and j| / |i|. A point gets the
+    so that water, ``sum_j theta_j |j|``, is that of the layers over the same depth; of fluxes out
+    of layers (``root_water_uptake``) the sum, ``x_j = sum_i x_i |i and j| / |i|``. A point gets the
     value of its layer, and the mean of two layers that meet there. This is the arithmetic mean;
     ``k_sat`` gets the harmonic mean (saturated layers in series), ``vg_alpha`` and ``vg_n`` the
     geometric one, which is a convention: parameters of a mixed interval are better derived from

@@ -1,0 +1,225 @@
+"""Pages that are written when the site is built: notebooks, API, defaults of models, benchmarks."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+import xsm
+from xsm.accessor import PhysmArray, PhysmDataset
+from xsm.estimators import Estimator
+from xsm.naming import ROLES
+from xsm.registry import model_class
+
+DOCS = Path(__file__).parents[1]
+ROOT = DOCS.parent
+MODULES = ("losses", "nn", "estimators", "exceptions")  # beside the functions of xsm itself
+STORY = ("phy_lstm", "profiles", "experts", "downscaling", "audit", "pangeo")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Write the pages before Sphinx looks for its sources."""
+    app.connect("config-inited", write_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def write_pages(app: Sphinx, config: Config) -> None:
+    """Write all pages that are not kept in the repository."""
+    for path in sorted((ROOT / "examples").glob("*.ipynb")):
+        write(DOCS / "notebooks" / path.name, path.read_text(encoding="utf-8"))
+    names = [path.stem for path in (ROOT / "examples").glob("*.ipynb")]
+    names.sort(key=lambda name: (STORY.index(name) if name in STORY else len(STORY), name))
+    write(DOCS / "notebooks" / "index.md", gallery(names))
+    write(DOCS / "api" / "index.rst", api())
+    for name in xsm.list_models():
+        write(DOCS / "generated" / f"{name}.txt", defaults(name))
+    write(DOCS / "generated" / "benchmarks.txt", benchmarks())
+    write(DOCS / "generated" / "roles.txt", roles())
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file unless it holds this text already, so that Sphinx reads it again only then."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def gallery(names: Iterable[str]) -> str:
+    """Return the page that lists the notebooks."""
+    about = (
+        "Each notebook tells one story on simulated worlds that come with xsm. They are run when "
+        "this site is built, on two cores; what you see is what they gave. Take them from "
+        "`examples/` in the repository: each is there as a notebook without outputs and as a "
+        "plain script of the same cells."
+    )
+    return "\n".join(
+        ["# Notebooks", "", about, "", "```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
+    )
+
+
+def api() -> str:
+    """Return the page of the API: every public name."""
+    functions = sorted(name for name in xsm.__all__ if not inspect.isclass(getattr(xsm, name)))
+    classes = sorted(set(xsm.__all__) - set(functions))
+    parts = [
+        heading("API reference", "="),
+        "Every public name, with units, signs, shapes, what missing values and laziness do, and an",
+        "example that is run by the tests. ``ds.physm.fit(...)`` and ``xsm.fit(ds, ...)`` are the",
+        "same call.",
+        heading("Verbs of a Dataset", "-"),
+        accessor("Dataset", PhysmDataset),
+        heading("Verbs of a DataArray", "-"),
+        "The (named) array is the target; other variables come with ``forcing=``.",
+        accessor("DataArray", PhysmArray),
+        heading("Functions", "-"),
+        summary("xsm", functions),
+        heading("Fitted models", "-"),
+        summary("xsm", classes),
+        heading("Models", "-"),
+        "One class a file. ``fit`` takes the name of the file, or a class of your own.",
+        *(summary(f"xsm.models.{name}", [model_class(name).__name__]) for name in own_models()),
+    ]
+    for module in MODULES:
+        home = importlib.import_module(f"xsm.{module}")
+        parts += [
+            heading(f"xsm.{module}", "-"),
+            first_line(home),
+            summary(f"xsm.{module}", home.__all__),
+        ]
+    parts.append(heading("xsm.physics", "-"))
+    for info in pkgutil.iter_modules(importlib.import_module("xsm.physics").__path__):
+        home = importlib.import_module(f"xsm.physics.{info.name}")
+        parts += [heading(info.name, "~"), first_line(home), summary(home.__name__, home.__all__)]
+    return "\n\n".join(parts) + "\n"
+
+
+def own_models() -> list[str]:
+    """Return the names of the models of xsm itself."""
+    return [name for name in xsm.list_models() if model_class(name).__module__.startswith("xsm.")]
+
+
+def heading(text: str, line: str) -> str:
+    """Return a heading."""
+    return f"{text}\n{line * len(text)}"
+
+
+def first_line(module: object) -> str:
+    """Return the first line of a module's documentation."""
+    return (inspect.getdoc(module) or "").partition("\n")[0]
+
+
+def summary(module: str, names: Iterable[str]) -> str:
+    """Return a table of names, but those of types, that leads to a page for each."""
+    home = importlib.import_module(module)
+    kept = [n for n in names if inspect.isclass(getattr(home, n)) or is_function(getattr(home, n))]
+    listed = "\n".join(f"   {name}" for name in kept)
+    return f".. currentmodule:: {module}\n\n.. autosummary::\n   :toctree: generated\n\n{listed}"
+
+
+def is_function(value: object) -> bool:
+    """Return whether a value is a function, compiled or not."""
+    return inspect.isfunction(value) or hasattr(value, "py_func")
+
+
+def accessor(owner: str, cls: type) -> str:
+    """Return a table of the methods and properties of an accessor."""
+    text = ".. currentmodule:: xarray"
+    public = {name: value for name, value in vars(cls).items() if not name.startswith("_")}
+    for kind in ("method", "attribute"):
+        names = [n for n, v in public.items() if inspect.isfunction(v) == (kind == "method")]
+        listed = "\n".join(f"   {owner}.physm.{name}" for name in names)
+        if names:
+            text += (
+                "\n\n.. autosummary::\n   :toctree: generated\n"
+                f"   :template: autosummary/accessor_{kind}.rst\n\n{listed}"
+            )
+    return text
+
+
+def roles() -> str:
+    """Return the table of roles: canonical unit, sign, and names in the data of products."""
+    lines = ["| role | unit | sign | used by default | names |", "|---|---|---|---|---|"]
+    for role in ROLES.values():
+        names = ", ".join(f"`{name}`" for name in role.names if name != role.name)
+        cells = [f"`{role.name}`", role.units, role.sign, role.default_for, names]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def defaults(name: str) -> str:
+    """Return the defaults of a model as a table."""
+    cls = model_class(name)
+    rows = {f"`{key}`": code(value) for key, value in cls.hyperparameters().items()}
+    for key in ("window", "lead", "scaling"):
+        if hasattr(cls, key):
+            rows[f"`{key}`"] = code(getattr(cls, key))
+    if issubclass(cls, Estimator):
+        rows["minimises"] = cls.minimises
+    else:
+        rows["losses"] = "<br>".join(code(term) for term in cls.losses)
+        rows["schedule"] = code(cls.schedule)
+    lines = [f"| {key} | {value} |" for key, value in rows.items()]
+    return "\n".join(["| what | default |", "|---|---|", *lines, ""])
+
+
+def code(value: object) -> str:
+    """Return a value as code in a table."""
+    return f"`{value!r}`"
+
+
+def benchmarks() -> str:
+    """Return the figures of all benchmarks, from the files that their scripts write."""
+    parts = []
+    for path in sorted((DOCS / "benchmarks").glob("*.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        parts += [f"## {report.pop('title', path.stem)}", ""]
+        parts += [report.pop("about", ""), "", *nested(report), ""]
+    return "\n".join(parts)
+
+
+def nested(report: dict[str, Any]) -> list[str]:
+    """Return a report as tables: plain entries, then each group of entries."""
+    plain = {key: value for key, value in report.items() if not isinstance(value, dict)}
+    lines = table({key: {"": value} for key, value in plain.items()}) if plain else []
+    for key, group in report.items():
+        if isinstance(group, dict):
+            columns = all(isinstance(value, dict) for value in group.values())
+            lines += ["", f"**{key}**", ""]
+            lines += table(turned(group) if columns else {k: {"": v} for k, v in group.items()})
+    return lines
+
+
+def turned(columns: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return rows of a table that is given by columns."""
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    return {n: {k: column.get(n, "") for k, column in columns.items()} for n in names}
+
+
+def table(rows: dict[str, dict[str, Any]]) -> list[str]:
+    """Return lines of a table in markdown."""
+    columns = list(next(iter(rows.values())))
+    lines = [f"| | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    return lines + [
+        f"| {name} | {' | '.join(map(form, row.values()))} |" for name, row in rows.items()
+    ]
+
+
+def form(value: object) -> str:
+    """Return a value as text, numbers with four digits that count."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return (
+            str({True: "yes", False: "no"}.get(value, value))
+            if isinstance(value, bool)
+            else str(value)
+        )
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"

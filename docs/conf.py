@@ -1,0 +1,104 @@
+"""How the site is built: ``sphinx-build -W --keep-going docs BUILD`` with the extra ``docs``.
+
+Nothing is fetched: no intersphinx, mathematics from an installed package, notebooks on simulated
+worlds. Notebooks of ``examples/`` are copied beside the pages and executed; the pages on
+benchmarks and on hyper-parameters are written from files and classes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+
+import sphinx_autosummary_accessors
+from sphinx.application import Sphinx
+
+import xsm
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+
+project = "xsm"
+author = "The xsm developers"
+copyright = author
+release = version = xsm.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_autosummary_accessors",
+    "myst_nb",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "generated_pages",
+    "sphinx-mathjax-offline",
+]
+templates_path = [sphinx_autosummary_accessors.templates_path]
+exclude_patterns = ["_build", "_ext", "**.ipynb_checkpoints", "jupyter_execute"]
+
+# Pages and notebooks
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]
+myst_heading_anchors = 3
+nb_execution_mode = os.environ.get("XSM_NOTEBOOKS", "force")  # "cache" or "off" while writing
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_merge_streams = True
+
+# API
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc's sections name the types
+autodoc_member_order = "groupwise"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+# Look
+html_theme = "pydata_sphinx_theme"
+html_title = "xsm"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "xsm"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    "secondary_sidebar_items": ["page-toc"],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"index": [], "getting_started/**": ["sidebar-nav-bs"]}
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+def plain_stars(app: Sphinx, what: str, name: str, value: object, *rest: list[str]) -> None:
+    """Escape the star of ``(time, *space)``, which reStructuredText takes for emphasis."""
+    lines = rest[-1]
+    lines[:] = [re.sub(r"(?<![*\\`\w])\*(?=\w+[ ,)\]])(?!\w+\*)", r"\\*", line) for line in lines]
+
+
+def pages_of_the_root(app: Sphinx, page: str, text: list[str]) -> None:
+    """Lead links to files above ``docs/`` to the pages that hold them."""
+    text[0] = re.sub(r"\]\((?:\.\./)+(CONTRIBUTING|CHANGELOG)\.md", _page, text[0])
+
+
+def _page(found: re.Match[str]) -> str:
+    """Return the start of a link to the page that holds a file of the root."""
+    return f"](/{found[1].lower()}.md"
+
+
+def setup(app: Sphinx) -> None:
+    """Register what is done while the site is built."""
+    # sections list what is there: a pattern may match no page yet (its type cannot be suppressed)
+    toctrees = logging.getLogger("sphinx.sphinx.directives.other")
+    toctrees.addFilter(lambda record: "toctree glob pattern" not in str(record.msg))
+    app.connect("autodoc-process-docstring", plain_stars, priority=900)
+    app.connect("source-read", pages_of_the_root)
