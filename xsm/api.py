@@ -12,14 +12,14 @@ from xsm.arguments import check_kind, given
 from xsm.estimators import Estimator
 from xsm.exceptions import MissingVariableError
 from xsm.fitted import FittedModel
+from xsm.fitting_cells import fit_cells
+from xsm.fitting_fields import fit_fields
 from xsm.losses import Loss
 from xsm.naming import VariableTable, find_variables
 from xsm.nested_recipe import Covariates
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel, Model
-from xsm.pointwise import fit_cells
-from xsm.refining import fit_fields
-from xsm.registry import model_class
+from xsm.registry import model_class, model_name
 from xsm.typing import Scaling
 from xsm.units import dequantify, quantify
 
@@ -210,7 +210,7 @@ def fit(
     fine |= given(conserve=conserve, area=area)
     point = given(dynamic=dynamic, static=static, lead=lead, scaling=scaling, client=client)
     point |= given(data_integration=data_integration or None, known_forcing=known_forcing or None)
-    check_kind(cls, fine, point)
+    check_kind(model_name(cls), fine, point, downscales=issubclass(cls, FieldModel))
     if issubclass(cls, FieldModel):
         return fit_fields(
             ds,

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 import xarray as xr
 
+from xsm.arguments import check_kind, given
 from xsm.calibration import METHODS, learn_calibration
-from xsm.downscaling.applying import downscale_with, score_with
+from xsm.downscaling.applying import downscale_with, field_errors, score_with
 from xsm.estimators import Estimator
 from xsm.exceptions import UnknownNameError, check_choice
 from xsm.features import collect
 from xsm.inference import choose_place, predict_lazily
-from xsm.layered import layered_pair
 from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nested_recipe import Covariates, NestedRecipe
@@ -26,10 +26,8 @@ from xsm.presenting import label
 from xsm.recipe import Recipe
 from xsm.saving import load_parts, save_fitted
 from xsm.scaling import align_scaling, within_bounds
-from xsm.spread import spread_of, standardised
-from xsm.targets import predicted_spread
+from xsm.spread import errors_of
 from xsm.typing import Array
-from xsm.units import dequantify
 
 __all__ = ["FittedModel", "load"]
 
@@ -196,8 +194,11 @@ class FittedModel:
             Scores along ``source``, see :func:`xsm.score`: the model, persistence and the training
             climatology, or the model and every baseline of :func:`xsm.downscale`, with ``skill``.
         """
-        if isinstance(self.recipe, NestedRecipe):
-            return score_with(self, ds, dim=dim, covariates=covariates, truth=truth, area=area)
+        fields = isinstance(self.recipe, NestedRecipe)
+        fine = given(covariates=covariates, truth=truth, area=area)
+        check_kind(self.name, fine, {}, downscales=fields)
+        if fields:
+            return score_with(self, ds, dim=dim, **fine)
         return score(
             ds,
             self.predict(ds),
@@ -213,6 +214,9 @@ class FittedModel:
         ds: xr.Dataset,
         *,
         method: str = "scale",
+        covariates: Covariates | None = None,
+        truth: xr.Dataset | xr.DataArray | None = None,
+        area: xr.DataArray | None = None,
         batch_size: int | None = None,
         device: str = "auto",
     ) -> FittedModel:
@@ -229,6 +233,10 @@ class FittedModel:
             the observed frequencies (Kuleshov et al. 2018); for any errors, skewed and biased
             too. ``"conformal"``: symmetric intervals that cover at least as often as they say
             (split-conformal, with errors divided by the spread; Lei et al. 2018).
+        covariates, area : optional
+            Of a model that downscales, see :meth:`downscale`.
+        truth : Dataset or DataArray, optional
+            Of a model that downscales: the field on the fine grid, NaN where it trained.
         batch_size : int, optional
             Samples evaluated at a time.
         device : str, default: "auto"
@@ -264,17 +272,16 @@ class FittedModel:
         Lei, J. et al. (2018). J. Am. Stat. Assoc. 113:1094-1111.
         """
         check_choice("method", method, METHODS)
-        raw, (ds, _) = replace(self, calibration=None), dequantify(ds)
-        predicted = raw.predict(ds, batch_size=batch_size, device=device)
-        target, known = self.recipe.target, self.recipe.variables
-        names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
-        if len(names) > 1 or (names and self.recipe.depths):
-            spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
-            std = layered_pair(ds, spreads, target, known)[1]
+        raw = replace(self, calibration=None)
+        fields = isinstance(self.recipe, NestedRecipe)
+        fine = given(covariates=covariates, truth=truth, area=area)
+        check_kind(self.name, fine, given(batch_size=batch_size), downscales=fields)
+        if fields:
+            z = field_errors(raw, ds, device=device, **fine)
         else:
-            std = predicted_spread(ds, predicted[f"{spread_of(predicted)}_std"], target, known)
-        observed, mean = layered_pair(ds, predicted, target, known)
-        learnt = learn_calibration(standardised(observed, mean, std)[0], method)
+            predicted = raw.predict(ds, batch_size=batch_size, device=device)
+            z = errors_of(ds, predicted, self.recipe)
+        learnt = learn_calibration(z, method)
         card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
         return replace(raw, calibration=learnt, card=card)
 

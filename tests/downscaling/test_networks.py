@@ -252,7 +252,7 @@ def test_what_predicting_refuses(fitted, coarse, covariates, fine):
         fitted.downscale(ds)
     with pytest.raises(NotEnoughDataError, match="have 3 times, the model reads windows of 6"):
         fitted.downscale(ds.isel(time=slice(3)), covariates=covariates)
-    with pytest.raises(MissingVariableError, match="scored against the truth: pass truth="):
+    with pytest.raises(MissingVariableError, match="judged by the truth: pass truth="):
         fitted.score(ds, covariates=covariates)
     with pytest.raises(UnknownNameError, match=r"downscales fields: call fitted.downscale"):
         fitted.predict(ds)

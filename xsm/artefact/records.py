@@ -81,8 +81,8 @@ def build_record(record: type[_T], facts: Any) -> _T:
     ]
     if wrong or missing:
         msg = (
-            f"The stored {record.__name__} lacks {missing} and has {wrong!r:.200} that are unknown or "
-            "of another type. It was changed, or written by another version of xsm."
+            f"The stored {record.__name__} lacks {missing} and has {wrong!r:.200} that are unknown "
+            "or of another type. It was changed, or written by another version of xsm."
         )
         raise ArtefactError(msg)
     return record(**given)

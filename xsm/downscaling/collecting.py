@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.downscaling.sources import Sources
+from xsm.downscaling.sources import Sources, known_names
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.grid import time_dim, without_scalars
 from xsm.naming import VariableTable, find_variables
@@ -78,7 +78,7 @@ def collect_sources(
     (3, (4, 4))
     """
     nest = make_nest(ds, factor, truth)
-    table = find_variables(ds, _known(ds, variables))
+    table = find_variables(ds, known_names(ds, variables))
     coarse = _in_order(table.array(ds, target), nest, "the target")
     time = time_dim(coarse)
     moving, still = _covariates(covariates, target, nest, time, variables)
@@ -104,11 +104,6 @@ def collect_sources(
         None if fine_truth is None else fine_truth.sel(pick),
         areas,
     )
-
-
-def _known(ds: xr.Dataset, variables: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the overrides that name variables of a data set."""
-    return {role: name for role, name in (variables or {}).items() if name in ds.variables}
 
 
 def _in_order(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
@@ -152,7 +147,7 @@ def _every(
     """Yield the covariates of several data sets, each of which has a grid of its own."""
     for part in parts:
         given = _dataset(part, "covariate")
-        yield from _named(given, find_variables(given, _known(given, variables))).items()
+        yield from _named(given, find_variables(given, known_names(given, variables))).items()
 
 
 def _dataset(data: xr.Dataset | xr.DataArray, name: str) -> xr.Dataset:
@@ -203,7 +198,7 @@ def _truth(
 ) -> xr.DataArray:
     """Return the truth on the fine grid, in the canonical units of the target."""
     given = _dataset(truth, str(coarse.name))
-    table = find_variables(given, _known(given, variables))
+    table = find_variables(given, known_names(given, variables))
     key = target
     if key not in table and key not in given and len(given.data_vars) == 1:
         key = str(next(iter(given.data_vars)))

@@ -4,7 +4,7 @@ from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_obse
 from xsm.nn.conserving import block_means, conserve_means
 from xsm.nn.convlstm import ConvLSTM
 from xsm.nn.dropout import Dropout, dropping
-from xsm.nn.ensemble import Ensemble, assemble, members_of
+from xsm.nn.ensemble import Ensemble, FieldEnsemble, assemble, members_of
 from xsm.nn.fields import FieldModel
 from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.masked import MaskedConv2d, masked_pool, masked_resize
@@ -18,6 +18,7 @@ __all__ = [
     "ConvLSTM",
     "Dropout",
     "Ensemble",
+    "FieldEnsemble",
     "FieldModel",
     "MaskedConv2d",
     "Model",
