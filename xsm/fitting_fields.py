@@ -98,6 +98,7 @@ def fit_fields(
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
     if factor is None and truth is None:
         factor = 4
+    window = cls.window if window is None else window
     ds, _ = dequantify(ds)
     table = find_variables(ds, known_names(ds, variables))
     role = choose_target(ds, table, target)
@@ -109,13 +110,14 @@ def fit_fields(
         truth=truth if supervision == "truth" else None,
         area=area,
         variables=variables,
+        history=window - 1,
     )
     anchor = network.get("anchor", cls.hyperparameters().get("anchor", True))
     recipe = NestedRecipe(
         role,
         tuple(sources.fine),
         tuple(sources.static),
-        cls.window if window is None else window,
+        window,
         0,
         "global",
         variables=dict(variables or {}),

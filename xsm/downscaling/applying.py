@@ -155,6 +155,7 @@ def _sources(
         area=area,
         wanted=(recipe.dynamic, recipe.static),
         variables=recipe.variables,
+        history=recipe.window - 1,
     )
 
 
