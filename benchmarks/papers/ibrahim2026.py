@@ -13,13 +13,15 @@ docs come from it, and the figure from the first seed of the first case.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import subprocess
 import sys
 import time
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,7 @@ KEYS = ("case", "source", "seed")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """What is downscaled, what of it trains and what tests."""
 
@@ -55,9 +57,13 @@ class Case:
     test: slice
     epochs: int
     supervision: str = "truth"
-    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def given(self) -> dict[str, Any]:
+        """What a network is given beside the coarse field."""
+        return {"covariates": self.covariates or None, "area": self.area}
+
+    @functools.cached_property
     def area(self) -> xr.DataArray:
         """Areas of the fine cells that ever have a truth."""
         cells = self.coarse.physm.downscale(FACTOR, model="nearest")["cell_area"]
@@ -117,9 +123,10 @@ def left_out(case: Case, fold: int) -> xr.DataArray:
     return case.truth[0].drop_vars("time").copy(data=out.repeat(FACTOR, 0).repeat(FACTOR, 1))
 
 
-def judge(found: xr.DataArray, truth: xr.DataArray, case: Case, area: xr.DataArray) -> Row:
+def judge(found: xr.DataArray, case: Case) -> Row:
     """Return the scores of a field in the test period."""
-    fine, truth = xr.align(found.sel(time=case.test), truth.sel(time=case.test), join="inner")
+    times, area = {"time": case.test}, case.area
+    fine, truth = xr.align(found.sel(times), case.truth.sel(times), join="inner")
     fine = fine.drop_vars("cell_area", errors="ignore").transpose(*truth.dims)
     error = fine - truth
     row = {"mae": float(abs(error).mean())}
@@ -144,73 +151,83 @@ def within(values: xr.DataArray) -> xr.DataArray:
     return parts - parts.mean([f"{d}_cell" for d in axes])
 
 
-def baselines(case: Case) -> list[Row]:
-    """Return the scores of all baselines."""
-    truth, area, rows = case.truth.sel(time=case.train), case.area, []
-    for name in BASELINES:
-        learns = {"truth": truth} if name in LEARNING else {}
-        if learns and case.supervision != "truth":
-            continue  # they know a truth that a network here does not
-        found = case.coarse.physm.downscale(FACTOR, model=name, area=area, **learns)
-        rows.append(
-            {"source": name, "seed": 0, **judge(found[case.coarse.name], case.truth, case, area)}
-        )
+def baselines(case: Case, names: Sequence[str]) -> list[Row]:
+    """Return the scores of baselines."""
+    rows = []
+    for name in names:
+        learns = {"truth": case.truth.sel(time=case.train)} if name in LEARNING else {}
+        found = case.coarse.physm.downscale(FACTOR, model=name, area=case.area, **learns)
+        rows.append({"source": name, "seed": 0, **judge(found[case.coarse.name], case)})
     return rows
 
 
-def network(case: Case, seed: int, fold: int | None = None) -> Row:
-    """Train a network and return its scores, before and after calibration."""
-    area, name, ds = case.area, str(case.coarse.name), case.coarse.to_dataset()
+def trained(case: Case, seed: int, fold: int | None = None) -> tuple[Any, xr.Dataset, float]:
+    """Train a network; return it, what it makes of all months, and what it cost."""
     known = case.truth.sel(time=case.train)
-    scored = case.truth
     if fold is not None:
-        out = left_out(case, fold)
-        known, scored = known.where(~out), scored.where(out)
+        known = known.where(~left_out(case, fold))
     learns = {"truth": known} if case.supervision == "truth" else {"factor": FACTOR}
     started = time.process_time()
     fitted = case.coarse.sel(time=case.train).physm.fit(
         "convlstm_unet",
-        covariates=case.covariates or None,
         supervision=case.supervision,
-        area=area,
         seed=seed,
         epochs=case.epochs,
         progress=False,
+        **case.given,
         **learns,
-        **{**NETWORK, **case.settings},
+        **NETWORK,
     )
     seconds = time.process_time() - started
-    given = {"covariates": case.covariates or None, "area": area}
-    found = fitted.downscale(ds, **given)
-    row = {"source": "convlstm_unet", "seed": seed, "cpu_seconds": round(seconds)}
-    row |= judge(found[name], scored, case, area)
+    return fitted, fitted.downscale(case.coarse.to_dataset(), **case.given), seconds
+
+
+def network(case: Case, seed: int) -> Row:
+    """Train a network and return its scores, before and after calibration."""
+    fitted, found, seconds = trained(case, seed)
+    row = judged(case, seed, found, seconds)
     last = fitted.history.isel(epoch=-1).sel(part="training")
     row["loss_terms"] = {str(n): float(v) for n, v in last.data_vars.items()}
-    test = scored.sel(time=case.test)
-    row |= coverage(found, test, "coverage")
-    row["spectrum"] = variance_by_scale(found[name].sel(time=case.test), test)
-    if fold is None:
-        row |= calibrated(fitted, found, test, case, given)
-    if fold is None and seed == 0 and case.title.startswith("mHM"):
+    row |= calibrated(fitted, case)
+    if seed == 0 and case.title.startswith("mHM"):
         draw(case, found, row, PAGES / "ibrahim2026.png")
     return row
 
 
-def calibrated(fitted: Any, found: xr.Dataset, test: xr.DataArray, case: Case, given: Row) -> Row:
+def folded(case: Case, seed: int) -> Row:
+    """Return the scores of each cell by the network that was trained without its truth."""
+    made = [trained(case, seed, fold) for fold in range(FOLDS)]
+    parts = [found.where(left_out(case, fold)) for fold, (_, found, _) in enumerate(made)]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.fillna(part)
+    return judged(case, seed, whole.assign(parts[0].coords), sum(part[2] for part in made))
+
+
+def judged(case: Case, seed: int, found: xr.Dataset, seconds: float) -> Row:
+    """Return the scores of a network's field and spread."""
+    name, test = str(case.coarse.name), case.truth.sel(time=case.test)
+    row = {"source": "convlstm_unet", "seed": seed, "cpu_seconds": round(seconds)}
+    row |= judge(found[name], case)
+    row |= interval(inside_of(found, test), "coverage")
+    row["spectrum"] = variance_by_scale(found[name].sel(time=case.test), test)
+    return row
+
+
+def calibrated(fitted: Any, case: Case) -> Row:
     """Return the coverage on blocks that did not calibrate, each half calibrated by the other.
 
     A block is a coarse cell in a month; halves are drawn at random.
     """
+    test, ds = case.truth.sel(time=case.test), case.coarse.to_dataset()
     drawn = np.random.default_rng(0).random((test.sizes["time"], *case.coarse.shape[1:])) < 0.5
     half = test.copy(data=drawn.repeat(FACTOR, 1).repeat(FACTOR, 2))
     parts = []
     for mine, other in ((half, ~half), (~half, half)):
-        better = fitted.calibrate(
-            case.coarse.to_dataset(), method="isotonic", truth=test.where(other), **given
-        )
-        parts.append((better.downscale(case.coarse.to_dataset(), **given), test.where(mine)))
-    joined = [inside_of(*part) for part in parts]
-    return interval(joined[0].combine_first(joined[1]), "calibrated")
+        known = {"truth": test.where(other), **case.given}
+        better = fitted.calibrate(ds, method="isotonic", **known)
+        parts.append(inside_of(better.downscale(ds, **case.given), test.where(mine)))
+    return interval(parts[0].combine_first(parts[1]), "calibrated")
 
 
 def inside_of(found: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
@@ -220,11 +237,6 @@ def inside_of(found: xr.Dataset, truth: xr.DataArray) -> xr.DataArray:
     inside = (truth >= low) & (truth <= high)
     bare = inside.drop_vars("cell_area", errors="ignore")
     return bare.where(truth.notnull() & low.notnull()).transpose("level", *truth.dims)
-
-
-def coverage(found: xr.Dataset, truth: xr.DataArray, name: str) -> Row:
-    """Return the coverage of central intervals, with bootstrapped bounds."""
-    return interval(inside_of(found, truth), name)
 
 
 def interval(inside: xr.DataArray, name: str, draws: int = 1000) -> Row:
@@ -279,7 +291,8 @@ def main() -> None:
             if (name, wanted, seed) in done:
                 continue
             if source == "baselines":
-                made = folded_baselines(case) if blocks else baselines(case)
+                knows = case.supervision == "truth" and not blocks  # else there is nothing to learn
+                made = baselines(case, BASELINES if knows else BASELINES[:3])
             else:
                 made = [folded(case, seed)] if blocks else [network(case, seed)]
             facts = {"case": name, "title": case.title, "commit": commit()}
@@ -287,17 +300,6 @@ def main() -> None:
             args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
             print(name, source, seed, {k: v for k, v in made[-1].items() if k == "mae"}, flush=True)
     (PAGES / "ibrahim2026_table.md").write_text(tables(rows), encoding="utf-8")
-
-
-def folded(case: Case, seed: int) -> Row:
-    """Return the mean scores of a network over the folds that leave coarse cells out."""
-    found = [network(case, seed, fold) for fold in range(FOLDS)]
-    return {"source": "convlstm_unet", "seed": seed, **mean_of(found)}
-
-
-def folded_baselines(case: Case) -> list[Row]:
-    """Return the scores of the baselines that need no truth, as of all cells."""
-    return [row for row in baselines(case) if row["source"] not in LEARNING]
 
 
 def mean_of(rows: list[Row]) -> Row:
