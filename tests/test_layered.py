@@ -130,6 +130,18 @@ def test_stations_are_cells_alone(profile):
         points.physm.predict(squares)
 
 
+def test_one_profile_without_a_place_keeps_its_bounds(profile):
+    land = profile["theta"].notnull().all(["time", "depth"]).values
+    row, column = np.argwhere(land)[0]
+    one = profile.isel(latitude=int(row), longitude=int(column), drop=True)
+    fitted = one.physm.fit("pgdl_cnn_lstm", **QUICK)
+    found = fitted.predict(one)["theta"]
+    assert found.dims == one["theta"].dims
+    inside = (found >= one["theta_r"]) & (found <= one["theta_s"])
+    assert inside.where(found.notnull(), True).all()
+    xr.testing.assert_allclose(found, fitted.predict(one.chunk(time=10))["theta"].compute())
+
+
 def test_a_model_comes_back_from_its_artefact(profile, tmp_path):
     fitted = profile.physm.fit("pgdl_cnn_lstm", **QUICK)
     fitted.save(tmp_path / "m")

@@ -28,6 +28,7 @@ TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
 PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
+ISMOE = (ROOT / "docs/ismoe.md").read_text(encoding="utf-8")
 UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -58,6 +59,16 @@ def test_the_page_on_profiles_is_true() -> None:
         exec(compile(block, "docs/profile_data.md", "exec"), names)
     assert float(abs(names["closed"]["residual"]).max()) < 1e-14
     assert int(names["audit"]["observed_inconsistency"].isnull().sum()) == 2
+
+
+def test_the_page_on_experts_is_true() -> None:
+    names: dict[str, Any] = {}
+    with xsm.set_options(progress=False):
+        for block in fenced("python", ISMOE):
+            exec(compile(block, "docs/ismoe.md", "exec"), names)
+    shares = names["found"]["expert_weight"].sum("expert")
+    assert float(abs(shares - 1).max()) < 1e-6
+    assert names["table"]["permutation"].sizes == {"expert": 5, "season": 4}
 
 
 def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

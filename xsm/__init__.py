@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from xsm.api import fit, predict, variables
     from xsm.assess import consistency, reliability, score
     from xsm.balance import water_balance
-    from xsm.fitted import FittedModel, load
+    from xsm.fitted import FittedModel
     from xsm.groundwater import groundwater_anomaly
+    from xsm.loading import load
     from xsm.months import monthly
     from xsm.options import get_options, set_options
     from xsm.planning import plan
@@ -74,7 +75,7 @@ _HOME = {
     "groundwater_anomaly": "groundwater",
     "intervals": "spread",
     "list_models": "registry",
-    "load": "fitted",
+    "load": "loading",
     "monthly": "months",
     "open_tutorial": "tutorial",
     "plan": "planning",

@@ -12,16 +12,16 @@ from xsm.arguments import check_kind, given
 from xsm.estimators import Estimator
 from xsm.exceptions import MissingVariableError
 from xsm.fitted import FittedModel
-from xsm.fitting_cells import fit_cells
-from xsm.fitting_fields import fit_fields
 from xsm.losses import Loss
 from xsm.naming import VariableTable, find_variables
 from xsm.nested_recipe import Covariates
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel, Model
+from xsm.pointwise import fit_cells
 from xsm.registry import model_class, model_name
 from xsm.typing import Scaling
 from xsm.units import dequantify, quantify
+from xsm.whole_fields import fit_fields
 
 if TYPE_CHECKING:
     from distributed import Client

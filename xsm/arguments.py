@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from xsm.estimators import Estimator
 from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
+from xsm.naming import VariableTable
 from xsm.nn import Model, Schedule
+from xsm.recipe import Recipe, input_groups
 
-__all__ = ["check_kind", "given", "make_schedule", "parse_limit"]
+__all__ = ["check_kind", "for_data", "given", "make_schedule", "parse_limit"]
 
 _LEAST = 16 * 2**20  # bytes of memory_limit
 
@@ -110,6 +113,47 @@ def make_schedule(
     check_choice("sampling", schedule.sampling, ("time", "mixed"))
     check_choice("decay", schedule.decay, ("none", "cosine"))
     return network, schedule
+
+
+def for_data(
+    model: type[Model] | type[Estimator],
+    network: Mapping[str, Any],
+    table: VariableTable,
+    recipe: Recipe,
+) -> dict[str, Any]:
+    """Return hyper-parameters as the data have it.
+
+    Parameters
+    ----------
+    model : subclass of Model or Estimator
+        The class.
+    network : mapping of str to Any
+        Its hyper-parameters.
+    table : VariableTable
+        Which variable is what.
+    recipe : Recipe
+        What goes in.
+
+    Returns
+    -------
+    dict of str to Any
+        ``patch`` is 1 where the data are no grid; ``groups`` hold roles instead of variables.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> from xsm.models.ismoe import ISMoE
+    >>> table = xsm.variables(xsm.open_tutorial("land"))
+    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
+    >>> for_data(ISMoE, {"groups": {"water": ["tp"]}}, table, recipe)
+    {'groups': {'water': ('precipitation',)}, 'patch': 1}
+    """
+    found = dict(network)
+    if "patch" in model.hyperparameters():
+        found["patch"] = recipe.patch
+    if isinstance(found.get("groups"), Mapping):
+        found["groups"] = input_groups(table, found["groups"])
+    return found
 
 
 def parse_limit(memory_limit: str | int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from xsm.recipe import Recipe
 from xsm.splits import Split
 from xsm.typing import Array
 
-__all__ = ["history_dataset", "made_of", "make_card", "outcome"]
+__all__ = ["card_html", "card_text", "history_dataset", "made_of", "make_card", "outcome"]
 
 
 def history_dataset(histories: Sequence[History]) -> xr.Dataset:
@@ -186,6 +187,68 @@ def made_of(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
     }
+
+
+def card_text(name: str, card: Mapping[str, str]) -> str:
+    """Return the card as text.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    card : mapping of str to str
+        Lines by their titles.
+
+    Returns
+    -------
+    str
+        A line for each.
+
+    Examples
+    --------
+    >>> print(card_text("lstm", {"target": "soil_moisture", "seconds": "1.0"}))
+    <xsm.FittedModel 'lstm'>
+      target   soil_moisture
+      seconds  1.0
+    """
+    width = max(map(len, card))
+    lines = [f"  {key:<{width}}  {value}" for key, value in card.items()]
+    return "\n".join([f"<xsm.FittedModel {name!r}>", *lines])
+
+
+def card_html(name: str, card: Mapping[str, str], history: xr.Dataset) -> str:
+    """Return the card and the history as collapsible HTML.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    card : mapping of str to str
+        Lines by their titles.
+    history : xarray.Dataset
+        Loss terms by epoch.
+
+    Returns
+    -------
+    str
+        A ``div``.
+
+    Examples
+    --------
+    >>> card_html("lstm", {"target": "<soil>"}, xr.Dataset())[:40]
+    "<div style='font-size:0.85em'>xsm.Fitted"
+    """
+    cell = "text-align:left;vertical-align:top;padding:1px 1em 1px 0"
+    rows = "".join(
+        f"<tr><th style='{cell};white-space:nowrap'>{html.escape(key)}</th>"
+        f"<td style='{cell}'>{html.escape(value)}</td></tr>"
+        for key, value in card.items()
+    )
+    return (
+        "<div style='font-size:0.85em'>xsm.FittedModel "
+        f"<b>{html.escape(name)}</b><table style='margin:0.3em 0'>{rows}</table>"
+        f"<details><summary>history</summary>{history._repr_html_()}</details></div>"
+    )
 
 
 def _depths(recipe: Recipe) -> str:

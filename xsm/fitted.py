@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,24 +11,26 @@ import torch
 import xarray as xr
 
 from xsm.arguments import check_kind, given
-from xsm.calibration import METHODS, learn_calibration
+from xsm.calibration import METHODS, learn_calibration, standard_errors
+from xsm.card import card_html, card_text
 from xsm.downscaling.applying import downscale_with, field_errors, score_with
 from xsm.estimators import Estimator
 from xsm.exceptions import UnknownNameError, check_choice
+from xsm.explaining import By, expert_means, importance
 from xsm.features import collect
 from xsm.inference import choose_place, predict_lazily
 from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nn import Model
-from xsm.presenting import label
+from xsm.presenting import label_prediction
 from xsm.recipe import Recipe
-from xsm.saving import load_parts, save_fitted
-from xsm.scaling import align_scaling, within_bounds
-from xsm.spread import errors_of
+from xsm.saving import save_fitted
+from xsm.scaling import scaling_for
 from xsm.typing import Array
+from xsm.units import dequantify
 
-__all__ = ["FittedModel", "load"]
+__all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,11 +114,7 @@ class FittedModel:
             msg = f"{self.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
             raise UnknownNameError(msg)
         features = collect(ds, recipe, with_target=recipe.data_integration)
-        template = next(iter(features.dynamic.values()))
-        scaling = align_scaling(self.scaling, template, features.space)
-        if recipe.bounded:
-            offset, scale = within_bounds(features)
-            scaling = scaling.assign(target_offset=offset, target_scale=scale)
+        scaling = scaling_for(self.scaling, features, bounded=recipe.bounded)
         found = predict_lazily(
             self.model,
             recipe,
@@ -127,14 +124,92 @@ class FittedModel:
             batch_size=batch_size,
             device=choose_place(self.model, device),
         )
-        return label(
+        return self._present(found, ds, scaling)
+
+    def experts(
+        self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
+    ) -> xr.Dataset:
+        """Predict the target by each expert of a mixture, see :func:`xsm.explaining.expert_means`.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs under any product's names.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        xarray.Dataset
+            The target as of :meth:`predict`, with a dimension ``expert``; the sum of the experts,
+            each times its ``expert_weight``, is the prediction. Experts are trained together, not
+            each by itself. Lazy where the inputs are, NaN where the prediction is.
+        """
+        place = choose_place(self.model, device)
+        means, scaling = expert_means(self, ds, batch_size=batch_size, device=place)
+        made = [self._present(found, ds, scaling) for found in means.values()]
+        beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]
+        parts = [part.drop_vars(beside) for part in made]
+        joined = xr.concat(parts, xr.DataArray(list(means), dims="expert", name="expert"))
+        for name in joined.data_vars:
+            joined[name].attrs.pop("ancillary_variables")
+        return joined.transpose(..., "expert")
+
+    def importance(
+        self,
+        ds: xr.Dataset,
+        *,
+        by: By = None,
+        repeats: int = 3,
+        seed: int = 0,
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> xr.Dataset:
+        """Show how much each expert counts, and how much is lost without its inputs.
+
+        A weight is no importance by itself, see :func:`xsm.explaining.importance`.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            Inputs and target; better data that did not train.
+        by : str, DataArray, or a sequence of these, optional
+            Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
+            True and False; NaN is left out), or the name of such a map in ``ds``.
+        repeats : int, default: 3
+            How often the inputs of each expert are permuted.
+        seed : int, default: 0
+            Seed of the permutations.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+
+        Returns
+        -------
+        xarray.Dataset
+            (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
+            the inputs), ``permutation_share`` and ``rmse``; lazy where the data are.
+        """
+        place = choose_place(self.model, device)
+        return importance(
+            self, ds, by=by, repeats=repeats, seed=seed, batch_size=batch_size, device=place
+        )
+
+    def _present(
+        self, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
+    ) -> xr.Dataset:
+        """Give a prediction the names, the units and the order of dimensions of the user's data."""
+        return label_prediction(
             found,
             ds,
-            recipe,
+            scaling,
             name=self.name,
+            recipe=self.recipe,
             trained=self.layers or (self.variable,),
             attrs=self.attrs,
-            scaling=scaling,
             calibration=self.calibration,
         )
 
@@ -146,7 +221,7 @@ class FittedModel:
         area: xr.DataArray | None = None,
         device: str = "auto",
     ) -> xr.Dataset:
-        """Downscale the field of a data set, of any region and period, see :func:`xsm.downscale`.
+        """Downscale the field of any region and period, see :func:`xsm.downscale`.
 
         Parameters
         ----------
@@ -154,15 +229,13 @@ class FittedModel:
             Holds the coarse field.
         covariates : Dataset, DataArray or sequence of them, optional
             Those that the model was trained with, under any product's names.
-        area : DataArray, optional
-            (y, x) areas of the fine cells.
-        device : str, default: "auto"
-            Where to evaluate.
+        area, device : optional
+            (y, x) areas of the fine cells, and where to evaluate.
 
         Returns
         -------
         xarray.Dataset
-            The fine field and its standard deviation, lazy where the inputs are.
+            The fine field and its spread, lazy where the inputs are.
         """
         return downscale_with(self, ds, covariates=covariates, area=area, device=device)
 
@@ -182,17 +255,15 @@ class FittedModel:
         ds : xarray.Dataset
             Inputs and observations; of a model that downscales, the coarse field.
         dim : str or iterable of str, optional
-            Dimensions that a score is taken over; by default time.
-        covariates, area : optional
-            Of a model that downscales, see :meth:`downscale`.
-        truth : Dataset or DataArray, optional
-            Of a model that downscales: the field on the fine grid.
+            What a score is taken over; by default time.
+        covariates, truth, area : optional
+            Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field.
 
         Returns
         -------
         xarray.Dataset
-            Scores along ``source``, see :func:`xsm.score`: the model, persistence and the training
-            climatology, or the model and every baseline of :func:`xsm.downscale`, with ``skill``.
+            Scores along ``source``: model, persistence and training climatology, see
+            :func:`xsm.score`, or model and baselines of :func:`xsm.downscale`, with ``skill``.
         """
         fields = isinstance(self.recipe, NestedRecipe)
         fine = given(covariates=covariates, truth=truth, area=area)
@@ -226,21 +297,18 @@ class FittedModel:
         ----------
         ds : xarray.Dataset
             Inputs and observations that the model was not trained on. All steps and cells count
-            alike; intervals hold for what is exchangeable with these.
+            alike; intervals hold for what is exchangeable.
         method : {"scale", "isotonic", "conformal"}, default: "scale"
             ``"scale"``: one factor for the spread, so that (observed - mean) / std has mean square
             1; for errors like a Gaussian's. ``"isotonic"``: the distribution function is mapped to
             the observed frequencies (Kuleshov et al. 2018); for any errors, skewed and biased
             too. ``"conformal"``: symmetric intervals that cover at least as often as they say
             (split-conformal, with errors divided by the spread; Lei et al. 2018).
-        covariates, area : optional
-            Of a model that downscales, see :meth:`downscale`.
-        truth : Dataset or DataArray, optional
-            Of a model that downscales: the field on the fine grid, NaN where it trained.
-        batch_size : int, optional
-            Samples evaluated at a time.
-        device : str, default: "auto"
-            Where to evaluate.
+        covariates, truth, area : optional
+            Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field, NaN
+            where the model was trained.
+        batch_size, device : optional
+            Samples evaluated at a time (of cells), and where; see :func:`xsm.predict`.
 
         Returns
         -------
@@ -276,11 +344,12 @@ class FittedModel:
         fields = isinstance(self.recipe, NestedRecipe)
         fine = given(covariates=covariates, truth=truth, area=area)
         check_kind(self.name, fine, given(batch_size=batch_size), downscales=fields)
+        ds = dequantify(ds)[0]
         if fields:
             z = field_errors(raw, ds, device=device, **fine)
         else:
             predicted = raw.predict(ds, batch_size=batch_size, device=device)
-            z = errors_of(ds, predicted, self.recipe)
+            z = standard_errors(ds, predicted, self.recipe)
         learnt = learn_calibration(z, method)
         card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
         return replace(raw, calibration=learnt, card=card)
@@ -317,67 +386,11 @@ class FittedModel:
 
     def __repr__(self) -> str:
         """Return the card as text."""
-        width = max(map(len, self.card))
-        lines = [f"  {key:<{width}}  {value}" for key, value in self.card.items()]
-        return "\n".join([f"<xsm.FittedModel {self.name!r}>", *lines])
+        return card_text(self.name, self.card)
 
     def _repr_html_(self) -> str:
         """Return the card and the history as collapsible HTML."""
-        cell = "text-align:left;vertical-align:top;padding:1px 1em 1px 0"
-        rows = "".join(
-            f"<tr><th style='{cell};white-space:nowrap'>{html.escape(key)}</th>"
-            f"<td style='{cell}'>{html.escape(value)}</td></tr>"
-            for key, value in self.card.items()
-        )
-        return (
-            "<div style='font-size:0.85em'>xsm.FittedModel "
-            f"<b>{html.escape(self.name)}</b><table style='margin:0.3em 0'>{rows}</table>"
-            f"<details><summary>history</summary>{self.history._repr_html_()}</details></div>"
-        )
-
-
-def load(
-    path_or_url: str | os.PathLike[str],
-    *,
-    model: str | type[Model] | type[Estimator] | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-) -> FittedModel:
-    """Read a model that :meth:`FittedModel.save` wrote.
-
-    Nothing in the artefact is run, whoever made it. Its metadata must be those that xsm writes, and
-    its content is compared with the SHA-256 digest taken when it was saved.
-
-    Parameters
-    ----------
-    path_or_url : str or path
-        What it was saved to.
-    model : str or subclass of Model or Estimator, optional
-        The class, where it is a user's own and not one of :func:`xsm.list_models`.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Returns
-    -------
-    FittedModel
-        On the CPU; it predicts bit for bit what the saved one did.
-
-    Raises
-    ------
-    ArtefactError
-        If there is no artefact, it is incomplete, changed, of another schema, or of another class.
-
-    Examples
-    --------
-    >>> import tempfile, xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     fitted.save(f"{folder}/model.xsm")
-    ...     again = xsm.load(f"{folder}/model.xsm")
-    >>> again.predict(ds).identical(fitted.predict(ds))
-    True
-    """
-    return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
+        return card_html(self.name, self.card, self.history)
 
 
 def _learnt(model: Model | Estimator) -> dict[str, Array]:

@@ -110,7 +110,7 @@ def predict_lazily(
     named, at = {}, 0
     for answer in node.answers:
         several = slice(at, at + answer.rows)
-        values = _row(data, several if answer.rows > 1 else at, np.float32)
+        values = _row(data, at if _single(answer) else several, np.float32)
         named[answer.name] = _label(values, template, features, recipe, answer)
         at += answer.rows
     flag = _row(data, at, np.int8)
@@ -382,5 +382,12 @@ def _label(
         ahead = index + recipe.lead * spacing
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     coords[features.time] = template[features.time].variable[keep].copy(data=ahead[keep])
-    dims = template.dims if answer.rows == 1 else (*template.dims, answer.dim)
-    return xr.DataArray(data, dims=dims, coords=coords).rename(None)
+    dims = template.dims if _single(answer) else (*template.dims, answer.dim)
+    coords |= {answer.dim: list(answer.labels)} if answer.labels else {}
+    attrs = {"long_name": answer.long_name, "units": "1"} if answer.kind == "share" else {}
+    return xr.DataArray(data, dims=dims, coords=coords, attrs=attrs).rename(None)
+
+
+def _single(answer: Answer) -> bool:
+    """Tell whether an output has no dimension of its own."""
+    return answer.rows == 1 and not answer.labels

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 import xarray as xr
 from torch import Tensor
 
@@ -18,9 +20,12 @@ from xsm.losses import Loss, consecutive_steps
 from xsm.nn import Model, Schedule, Sizes
 from xsm.recipe import Recipe
 from xsm.splits import Split
-from xsm.training import Alone, Ranks, train
+from xsm.training import Alone, Ranks, Slices, train
 
 __all__ = ["Job", "Trained", "run_job"]
+
+
+_REMARKED = 4096  # samples at a time
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,14 @@ class Job:
     sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
-        """Derive the sizes of the network."""
+        """Derive the sizes of the network, and hyper-parameters that depend on them."""
         recipe = self.recipe
         dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
         gaussian = self.head == "gaussian"
         answer = (2 if gaussian else 1) * recipe.layers  # as many numbers for the spread
-        sizes = Sizes(dynamic, len(recipe.static), recipe.window, answer, gaussian)
+        sizes = Sizes(dynamic, len(recipe.static), recipe.window, answer, gaussian, recipe.dynamic)
         object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "network", self.model.settle(sizes, self.network))
 
     def rebuild(self, weights: Mapping[str, Tensor]) -> Model:
         """Return the network with its weights, on the CPU."""
@@ -240,6 +246,20 @@ def run_job(
             checkpoint=checkpoint,
             ranks=ranks,
         )
+        if validation and not ranks.rank:
+            _warn(model, validation)
     said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
     weights = {k: v.detach().cpu() for k, v in model.state_dict().items()}
     return Trained(weights, history, said)
+
+
+def _warn(model: Model, samples: Slices) -> None:
+    """Pass on what a trained network has to say about what it answers."""
+    if type(model).remarks is Model.remarks:
+        return
+    model.eval()
+    with torch.no_grad():
+        outputs = [model.evaluate(batch) for batch in samples.slices(_REMARKED)]
+    joined = {name: torch.cat([output[name] for output in outputs]) for name in outputs[0]}
+    for remark in model.remarks(joined):
+        warnings.warn(remark, UserWarning, stacklevel=4)

@@ -17,103 +17,14 @@ from xsm.recipe import Recipe
 from xsm.soil.layering import depth_coordinates
 from xsm.units import Conversion
 
-__all__ = ["as_given", "label", "present"]
-
+__all__ = ["as_given", "label_prediction", "present"]
 
 _FLAG = {
     "long_name": "an input of the window lies outside the range seen in training",
     "flag_values": np.array([0, 1], np.int8),
     "flag_meanings": "inside_training_range outside_training_range",
 }
-
-
-def label(
-    found: Mapping[str, xr.DataArray],
-    ds: xr.Dataset,
-    recipe: Recipe,
-    *,
-    name: str,
-    trained: Sequence[Variable],
-    attrs: Mapping[str, Any],
-    scaling: xr.Dataset,
-    calibration: xr.Dataset | None = None,
-) -> xr.Dataset:
-    """Return all that was predicted under the names, units and dimensions of the user's data.
-
-    Parameters
-    ----------
-    found : mapping of str to DataArray
-        ``mean``, ``extrapolation`` and what else the model predicts, canonical units.
-    ds : xarray.Dataset
-        The data that were predicted from.
-    recipe : Recipe
-        What the model predicts.
-    name : str
-        Name of the model.
-    trained : sequence of Variable
-        The target in the training data, each of its layers.
-    attrs : mapping of str to Any
-        The target's attributes there.
-    scaling : xarray.Dataset
-        Holds ``trained_cell`` where cells were scaled one by one.
-    calibration : xarray.Dataset or None
-        What was learnt of the spread.
-
-    Returns
-    -------
-    xarray.Dataset
-        The target, its spread where there is one, flags and shares beside it. Lazy where the
-        prediction is.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([20.0], dims="time", attrs={"units": "%"})
-    >>> ds = soil.to_dataset(name="swvl1").assign_coords(time=xr.date_range("2020", periods=1))
-    >>> recipe = Recipe("soil_moisture", (), (), 1, 0, "global")
-    >>> found = {"mean": xr.DataArray([0.25], dims="time")}
-    >>> found["extrapolation"] = xr.DataArray([0], dims="time")
-    >>> settings = {"name": "mine", "trained": (), "attrs": {}, "scaling": xr.Dataset()}
-    >>> label(found, ds, recipe, **settings)["swvl1"].values
-    array([25.])
-    """
-    outputs = {**found}
-    mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
-    std = outputs.pop("std", None)
-    flag = extrapolation.assign_attrs(_FLAG)
-    shown = partial(
-        present,
-        ds=ds,
-        recipe=recipe,
-        trained=trained,
-        attrs=attrs,
-    )
-    made, order = shown(mean)
-    parts = {str(own): made[own] for own in made.data_vars}
-    beside = {"extrapolation": flag.transpose(*order, ...)}
-    beside |= {key: array.transpose(*order, ...) for key, array in outputs.items()}
-    if "trained_cell" in scaling and scaling["trained_cell"].dims:
-        beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
-            long_name="cell had enough observations to be trained", units="1"
-        )
-    result = xr.Dataset(parts | beside)
-    result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
-    for own in made.data_vars:
-        result[own].attrs["ancillary_variables"] = " ".join(beside)
-    if std is not None:
-        spreads, _ = shown(std, spread=True)
-        for own in map(str, spreads.data_vars):
-            result = add_spread(result, own, spreads[own], calibration)
-    result = as_given(result, ds) if recipe.patch > 1 else result
-    names = ", ".join(map(str, made.data_vars))
-    result.attrs = {
-        "Conventions": "CF-1.11",
-        "title": f"{names} predicted by {name}",
-        "model": name,
-        "target": recipe.target,
-        "window": recipe.window,
-        "lead": recipe.lead,
-    }
-    return result
+_DROPPED = {"bounds", "grid_mapping"}
 
 
 def present(
@@ -189,6 +100,85 @@ def _of_spread(variable: Variable) -> Variable:
     return replace(variable, conversion=Conversion(abs(variable.conversion.factor)))
 
 
+def label_prediction(
+    found: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    scaling: xr.Dataset,
+    *,
+    name: str,
+    recipe: Recipe,
+    trained: Sequence[Variable],
+    attrs: Mapping[str, Any],
+    calibration: xr.Dataset | None,
+) -> xr.Dataset:
+    """Give all outputs of a model the names, units and order of dimensions of the user's data.
+
+    Parameters
+    ----------
+    found : mapping of str to DataArray
+        ``mean``, ``extrapolation`` and what else :func:`xsm.inference.predict_lazily` returned.
+    ds : xarray.Dataset
+        The data that were predicted from.
+    scaling : xarray.Dataset
+        Statistics on their cells; ``trained_cell`` is shown where it differs.
+    name : str
+        The model.
+    recipe : Recipe
+        What it predicts.
+    trained : sequence of Variable
+        The target in the training data, each of its layers.
+    attrs : mapping of str to Any
+        The target's attributes there.
+    calibration : xarray.Dataset or None
+        What was learnt of the spread.
+
+    Returns
+    -------
+    xarray.Dataset
+        The target, linked by ``ancillary_variables`` with what lies beside it. Lazy where it was.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
+    >>> ds = soil.to_dataset(name="swvl1").assign_coords(time=xr.date_range("2020", periods=2))
+    >>> found = {name: xr.DataArray([0.25], dims="time") for name in ("mean", "extrapolation")}
+    >>> recipe = Recipe("soil_moisture", (), (), 1, 0, "global")
+    >>> settings = {"name": "lstm", "trained": (), "attrs": {}, "calibration": None}
+    >>> label_prediction(found, ds, xr.Dataset(), recipe=recipe, **settings)["swvl1"].attrs
+    {'units': '%', 'ancillary_variables': 'extrapolation'}
+    """
+    outputs = {**found}
+    mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
+    std = outputs.pop("std", None)
+    shown = partial(present, ds=ds, recipe=recipe, trained=trained, attrs=attrs)
+    made, order = shown(mean)
+    parts = {str(own): made[own] for own in made.data_vars}
+    beside = {"extrapolation": extrapolation.assign_attrs(_FLAG).transpose(*order, ...)}
+    beside |= {own: array.transpose(*order, ...) for own, array in outputs.items()}
+    if "trained_cell" in scaling and scaling["trained_cell"].dims:
+        beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
+            long_name="cell had enough observations to be trained", units="1"
+        )
+    result = xr.Dataset(parts | beside)
+    result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
+    for own in made.data_vars:
+        result[own].attrs["ancillary_variables"] = " ".join(beside)
+    if std is not None:
+        spreads, _ = shown(std, spread=True)
+        for own in map(str, spreads.data_vars):
+            result = add_spread(result, own, spreads[own], calibration)
+    result = as_given(result, ds) if recipe.patch > 1 else result
+    result.attrs = {
+        "Conventions": "CF-1.11",
+        "title": f"{', '.join(parts)} predicted by {name}",
+        "model": name,
+        "target": recipe.target,
+        "window": recipe.window,
+        "lead": recipe.lead,
+    }
+    return result
+
+
 def as_given(result: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:
     """Return a result with its coordinates in the order of the data.
 
@@ -217,9 +207,6 @@ def as_given(result: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:
             if one[0] != other[0] and one[0] == other[-1] and len(one) == len(other):
                 back[dim] = slice(None, None, -1)
     return result.isel(back)
-
-
-_DROPPED = {"bounds", "grid_mapping"}
 
 
 def _order(mean: xr.DataArray, ds: xr.Dataset, variable: Variable) -> tuple[Hashable, ...]:

@@ -16,7 +16,7 @@ from xsm.soil.profile import read_profile
 from xsm.targets import default_target
 from xsm.typing import Scaling
 
-__all__ = ["Recipe", "make_recipe"]
+__all__ = ["Recipe", "input_groups", "make_recipe"]
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,37 @@ def _check_times(window: int, lead: int, *, data_integration: bool, known_forcin
             "nothing would be ahead. Pass lead=1 or more."
         )
         raise NotEnoughDataError(msg)
+
+
+def input_groups(
+    table: VariableTable, groups: Mapping[str, Sequence[str] | str]
+) -> dict[str, tuple[str, ...]]:
+    """Return groups of inputs under the keys by which a recipe knows them.
+
+    Parameters
+    ----------
+    table : VariableTable
+        Which variable is what.
+    groups : mapping of str to sequence of str
+        Roles or variables by the name of the group.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Roles, or names of variables that have none; what the data do not hold stays as it is.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> table = xsm.variables(xsm.open_tutorial("land"))
+    >>> input_groups(table, {"water": ["tp"], "heat": "air_temperature"})
+    {'water': ('precipitation',), 'heat': ('air_temperature',)}
+    """
+    found = {}
+    for name, members in groups.items():
+        listed = [members] if isinstance(members, str) else list(members)
+        found[str(name)] = tuple(_key(table, n) if n in table.names else n for n in listed)
+    return found
 
 
 def _key(table: VariableTable, name: str) -> str:

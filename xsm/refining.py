@@ -13,13 +13,13 @@ from xsm.downscaling.presenting import present
 from xsm.downscaling.sources import choose_target, known_names
 from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
 from xsm.fitted import FittedModel
-from xsm.fitting_fields import fit_fields
 from xsm.naming import find_variables
 from xsm.nested_recipe import Covariates
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel
 from xsm.registry import list_models, model_class, model_name
 from xsm.units import dequantify, quantify
+from xsm.whole_fields import fit_fields
 
 __all__ = ["downscale", "downscale_keeping"]
 

@@ -165,7 +165,7 @@ def _windows(  # noqa: PLR0913
     keep, around = own, None
     if recipe.patch > 1:
         keep, around = _around(features, own, recipe.patch)
-    stats = scaling_arrays(scaling, keep, recipe.layers)
+    stats = scaling_arrays(scaling, keep)
     flat = partial(_flat, time=features.time)
     target = flat(features.observed)[times]
     dynamic = [flat(a)[times][:, keep] for a in features.dynamic.values()]
@@ -247,9 +247,7 @@ def _cells(features: Features, scaling: xr.Dataset) -> Array:
     return np.flatnonzero(keep)
 
 
-def scaling_arrays(
-    scaling: xr.Dataset, keep: Array | None = None, layers: int = 1
-) -> dict[str, FloatArray]:
+def scaling_arrays(scaling: xr.Dataset, keep: Array | None = None) -> dict[str, FloatArray]:
     """Return the statistics as arrays of flat cells, where they have cells.
 
     Parameters
@@ -258,8 +256,6 @@ def scaling_arrays(
         Statistics of :func:`xsm.scaling.fit_scaling`.
     keep : ndarray, optional
         Flat positions of the wanted cells.
-    layers : int, default: 1
-        Layers of the target.
 
     Returns
     -------
@@ -282,8 +278,8 @@ def scaling_arrays(
             flat = values.values.reshape(values.shape[0], -1)
             found[str(name)] = flat[:, keep] if keep is not None and flat.shape[1] > 1 else flat
         else:
-            depth = [DEPTH] if DEPTH in values.dims else []
-            flat = values.transpose(..., *depth).values.reshape(-1, layers if depth else 1)
+            last = values.transpose(..., DEPTH, missing_dims="ignore")
+            flat = last.values.reshape(-1, last.sizes.get(DEPTH, 1))
             found[str(name)] = flat[keep] if keep is not None and len(flat) > 1 else flat
     return found
 

@@ -86,7 +86,7 @@ def save_fitted(
     model = {
         "name": fitted.name,
         "registered": fitted.name in list_models() and model_class(fitted.name) is cls,
-        "sizes": asdict(fitted.model.sizes),
+        "sizes": plain(asdict(fitted.model.sizes), "sizes", exact=True),
         "members": len(members),
         "hyperparameters": {
             k: plain(v, f"hyper-parameter {k}", exact=True) for k, v in given.items()
@@ -261,7 +261,7 @@ def _made(
     """Build the model; a network once the weights that are declared are known to be its."""
     facts = artefact.facts["model"]
     cls = _class_of(facts, given, artefact)
-    sizes = build_record(Sizes, facts["sizes"])
+    sizes = build_record(Sizes, restore(facts["sizes"]))
     hyperparameters = {k: restore(v) for k, v in facts["hyperparameters"].items()}
     unknown = sorted(hyperparameters.keys() - cls.hyperparameters().keys())
     if unknown:

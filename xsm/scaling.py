@@ -15,7 +15,7 @@ from xsm.layered import DEPTH
 from xsm.moments import MOMENTS, cell_moments, merge_moments, pool_moments
 from xsm.typing import Array, FloatArray, Scaling
 
-__all__ = ["align_scaling", "fit_scaling", "within_bounds"]
+__all__ = ["align_scaling", "fit_scaling", "scaling_for", "within_bounds"]
 
 _FEWEST = 30  # observations that a cell needs for its own range
 _SHARE = 0.05  # of cells that may be without
@@ -278,6 +278,40 @@ def _trainable(observed: xr.DataArray, scale: xr.DataArray, scaling: Scaling) ->
             stacklevel=2,
         )
     return enough
+
+
+def scaling_for(scaling: xr.Dataset, features: Features, *, bounded: bool) -> xr.Dataset:
+    """Return the statistics on the cells of what is to be predicted from.
+
+    Parameters
+    ----------
+    scaling : xarray.Dataset
+        Statistics of :func:`fit_scaling`.
+    features : Features
+        Canonical arrays.
+    bounded : bool
+        The target is scaled by the residual and the saturated water content of these cells.
+
+    Returns
+    -------
+    xarray.Dataset
+        As of :func:`align_scaling`.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([[1.0, 2.0]], {"cell": ["b", "c"]}, ("time", "cell"))
+    >>> features = Features({"precipitation": rain}, {}, None, {}, "time", ("cell",))
+    >>> low = xr.DataArray([0.1, 0.2], {"cell": ["a", "b"]}, "cell")
+    >>> found = xr.Dataset({"target_offset": low, "trained_cell": low > 0})
+    >>> found.attrs["scaling"] = "cell"
+    >>> scaling_for(found, features, bounded=False)["target_offset"].values
+    array([0.2, nan])
+    """
+    aligned = align_scaling(scaling, next(iter(features.dynamic.values())), features.space)
+    if not bounded:
+        return aligned
+    offset, scale = within_bounds(features)
+    return aligned.assign(target_offset=offset, target_scale=scale)
 
 
 def align_scaling(

@@ -10,13 +10,10 @@ import xarray as xr
 from xsm.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 from xsm.grid import as_list, snap, without_scalars
-from xsm.layered import layered_pair
-from xsm.recipe import Recipe
-from xsm.targets import predicted_spread
 from xsm.typing import FloatArray
 from xsm.units import dequantify, quantify
 
-__all__ = ["errors_of", "intervals", "judge", "shape_of", "spread_of", "standardised"]
+__all__ = ["intervals", "judge", "shape_of", "spread_of", "standardised"]
 
 _LEVELS = (0.5, 0.9)
 
@@ -197,45 +194,6 @@ def standardised(
     z = (truth - centre) / spread.where(spread > 0)
     z = z.transpose(*truth.dims)
     return z, spread.where(z.notnull())
-
-
-def errors_of(ds: xr.Dataset, predicted: xr.Dataset, recipe: Recipe) -> xr.DataArray:
-    """Return the errors of a model of cells in units of its spread, of all layers, lazily.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The observations.
-    predicted : xarray.Dataset
-        What the model predicted for them.
-    recipe : Recipe
-        What the model predicts.
-
-    Returns
-    -------
-    DataArray
-        As of :func:`standardised`.
-
-    Examples
-    --------
-    >>> days = {"time": xr.date_range("2020", periods=2)}
-    >>> soil = xr.DataArray([0.2, 0.3], days, "time", attrs={"units": "m3 m-3"})
-    >>> guess = xr.Dataset({"swvl1": soil + 0.1, "swvl1_std": xr.full_like(soil, 0.05)})
-    >>> guess["swvl1"].attrs = soil.attrs
-    >>> recipe = Recipe("soil_moisture", (), (), 1, 0, "global")
-    >>> errors_of(soil.to_dataset(name="swvl1"), guess, recipe).values.round(3)
-    array([-2., -2.])
-    """
-    ds, target, known = dequantify(ds)[0], recipe.target, recipe.variables
-    predicted = dequantify(predicted)[0]
-    names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
-    if len(names) > 1 or (names and recipe.depths):
-        spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
-        std = layered_pair(ds, spreads, target, known)[1]
-    else:
-        std = predicted_spread(ds, predicted[f"{spread_of(predicted)}_std"], target, known)
-    observed, mean = layered_pair(ds, predicted, target, known)
-    return standardised(observed, mean, std)[0]
 
 
 def judge(

@@ -132,9 +132,8 @@ class Parts:
         pairs = zip(joined, slopes, strict=True)
         back = {name: slope.chunk(self.count) for name, slope in pairs if slope is not None}
         found = self._each(self._backward, [(outputs[k], back, k) for k in range(count)])
-        for weight, *parts in zip(self._weights, *found, strict=True):
-            given = [part for part in parts if part is not None]
-            weight.grad = torch.stack(given).sum(0) if given else None
+        for weight, gradient in zip(self._weights, _added(found), strict=True):
+            weight.grad = gradient
         return torch.stack([total.detach(), *terms.values()])
 
     def close(self) -> None:
@@ -162,6 +161,18 @@ class Parts:
             [slopes[name][part] for name in names],
             allow_unused=True,
         )
+
+
+def _added(found: Sequence[Sequence[Tensor | None]]) -> list[Tensor | None]:
+    """Return the sums of gradients over the parts; None where a weight has none."""
+    total = list(found[0])
+    for part in found[1:]:
+        pairs = enumerate(zip(total, part, strict=True))
+        held = {k: (a, b) for k, (a, b) in pairs if a is not None and b is not None}
+        sums = torch._foreach_add(*map(list, zip(*held.values(), strict=True)))
+        for k, value in zip(held, sums, strict=True):
+            total[k] = value
+    return total
 
 
 def count_parts(model: nn.Module, batch_size: int, threads: int) -> int:

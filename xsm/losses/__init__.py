@@ -3,6 +3,7 @@
 All terms act on the scaled target, so that published weights keep their meaning.
 """
 
+from xsm.losses.load_balance import LoadBalance
 from xsm.losses.richards import Richards
 from xsm.losses.terms import (
     RMSE,
@@ -18,6 +19,7 @@ from xsm.losses.water_balance import WaterBalance
 __all__ = [
     "RMSE",
     "BetaNLL",
+    "LoadBalance",
     "Loss",
     "Richards",
     "WaterBalance",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -173,8 +174,8 @@ class RMSE:
         """Return the unweighted term, a scalar."""
         mask = batch["mask"]
         error = torch.where(mask, output["mean"] - batch["target"], 0.0)
-        square = (error * error).sum() / mask.sum().clamp_min(1)
-        return torch.sqrt(square.clamp_min(1e-12))  # finite gradient at a perfect fit
+        # the norm, whose gradient is 0 at a perfect fit, where that of a square root is infinite
+        return torch.linalg.vector_norm(error) / mask.sum().clamp_min(1).sqrt()
 
 
 def total_loss(
@@ -208,9 +209,9 @@ def total_loss(
     (0.5, 1.0)
     """
     values = [loss(output, batch) for loss in losses]
-    total = torch.stack([loss.weight * value for loss, value in zip(losses, values, strict=True)])
-    names = unique_names(losses)
-    return total.sum(), {n: v.detach() for n, v in zip(names, values, strict=True)}
+    weighted = [loss.weight * value for loss, value in zip(losses, values, strict=True)]
+    total = functools.reduce(torch.add, weighted)  # fewer nodes than a stack and its sum
+    return total, {n: v.detach() for n, v in zip(unique_names(losses), values, strict=True)}
 
 
 def consecutive_steps(losses: Sequence[Loss]) -> int:

@@ -5,7 +5,9 @@ from xsm.nn.conserving import block_means, conserve_means
 from xsm.nn.convlstm import ConvLSTM
 from xsm.nn.dropout import Dropout, dropping
 from xsm.nn.ensemble import Ensemble, FieldEnsemble, assemble, members_of
+from xsm.nn.experts import ExpertLSTM, GroupedEncoder
 from xsm.nn.fields import FieldModel
+from xsm.nn.groups import Groups
 from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.masked import MaskedConv2d, masked_pool, masked_resize
 from xsm.nn.recurrent import PointLSTM
@@ -18,8 +20,11 @@ __all__ = [
     "ConvLSTM",
     "Dropout",
     "Ensemble",
+    "ExpertLSTM",
     "FieldEnsemble",
     "FieldModel",
+    "GroupedEncoder",
+    "Groups",
     "MaskedConv2d",
     "Model",
     "Output",

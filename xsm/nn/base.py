@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import inspect
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -39,6 +40,8 @@ class Sizes:
         ``gaussian`` as many more for their spread.
     gaussian : bool, default: False
         The second half of the answer is the spread of the first.
+    names : tuple of str, optional
+        Roles, or names, of the first dynamic features: all but those of data integration.
     """
 
     dynamic: int
@@ -46,6 +49,7 @@ class Sizes:
     window: int
     target: int = 1
     gaussian: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,19 @@ class Answer:
     kind : {"value", "spread", "share"}, default: "value"
         Scaled as the target; scaled as the target but without its offset; or not scaled at all.
     dim : str, default: "depth"
-        Dimension of the values, where there are several.
+        Dimension of the values, where there are several, or where they have labels.
+    labels : tuple of str, optional
+        Coordinate of that dimension.
+    long_name : str, optional
+        What it is, in words.
     """
 
     name: str
     rows: int = 1
     kind: Literal["value", "spread", "share"] = "value"
     dim: str = "depth"
+    labels: tuple[str, ...] = ()
+    long_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,41 @@ class Model(nn.Module, abc.ABC):
         spread = (Answer("std", rows, "spread"),) if self.has_spread else ()
         return (Answer("mean", rows), *spread)
 
+    @classmethod
+    def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return hyper-parameters as they hold for the data; by default, as they are given.
+
+        They are stored with the model, so that a default which depends on the data is kept.
+
+        Parameters
+        ----------
+        sizes : Sizes
+            Sizes of inputs and outputs, and the names of the inputs.
+        given : mapping of str to Any
+            Hyper-parameters that differ from the defaults.
+
+        Returns
+        -------
+        dict of str to Any
+            Arguments of the constructor.
+        """
+        return dict(given)
+
+    def remarks(self, output: Output) -> tuple[str, ...]:
+        """Return what a user should know about a trained network, as warnings of ``fit``.
+
+        Parameters
+        ----------
+        output : dict of str to Tensor
+            What :meth:`evaluate` returned of samples that validate.
+
+        Returns
+        -------
+        tuple of str
+            Sentences; none by default.
+        """
+        return ()
+
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return what the network makes of each step alone; by default, what it is given.
 
@@ -257,11 +302,28 @@ class Model(nn.Module, abc.ABC):
         """
         return base + change
 
+    def pool(self, outputs: Sequence[Output]) -> Output:
+        """Return what an ensemble of such networks answers with, beside ``mean`` and ``std``.
+
+        Parameters
+        ----------
+        outputs : sequence of dict of str to Tensor
+            What :meth:`outputs` returned, by member.
+
+        Returns
+        -------
+        dict of str to Tensor
+            By default the mean over the members of each other output.
+        """
+        names = [answer.name for answer in self.answers if answer.name not in {"mean", "std"}]
+        return {n: torch.stack([each[n] for each in outputs]).mean(dim=0) for n in names}
+
     def _changed(self, output: Output, batch: Batch, base: str) -> Output:
-        """Return outputs whose mean is a change since an observation, where there is one."""
+        """Return outputs whose values are changes since an observation, where there is one."""
         if base not in batch:
             return output
-        return {**output, "mean": self.since(batch[base], output["mean"])}
+        names = [a.name for a in self.answers if a.kind == "value" and a.name in output]
+        return {**output, **{n: self.since(batch[base], output[n]) for n in names}}
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:

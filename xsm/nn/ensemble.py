@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from xsm.nn.base import Batch, Model, Output
+from xsm.nn.base import Answer, Batch, Model, Output
 from xsm.nn.fields import FieldModel
 
 __all__ = ["Ensemble", "FieldEnsemble", "assemble", "members_of"]
@@ -56,25 +56,31 @@ class Ensemble(Model):
         """Whether the outputs hold ``std``: members always disagree."""
         return True
 
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """Outputs that predictions keep: the mean, its spread, and what else members answer."""
+        own = members_of(self)[0].answers
+        return (*super().answers, *(a for a in own if a.name not in {"mean", "std"}))
+
     def embed(self, dynamic: torch.Tensor) -> torch.Tensor:
         """Return the embeddings (..., member embedding) of all members, one behind the other."""
         return torch.cat([member.embed(dynamic) for member in members_of(self)], dim=-1)
 
     def forward(self, batch: Batch) -> Output:
-        """Return ``mean`` and ``std`` (batch, target), scaled, of embedded steps."""
+        """Return ``mean`` and ``std`` (batch, target), scaled, of embedded steps, and the rest."""
         members = members_of(self)
         steps = batch["dynamic"].chunk(len(members), dim=-1)
         found = [
             m.outputs({**batch, "dynamic": part}) for m, part in zip(members, steps, strict=True)
         ]
-        return _mixture(found)
+        return {**_mixture(found), **members[0].pool(found)}
 
     def since(self, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         """Return the answer of networks that predict a change, as each of them does."""
         return members_of(self)[0].since(base, change)
 
     def outputs(self, batch: Batch) -> Output:
-        """Return ``mean`` and ``std`` (batch, target), scaled."""
+        """Return what ``forward`` does: the spread is there already."""
         found: Output = self(batch)
         return found
 

@@ -11,7 +11,7 @@ from xsm.exceptions import GridError
 from xsm.nn.base import Batch, Model, Output, Sizes
 from xsm.nn.dropout import Dropout
 
-__all__ = ["PatchEncoder", "PatchLSTM"]
+__all__ = ["PatchEncoder", "PatchLSTM", "check_patch"]
 
 
 class PatchEncoder(nn.Module):
@@ -42,9 +42,7 @@ class PatchEncoder(nn.Module):
 
     def __init__(self, channels: int, patch: int, width: int) -> None:
         super().__init__()
-        if patch < 1 or patch % 2 == 0:
-            msg = f"patch={patch} was given; an odd number of cells is needed, such as 1, 3 or 5."
-            raise GridError(msg)
+        check_patch(patch)
         self.patch = patch
         many = max(1, patch // 2)
         widths = [channels, *[max(1, width // 2)] * (many - 1), width]
@@ -61,6 +59,28 @@ class PatchEncoder(nn.Module):
             taps = square.unfold(1, 3, 1).unfold(2, 3, 1)  # (n, side - 2, side - 2, channel, 3, 3)
             square = torch.relu(layer(taps.flatten(-3)))
         return square.view(*shape, -1)
+
+
+def check_patch(patch: int) -> None:
+    """Refuse a square without a middle.
+
+    Parameters
+    ----------
+    patch : int
+        Cells along a side.
+
+    Raises
+    ------
+    GridError
+        If it is not odd.
+
+    Examples
+    --------
+    >>> check_patch(3)
+    """
+    if patch < 1 or patch % 2 == 0:
+        msg = f"patch={patch} was given; an odd number of cells is needed, such as 1, 3 or 5."
+        raise GridError(msg)
 
 
 class PatchLSTM(Model):

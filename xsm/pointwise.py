@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 from dask.base import tokenize
 
-from xsm.arguments import given, make_schedule, parse_limit
+from xsm.arguments import for_data, given, make_schedule, parse_limit
 from xsm.artefact import fingerprint
 from xsm.batches import fits
 from xsm.card import history_dataset, make_card
@@ -130,11 +130,11 @@ def fit_cells(
         known_forcing=known_forcing,
         variables=variables,
         balances=balances,
-        layered=cls.layered,
+        layered=bool({**cls.hyperparameters(), **network}.get("layered", cls.layered)),
         bounded=cls.bounded,
         patch=int({**cls.hyperparameters(), **network}.get("patch", 1)),
     )
-    network |= {"patch": recipe.patch} if "patch" in cls.hyperparameters() else {}
+    network = for_data(cls, network, table, recipe)
     features = collect(ds, recipe, balances=balances, needs={k for t in terms for k in t.needs})
     split = chronological(features.steps, valid=valid, window=recipe.window, lead=recipe.lead)
     limit = parse_limit(memory_limit)
@@ -171,6 +171,7 @@ def fit_cells(
         settings = {
             **asdict(schedule),
             **settings,
+            **job.network,
             "precision": precision,
             "monitor": monitor,
             "head": head,

@@ -1,0 +1,326 @@
+"""What each expert of a mixture says, how much it counts, and how much is lost without it."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import torch
+import xarray as xr
+
+from xsm.estimators import Estimator
+from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnknownNameError
+from xsm.features import Features, collect
+from xsm.inference import predict_lazily
+from xsm.layered import DEPTH
+from xsm.naming import ROLES
+from xsm.nn import ExpertLSTM, Model, members_of
+from xsm.scaling import scaling_for
+from xsm.typing import Array
+
+if TYPE_CHECKING:
+    from xsm.fitted import FittedModel
+
+__all__ = ["By", "expert_means", "importance"]
+
+By: TypeAlias = str | xr.DataArray | Sequence[str | xr.DataArray] | None
+_SEASONS = ("DJF", "MAM", "JJA", "SON")
+_LEAST = 8  # steps: fewer cannot be moved along time by a quarter of them
+
+
+def expert_means(
+    fitted: FittedModel, ds: xr.Dataset, *, batch_size: int | None, device: str
+) -> tuple[dict[str, dict[str, xr.DataArray]], xr.Dataset]:
+    """Return what each expert says, and the statistics on the cells of the data.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+        A model with experts.
+    ds : xarray.Dataset
+        Inputs under any product's names.
+    batch_size : int or None
+        Samples evaluated at a time.
+    device : str
+        Where to evaluate.
+
+    Returns
+    -------
+    means : dict of str to dict of str to DataArray
+        By expert, ``mean`` (time, *space [, depth]) in canonical units and ``extrapolation``; lazy
+        where the data are.
+    scaling : xarray.Dataset
+        Statistics on the cells of the data.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model has no experts.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
+    >>> fitted = xsm.fit(ds, "ismoe", epochs=1, iterations=2, hidden_size=4, progress=False)
+    >>> means, _ = expert_means(fitted, ds, batch_size=None, device="cpu")
+    >>> sorted(means)
+    ['humidity_pressure', 'precipitation', 'radiation', 'temperature', 'wind']
+    """
+    network = copy.deepcopy(fitted.model)
+    mixtures = _mixtures(network, fitted.name)
+    for mixture in mixtures:
+        mixture.apart = True
+    features = collect(ds, fitted.recipe, with_target=fitted.recipe.data_integration)
+    scaling = scaling_for(fitted.scaling, features, bounded=fitted.recipe.bounded)
+    found = predict_lazily(
+        network,
+        fitted.recipe,
+        scaling,
+        features,
+        token=f"{fitted.token}-apart",
+        batch_size=batch_size,
+        device=device,
+    )
+    flag, names = found["extrapolation"], mixtures[0].groups
+    return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling
+
+
+def importance(
+    fitted: FittedModel,
+    ds: xr.Dataset,
+    *,
+    by: By = None,
+    repeats: int = 3,
+    seed: int = 0,
+    batch_size: int | None = None,
+    device: str = "cpu",
+) -> xr.Dataset:
+    """Return the mean weight of each expert, and the loss of accuracy without its inputs.
+
+    A weight is no importance by itself: an expert may speak for much of the prediction and say
+    what others would say too. Where both disagree, believe the loss.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+        A model with experts.
+    ds : xarray.Dataset
+        Inputs and target, lazy or not.
+    by : str, DataArray, or a sequence of these, optional
+        Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
+        True and False; NaN is left out), or the name of such a map in ``ds``.
+    repeats : int, default: 3
+        How often the inputs of each expert are permuted.
+    seed : int, default: 0
+        Seed of the permutations.
+    batch_size : int, optional
+        Samples evaluated at a time.
+    device : str, default: "cpu"
+        Where to evaluate.
+
+    Returns
+    -------
+    xarray.Dataset
+        (expert [, season] [, region]): ``weight``, the mean ``expert_weight``; ``permutation``, by
+        how much the RMSE rises, in canonical units, where the inputs of the expert come from
+        another time, for all experts and the router; ``permutation_share``, its share of the
+        positive rises; ``rmse`` with true inputs. NaN where a part has no prediction, or no
+        observation. Lazy where the data are: ``1 + repeats * expert`` predictions.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model has no experts, or a part is not known.
+    MissingVariableError
+        If a map of regions lies on other dimensions, or the data lack the target.
+    NotEnoughDataError
+        If there are too few steps to permute, or ``repeats`` is below 1.
+
+    Warns
+    -----
+    UserWarning
+        Of data in memory, if the router has collapsed, or an expert never matters.
+
+    Notes
+    -----
+    Inputs are permuted by turning their series around, by the same number of steps, at least a
+    quarter of the series, in all cells: each keeps its own memory and its neighbours, which a
+    shuffle would destroy. The turn of the year moves with them.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
+    >>> fitted = xsm.fit(ds, "ismoe", epochs=1, iterations=2, hidden_size=4, progress=False)
+    >>> table = importance(fitted, ds, by="season", repeats=1)
+    >>> dict(table["weight"].sizes), [round(float(v), 4) for v in table["weight"].sum("expert")]
+    ({'expert': 5, 'season': 4}, [1.0, 1.0, 1.0, 1.0])
+    """
+    mixture = _mixtures(fitted.model, fitted.name)[0]
+    features = collect(ds, fitted.recipe, with_target=True)
+    moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
+
+    def run(given: Features) -> Mapping[str, xr.DataArray]:
+        return predict_lazily(
+            fitted.model,
+            fitted.recipe,
+            scaling_for(fitted.scaling, given, bounded=fitted.recipe.bounded),
+            given,
+            token=fitted.token,
+            batch_size=batch_size,
+            device=device,
+        )
+
+    found = run(features)
+    observed = features.observed
+    error = _square(found["mean"], observed)
+    parts = _parts(by, ds, found["mean"], features)
+    whole = _mean(error, parts, features)
+    weight = _mean(found["expert_weight"], parts, features)
+    rows = []
+    for members in mixture.groups.values():
+        moved = [_mean(_permuted(run, features, members, m, error), parts, features) for m in moves]
+        rows.append(_root(sum(moved[1:], moved[0]) / len(moved)))
+    names = xr.DataArray(list(mixture.groups), dims="expert", name="expert")
+    permuted: xr.DataArray = xr.concat(rows, names)
+    result = _table(weight, permuted, _root(whole), moves, fitted)
+    if found["expert_weight"].chunks is None:
+        _warn(mixture, found["expert_weight"])
+    return result
+
+
+def _mixtures(model: Model | Estimator, name: str) -> list[ExpertLSTM]:
+    """Return the network of a model with experts, or each of an ensemble, and refuse others."""
+    members = () if isinstance(model, Estimator) else members_of(model)
+    found = [member for member in members if isinstance(member, ExpertLSTM)]
+    if not found:
+        msg = (
+            f"The model {name!r} has no experts. Train one that has: "
+            "ds.physm.fit('ismoe'), or 'mean_expert' for experts of equal weights."
+        )
+        raise UnknownNameError(msg)
+    return found
+
+
+def _moves(steps: int, repeats: int, seed: int) -> list[int]:
+    """Return by how many steps inputs are moved along time: at least a quarter of the series."""
+    if repeats < 1 or steps < _LEAST:
+        msg = (
+            f"repeats={repeats} and {max(steps, 0)} predicted steps were given; at least 1 and "
+            f"{_LEAST} are needed to permute inputs along time. Pass repeats=3, or a longer series."
+        )
+        raise NotEnoughDataError(msg)
+    quarter = steps // 4
+    drawn = np.random.default_rng(seed).integers(quarter, steps - quarter, repeats)
+    return [int(move) for move in drawn]
+
+
+def _permuted(
+    run: Callable[[Features], Mapping[str, xr.DataArray]],
+    features: Features,
+    members: Sequence[str],
+    move: int,
+    error: xr.DataArray,
+) -> xr.DataArray:
+    """Return the squared error where some inputs come from another time; NaN as in ``error``."""
+    rolled = {name: features.dynamic[name].roll({features.time: move}) for name in members}
+    found = run(replace(features, dynamic={**features.dynamic, **rolled}))
+    return _square(found["mean"], features.observed).where(error.notnull())
+
+
+def _square(mean: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
+    """Return the squared error (time, *space), of all layers together, on the common steps."""
+    one, other = xr.align(mean, observed, join="inner")
+    error = (one.astype(np.float64) - other) ** 2
+    return error.mean(DEPTH) if DEPTH in error.dims else error
+
+
+def _root(square: xr.DataArray) -> xr.DataArray:
+    """Return the square root."""
+    return square**0.5
+
+
+def _parts(by: By, ds: xr.Dataset, mean: xr.DataArray, features: Features) -> list[xr.DataArray]:
+    """Return for each division the membership (part, time or *space), 1 or 0."""
+    wanted = [] if by is None else [by] if isinstance(by, str | xr.DataArray) else list(by)
+    found = []
+    for one in wanted:
+        if isinstance(one, str) and one == "season":
+            labels = mean[features.time].dt.season
+            found.append(_membership(labels, "season", _SEASONS))
+        else:
+            found.append(_regions(one, ds, features))
+    return found
+
+
+def _regions(by: str | xr.DataArray, ds: xr.Dataset, features: Features) -> xr.DataArray:
+    """Return the membership of cells in the regions of a map."""
+    if isinstance(by, str) and by not in ds.variables:
+        msg = (
+            f"by={by!r} was given: pass 'season', a map of regions (a DataArray of labels or of "
+            f"True and False on {list(features.space)}), or the name of one among "
+            f"{sorted(map(str, ds.variables))}."
+        )
+        raise UnknownNameError(msg)
+    labels = ds[by] if isinstance(by, str) else by
+    if not set(labels.dims) <= set(features.space):
+        msg = f"The map of regions lies on {labels.dims}; {list(features.space)} are needed."
+        raise MissingVariableError(msg)
+    name = "region" if labels.name is None else str(labels.name)
+    name = "region" if name in {*features.space, features.time, "expert", "season"} else name
+    return _membership(labels, name, None)
+
+
+def _membership(labels: xr.DataArray, name: str, values: Sequence[Hashable] | None) -> xr.DataArray:
+    """Return 1 where a label is each of the values, which are found where they are not given."""
+    held = labels.values
+    if values is None:
+        seen: Array = np.unique(held)
+        values = [v for v in seen.tolist() if v == v and v != ""]  # noqa: PLR0124  # not NaN
+    bare = labels.drop_vars([c for c in labels.coords if c not in labels.dims])
+    parts = [bare.isin([value]).astype(np.float64) for value in values]
+    return xr.concat(parts, xr.DataArray(list(values), dims=name, name=name))
+
+
+def _mean(values: xr.DataArray, parts: Sequence[xr.DataArray], features: Features) -> xr.DataArray:
+    """Return the mean of an array over time and space in each part; NaN counts for nothing."""
+    dims = [d for d in values.dims if d in {features.time, *features.space}]
+    there = values.notnull()
+    on = [part.reindex_like(values, copy=False, fill_value=0.0) for part in parts]
+    total = xr.dot(values.fillna(0.0).astype(np.float64), *on, dim=dims)
+    count = xr.dot(there.astype(np.float64), *on, dim=dims)
+    return total / count.where(count > 0)
+
+
+def _table(
+    weight: xr.DataArray,
+    permuted: xr.DataArray,
+    whole: xr.DataArray,
+    moves: Sequence[int],
+    fitted: FittedModel,
+) -> xr.Dataset:
+    """Put weights and losses side by side."""
+    role = ROLES.get(fitted.recipe.target)
+    units = {"units": fitted.variable.units if role is None else role.units}
+    loss = permuted - whole
+    gain = loss.clip(min=0.0)
+    share = gain / gain.sum("expert").where(gain.sum("expert") > 0)
+    words = {
+        "weight": (weight, {"long_name": "mean weight of the expert", "units": "1"}),
+        "permutation": (loss, {"long_name": "rise of the RMSE with permuted inputs", **units}),
+        "permutation_share": (share, {"long_name": "share of all rises", "units": "1"}),
+        "rmse": (whole, {"long_name": "RMSE with true inputs", **units}),
+    }
+    arrays = {k: a.assign_attrs(attrs) for k, (a, attrs) in words.items()}
+    return xr.Dataset(arrays, attrs={"model": fitted.name, "moved_by_steps": list(moves)})
+
+
+def _warn(mixture: ExpertLSTM, weights: xr.DataArray) -> None:
+    """Tell of a collapse, and of experts that never matter."""
+    values = torch.from_numpy(np.ascontiguousarray(weights.values))
+    for remark in mixture.remarks({"expert_weight": values}):
+        warnings.warn(remark, UserWarning, stacklevel=4)
