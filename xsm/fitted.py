@@ -235,7 +235,7 @@ class FittedModel:
         Returns
         -------
         xarray.Dataset
-            The fine field and its spread, lazy where the inputs are.
+            The fine field and its spread, lazily.
         """
         return downscale_with(self, ds, covariates=covariates, area=area, device=device)
 
@@ -296,8 +296,7 @@ class FittedModel:
         Parameters
         ----------
         ds : xarray.Dataset
-            Inputs and observations that the model was not trained on. All steps and cells count
-            alike; intervals hold for what is exchangeable.
+            Inputs and observations that were not trained on. Intervals hold for their like.
         method : {"scale", "isotonic", "conformal"}, default: "scale"
             ``"scale"``: one factor for the spread, so that (observed - mean) / std has mean square
             1; for errors like a Gaussian's. ``"isotonic"``: the distribution function is mapped to
