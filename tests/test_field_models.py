@@ -18,7 +18,7 @@ from xsm.nn import (
 )
 from xsm.registry import describe_model, list_models, model_class, model_name
 
-SIZES = Sizes(dynamic=3, static=5, window=4)
+SIZES = Sizes(dynamic=3, static=5, window=4, gaussian=True)
 FIELDS = [n for n in list_models() if issubclass(model_class(n), FieldModel)]
 
 
@@ -48,7 +48,7 @@ def make(cls: type[Model], seed: int = 0, *, trained: bool = True, **settings: o
         torch.manual_seed(seed)
         model = cls(SIZES, **{"hidden": 4, "widths": (4, 8), **settings})
         if trained:  # heads start at zero
-            for weights in (*model.mean.parameters(), *model.variance.parameters()):
+            for weights in model.head.parameters():
                 torch.nn.init.normal_(weights)
         return model
 
@@ -56,8 +56,8 @@ def make(cls: type[Model], seed: int = 0, *, trained: bool = True, **settings: o
 def test_shapes_and_finite_gradients(cls):
     model, batch = make(cls), make_batch()
     output = model.evaluate(batch)
-    assert output["mean"].shape == output["variance"].shape == (3, 1, 15, 12)
-    assert (output["variance"] > 0).all()
+    assert output["mean"].shape == output["std"].shape == (3, 1, 15, 12)
+    assert (output["std"] > 0).all()
     total_loss(model.losses, output, batch)[0].backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 import xsm
 from tests.artefact.models import Echo, dataset
-from tests.test_models import NETWORKS, make_batch
+from tests.test_models import POINTS, make_batch
 from tests.test_models import sizes as sizes_of
 from tests.worlds import bucket
 from xsm.exceptions import TrainingError, UnknownNameError
@@ -146,7 +146,7 @@ def test_physics_acts_on_the_mean_alone_and_a_change_moves_the_mean_alone():
     assert torch.equal(moved["std"], found["std"])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", POINTS)
 def test_every_model_answers_with_a_spread(name):
     cls = model_class(name)
     plain = sizes_of(cls)

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from xsm.multiscale import (
-    BetaNLL,
     InfiltrationCorrelation,
     InfiltrationSign,
     MassBalance,
@@ -14,40 +13,6 @@ from xsm.multiscale import (
 )
 
 ONES = torch.ones(1, 1, 4, 4)
-
-
-def test_likelihood_is_that_of_torch_for_beta_zero():
-    random = torch.Generator().manual_seed(0)
-    mean, target = (torch.randn(1, 1, 4, 4, generator=random) for _ in range(2))
-    variance = torch.rand(1, 1, 4, 4, generator=random) + 0.1
-    batch = {"target": target, "mask": torch.ones(1, 1, 4, 4, dtype=torch.bool)}
-    wanted = torch.nn.functional.gaussian_nll_loss(mean, target, variance)
-    found = BetaNLL(beta=0.0)({"mean": mean, "variance": variance}, batch)
-    torch.testing.assert_close(found, wanted)
-
-
-def test_beta_one_has_the_gradient_of_half_the_mean_square():
-    mean = torch.randn(1, 1, 4, 4, requires_grad=True)
-    batch = {"target": 0 * ONES, "mask": ONES > 0}
-    BetaNLL(beta=1.0)({"mean": mean, "variance": 7 * ONES}, batch).backward()
-    torch.testing.assert_close(mean.grad, mean.detach() / 16)
-
-
-def test_variance_is_best_at_the_squared_error():
-    batch = {"target": 0 * ONES, "mask": ONES > 0}
-    values = {}
-    for variance in (2.0, 4.0, 8.0):
-        output = {"mean": 2 * ONES, "variance": (variance * ONES).requires_grad_()}
-        BetaNLL()(output, batch).backward()
-        values[variance] = float(output["variance"].grad.sum())
-    assert values[2.0] < 0 < values[8.0]
-    assert values[4.0] == pytest.approx(0.0, abs=1e-6)
-
-
-def test_missing_targets_have_no_say():
-    mask = torch.zeros_like(ONES, dtype=torch.bool)
-    batch = {"target": ONES * math.nan, "mask": mask}
-    assert float(BetaNLL()({"mean": ONES, "variance": ONES}, batch)) == 0.0
 
 
 def test_mass_is_weighed_by_area_at_each_scale():

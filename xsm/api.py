@@ -18,10 +18,10 @@ from xsm.nested_recipe import Covariates
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel, Model
 from xsm.pointwise import fit_cells
-from xsm.refining import fit_fields
-from xsm.registry import model_class
+from xsm.registry import model_class, model_name
 from xsm.typing import Scaling
 from xsm.units import dequantify, quantify
+from xsm.whole_fields import fit_fields
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -210,7 +210,7 @@ def fit(
     fine |= given(conserve=conserve, area=area)
     point = given(dynamic=dynamic, static=static, lead=lead, scaling=scaling, client=client)
     point |= given(data_integration=data_integration or None, known_forcing=known_forcing or None)
-    check_kind(cls, fine, point)
+    check_kind(model_name(cls), fine, point, downscales=issubclass(cls, FieldModel))
     if issubclass(cls, FieldModel):
         return fit_fields(
             ds,

@@ -9,9 +9,8 @@ from typing import Any
 from xsm.estimators import Estimator
 from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
 from xsm.naming import VariableTable
-from xsm.nn import FieldModel, Model, Schedule
+from xsm.nn import Model, Schedule
 from xsm.recipe import Recipe, input_groups
-from xsm.registry import model_name
 
 __all__ = ["check_kind", "for_data", "given", "make_schedule", "parse_limit"]
 
@@ -40,16 +39,22 @@ def given(**arguments: Any) -> dict[str, Any]:
 
 
 def check_kind(
-    model: type[Model] | type[Estimator], fine: Mapping[str, object], point: Mapping[str, object]
+    name: str,
+    fine: Mapping[str, object],
+    point: Mapping[str, object],
+    *,
+    downscales: bool,
 ) -> None:
     """Refuse arguments that belong to models of the other kind.
 
     Parameters
     ----------
-    model : subclass of Model or Estimator
-        What is to be trained.
+    name : str
+        Name of the model.
     fine, point : mapping of str to object
         Arguments given that are of models that downscale, and of models that predict cells.
+    downscales : bool
+        Which of the two the model is.
 
     Raises
     ------
@@ -58,15 +63,13 @@ def check_kind(
 
     Examples
     --------
-    >>> from xsm.models.lstm import LSTM
-    >>> check_kind(LSTM, {}, {"lead": 1})
+    >>> check_kind("lstm", {}, {"lead": 1}, downscales=False)
     """
-    fields = issubclass(model, FieldModel)
-    others = point if fields else fine
+    others = point if downscales else fine
     if others:
-        kind = "downscales fields" if fields else "predicts cells"
-        hint = "covariates=" if fields else 'model="convlstm_unet"'
-        msg = f"{model_name(model)!r} {kind} and takes no {', '.join(others)}; see {hint}."
+        kind = "downscales fields" if downscales else "predicts cells"
+        hint = "covariates=" if downscales else 'model="convlstm_unet"'
+        msg = f"{name!r} {kind} and takes no {', '.join(others)}; see {hint}."
         raise UnknownNameError(msg)
 
 

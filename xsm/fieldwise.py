@@ -157,12 +157,12 @@ class FieldPredictor:
         Returns
         -------
         ndarray
-            (2, y, x) float32: mean and standard deviation, canonical units; NaN where the coarse
-            target, or a covariate, of the last time is missing.
+            (output, y, x) float32: :attr:`outputs`, canonical units; NaN where the coarse target,
+            or a covariate, of the last time is missing.
         """
         arrays = self.frame.inputs(coarse, fine[None], static)
         valid = arrays["valid"][0, 0] > 0
-        total, weight = np.zeros((2, *valid.shape)), np.zeros(valid.shape)
+        total, weight = np.zeros((len(self.outputs), *valid.shape)), np.zeros(valid.shape)
         tensors = {name: torch.from_numpy(a).to(self.device) for name, a in arrays.items()}
         evaluate = functools.partial(self._evaluate, tensors)
         cells = {corner: self._cells(corner) for corner in self.corners}
@@ -176,6 +176,11 @@ class FieldPredictor:
         found = np.full(total.shape, np.nan)
         np.divide(total, weight, out=found, where=valid & (weight > 0))
         return self._restore(found, coarse[-1, 0])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What is predicted: ``mean``, and ``std`` where the network knows it."""
+        return ("mean", "std") if self.model.has_spread else ("mean",)
 
     @functools.cached_property
     def corners(self) -> list[tuple[int, int]]:
@@ -210,7 +215,7 @@ class FieldPredictor:
         return down, across % self.frame.area.shape[1]
 
     def _evaluate(self, tensors: dict[str, Tensor], corner: tuple[int, int]) -> FloatArray:
-        """Return scaled mean and standard deviation of a patch (2, y, x)."""
+        """Return the scaled outputs of a patch (output, y, x)."""
         batch = gather_patch(
             tensors,
             0,
@@ -221,9 +226,8 @@ class FieldPredictor:
         )
         with torch.inference_mode(), one_intraop_thread(), _full_precision(self.device):
             output = self._placed.evaluate({name: a[None] for name, a in batch.items()})
-        deviation = torch.sqrt(output["variance"]) if "variance" in output else output["mean"] * 0
-        both = torch.cat([output["mean"][0], deviation[0]])
-        found: FloatArray = both.double().cpu().numpy()
+        kept = torch.cat([output[name][0] for name in self.outputs])
+        found: FloatArray = kept.double().cpu().numpy()
         return found
 
     def _restore(self, found: FloatArray, coarse: FloatArray) -> FloatArray:
@@ -235,7 +239,7 @@ class FieldPredictor:
             mean = conserve(
                 mean, coarse.astype(float), area=self.frame.area, factor=self.frame.factor
             )
-        return np.stack([mean, found[1] * scale]).astype(np.float32)
+        return np.stack([mean, *(found[1:] * scale)]).astype(np.float32)
 
 
 @contextlib.contextmanager

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 import xarray as xr
 
+from xsm.arguments import check_kind, given
 from xsm.calibration import METHODS, learn_calibration, standard_errors
 from xsm.card import card_text
 from xsm.display import model_html
-from xsm.downscaling.applying import downscale_with, score_with
+from xsm.downscaling.applying import downscale_with, field_errors, score_with
 from xsm.estimators import Estimator
 from xsm.exceptions import UnknownNameError, check_choice
 from xsm.explaining import By, expert_means, importance
@@ -227,7 +228,7 @@ class FittedModel:
         area: xr.DataArray | None = None,
         device: str = "auto",
     ) -> xr.Dataset:
-        """Downscale the field of a data set, of any region and period, see :func:`xsm.downscale`.
+        """Downscale the field of any region and period, see :func:`xsm.downscale`.
 
         Parameters
         ----------
@@ -235,15 +236,13 @@ class FittedModel:
             Holds the coarse field.
         covariates : Dataset, DataArray or sequence of them, optional
             Those that the model was trained with, under any product's names.
-        area : DataArray, optional
-            (y, x) areas of the fine cells.
-        device : str, default: "auto"
-            Where to evaluate.
+        area, device : optional
+            (y, x) areas of the fine cells, and where to evaluate.
 
         Returns
         -------
         xarray.Dataset
-            The fine field and its standard deviation, lazy where the inputs are.
+            The fine field and its spread, lazily.
         """
         return downscale_with(self, ds, covariates=covariates, area=area, device=device)
 
@@ -263,20 +262,21 @@ class FittedModel:
         ds : xarray.Dataset
             Inputs and observations; of a model that downscales, the coarse field.
         dim : str or iterable of str, optional
-            Dimensions that a score is taken over; by default time.
-        covariates, area : optional
-            Of a model that downscales, see :meth:`downscale`.
-        truth : Dataset or DataArray, optional
-            Of a model that downscales: the field on the fine grid.
+            What a score is taken over; by default time.
+        covariates, truth, area : optional
+            Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field.
 
         Returns
         -------
         xarray.Dataset
-            Scores along ``source``, see :func:`xsm.score`: the model, persistence and the training
-            climatology, or the model and every baseline of :func:`xsm.downscale`, with ``skill``.
+            Scores along ``source``: model, persistence and training climatology, see
+            :func:`xsm.score`, or model and baselines of :func:`xsm.downscale`, with ``skill``.
         """
-        if isinstance(self.recipe, NestedRecipe):
-            return score_with(self, ds, dim=dim, covariates=covariates, truth=truth, area=area)
+        fields = isinstance(self.recipe, NestedRecipe)
+        fine = given(covariates=covariates, truth=truth, area=area)
+        check_kind(self.name, fine, {}, downscales=fields)
+        if fields:
+            return score_with(self, ds, dim=dim, **fine)
         return score(
             ds,
             self.predict(ds),
@@ -292,6 +292,9 @@ class FittedModel:
         ds: xr.Dataset,
         *,
         method: str = "scale",
+        covariates: Covariates | None = None,
+        truth: xr.Dataset | xr.DataArray | None = None,
+        area: xr.DataArray | None = None,
         batch_size: int | None = None,
         device: str = "auto",
     ) -> FittedModel:
@@ -300,18 +303,18 @@ class FittedModel:
         Parameters
         ----------
         ds : xarray.Dataset
-            Inputs and observations that the model was not trained on. All steps and cells count
-            alike; intervals hold for what is exchangeable with these.
+            Inputs and observations that were not trained on. Intervals hold for their like.
         method : {"scale", "isotonic", "conformal"}, default: "scale"
             ``"scale"``: one factor for the spread, so that (observed - mean) / std has mean square
             1; for errors like a Gaussian's. ``"isotonic"``: the distribution function is mapped to
             the observed frequencies (Kuleshov et al. 2018); for any errors, skewed and biased
             too. ``"conformal"``: symmetric intervals that cover at least as often as they say
             (split-conformal, with errors divided by the spread; Lei et al. 2018).
-        batch_size : int, optional
-            Samples evaluated at a time.
-        device : str, default: "auto"
-            Where to evaluate.
+        covariates, truth, area : optional
+            Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field, NaN
+            where the model was trained.
+        batch_size, device : optional
+            Samples evaluated at a time (of cells), and where; see :func:`xsm.predict`.
 
         Returns
         -------
@@ -343,9 +346,17 @@ class FittedModel:
         Lei, J. et al. (2018). J. Am. Stat. Assoc. 113:1094-1111.
         """
         check_choice("method", method, METHODS)
-        raw, (ds, _) = replace(self, calibration=None), dequantify(ds)
-        predicted = raw.predict(ds, batch_size=batch_size, device=device)
-        learnt = learn_calibration(standard_errors(ds, predicted, self.recipe), method)
+        raw = replace(self, calibration=None)
+        fields = isinstance(self.recipe, NestedRecipe)
+        fine = given(covariates=covariates, truth=truth, area=area)
+        check_kind(self.name, fine, given(batch_size=batch_size), downscales=fields)
+        ds = dequantify(ds)[0]
+        if fields:
+            z = field_errors(raw, ds, device=device, **fine)
+        else:
+            predicted = raw.predict(ds, batch_size=batch_size, device=device)
+            z = standard_errors(ds, predicted, self.recipe)
+        learnt = learn_calibration(z, method)
         card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
         return replace(raw, calibration=learnt, card=card)
 

@@ -16,6 +16,7 @@ __all__ = [
     "as_list",
     "axis_of",
     "oriented",
+    "snap",
     "space_dims",
     "step",
     "step_days",
@@ -216,6 +217,46 @@ def without_scalars(array: xr.DataArray) -> xr.DataArray:
     ['x']
     """
     return array.drop_vars([c for c in array.coords if c not in array.xindexes])
+
+
+def snap(array: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
+    """Return an array with the labels of another where they differ by rounding.
+
+    Parameters
+    ----------
+    array : DataArray
+        Any grid.
+    like : DataArray
+        The labels to take: where one lies within a hundredth of their step, along dimensions that
+        both have and whose labels are fractions.
+
+    Returns
+    -------
+    DataArray
+        The same values; all labels without a near one stay. Lazy where the array is.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> other = xr.DataArray(np.ones(2), {"lat": [40.1, 40.2]}, "lat")
+    >>> one = other.assign_coords(lat=other["lat"].astype("f4"))
+    >>> snap(one, other)["lat"].values
+    array([40.1, 40.2])
+    """
+    moved = {}
+    for dim in map(str, set(array.dims) & set(like.dims)):
+        own, other = (a.indexes[dim].values if dim in a.indexes else None for a in (array, like))
+        if own is None or other is None or len(other) < 2 or np.array_equal(own, other):
+            continue
+        if own.dtype.kind == other.dtype.kind == "f":
+            rising = np.sort(other)
+            at = np.clip(np.searchsorted(rising, own), 1, len(rising) - 1)
+            pair = np.stack([rising[at - 1], rising[at]])
+            off = np.abs(pair - own)
+            near = pair[off.argmin(axis=0), np.arange(len(own))]
+            close = off.min(axis=0) < 0.01 * np.diff(rising).min()
+            moved[dim] = array[dim].copy(data=np.where(close, near, own))
+    return array.assign_coords(moved)
 
 
 def axis_of(data: xr.Dataset | xr.DataArray, dim: str) -> str:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xsm.balance import previous_observation
 from xsm.exceptions import NotEnoughDataError
-from xsm.grid import as_list, time_dim, without_scalars
+from xsm.grid import as_list, snap, time_dim, without_scalars
 from xsm.layered import layered_pair
 from xsm.naming import ROLES, Variable, find_variables
 from xsm.typing import Array, FloatArray
@@ -215,7 +215,8 @@ def score_sources(
     observed : DataArray
         What was observed.
     sources : mapping of str to DataArray
-        What was predicted, by source; joined to the observations on common labels.
+        What was predicted, by source; joined to the observations on common labels, but for
+        rounding.
     dim : str or iterable of str
         Dimensions that a score is taken over.
 
@@ -249,7 +250,8 @@ def score_sources(
     >>> round(float(table["bias"].sel(source="model")), 3), round(float(table["r"][0]), 3)
     (0.1, 1.0)
     """
-    aligned = xr.align(observed, *sources.values(), join="inner")
+    near = [snap(array, observed) for array in sources.values()]
+    aligned = xr.align(observed, *near, join="inner")
     if not aligned[0].size:
         first = next(iter(sources.values()))
         msg = (

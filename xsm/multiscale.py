@@ -1,4 +1,4 @@
-"""Loss terms of fine fields: likelihood, mass of coarse regions, infiltration, smoothness.
+"""Loss terms of fine fields: mass of coarse regions, infiltration, smoothness.
 
 All act on the scaled target; ``mask`` (observed) and ``valid`` (has its inputs) tell which cells
 count, so that the sea has no say.
@@ -16,7 +16,6 @@ from torch import Tensor
 from xsm.nn.conserving import block_means
 
 __all__ = [
-    "BetaNLL",
     "InfiltrationCorrelation",
     "InfiltrationSign",
     "MassBalance",
@@ -29,49 +28,6 @@ Batch = Mapping[str, Tensor]
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean over the cells that count, 0 where there is none."""
     return torch.where(mask, values, 0.0).sum() / mask.sum().clamp_min(1)
-
-
-@dataclass(frozen=True)
-class BetaNLL:
-    """Negative log-likelihood of a normal distribution, weighted by its variance to a power.
-
-    Parameters
-    ----------
-    weight : float, default: 1.0
-        Factor of the term in the total.
-    beta : float, default: 0.5
-        0 is the plain likelihood, in which cells that are badly predicted lose their say; 1 weighs
-        errors as the mean square does.
-
-    Notes
-    -----
-    ``mean( [v^beta] ( (y - m)^2 / v + log v ) / 2 )`` with mean ``m`` and variance ``v``; the
-    bracket takes no gradient (Seitzer et al. 2022, Eq. 5).
-
-    References
-    ----------
-    Seitzer, M. et al. (2022). On the pitfalls of heteroscedastic uncertainty estimation. ICLR.
-
-    Examples
-    --------
-    >>> one = torch.ones(1, 1, 2, 2)
-    >>> batch = {"target": 3 * one, "mask": one.bool()}
-    >>> float(BetaNLL()({"mean": one, "variance": one}, batch))
-    2.0
-    """
-
-    weight: float = 1.0
-    beta: float = 0.5
-    name: ClassVar[str] = "beta_nll"
-    needs: ClassVar[tuple[str, ...]] = ("target", "mask")
-    reads: ClassVar[tuple[str, ...]] = ("mean", "variance")
-
-    def __call__(self, output: Batch, batch: Batch) -> Tensor:
-        """Return the unweighted term, a scalar."""
-        mask, variance = batch["mask"], output["variance"]
-        error = torch.where(mask, output["mean"] - batch["target"], 0.0)
-        likelihood = (error * error / variance + torch.log(variance)) / 2
-        return _mean(variance.detach() ** self.beta * likelihood, mask)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from xsm.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
-from xsm.grid import as_list, without_scalars
+from xsm.grid import as_list, snap, without_scalars
 from xsm.naming import ROLES, find_variables
 from xsm.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.typing import FloatArray
@@ -272,7 +272,8 @@ def standardised(
     Parameters
     ----------
     observed, mean, std : DataArray
-        What was observed and what was predicted, in the same units; joined on common labels.
+        What was observed and what was predicted, in the same units; joined on common labels,
+        but for rounding.
 
     Returns
     -------
@@ -293,7 +294,8 @@ def standardised(
     >>> standardised(observed, mean, xr.full_like(mean, 0.5))[0].values
     array([ 2., -1.])
     """
-    bare = (without_scalars(a).drop_attrs().astype(np.float64) for a in (observed, mean, std))
+    arrays = (observed, snap(mean, observed), snap(std, observed))
+    bare = (without_scalars(a).drop_attrs().astype(np.float64) for a in arrays)
     truth, centre, spread = xr.align(*bare, join="inner")
     if not truth.size:
         msg = (

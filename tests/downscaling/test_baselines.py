@@ -162,6 +162,14 @@ def test_what_is_refused(coarse, fine):
         coarse.physm.downscale(FACTOR, model="pattern", truth=fine.where(fine > 1e9))
     with pytest.raises(GridError, match=r"truth has cells of 0.5 along 'lat'.*Pass factor=2"):
         coarse.physm.downscale(4, model="pattern", truth=fine)
+    shifted = fine.assign_coords(lon=fine.lon + 0.25)
+    with pytest.raises(GridError, match=r"truth is misaligned along 'lon'.*off by \+0.50.*bounds"):
+        coarse.physm.downscale(FACTOR, model="pattern", truth=shifted)
+    far = fine.assign_coords(lon=fine.lon + 90.0)
+    with pytest.raises(GridError, match=r"not overlap along 'lon'.*Pass data of the same region"):
+        coarse.physm.downscale(FACTOR, model="cell_regression", truth=far)
+    with pytest.raises(GridError, match=r"factor=2.5 was given; a whole number of at least 1"):
+        coarse.physm.downscale(2.5, model="bilinear")
     both = coarse.to_dataset(name="a").assign(b=coarse)
     for name in both:
         both[name].attrs = {"units": "mm"}

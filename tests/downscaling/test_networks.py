@@ -97,6 +97,15 @@ def test_it_beats_interpolation_and_scores_beside_every_baseline(fitted, coarse,
     assert np.isnan(table["skill"].sel(source="model"))
 
 
+def test_months_before_the_first_truth_serve_as_history(fitted, coarse, fine, covariates):
+    few = fine.isel(time=[30, 31, 35])
+    settings = {"covariates": covariates, "dim": SPACE}
+    table = fitted.score(coarse.to_dataset(), truth=few, **settings)
+    assert float(table["count"].sel(source="model")) == few.size
+    part = coarse.physm.fit(NAME, truth=few, covariates=covariates, valid=0.0, epochs=1, **SMALL)
+    assert part.card["training"].startswith("2002-02-01 to 2002-12-01, 3 fields")
+
+
 def test_lazy_equals_eager_and_computes_nothing(fitted, predicted, coarse, covariates, no_compute):
     with no_compute():
         lazy = fitted.downscale(
@@ -252,7 +261,7 @@ def test_what_predicting_refuses(fitted, coarse, covariates, fine):
         fitted.downscale(ds)
     with pytest.raises(NotEnoughDataError, match="have 3 times, the model reads windows of 6"):
         fitted.downscale(ds.isel(time=slice(3)), covariates=covariates)
-    with pytest.raises(MissingVariableError, match="scored against the truth: pass truth="):
+    with pytest.raises(MissingVariableError, match="judged by the truth: pass truth="):
         fitted.score(ds, covariates=covariates)
     with pytest.raises(UnknownNameError, match=r"downscales fields: call fitted.downscale"):
         fitted.predict(ds)

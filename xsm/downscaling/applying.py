@@ -12,7 +12,7 @@ from xsm.downscaling.collecting import collect_sources
 from xsm.downscaling.predicting import downscale_fields
 from xsm.downscaling.presenting import present
 from xsm.downscaling.scoring import score_fields
-from xsm.downscaling.sources import Sources
+from xsm.downscaling.sources import Sources, known_names
 from xsm.downscaling.statistics import maps_of
 from xsm.estimators import Estimator
 from xsm.exceptions import MissingVariableError, UnknownNameError
@@ -21,9 +21,10 @@ from xsm.nested_recipe import Covariates, NestedRecipe
 from xsm.nesting import horizontal_axes
 from xsm.nn import FieldModel, Model
 from xsm.recipe import Recipe
+from xsm.spread import standardised
 from xsm.units import dequantify
 
-__all__ = ["Trained", "downscale_with", "score_with"]
+__all__ = ["Trained", "downscale_with", "field_errors", "score_with"]
 
 
 class Trained(Protocol):
@@ -44,6 +45,10 @@ class Trained(Protocol):
     @property
     def scaling(self) -> xr.Dataset:
         """Statistics of the training."""
+
+    @property
+    def calibration(self) -> xr.Dataset | None:
+        """What was learnt of the spread."""
 
     @property
     def token(self) -> str:
@@ -103,7 +108,7 @@ def downscale_with(
         token=fitted.token,
         device=str(choose_device(device)),
     )
-    variable = find_variables(ds, _known(recipe, ds)).lookup(recipe.target)
+    variable = find_variables(ds, known_names(ds, recipe.variables)).lookup(recipe.target)
     facts = {
         "title": f"{variable.name} downscaled by {fitted.name}",
         "model": fitted.name,
@@ -111,7 +116,8 @@ def downscale_with(
         "window": recipe.window,
         "lead": 0,
     }
-    return present(fields, ds[str(variable.name)], variable, sources, facts)
+    own = ds[str(variable.name)]
+    return present(fields, own, variable, sources, facts, fitted.calibration)
 
 
 def _nested(fitted: Trained) -> tuple[NestedRecipe, FieldModel]:
@@ -125,11 +131,6 @@ def _nested(fitted: Trained) -> tuple[NestedRecipe, FieldModel]:
     raise UnknownNameError(msg)
 
 
-def _known(recipe: NestedRecipe, ds: xr.Dataset) -> dict[str, str]:
-    """Return the overrides that name variables of a data set."""
-    return {r: n for r, n in recipe.variables.items() if n in ds.variables}
-
-
 def _sources(
     recipe: NestedRecipe,
     ds: xr.Dataset,
@@ -138,7 +139,7 @@ def _sources(
     truth: xr.Dataset | xr.DataArray | None = None,
 ) -> Sources:
     """Return what the model is given."""
-    table = find_variables(ds, _known(recipe, ds))
+    table = find_variables(ds, known_names(ds, recipe.variables))
     table.require(recipe.target)
     high, wide = recipe.factor
     factor: Mapping[str, int] | int = high
@@ -154,6 +155,7 @@ def _sources(
         area=area,
         wanted=(recipe.dynamic, recipe.static),
         variables=recipe.variables,
+        history=recipe.window - 1,
     )
 
 
@@ -162,9 +164,9 @@ def score_with(
     ds: xr.Dataset,
     *,
     dim: Hashable | Iterable[Hashable] | None,
-    covariates: Covariates | None,
-    truth: xr.Dataset | xr.DataArray | None,
-    area: xr.DataArray | None,
+    covariates: Covariates | None = None,
+    truth: xr.Dataset | xr.DataArray | None = None,
+    area: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Score a fitted model beside every baseline, see :meth:`xsm.FittedModel.score`.
 
@@ -207,19 +209,85 @@ def score_with(
     >>> float(table["mae"].sel(source="nearest"))
     0.0
     """
-    recipe, model = _nested(fitted)
-    if truth is None:
-        msg = "A downscaled field is scored against the truth: pass truth= on the fine grid."
-        raise MissingVariableError(msg)
-    ds, _ = dequantify(ds)
-    sources = _sources(recipe, ds, covariates, area, truth)
-    fields = downscale_fields(
-        model,
-        recipe,
-        fitted.scaling,
-        sources,
-        token=fitted.token,
-        device=str(choose_device("auto")),
-    )
+    sources, fields = _beside_truth(fitted, ds, covariates, truth, area, "auto")
     maps = maps_of(fitted.scaling, sources.nest)
     return score_fields(fields["mean"], sources, maps=maps or None, dim=dim)
+
+
+def _beside_truth(
+    fitted: Trained,
+    ds: xr.Dataset,
+    covariates: Covariates | None,
+    truth: xr.Dataset | xr.DataArray | None,
+    area: xr.DataArray | None,
+    device: str,
+) -> tuple[Sources, dict[str, xr.DataArray]]:
+    """Downscale where there is a truth."""
+    recipe, model = _nested(fitted)
+    if truth is None:
+        msg = "A downscaled field is judged by the truth: pass truth= on the fine grid."
+        raise MissingVariableError(msg)
+    sources = _sources(recipe, dequantify(ds)[0], covariates, area, truth)
+    place = str(choose_device(device))
+    fields = downscale_fields(
+        model, recipe, fitted.scaling, sources, token=fitted.token, device=place
+    )
+    return sources, fields
+
+
+def field_errors(
+    fitted: Trained,
+    ds: xr.Dataset,
+    *,
+    covariates: Covariates | None = None,
+    truth: xr.Dataset | xr.DataArray | None = None,
+    area: xr.DataArray | None = None,
+    device: str = "auto",
+) -> xr.DataArray:
+    """Return the errors of a downscaled field in units of its spread, lazily.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+        The model.
+    ds : xarray.Dataset
+        Holds the coarse field.
+    covariates, area : optional
+        See :func:`downscale_with`.
+    truth : Dataset or DataArray
+        The field on the fine grid.
+    device : str, default: "auto"
+        Where to evaluate.
+
+    Returns
+    -------
+    DataArray
+        (truth - mean) / std (time, y, x) without calibration; NaN where one is missing.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no truth, or the model predicts no spread.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xsm
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> small = {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1, "valid": 0.0}
+    >>> fitted = gws.physm.fit("convlstm_unet", factor=2, progress=False, **small)
+    >>> truth = gws.physm.downscale(2, model="nearest")["gws"]
+    >>> field_errors(fitted, gws.to_dataset(), truth=truth).shape
+    (7, 8, 8)
+    """
+    sources, fields = _beside_truth(fitted, ds, covariates, truth, area, device)
+    if "std" not in fields or sources.truth is None:
+        msg = (
+            f'{fitted.name!r} was trained with head="point" and predicts no spread to calibrate. '
+            'Fit it with head="gaussian", or members=5.'
+        )
+        raise MissingVariableError(msg)
+    return standardised(sources.truth, fields["mean"], fields["std"])[0]

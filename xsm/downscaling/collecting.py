@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.downscaling.sources import Sources
+from xsm.downscaling.sources import Sources, known_names
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.grid import time_dim, without_scalars
 from xsm.naming import VariableTable, find_variables
@@ -30,6 +30,7 @@ def collect_sources(
     area: xr.DataArray | None = None,
     wanted: tuple[tuple[str, ...], tuple[str, ...]] | None = None,
     variables: Mapping[str, str] | None = None,
+    history: int = 0,
 ) -> Sources:
     """Put target, covariates and truth on the coarse and the fine grid, without computing.
 
@@ -53,11 +54,14 @@ def collect_sources(
         Covariates with and without time that are needed; by default all there are.
     variables : mapping of str to str, optional
         Role to variable name, in the covariates and the data.
+    history : int, default: 0
+        Steps before the first truth that are kept, where the data hold them.
 
     Returns
     -------
     Sources
-        All on the times that they have in common.
+        All on the times that target and covariates have in common; with a truth, from ``history``
+        steps before its first to its last, NaN where it has none between.
 
     Raises
     ------
@@ -78,16 +82,21 @@ def collect_sources(
     (3, (4, 4))
     """
     nest = make_nest(ds, factor, truth)
-    table = find_variables(ds, _known(ds, variables))
+    table = find_variables(ds, known_names(ds, variables))
     coarse = _in_order(table.array(ds, target), nest, "the target")
     time = time_dim(coarse)
     moving, still = _covariates(covariates, target, nest, time, variables)
     if wanted is not None:
         moving, still = _wanted(moving, wanted[0]), _wanted(still, wanted[1])
     fine_truth = None if truth is None else _truth(truth, target, coarse, nest, time, variables)
-    others = {"covariates": list(moving.values())}
-    others["truth"] = [] if fine_truth is None else [fine_truth]
-    times = _common(coarse, time, others)
+    times = coarse.indexes[time]
+    for array in moving.values():
+        times = _common(times, array.indexes[time], "covariates")
+    if fine_truth is not None:
+        both = _common(times, fine_truth.indexes[time], "truth")
+        first, last = times.get_indexer([both[0], both[-1]])
+        times = times[max(0, first - history) : last + 1]
+        fine_truth = fine_truth.reindex({time: times})
     pick = {time: times}
     moving = {n: a.sel(pick) for n, a in moving.items()}
     areas = nest.area
@@ -101,14 +110,9 @@ def collect_sources(
         lone | {n: coarsen(a, nest) for n, a in moving.items()},
         moving,
         still,
-        None if fine_truth is None else fine_truth.sel(pick),
+        fine_truth,
         areas,
     )
-
-
-def _known(ds: xr.Dataset, variables: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the overrides that name variables of a data set."""
-    return {role: name for role, name in (variables or {}).items() if name in ds.variables}
 
 
 def _in_order(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
@@ -152,7 +156,7 @@ def _every(
     """Yield the covariates of several data sets, each of which has a grid of its own."""
     for part in parts:
         given = _dataset(part, "covariate")
-        yield from _named(given, find_variables(given, _known(given, variables))).items()
+        yield from _named(given, find_variables(given, known_names(given, variables))).items()
 
 
 def _dataset(data: xr.Dataset | xr.DataArray, name: str) -> xr.Dataset:
@@ -203,7 +207,7 @@ def _truth(
 ) -> xr.DataArray:
     """Return the truth on the fine grid, in the canonical units of the target."""
     given = _dataset(truth, str(coarse.name))
-    table = find_variables(given, _known(given, variables))
+    table = find_variables(given, known_names(given, variables))
     key = target
     if key not in table and key not in given and len(given.data_vars) == 1:
         key = str(next(iter(given.data_vars)))
@@ -212,23 +216,18 @@ def _truth(
     return _in_order(placed.rename({time_dim(placed): time}), nest, "truth")
 
 
-def _common(coarse: xr.DataArray, time: str, others: Mapping[str, list[xr.DataArray]]) -> Any:
-    """Return the times that all have, in order."""
-    index = coarse.indexes[time]
-    for what, arrays in others.items():
-        for array in arrays:
-            both = index.intersection(array.indexes[time])
-            if not len(both):
-                there = array.indexes[time]
-                msg = (
-                    f"The target ({index[0]!s:.16} to {index[-1]!s:.16}, {len(index)} steps) and "
-                    f"{what} ({there[0]!s:.16} to {there[-1]!s:.16}, {len(there)} steps) have no "
-                    "time in common. If both are monthly, or one is daily, type xsm.monthly(...) "
-                    "for both: it labels months by their first day."
-                )
-                raise NotEnoughDataError(msg)
-            index = both
-    return index
+def _common(index: Any, there: Any, what: str) -> Any:
+    """Return the times that two series have both, in order."""
+    both = index.intersection(there)
+    if not len(both):
+        msg = (
+            f"The target ({index[0]!s:.16} to {index[-1]!s:.16}, {len(index)} steps) and "
+            f"{what} ({there[0]!s:.16} to {there[-1]!s:.16}, {len(there)} steps) have no "
+            "time in common. If both are monthly, or one is daily, type xsm.monthly(...) "
+            "for both: it labels months by their first day."
+        )
+        raise NotEnoughDataError(msg)
+    return both
 
 
 def check_steps(times: Any, time: str) -> None:

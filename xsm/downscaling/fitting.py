@@ -24,7 +24,7 @@ from xsm.history import History
 from xsm.losses import Loss
 from xsm.nested_recipe import NestedRecipe
 from xsm.nesting import interpolate
-from xsm.nn import FieldModel, Schedule, Sizes
+from xsm.nn import FieldEnsemble, FieldModel, Schedule, Sizes, check_terms
 from xsm.splits import Split, chronological
 from xsm.training import train
 from xsm.typing import Array, FloatArray
@@ -63,7 +63,11 @@ class FieldJob:
     limit : int
         Bytes that the fields may take.
     checkpoint : str or None
-        Where the state is noted.
+        Where the state is noted; of further members with ``.member1`` and so on behind.
+    head : {"point", "gaussian"}
+        Whether the network predicts its spread.
+    members : int
+        Networks of an ensemble; 1 is a network alone.
     """
 
     model: type[FieldModel]
@@ -79,6 +83,15 @@ class FieldJob:
     progress: bool | None
     limit: int
     checkpoint: str | None = None
+    head: str = "gaussian"
+    members: int = 1
+
+    def member(self, number: int) -> FieldJob:
+        """Return the job of a member of an ensemble: another seed, another checkpoint."""
+        if not number:
+            return self
+        noted = None if self.checkpoint is None else f"{self.checkpoint}.member{number}"
+        return replace(self, seed=self.seed + 7_919 * number, checkpoint=noted)
 
 
 @dataclass(frozen=True)
@@ -88,11 +101,11 @@ class FieldsTrained:
     Parameters
     ----------
     model : FieldModel
-        The network with its best weights, on the CPU.
+        The network with its best weights, or the ensemble, on the CPU.
     scaling : xarray.Dataset
         Statistics, and maps by fine cell where there was a truth.
-    history : History
-        Loss terms by epoch.
+    histories : tuple of History
+        Loss terms by epoch, of each member.
     losses : tuple of Loss
         The terms that were used.
     split : Split
@@ -103,7 +116,7 @@ class FieldsTrained:
 
     model: FieldModel
     scaling: xr.Dataset
-    history: History
+    histories: tuple[History, ...]
     losses: tuple[Loss, ...]
     split: Split
     samples: str
@@ -169,13 +182,35 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
     arrays = _arrays(sources, frame, left_out, split.training)
     training, validation = _fields(arrays, job, sources, split, frame)
     losses = _losses(job, arrays)
-    device = choose_device(job.device)
     sizes = Sizes(
-        len(sources.coarse) + 1, _LAYERS + len(sources.fine) + len(sources.static), window
+        len(sources.coarse) + 1,
+        _LAYERS + len(sources.fine) + len(sources.static),
+        window,
+        gaussian=job.head == "gaussian",
     )
-    checkpoint = None
+    data = tokenize({name: array.values for name, array in scaling.items()})
+    found = [
+        _train(job.member(k), sizes, training, validation, losses, data) for k in range(job.members)
+    ]
+    if split.validates:  # what is known of cells, of all steps
+        scaling, _ = _with_maps(scaling, sources, slice(None), job.recipe)
+    said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
+    models, histories = zip(*found, strict=True)
+    return FieldsTrained(_joined(models), scaling, histories, losses, split, said)
+
+
+def _train(
+    job: FieldJob,
+    sizes: Sizes,
+    training: Fields,
+    validation: Fields | None,
+    losses: tuple[Loss, ...],
+    data: str,
+) -> tuple[FieldModel, History]:
+    """Train a network."""
+    device, checkpoint = choose_device(job.device), None
     if job.checkpoint is not None:
-        checkpoint = Checkpoint(job.checkpoint, _identity(job, losses, scaling))
+        checkpoint = Checkpoint(job.checkpoint, _identity(job, losses, data))
     with seeded(job.seed):
         model = job.model(sizes, **job.network).to(device)
         history = train(
@@ -190,12 +225,12 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
             progress=job.progress,
             checkpoint=checkpoint,
         )
-    if (
-        split.validates and job.recipe.supervision == "truth"
-    ):  # what is known of cells, of all steps
-        scaling, _ = _with_maps(scaling, sources, slice(None), job.recipe)
-    said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
-    return FieldsTrained(model.cpu().eval(), scaling, history, losses, split, said)
+    return model.cpu().eval(), history
+
+
+def _joined(models: Sequence[FieldModel]) -> FieldModel:
+    """Return one network that predicts as several do together."""
+    return models[0] if len(models) == 1 else FieldEnsemble(models).eval()
 
 
 def _supervised(native: Sources, supervision: str) -> Sources:
@@ -289,12 +324,13 @@ def _fields(
 def _losses(job: FieldJob, arrays: Mapping[str, Array]) -> tuple[Loss, ...]:
     """Return the terms: those given, or those of the class whose variables are there."""
     if job.losses is not None:
-        return job.losses
-    optional = {"infiltration", "previous"}
-    return tuple(x for x in job.model.losses if not (optional - set(arrays)) & set(x.needs))
+        return check_terms(job.losses, job.head, published=False)
+    lacking = {"infiltration", "previous"} - set(arrays)
+    own = [term for term in job.model.losses if not lacking & set(term.needs)]
+    return check_terms(own, job.head, published=True)
 
 
-def _identity(job: FieldJob, losses: Sequence[Loss], scaling: xr.Dataset) -> dict[str, str]:
+def _identity(job: FieldJob, losses: Sequence[Loss], data: str) -> dict[str, str]:
     """Return what a run is, so that a checkpoint of another run is refused."""
     return {
         "model": f"{job.model.__name__}({dict(job.network)})",
@@ -305,5 +341,6 @@ def _identity(job: FieldJob, losses: Sequence[Loss], scaling: xr.Dataset) -> dic
         "precision": job.precision,
         "seed": str(job.seed),
         "valid": str(job.valid),
-        "data": tokenize({name: array.values for name, array in scaling.items()}),
+        "data": data,
+        "head": job.head,
     }

@@ -55,9 +55,10 @@ def downscale_fields(
     Returns
     -------
     dict of str to DataArray
-        ``mean`` and ``std`` (time, y, x) on the fine grid, float32, canonical units. NaN where the
-        coarse target, or a covariate, of the time itself is missing; earlier months may be. Lazy
-        where the sources are: one task for each time, which holds the planes of its window.
+        ``mean``, and ``std`` where the network knows it, (time, y, x) on the fine grid, float32,
+        canonical units. NaN where the coarse target, or a covariate, of the time itself is missing;
+        earlier months may be. Lazy where the sources are: one task for each time, which holds the
+        planes of its window.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def downscale_fields(
         threads=1 if lazy else thread_count(),
     )
     data = (_lazily if lazy else _eagerly)(node, sources, steps)
-    return {name: _label(data[:, i], sources, window) for i, name in enumerate(("mean", "std"))}
+    return {name: _label(data[:, i], sources, window) for i, name in enumerate(node.outputs)}
 
 
 def _origin(nest: Nest) -> int:
@@ -119,7 +120,7 @@ def _eagerly(node: FieldPredictor, sources: Sources, steps: int) -> FloatArray:
     shown = get_options()["progress"]
     shape, window = sources.nest.shape, node.frame.window
     static = stacked(sources.static, shape, 0)
-    out = np.empty((steps, 2, *shape), np.float32)
+    out = np.empty((steps, len(node.outputs), *shape), np.float32)
     hide = None if shown is None else not shown
     with tqdm(total=steps * len(node.corners), unit="patch", disable=hide, leave=False) as bar:
         for k in range(steps):
@@ -149,7 +150,7 @@ def _lazily(node: FieldPredictor, sources: Sources, steps: int) -> Any:
         stack = _stack({n: a[k : k + window] for n, a in coarse.items()}, size, 1)
         last = _stack({n: a[k + window - 1] for n, a in fine.items()}, shape, 0)
         found = task(model, stack, last, kept)
-        parts.append(da.from_delayed(found, (2, *shape), np.float32))
+        parts.append(da.from_delayed(found, (len(node.outputs), *shape), np.float32))
     return da.stack(parts)
 
 

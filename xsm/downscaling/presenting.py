@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.calibration import add_spread
 from xsm.downscaling.sources import Sources
 from xsm.naming import Variable
 
@@ -20,6 +21,7 @@ def present(
     variable: Variable,
     sources: Sources,
     facts: Mapping[str, Any],
+    calibration: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Give downscaled fields the name, the units and the order of dimensions of the coarse data.
 
@@ -35,12 +37,15 @@ def present(
         The grids.
     facts : mapping of str to Any
         Attributes of the result.
+    calibration : xarray.Dataset, optional
+        What was learnt of the spread.
 
     Returns
     -------
     xarray.Dataset
-        The target under its name and ``<name>_std``, linked by ``ancillary_variables``, with the
-        fine cells' areas as coordinate ``cell_area``. Lazy where the fields are.
+        The target under its name, ``<name>_std`` and what calibration adds, linked by
+        ``ancillary_variables``, with the fine cells' areas as coordinate ``cell_area``. Lazy where
+        the fields are.
 
     Examples
     --------
@@ -58,16 +63,11 @@ def present(
     attrs = {k: v for k, v in own.attrs.items() if k not in {"bounds", "ancillary_variables"}}
     attrs |= {"units": variable.units, "cell_measures": "area: cell_area"}
     back = variable.conversion.inverse()
-    made = {name: back(fields["mean"].drop_attrs(deep=False)).transpose(*order)}
+    mean = back(fields["mean"].drop_attrs(deep=False)).transpose(*order).assign_attrs(attrs)
+    found = xr.Dataset({name: mean})
     if "std" in fields:
         spread = fields["std"].drop_attrs(deep=False) * np.float32(abs(back.factor))
-        made[f"{name}_std"] = spread.transpose(*order).assign_attrs(
-            long_name=f"standard deviation of {attrs.get('long_name', name)}",
-            units=variable.units,
-        )
-        attrs["ancillary_variables"] = f"{name}_std"
-    made[name] = made[name].assign_attrs(attrs)
-    found = xr.Dataset(made)
+        found = add_spread(found, name, spread.transpose(*order), calibration)
     area = (sources.nest.dims, sources.area, {"standard_name": "cell_area", "units": "m2"})
     found = found.assign_coords(cell_area=area)
     found.attrs = {"Conventions": "CF-1.11", **facts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from xsm.nesting import Axis, Nest, coarsen, horizontal_axes
 from xsm.physics.conservation import block_mean
 from xsm.typing import FloatArray
 
-__all__ = ["Sources", "choose_target", "one_scale_up"]
+__all__ = ["Sources", "choose_target", "known_names", "one_scale_up"]
 
 _TARGETS = ("groundwater_storage", "terrestrial_water_storage")
 
@@ -87,6 +88,29 @@ class Sources:
 def _own_dims(variable: xr.Variable, name: str) -> xr.Variable:
     """Give an array dimensions of its own, since coarse and fine ones have the same names."""
     return xr.Variable([f"{d}_{name}" for d in variable.dims], variable.data)
+
+
+def known_names(ds: xr.Dataset, variables: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the overrides that name variables of a data set, of those of several.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        One of the data sets.
+    variables : mapping of str to str, optional
+        Role to variable name, in any of them.
+
+    Returns
+    -------
+    dict of str to str
+        Those whose variable is there.
+
+    Examples
+    --------
+    >>> known_names(xr.Dataset({"rain": 1.0}), {"precipitation": "rain", "evaporation": "et"})
+    {'precipitation': 'rain'}
+    """
+    return {role: name for role, name in (variables or {}).items() if name in ds.variables}
 
 
 def choose_target(ds: xr.Dataset, table: VariableTable, target: str | None) -> str:

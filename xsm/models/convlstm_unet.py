@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from xsm.losses import BetaNLL
 from xsm.multiscale import (
-    BetaNLL,
     InfiltrationCorrelation,
     InfiltrationSign,
     MassBalance,
@@ -22,8 +21,6 @@ from xsm.multiscale import (
 from xsm.nn import Batch, ConvLSTM, FieldModel, Output, Sizes, UNet, masked_resize
 
 __all__ = ["ConvLSTMUNet"]
-
-_FLOOR = 1e-4  # of the variance, in the scaled target: an overfitted cell cannot rule the loss
 
 
 class ConvLSTMUNet(FieldModel):
@@ -52,21 +49,21 @@ class ConvLSTMUNet(FieldModel):
     -----
     A ConvLSTM (3 x 3) reads the window of coarse fields; its last state, interpolated to the fine
     grid and joined by the fine covariates, goes through a U-Net with two heads: a correction
-    that is added to the interpolated coarse field, and the variance. Both heads start at
-    zero weights, so that the untrained network is the interpolation.
+    that is added to the interpolated coarse field, and the spread (``head="point"`` leaves the
+    second out). Both start at zero weights, so that the untrained network is the interpolation.
 
-    ``L = betaNLL + 0.5 mass + 0.05 sign + 0.05 correlation + 0.001 variation``, see
-    :mod:`xsm.multiscale`; the weights are xsm's. The two terms of infiltration are there where
-    precipitation and soil moisture are among the covariates.
+    ``L = beta_nll + 0.5 mass + 0.05 sign + 0.05 correlation + 0.001 variation``, see
+    :mod:`xsm.losses` and :mod:`xsm.multiscale`; the weights are xsm's. The two terms of
+    infiltration are there where precipitation and soil moisture are among the covariates.
 
     Examples
     --------
     >>> from xsm.nn import Sizes
-    >>> model = ConvLSTMUNet(Sizes(dynamic=2, static=3, window=6), hidden=4, widths=(4, 8))
+    >>> model = ConvLSTMUNet(Sizes(2, 3, window=6, gaussian=True), hidden=4, widths=(4, 8))
     >>> batch = {"dynamic": torch.zeros(1, 6, 2, 3, 3), "present": torch.ones(1, 1, 3, 3)}
     >>> batch |= {"fine": torch.zeros(1, 3, 12, 12), "valid": torch.ones(1, 1, 12, 12)}
     >>> batch |= {"base": torch.full((1, 1, 12, 12), 5.0)}
-    >>> output = model(batch)
+    >>> output = model.evaluate(batch)
     >>> output["mean"].shape, bool((output["mean"] == 5).all())
     (torch.Size([1, 1, 12, 12]), True)
     """
@@ -94,18 +91,19 @@ class ConvLSTMUNet(FieldModel):
         super().__init__(sizes, conserve=conserve, patch=patch, anchor=anchor, hide=hide)
         self.memory = ConvLSTM(sizes.dynamic, hidden, layers)
         self.unet = UNet(hidden + sizes.static, widths)
-        self.mean, self.variance = (nn.Conv2d(widths[0], 1, 1) for _ in range(2))
-        for weights in (*self.mean.parameters(), *self.variance.parameters()):
+        self.head = nn.Conv2d(widths[0], 2 if sizes.gaussian else 1, 1)
+        for weights in self.head.parameters():
             nn.init.zeros_(weights)
 
     def forward(self, batch: Batch) -> Output:
-        """Return ``mean`` and ``variance`` (batch, 1, y, x) of the scaled target."""
+        """Return ``mean`` and ``log_variance`` (batch, 1, y, x) of the scaled target."""
         fine, valid, present = batch["fine"], batch["valid"], batch["present"]
         state = self.memory(batch["dynamic"], present)  # (batch, hidden, h, w)
         state = masked_resize(state, present, (fine.shape[-2], fine.shape[-1]))
         features = self.unet(torch.cat([state, fine], dim=1), valid)  # (batch, width, y, x)
-        spread = functional.softplus(self.variance(features).float()) + _FLOOR
-        return {"mean": batch["base"] + self.mean(features), "variance": spread}
+        correction, *rest = self.head(features).float().split(1, dim=1)
+        found = {"mean": batch["base"] + correction}
+        return {**found, "log_variance": rest[0]} if rest else found
 
 
 MODEL = ConvLSTMUNet

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from xsm.nn.base import Answer, Batch, Model, Output
+from xsm.nn.fields import FieldModel
 
-__all__ = ["Ensemble", "assemble", "members_of"]
+__all__ = ["Ensemble", "FieldEnsemble", "assemble", "members_of"]
 
 
 class Ensemble(Model):
@@ -72,10 +73,7 @@ class Ensemble(Model):
         found = [
             m.outputs({**batch, "dynamic": part}) for m, part in zip(members, steps, strict=True)
         ]
-        means = torch.stack([output["mean"] for output in found])  # (member, batch, target)
-        within = sum(output["std"] ** 2 for output in found if "std" in output) / len(found)
-        variance = means.var(dim=0, correction=0) + within
-        return {"mean": means.mean(dim=0), "std": variance.sqrt(), **members[0].pool(found)}
+        return {**_mixture(found), **members[0].pool(found)}
 
     def since(self, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         """Return the answer of networks that predict a change, as each of them does."""
@@ -85,6 +83,64 @@ class Ensemble(Model):
         """Return what ``forward`` does: the spread is there already."""
         found: Output = self(batch)
         return found
+
+
+class FieldEnsemble(FieldModel):
+    """The mean and the total spread of several trained networks of fields.
+
+    Parameters
+    ----------
+    members : sequence of FieldModel
+        Networks of one class and one size.
+
+    Notes
+    -----
+    As :class:`Ensemble`. A mean of fields that conserve does so too.
+
+    Examples
+    --------
+    >>> from xsm.models.convlstm_unet import ConvLSTMUNet
+    >>> from xsm.nn import Sizes
+    >>> sizes = Sizes(dynamic=2, static=3, window=6, gaussian=True)
+    >>> pair = FieldEnsemble([ConvLSTMUNet(sizes, hidden=4, widths=(4, 8)) for _ in range(2)])
+    >>> pair.has_spread, pair.patch
+    (True, 32)
+    """
+
+    losses = ()  # members are trained one by one
+
+    def __init__(self, members: Sequence[FieldModel]) -> None:
+        first = members[0]
+        super().__init__(
+            first.sizes,
+            conserve=first.conserve,
+            patch=first.patch,
+            anchor=first.anchor,
+            hide=first.hide,
+        )
+        self.members = nn.ModuleList(members)
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the outputs hold ``std``: members always disagree."""
+        return True
+
+    def forward(self, batch: Batch) -> Output:
+        """Return ``mean`` and ``std`` (batch, 1, y, x), scaled."""
+        return _mixture([m.evaluate(batch) for m in members_of(self)])
+
+    def evaluate(self, batch: Batch) -> Output:
+        """Return ``mean`` and ``std`` (batch, 1, y, x), scaled."""
+        found: Output = self(batch)
+        return found
+
+
+def _mixture(found: Sequence[Output]) -> Output:
+    """Return mean and standard deviation of equal parts of a mixture."""
+    means = torch.stack([output["mean"] for output in found])  # (member, batch, ...)
+    within = sum(output["std"] ** 2 for output in found if "std" in output) / len(found)
+    variance = means.var(dim=0, correction=0) + within
+    return {"mean": means.mean(dim=0), "std": variance.sqrt()}
 
 
 def members_of(model: Model) -> tuple[Model, ...]:
@@ -108,7 +164,7 @@ def members_of(model: Model) -> tuple[Model, ...]:
     >>> len(members_of(one)), len(members_of(assemble([one, one])))
     (1, 2)
     """
-    if not isinstance(model, Ensemble):
+    if not isinstance(model, Ensemble | FieldEnsemble):
         return (model,)
     return tuple(member for member in model.members if isinstance(member, Model))
 
@@ -134,4 +190,7 @@ def assemble(models: Sequence[Model]) -> Model:
     >>> assemble([one]) is one
     True
     """
-    return models[0] if len(models) == 1 else Ensemble(models).eval()
+    if len(models) == 1:
+        return models[0]
+    fields = [model for model in models if isinstance(model, FieldModel)]
+    return (FieldEnsemble(fields) if fields else Ensemble(models)).eval()

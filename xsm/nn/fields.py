@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from xsm.nn.base import Batch, Model, Output, Schedule, Sizes
 from xsm.nn.conserving import conserve_means
+from xsm.nn.heads import with_spread
 from xsm.typing import Scaling
 
 __all__ = ["FieldModel"]
@@ -31,7 +32,8 @@ class FieldModel(Model):
     Parameters
     ----------
     sizes : Sizes
-        ``dynamic`` and ``static`` count the channels of ``dynamic`` and ``fine``.
+        ``dynamic`` and ``static`` count the channels of ``dynamic`` and ``fine``. With
+        ``gaussian`` :meth:`forward` returns ``log_variance`` beside ``mean``.
     conserve : {"soft", "exact"}, default: "soft"
         Whether area-weighted means of the fine field are drawn to the coarse one by a term of the
         loss alone, or made equal to it by the last layer too.
@@ -45,6 +47,7 @@ class FieldModel(Model):
         network learns to do without.
     """
 
+    default_head: ClassVar[str] = "gaussian"
     window: ClassVar[int] = 6
     lead: ClassVar[int] = 0
     scaling: ClassVar[Scaling] = "global"
@@ -69,6 +72,11 @@ class FieldModel(Model):
         super().__init__(sizes)
         self.conserve, self.patch, self.anchor, self.hide = conserve, patch, anchor, hide
 
+    def outputs(self, batch: Batch) -> Output:
+        """Return what ``forward`` does, with ``std`` in the place of ``log_variance``."""
+        found: Output = self(batch)
+        return with_spread(found) if "log_variance" in found else found
+
     def evaluate(self, batch: Batch) -> Output:
         """Return the outputs of a batch, conserved where that is wanted.
 
@@ -80,9 +88,10 @@ class FieldModel(Model):
         Returns
         -------
         dict of str to Tensor
-            ``mean`` (batch, 1, y, x) and whatever else the network predicts, in float32.
+            ``mean`` (batch, 1, y, x), of a Gaussian head ``std``, and whatever else the network
+            predicts, in float32.
         """
-        output: dict[str, Any] = {k: v.float() for k, v in self(batch).items()}
+        output: dict[str, Any] = {k: v.float() for k, v in self.outputs(batch).items()}
         if self.conserve == "exact":
             mean = conserve_means(output["mean"], batch["coarse"], batch["area"])
             output = {**output, "mean": mean}

@@ -54,13 +54,17 @@ def with_spread(output: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {**rest, "mean": mean, "std": std}
 
 
-def head_and_members(given: Mapping[str, Any]) -> tuple[str, int, dict[str, Any]]:
+def head_and_members(
+    given: Mapping[str, Any], *, head: str = "point"
+) -> tuple[str, int, dict[str, Any]]:
     """Divide what any network can have from the hyper-parameters of one.
 
     Parameters
     ----------
     given : mapping of str to Any
         Hyper-parameters as passed to ``fit``.
+    head : {"point", "gaussian"}, default: "point"
+        The head where none is given.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def head_and_members(given: Mapping[str, Any]) -> tuple[str, int, dict[str, Any]
     ('point', 5, {'hidden_size': 8})
     """
     rest = {name: value for name, value in given.items() if name not in {"head", "members"}}
-    head, members = given.get("head", "point"), given.get("members", 1)
+    head, members = given.get("head", head), given.get("members", 1)
     check_choice("head", head, HEADS)
     if type(members) is not int or members < 1:
         msg = f"members={members!r} was given; a number of networks from 1 is needed, such as 5."
@@ -106,7 +110,8 @@ def check_terms(terms: Sequence[Loss], head: str, *, published: bool) -> tuple[L
     -------
     tuple of Loss
         The terms. Of published ones, with a Gaussian head, :class:`~xsm.losses.BetaNLL` takes the
-        place and the weight of :class:`~xsm.losses.RMSE`; the terms of physics act on the mean.
+        place and the weight of :class:`~xsm.losses.RMSE`, with a point head the other way around;
+        the terms of physics act on the mean.
 
     Raises
     ------
@@ -120,6 +125,8 @@ def check_terms(terms: Sequence[Loss], head: str, *, published: bool) -> tuple[L
     """
     if published and head == "gaussian":
         terms = [BetaNLL(term.weight) if isinstance(term, RMSE) else term for term in terms]
+    elif published:
+        terms = [RMSE(term.weight) if isinstance(term, BetaNLL) else term for term in terms]
     trained = [term.name for term in terms if "std" in term.reads]
     names = [term.name for term in terms]
     if head == "gaussian" and not trained:
