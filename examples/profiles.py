@@ -117,7 +117,6 @@ xr.concat(list(audits.values()), names)[about].mean("depth").to_dataframe().roun
 fig, axes = plt.subplots(3, 1, figsize=(10, 7), sharex=True, layout="constrained")
 theta = {"truth": test["theta"], **{n: f["theta"] for n, f in found.items()}}
 for ax, (name, values) in zip(axes, theta.items(), strict=True):
-    values.sel(place).sel(time="2019-07-01").size
     values.sel(place).plot(
         ax=ax,
         x="time",

@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 import xarray as xr
 
 from xsm.arguments import check_kind, given
@@ -23,13 +22,12 @@ from xsm.inference import choose_place, predict_lazily
 from xsm.metrics import score
 from xsm.naming import Variable
 from xsm.nested_recipe import Covariates, NestedRecipe
-from xsm.nn import Model
+from xsm.nn import Model, weight_bytes
 from xsm.plotting import FittedPlots
 from xsm.presenting import label_prediction
 from xsm.recipe import Recipe
 from xsm.saving import save_fitted
 from xsm.scaling import scaling_for
-from xsm.typing import Array
 from xsm.units import dequantify
 
 __all__ = ["FittedModel"]
@@ -89,7 +87,9 @@ class FittedModel:
         """Name the content once, for the graphs that hold the model."""
         from dask.base import tokenize
 
-        parts = (self.name, self.recipe, _learnt(self.model), self.scaling)
+        made = self.model
+        learnt = dict(made.arrays) if isinstance(made, Estimator) else weight_bytes(made)
+        parts = (self.name, self.recipe, learnt, self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))
 
     def predict(
@@ -397,11 +397,3 @@ class FittedModel:
     def _repr_html_(self) -> str:
         """Return the card and the history as collapsible HTML."""
         return model_html(self.name, self.card, self.history, repr(self))
-
-
-def _learnt(model: Model | Estimator) -> dict[str, Array]:
-    """Return all that a model has learnt."""
-    if isinstance(model, Estimator):
-        return dict(model.arrays)
-    state = {k: v.detach().cpu().reshape(-1) for k, v in model.state_dict().items()}
-    return {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too

@@ -4,7 +4,7 @@ from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_obse
 from xsm.nn.conserving import block_means, conserve_means
 from xsm.nn.convlstm import ConvLSTM
 from xsm.nn.dropout import Dropout, dropping
-from xsm.nn.ensemble import Ensemble, FieldEnsemble, assemble, members_of
+from xsm.nn.ensemble import Ensemble, FieldEnsemble, assemble, members_of, weight_bytes
 from xsm.nn.experts import ExpertLSTM, GroupedEncoder
 from xsm.nn.fields import FieldModel
 from xsm.nn.groups import Groups
@@ -44,4 +44,5 @@ __all__ = [
     "masked_pool",
     "masked_resize",
     "members_of",
+    "weight_bytes",
 ]

@@ -9,8 +9,9 @@ from torch import nn
 
 from xsm.nn.base import Answer, Batch, Model, Output
 from xsm.nn.fields import FieldModel
+from xsm.typing import Array
 
-__all__ = ["Ensemble", "FieldEnsemble", "assemble", "members_of"]
+__all__ = ["Ensemble", "FieldEnsemble", "assemble", "members_of", "weight_bytes"]
 
 
 class Ensemble(Model):
@@ -167,6 +168,31 @@ def members_of(model: Model) -> tuple[Model, ...]:
     if not isinstance(model, Ensemble | FieldEnsemble):
         return (model,)
     return tuple(member for member in model.members if isinstance(member, Model))
+
+
+def weight_bytes(model: Model) -> dict[str, Array]:
+    """Return the bytes of all weights, of any precision.
+
+    Parameters
+    ----------
+    model : Model
+        A network or an ensemble.
+
+    Returns
+    -------
+    dict of str to ndarray
+        uint8, by the names of the weights.
+
+    Examples
+    --------
+    >>> from xsm.models.lstm import LSTM
+    >>> from xsm.nn import Sizes
+    >>> one = LSTM(Sizes(dynamic=3, static=2, window=7), hidden_size=8)
+    >>> weight_bytes(one)["head.bias"].shape
+    (4,)
+    """
+    state = {k: v.detach().cpu().reshape(-1) for k, v in model.state_dict().items()}
+    return {k: v.view(torch.uint8).numpy() for k, v in state.items()}  # bfloat16 too
 
 
 def assemble(models: Sequence[Model]) -> Model:
