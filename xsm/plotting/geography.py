@@ -86,8 +86,8 @@ def map_axes(array: xr.DataArray) -> tuple[str, str]:
 
     Returns
     -------
-    across, along : str
-        Dimensions of a grid; of a list of cells the names of its two coordinates.
+    tuple of str
+        Across and along: dimensions of a grid; of a list of cells the names of its coordinates.
 
     Raises
     ------
