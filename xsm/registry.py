@@ -28,7 +28,7 @@ def list_models() -> list[str]:
     Examples
     --------
     >>> list_models()[:5]
-    ['cnn_lstm', 'convlstm_unet', 'lstm', 'pgdl_cnn_lstm', 'phy_lstm']
+    ['cnn_lstm', 'convlstm_unet', 'ismoe', 'lstm', 'mean_expert']
     """
     own = {module.name for module in pkgutil.iter_modules(xsm.models.__path__)}
     return sorted(own | {point.name for point in entry_points(group=_GROUP)})
