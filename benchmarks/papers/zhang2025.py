@@ -222,7 +222,7 @@ def table(rows: list[Row]) -> str:
         values = [*layers, statistics.mean(layers), *audit]
         outside = statistics.median(row["out_of_range"] for row in own)
         named = f"| {data} | {'all' if share == 1.0 else 'half'} |"
-        if model == "random_forest":  # the first of the data
+        if share == 1.0 and not any(line.startswith(named) for line in lines):
             for source in ("persistence", "climatology"):
                 base = medians(own, source)
                 cells = [f"{x:.2f}" for x in (*base, statistics.mean(base))]
