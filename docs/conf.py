@@ -49,6 +49,7 @@ nb_execution_mode = os.environ.get("XSM_NOTEBOOKS", "force")  # "cache" or "off"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+nb_execution_in_temp = True
 
 # API
 autosummary_generate = True
