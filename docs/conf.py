@@ -40,7 +40,13 @@ extensions = [
     "sphinx-mathjax-offline",
 ]
 templates_path = [sphinx_autosummary_accessors.templates_path]
-exclude_patterns = ["_build", "_ext", "**.ipynb_checkpoints", "jupyter_execute"]
+exclude_patterns = [
+    "_build",
+    "_ext",
+    "**.ipynb_checkpoints",
+    "jupyter_execute",
+    "papers/*_table.md",
+]
 
 # Pages and notebooks
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]
