@@ -57,6 +57,7 @@ def main() -> None:
     print(json.dumps(report, indent=1))
     if args.write:
         TABLE.write_text(text)
+        TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def training(ds: Any, size: int, rounds: int) -> dict[str, float]:

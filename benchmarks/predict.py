@@ -69,6 +69,7 @@ def main() -> None:
     if args.write:
         TABLE.parent.mkdir(exist_ok=True)
         TABLE.write_text(text, encoding="utf-8")
+        TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def parse() -> argparse.Namespace:

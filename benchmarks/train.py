@@ -70,6 +70,7 @@ def main() -> None:
     print(json.dumps(report, indent=1))
     if args.write:
         TABLE.write_text(text)
+        TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def parse() -> argparse.Namespace:

@@ -41,11 +41,11 @@ extensions = [
 ]
 templates_path = [sphinx_autosummary_accessors.templates_path]
 exclude_patterns = [
-    "papers/*_table.md",
     "_build",
     "_ext",
     "**.ipynb_checkpoints",
     "jupyter_execute",
+    "papers/*_table.md",
 ]
 
 # Pages and notebooks
@@ -55,6 +55,7 @@ nb_execution_mode = os.environ.get("XSM_NOTEBOOKS", "force")  # "cache" or "off"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+nb_execution_in_temp = True
 
 # API
 autosummary_generate = True

@@ -14,12 +14,14 @@
 # %% [markdown]
 # # An audit of data that xsm did not make
 #
-# Three products of soil moisture lie on the desk. Nobody has time to compare them with stations;
+# Three products of soil moisture lie on the desk. Nobody has time to compare them with stations
 # there are none. But each came with a story of rain, and water cannot appear from nowhere: if soil
 # moisture is right, it rises when more water comes in. That needs no truth. One of the three has a
 # mistake that no map and no correlation shows. Which?
 
 # %%
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -31,7 +33,7 @@ fluxes = world[["tp", "e", "sro", "sd"]]  # what is known of the water
 truth = world["swvl1"]  # known here, as the world is simulated; only looked at in the end
 
 # %% [markdown]
-# The products are made of the truth, each with a fault of its kind: noise as a radiometer has it;
+# The products are made of the truth, each with a fault of its kind: noise as a radiometer has it
 # the smoothness of an assimilation with a long memory; and days that somebody has labelled by their
 # end.
 
@@ -54,6 +56,8 @@ for (name, array), colour in zip(products.items(), ("#0072B2", "#E69F00", "#009E
 ax.set(title="", xlabel="", ylabel="soil moisture 0-7 cm (m³ m⁻³)")
 ax.legend(ncols=3, frameon=False)
 ax.margins(x=0)
+plt.show()
+
 # %% [markdown]
 # All look reasonable. They agree with each other, too:
 
@@ -89,14 +93,17 @@ for ax, name in zip(axes, products, strict=True):
     )
     ax.set(title=name, xlabel="longitude (°)", ylabel="latitude (°)" if name == "A" else "")
 fig.colorbar(image, ax=axes, label="share of days that follow the inflow")
+plt.show()
+
 # %% [markdown]
-# Noise costs consistency evenly, and smoothing too. C looks worst, although it correlates better
-# with the truth than A does. Is it the product, or the labels of its days?
+# None of them follows the water more often than a series would that always falls. A is noisy, B is
+# smooth, and C, the best, is no better in half of the country. Are the products bad, or do they not
+# belong to these fluxes?
 #
-# ## Shift it
+# ## Shift them
 #
-# A wrong label of time shows if the product is moved against the fluxes, a day at a time. A product
-# with right labels is best where it is.
+# A product whose days are labelled otherwise than those of the fluxes is right on the wrong day. So
+# move each against the fluxes, a day at a time. What is labelled rightly is best where it is.
 
 # %%
 shifts = range(-3, 4)
@@ -116,9 +123,17 @@ for (name, curve), colour in zip(curves.items(), ("#0072B2", "#E69F00", "#009E73
 ax.axvline(0, color="grey", lw=0.8)
 ax.set(xlabel="days that the product is moved back", ylabel="consistency, median of cells")
 ax.legend(frameon=False)
+plt.show()
+
 # %% [markdown]
-# C peaks a day off: its days are labelled by their end. It is the best of the three, after one
-# line, `C.shift(time=-1)`. B peaks broadly, as things do that were smoothed; A is lower everywhere.
+# Three curves, three verdicts:
+#
+# - **C** is right to nine days of ten, a day late: its days are labelled by their end. One line
+#   mends it, `C.shift(time=-1)`.
+# - **A** peaks where it is. Its labels are right; the rest is noise, which no shift takes away.
+# - **B** has no peak, and gets better the later it is made: it is wet before it rains. That is what
+#   a mean around each day does. As a record it may serve; who trains a forecast on it teaches it
+#   tomorrow's rain.
 #
 # With the truth at hand, which one rarely has, the verdict holds:
 
@@ -137,8 +152,6 @@ error = {
 # the values, a flux without units is refused.
 
 # %%
-import warnings
-
 odd = world.assign(e=(-world["e"]).assign_attrs(world["e"].attrs))
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")

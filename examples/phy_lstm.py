@@ -53,6 +53,7 @@ for ax, trend in zip(axes, ("change", "level"), strict=True):
         cbar_kwargs={"label": "share of days that follow"},
     )
     ax.set(title=f"the {trend} of the inflow", xlabel="longitude (°)", ylabel="latitude (°)")
+plt.show()
 
 # %% [markdown]
 # The truth of this world follows the level of the inflow on nine days of ten, its change on fewer
@@ -91,6 +92,8 @@ for ax, name in zip(axes, ("PHY-LSTM, level", "PHY-LSTM, level, 9 to 1"), strict
             ax.plot(share.epoch, share.sel(part=part), style, color=colour, label=f"{term}, {part}")
     ax.set(title=name, xlabel="epoch", ylabel="term of the loss, 1 at first", ylim=(0, None))
 axes[1].legend(frameon=False, fontsize=8)
+plt.show()
+
 # %% [markdown]
 # ## The year that nobody saw
 
@@ -134,6 +137,7 @@ for ax, name, limit in zip(axes, shown, (20, 100), strict=True):
         cbar_kwargs={"label": "RMSE below that of the LSTM (%)"},
     )
     ax.set(title=name, xlabel="longitude (°)", ylabel="latitude (°)")
+plt.show()
 
 # %%
 observed = ds["swvl1"].sel(time="2020")
@@ -150,6 +154,7 @@ for ax, (place, share) in zip(axes, {"wet": 0.95, "middle": 0.5, "dry": 0.05}.it
     ax.set(title=f"a {place} cell", xlabel="", ylabel="soil moisture\n0-7 cm (m³ m⁻³)")
     ax.margins(x=0)
 axes[0].legend(ncols=4, frameon=False, fontsize=9)
+plt.show()
 
 # %% [markdown]
 # The networks from weather alone know when it rains and how fast the soil dries, but not where it

@@ -63,6 +63,7 @@ flux.plot(
 )
 for ax in axes[1:]:
     ax.set(xlabel="", ylabel="depth (m)")
+plt.show()
 
 # %% [markdown]
 # ## Does the truth obey the equation?
@@ -128,6 +129,7 @@ for ax, (name, values) in zip(axes, theta.items(), strict=True):
         cbar_kwargs={"label": "m³ m⁻³"},
     )
     ax.set(title=name, xlabel="", ylabel="depth (m)")
+plt.show()
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
@@ -142,3 +144,4 @@ axes[1].set(xlabel="inconsistency (10⁻³ m³ m⁻³ day⁻¹)", ylabel="depth 
 for ax in axes:
     ax.invert_yaxis()
     ax.legend(frameon=False)
+plt.show()

@@ -180,9 +180,16 @@ def benchmarks() -> str:
     parts = []
     for path in sorted((DOCS / "benchmarks").glob("*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
-        parts += [f"## {report.pop('title', path.stem)}", ""]
-        parts += [report.pop("about", ""), "", *nested(report), ""]
+        report.pop("machine", None)  # stands in the words about it
+        title, about = introduction(path.with_suffix(".md").read_text(encoding="utf-8"))
+        parts += [f"## {title}", "", about, "", *nested(report), ""]
     return "\n".join(parts)
+
+
+def introduction(page: str) -> tuple[str, str]:
+    """Return the title of a page, and its words up to the first table."""
+    title, _, rest = page.removeprefix("# ").partition("\n")
+    return title, rest.partition("\n|")[0].strip()
 
 
 def nested(report: dict[str, Any]) -> list[str]:
@@ -214,12 +221,8 @@ def table(rows: dict[str, dict[str, Any]]) -> list[str]:
 
 def form(value: object) -> str:
     """Return a value as text, numbers with four digits that count."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return (
-            str({True: "yes", False: "no"}.get(value, value))
-            if isinstance(value, bool)
-            else str(value)
-        )
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"

@@ -17,7 +17,7 @@ class FieldModel(Model):
 
     A batch holds, with ``h, w`` coarse and ``y, x`` fine cells of a patch:
 
-    ==============  =============================  =====================================
+    ==============  ==============================  ======================================
     ``dynamic``     (batch, window, dynamic, h, w)  coarse fields, the last channel a mask
     ``fine``        (batch, static, y, x)           base, anchor, covariates, 0 if masked
     ``base``        (batch, 1, y, x)                interpolated coarse field
@@ -25,7 +25,7 @@ class FieldModel(Model):
     ``present``     (batch, 1, h, w)                1 where the coarse target is there
     ``coarse``      (batch, 1, h, w)                coarse target, 0 where missing
     ``area``        (batch, 1, y, x)                areas, 0 where a fine cell is masked
-    ==============  =============================  =====================================
+    ==============  ==============================  ======================================
 
     and in training ``target``, ``mask`` (batch, 1, y, x) and what the loss terms need.
 
