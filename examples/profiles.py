@@ -40,7 +40,8 @@ ds.physm.variables()
 place = {"latitude": ds["latitude"][5], "longitude": ds["longitude"][7]}
 year = ds.sel(time="2018").sel(place)
 fig, axes = plt.subplots(3, 1, figsize=(10, 7), sharex=True, layout="constrained")
-axes[0].bar(year["time"].values, 1000 * year["tp"], width=1, color="#0072B2")
+rain = 1000 * year["tp"]
+axes[0].fill_between(rain["time"].values, rain, step="mid", color="#0072B2")
 axes[0].set(ylabel="precipitation\n(mm day⁻¹)")
 year["theta"].plot(
     ax=axes[1],
@@ -50,8 +51,7 @@ year["theta"].plot(
     cmap="YlGnBu",
     cbar_kwargs={"label": "soil moisture (m³ m⁻³)"},
 )
-flux = 1000 * year["soil_water_flux"].assign_attrs(units="mm day-1")
-flux.plot(
+year["soil_water_flux"].plot(
     ax=axes[2],
     x="time",
     y="depth_interface",
@@ -62,7 +62,7 @@ flux.plot(
     cbar_kwargs={"label": "flux, downward +\n(mm day⁻¹)"},
 )
 for ax in axes[1:]:
-    ax.set(xlabel="", ylabel="depth (m)")
+    ax.set(title="", xlabel="", ylabel="depth (m)")
 plt.show()
 
 # %% [markdown]
@@ -142,6 +142,6 @@ axes[1].plot(truth, 100 * truth["depth"], "o--", color="black", label="the truth
 axes[0].set(xlabel="RMSE (10⁻³ m³ m⁻³)", ylabel="depth (cm)")
 axes[1].set(xlabel="inconsistency (10⁻³ m³ m⁻³ day⁻¹)", ylabel="depth (cm)")
 for ax in axes:
-    ax.invert_yaxis()
+    ax.set(yticks=[10, 20, 30, 40, 50], ylim=(55, 5))
     ax.legend(frameon=False)
 plt.show()
