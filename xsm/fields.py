@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xsm.nesting.interpolation import Weights, lerp_blocks
+from xsm.nesting.regional import regional_terms, remembered
 from xsm.nn import Batch, Schedule
 from xsm.physics.conservation import repeat_blocks
 from xsm.typing import Array, FloatArray
@@ -40,6 +41,8 @@ class Frame:
     anchor : ndarray or None
         (window + 1, y, x): for each fine cell, weights of the coarse value ``0, 1, ...`` steps
         back, and an offset; NaN where there are none.
+    regional : ndarray or None
+        Weights of :func:`xsm.nesting.regional.fit_regional`.
     """
 
     factor: tuple[int, int]
@@ -49,6 +52,7 @@ class Frame:
     area: FloatArray
     statistics: Mapping[str, FloatArray]
     anchor: FloatArray | None = None
+    regional: FloatArray | None = None
 
     def interpolated(self, coarse: FloatArray) -> FloatArray:
         """Return coarse fields (..., h, w) interpolated to the fine grid (..., y, x)."""
@@ -92,7 +96,7 @@ class Frame:
         coarse : ndarray
             (time, channel, h, w) canonical, the target first.
         fine : ndarray
-            (time - window + 1, covariate, y, x) at the ends of the windows.
+            (time, covariate, y, x) canonical.
         static : ndarray
             (covariate, y, x).
         anchored : ndarray, optional
@@ -102,9 +106,11 @@ class Frame:
         -------
         dict of str to ndarray
             float32 and finite, but for ``local``: ``dynamic`` (time, channel + 1, h, w), with the
-            mask last; ``coarse`` and ``present`` (time, 1, h, w); ``plain`` (step, 1, y, x);
-            ``local`` (step, 1, y, x), NaN where there is none; ``covariate`` (step, covariate,
-            y, x); ``valid`` (step, 1, y, x); ``area`` (1, y, x).
+            mask last; ``coarse`` and ``present`` (time, 1, h, w); ``plain``, the interpolated
+            target, ``regional``, what is known of cells without a regression of their own, the same
+            where nothing is, and ``local``, NaN where there is none, (step, 1, y, x);
+            ``covariate`` (step, channel, y, x), see :func:`xsm.nesting.regional.remembered`, and
+            the static ones behind; ``valid`` (step, 1, y, x); ``area`` (1, y, x).
         """
         begin, stats = self.window - 1, self.statistics
         there = np.asarray(np.isfinite(coarse).all(axis=1, keepdims=True))  # (time, 1, h, w)
@@ -115,8 +121,8 @@ class Frame:
         still = np.broadcast_to(static, (steps, *static.shape))
         plain = self.interpolated(np.where(there[begin:], own[begin:], np.nan))
         local = (local[:, None] - stats["target_offset"]) / stats["target_scale"]
-        joined = [_scaled(fine, stats, "fine"), _scaled(still, stats, "static")]
-        covariate = np.concatenate(joined, axis=1)
+        moving = remembered(_scaled(fine, stats, "fine"), self.window)
+        covariate = np.concatenate([moving, _scaled(still, stats, "static")], axis=1)
         valid = np.isfinite(plain) & np.isfinite(covariate).all(axis=1, keepdims=True)
         valid &= self.area > 0
         arrays = {
@@ -129,7 +135,35 @@ class Frame:
             "valid": valid,
             "area": (self.area / max(self.area.mean(), 1e-300))[None],
         }
+        arrays["regional"] = self.guessed(arrays)
         return {name: np.ascontiguousarray(a, np.float32) for name, a in arrays.items()}
+
+    def guessed(self, arrays: Arrays) -> FloatArray:
+        """Return what the regression of all cells says (step, 1, y, x); by default interpolate.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            Those of :meth:`inputs`.
+
+        Returns
+        -------
+        ndarray
+            Scaled; 0 where nothing is valid.
+        """
+        plain, weights = arrays["plain"], self.regional
+        if weights is None:
+            return plain
+        found = np.zeros_like(plain)
+        for step, valid in enumerate(arrays["valid"] > 0):
+            coarse = arrays["coarse"][self.window - 1 + step, 0]
+            covariate = np.where(valid, arrays["covariate"][step], np.nan)
+            terms = regional_terms(
+                coarse, plain[step, 0], covariate, area=self.area, factor=self.factor
+            )
+            told = np.tensordot(weights, terms, 1) + repeat_blocks(coarse, factor=self.factor)
+            found[step] = np.where(valid, told, 0.0)
+        return found
 
 
 def _scaled(values: FloatArray, stats: Mapping[str, FloatArray], kind: str) -> FloatArray:
@@ -175,7 +209,8 @@ def gather_patch(
 
     Examples
     --------
-    >>> arrays = {n: torch.ones(7, 1, 8, 8) for n in ("plain", "local", "covariate", "valid")}
+    >>> fine = ("plain", "regional", "local", "covariate", "valid")
+    >>> arrays = {n: torch.ones(7, 1, 8, 8) for n in fine}
     >>> arrays |= {n: torch.ones(12, 1, 4, 4) for n in ("dynamic", "coarse", "present")}
     >>> arrays |= {"area": torch.ones(1, 8, 8)}
     >>> patch = gather_patch(arrays, 0, (1, 2), size=(2, 2), window=6, base_scale=1.0)
@@ -194,11 +229,11 @@ def gather_patch(
     others = [n for n in arrays if n not in {"dynamic", "coarse", "present", "area"}]
     fine = {n: arrays[n][step, :, down][..., across] for n in others}
     batch = {**coarse, "dynamic": arrays["dynamic"][step : end + 1, :, rows][..., columns]}
-    plain, local = fine.pop("plain"), fine.pop("local")
+    plain, local, regional = (fine.pop(name) for name in ("plain", "local", "regional"))
     known = torch.isfinite(local)
     if hide is not None:
         known = known & ~hide
-    base = torch.where(known, local, plain)
+    base = torch.where(known, local, regional)
     parts = [plain / base_scale, base - plain, known.to(plain.dtype), fine.pop("covariate")]
     batch |= fine | {"base": base, "fine": torch.cat(parts)}
     batch["area"] = arrays["area"][:, down][..., across] * batch["valid"]

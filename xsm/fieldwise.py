@@ -148,7 +148,7 @@ class FieldPredictor:
         coarse : ndarray
             (window, channel, h, w) canonical, the target first.
         fine : ndarray
-            (covariate, y, x) at the last time.
+            (window, covariate, y, x).
         static : ndarray
             (covariate, y, x).
         report : callable, optional
@@ -160,7 +160,7 @@ class FieldPredictor:
             (output, y, x) float32: :attr:`outputs`, canonical units; NaN where the coarse target,
             or a covariate, of the last time is missing.
         """
-        arrays = self.frame.inputs(coarse, fine[None], static)
+        arrays = self.frame.inputs(coarse, fine, static)
         valid = arrays["valid"][0, 0] > 0
         total, weight = np.zeros((len(self.outputs), *valid.shape)), np.zeros(valid.shape)
         tensors = {name: torch.from_numpy(a).to(self.device) for name, a in arrays.items()}

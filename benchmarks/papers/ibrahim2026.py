@@ -39,6 +39,8 @@ FACTOR = 4
 BASELINES = ("nearest", "bilinear", "conservative_bilinear", "pattern", "cell_regression")
 LEARNING = BASELINES[3:]
 NETWORK: dict[str, Any] = {"hidden": 16, "widths": (16, 32, 64), "valid": 0.0, "conserve": "exact"}
+BARE = "regressions alone"  # the network before its training, which corrects nothing
+UNTRAINED: dict[str, Any] = {"epochs": 1, "iterations": 1, "learning_rate": 1e-12}
 LEVELS = (0.5, 0.9)
 FOLDS = 5
 KEYS = ("case", "source", "seed")
@@ -161,22 +163,24 @@ def baselines(case: Case, names: Sequence[str]) -> list[Row]:
     return rows
 
 
-def trained(case: Case, seed: int, fold: int | None = None) -> tuple[Any, xr.Dataset, float]:
+def trained(
+    case: Case, seed: int, fold: int | None = None, *, untrained: bool = False
+) -> tuple[Any, xr.Dataset, float]:
     """Train a network; return it, what it makes of all months, and what it cost."""
     known = case.truth.sel(time=case.train)
     if fold is not None:
         known = known.where(~left_out(case, fold))
     learns = {"truth": known} if case.supervision == "truth" else {"factor": FACTOR}
+    settings = {**NETWORK, "epochs": case.epochs, **(UNTRAINED if untrained else {})}
     started = time.process_time()
     fitted = case.coarse.sel(time=case.train).physm.fit(
         "convlstm_unet",
         supervision=case.supervision,
         seed=seed,
-        epochs=case.epochs,
         progress=False,
         **case.given,
         **learns,
-        **NETWORK,
+        **settings,
     )
     seconds = time.process_time() - started
     return fitted, fitted.downscale(case.coarse.to_dataset(), **case.given), seconds
@@ -194,14 +198,23 @@ def network(case: Case, seed: int) -> Row:
     return row
 
 
-def folded(case: Case, seed: int) -> Row:
+def bare(case: Case, seed: int) -> Row:
+    """Return the scores of what the network corrects, without its training."""
+    _, found, _ = trained(case, seed, untrained=True)
+    return {"source": BARE, "seed": seed, **judge(found[str(case.coarse.name)], case)}
+
+
+def folded(case: Case, seed: int, *, untrained: bool = False) -> Row:
     """Return the scores of each cell by the network that was trained without its truth."""
-    made = [trained(case, seed, fold) for fold in range(FOLDS)]
+    made = [trained(case, seed, fold, untrained=untrained) for fold in range(FOLDS)]
     parts = [found.where(left_out(case, fold)) for fold, (_, found, _) in enumerate(made)]
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.fillna(part)
-    return judged(case, seed, whole.assign(parts[0].coords), sum(part[2] for part in made))
+    whole = whole.assign(parts[0].coords)
+    if untrained:
+        return {"source": BARE, "seed": seed, **judge(whole[str(case.coarse.name)], case)}
+    return judged(case, seed, whole, sum(part[2] for part in made))
 
 
 def judged(case: Case, seed: int, found: xr.Dataset, seconds: float) -> Row:
@@ -285,7 +298,7 @@ def main() -> None:
         case = makers[name](args.data)
         blocks = name.endswith("blocks")
         jobs: list[tuple[str, int]] = [("convlstm_unet", s) for s in range(args.seeds)]
-        for source, seed in [("baselines", 0), *jobs]:
+        for source, seed in [("baselines", 0), (BARE, 0), *jobs]:
             done = {tuple(row[key] for key in KEYS) for row in rows}
             wanted = BASELINES[0] if source == "baselines" else source
             if (name, wanted, seed) in done:
@@ -293,13 +306,20 @@ def main() -> None:
             if source == "baselines":
                 knows = case.supervision == "truth" and not blocks  # else there is nothing to learn
                 made = baselines(case, BASELINES if knows else BASELINES[:3])
+            elif blocks:
+                made = [folded(case, seed, untrained=source == BARE)]
             else:
-                made = [folded(case, seed)] if blocks else [network(case, seed)]
+                made = [bare(case, seed) if source == BARE else network(case, seed)]
             facts = {"case": name, "title": case.title, "commit": commit()}
             rows += [{**facts, **row} for row in made]
             args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
             print(name, source, seed, {k: v for k, v in made[-1].items() if k == "mae"}, flush=True)
     (PAGES / "ibrahim2026_table.md").write_text(tables(rows), encoding="utf-8")
+    page = PAGES.parent / "downscaling.md"
+    before, rest = page.read_text(encoding="utf-8").split("<!-- ibrahim2026 -->")
+    after = rest.split("<!-- end ibrahim2026 -->")[1]
+    marked = f"<!-- ibrahim2026 -->\n{tables(rows)}<!-- end ibrahim2026 -->"
+    page.write_text(f"{before}{marked}{after}", encoding="utf-8")
 
 
 def mean_of(rows: list[Row]) -> Row:

@@ -24,6 +24,7 @@ from xsm.history import History
 from xsm.losses import Loss
 from xsm.nested_recipe import NestedRecipe
 from xsm.nesting import interpolate
+from xsm.nesting.regional import fit_regional
 from xsm.nn import FieldEnsemble, FieldModel, Schedule, Sizes, check_terms
 from xsm.splits import Split, chronological
 from xsm.training import train
@@ -180,11 +181,17 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
     scaling, left_out = _with_maps(scaling, sources, split.training, job.recipe)
     frame = frame_of(scaling, sources.nest, sources.area, window=window)
     arrays = _arrays(sources, frame, left_out, split.training)
+    if job.recipe.supervision == "truth":
+        ends = range(max(0, split.training.indices(sources.steps)[1] - frame.window + 1))
+        told = fit_regional(arrays, steps=np.asarray(ends), factor=sources.nest.factor)
+        if told is not None:
+            scaling["regional"] = "term", told
+            arrays["regional"] = replace(frame, regional=told).guessed(arrays)
     training, validation = _fields(arrays, job, sources, split, frame)
     losses = _losses(job, arrays)
     sizes = Sizes(
         len(sources.coarse) + 1,
-        _LAYERS + len(sources.fine) + len(sources.static),
+        _LAYERS + 3 * len(sources.fine) + len(sources.static),
         window,
         gaussian=job.head == "gaussian",
     )
@@ -280,9 +287,9 @@ def _arrays(
     sources: Sources, frame: Frame, left_out: FloatArray | None, training: slice
 ) -> dict[str, Array]:
     """Return all that the network and its loss are given, scaled."""
-    begin, shape = frame.window - 1, sources.nest.shape
+    shape = sources.nest.shape
     coarse = stacked(sources.coarse, sources.target.shape, 1)
-    fine = stacked(sources.fine, (sources.steps, *shape), 1)[begin:]
+    fine = stacked(sources.fine, (sources.steps, *shape), 1)
     anchored = None
     if left_out is not None:
         anchored = frame.anchored(coarse[:, 0])

@@ -126,9 +126,9 @@ def _eagerly(node: FieldPredictor, sources: Sources, steps: int) -> FloatArray:
         for k in range(steps):
             part = {sources.time: slice(k, k + window)}
             coarse = {n: a.isel(part) for n, a in sources.coarse.items()}
-            fine = {n: a.isel({sources.time: k + window - 1}) for n, a in sources.fine.items()}
+            fine = {n: a.isel(part) for n, a in sources.fine.items()}
             size = (window, sources.nest.y.size, sources.nest.x.size)
-            fields = stacked(coarse, size, 1), stacked(fine, shape, 0)
+            fields = stacked(coarse, size, 1), stacked(fine, (window, *shape), 1)
             out[k] = node(*fields, static, report=bar.update)
     return out
 
@@ -148,8 +148,8 @@ def _lazily(node: FieldPredictor, sources: Sources, steps: int) -> Any:
     for k in range(steps):
         size = (window, sources.nest.y.size, sources.nest.x.size)
         stack = _stack({n: a[k : k + window] for n, a in coarse.items()}, size, 1)
-        last = _stack({n: a[k + window - 1] for n, a in fine.items()}, shape, 0)
-        found = task(model, stack, last, kept)
+        moving = _stack({n: a[k : k + window] for n, a in fine.items()}, (window, *shape), 1)
+        found = task(model, stack, moving, kept)
         parts.append(da.from_delayed(found, (len(node.outputs), *shape), np.float32))
     return da.stack(parts)
 

@@ -153,6 +153,7 @@ def frame_of(scaling: xr.Dataset, nest: Nest, area: FloatArray, *, window: int) 
         area,
         {name: scaling[name].values for name in names},
         None if anchor is None else anchor.transpose("lag", ...).values,
+        scaling["regional"].values if "regional" in scaling else None,
     )
 
 

@@ -1,0 +1,196 @@
+"""What fine covariates tell of differences inside coarse cells, in all cells alike.
+
+Array code: no labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from xsm.physics.conservation import block_mean, repeat_blocks
+from xsm.typing import Array, FloatArray
+
+__all__ = ["fit_regional", "regional_terms", "remembered"]
+
+_RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_FOLDS = 5
+
+
+def remembered(values: FloatArray, window: int) -> FloatArray:
+    """Return moving fields at the ends of windows, and their means and spreads over the windows.
+
+    What a fine cell does with the water of its coarse one shows in how it moves over months more
+    than in one of them: on mHM Mosel, over windows of six months, :func:`fit_regional` leaves
+    1.60 mm of error in coarse cells that it has not seen, of the month alone 2.00.
+
+    Parameters
+    ----------
+    values : ndarray
+        (time, covariate, y, x), NaN where missing.
+    window : int
+        Steps of a window.
+
+    Returns
+    -------
+    ndarray
+        (time - window + 1, 3 covariate, y, x): values, means, standard deviations; the latter two
+        of what is there, NaN where nothing is.
+
+    Examples
+    --------
+    >>> series = np.array([1.0, 3.0, 8.0]).reshape(3, 1, 1, 1)
+    >>> remembered(series, 2)[:, :, 0, 0].tolist()
+    [[3.0, 2.0, 1.0], [8.0, 5.5, 2.5]]
+    """
+    steps = len(values) - window + 1
+    lags = [values[k : k + steps] for k in range(window)]
+    count, total, squares = np.zeros((3, *lags[0].shape))
+    for lag in lags:
+        count += np.isfinite(lag)
+        total += np.nan_to_num(lag)
+    some = np.where(count > 0, count, np.nan)
+    for lag in lags:
+        squares += np.nan_to_num(lag - total / some) ** 2
+    return np.concatenate([lags[-1], total / some, np.sqrt(squares / some)], axis=1)
+
+
+def regional_terms(
+    coarse: FloatArray,
+    plain: FloatArray,
+    covariate: FloatArray,
+    *,
+    area: FloatArray,
+    factor: tuple[int, int],
+) -> FloatArray:
+    """Return what may tell fine cells of a coarse one apart; each term has mean zero in it.
+
+    Parameters
+    ----------
+    coarse : ndarray
+        (h, w) the coarse field.
+    plain : ndarray
+        (y, x) the same, interpolated.
+    covariate : ndarray
+        (channel, y, x); NaN where missing.
+    area : ndarray
+        (y, x) areas of the fine cells.
+    factor : tuple of int
+        Fine cells of a coarse one along y and x.
+
+    Returns
+    -------
+    ndarray
+        (1 + 2 channel, y, x): interpolated minus coarse; the departures of the channels from their
+        means over the coarse cell; the same times the coarse field, since what one cell has more of
+        is more where there is more. Departures of NaN are 0.
+
+    Examples
+    --------
+    >>> slope = np.array([[1.0, 3.0]])
+    >>> flat, given = np.full((1, 2), 5.0), {"area": np.ones((1, 2)), "factor": (1, 2)}
+    >>> regional_terms(np.array([[5.0]]), flat, slope[None], **given)[:, 0].tolist()
+    [[0.0, 0.0], [-1.0, 1.0], [-5.0, 5.0]]
+    """
+    own = repeat_blocks(coarse, factor=factor)
+    fields = np.concatenate([(plain - own)[None], covariate])
+    means = block_mean(fields, area=area, factor=factor)
+    departures = np.nan_to_num(fields - repeat_blocks(means, factor=factor))
+    return np.concatenate([departures, departures[1:] * np.nan_to_num(own)])
+
+
+def fit_regional(
+    arrays: Mapping[str, Array], *, steps: Array, factor: tuple[int, int]
+) -> FloatArray | None:
+    """Fit one regression of fine cells on :func:`regional_terms`, for cells without a truth.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        As of :meth:`xsm.fields.Frame.inputs`, and ``target`` (step, 1, y, x), NaN where missing.
+    steps : sequence of int
+        Those that train.
+    factor : tuple of int
+        Fine cells of a coarse one along y and x.
+
+    Returns
+    -------
+    ndarray or None
+        (1 + 2 channel,) weights of the terms, in units of the scaled target; None where
+        interpolation does better in coarse cells left out, or too few have a truth.
+
+    Notes
+    -----
+    ``target = coarse + sum(w terms)`` by ridge regression, without an offset, so that the mean over
+    a coarse cell stays. The ridge, among 0.0001 to 1 of the number of samples with terms scaled by
+    their root mean square, is that of the least square error when each fifth of the coarse cells
+    is left out in turn.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> slope = random.normal(size=(1, 1, 8, 8)).repeat(9, 0)
+    >>> coarse = random.normal(size=(9, 1, 4, 4))
+    >>> own = repeat_blocks(coarse, factor=(2, 2))
+    >>> arrays = {"coarse": coarse, "plain": own, "covariate": slope, "area": np.ones((1, 8, 8))}
+    >>> terms = [
+    ...     regional_terms(c[0], o[0], s, area=np.ones((8, 8)), factor=(2, 2))
+    ...     for c, o, s in zip(coarse, own, slope)
+    ... ]
+    >>> arrays |= {"target": own + 0.5 * np.stack(terms)[:, 2:], "valid": np.ones_like(own)}
+    >>> abs(fit_regional(arrays, steps=range(9), factor=(2, 2))).round(2).tolist()
+    [0.0, 0.0, 0.5]
+    """
+    begin = len(arrays["coarse"]) - len(arrays["plain"])
+    size, many = arrays["coarse"].shape[-2:], 1 + 2 * arrays["covariate"].shape[1]
+    drawn = np.random.default_rng(0).integers(_FOLDS, size=size).astype(float)
+    folds = repeat_blocks(drawn, factor=factor)
+    gram, moment = np.zeros((_FOLDS, many, many)), np.zeros((_FOLDS, many))
+    square, count = np.zeros(_FOLDS), np.zeros(_FOLDS)
+    for step in steps:
+        coarse, target = arrays["coarse"][begin + step, 0], arrays["target"][step, 0]
+        terms = regional_terms(
+            coarse.astype(float),
+            arrays["plain"][step, 0],
+            np.where(arrays["valid"][step] > 0, arrays["covariate"][step], np.nan),
+            area=arrays["area"][0],
+            factor=factor,
+        )
+        left = target - repeat_blocks(coarse, factor=factor)
+        good = np.isfinite(left) & (arrays["valid"][step, 0] > 0)
+        for fold in range(_FOLDS):
+            here = good & (folds == fold)
+            x, y = terms[:, here], left[here].astype(float)
+            gram[fold] += x @ x.T
+            moment[fold] += x @ y
+            square[fold] += y @ y
+            count[fold] += len(y)
+    if np.count_nonzero(count) < _FOLDS or many == 1:
+        return None
+    return _best(gram, moment, square, count)
+
+
+def _best(
+    gram: FloatArray, moment: FloatArray, square: FloatArray, count: FloatArray
+) -> FloatArray | None:
+    """Return the weights of the ridge that serves cells left out best, if any serves."""
+    scale = np.sqrt(np.einsum("fkk->k", gram) / count.sum())
+    scale = np.where(scale > 0, scale, np.inf)
+    gram, moment = gram / np.multiply.outer(scale, scale), moment / scale
+
+    def solve(among: Array, ridge: float) -> FloatArray:
+        penalty = ridge * count[among].sum() * np.eye(len(scale))
+        found: FloatArray = np.linalg.solve(gram[among].sum(0) + penalty, moment[among].sum(0))
+        return found
+
+    def error(weights: FloatArray, fold: int) -> float:
+        return float(square[fold] - (2 * moment[fold] - gram[fold] @ weights) @ weights)
+
+    every, folds = np.arange(len(count)), range(len(count))
+    errors = [sum(error(solve(every != fold, ridge), fold) for fold in folds) for ridge in _RIDGES]
+    first = np.zeros(len(scale))
+    first[0] = scale[0] if np.isfinite(scale[0]) else 0.0
+    if min(errors) >= sum(error(first, fold) for fold in folds):
+        return None
+    return solve(every >= 0, _RIDGES[int(np.argmin(errors))]) / scale
