@@ -82,6 +82,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+html_context = {"default_mode": "auto"}  # else the first page complains of having none
 html_sidebars = {"index": [], "getting_started/**": ["sidebar-nav-bs"]}
 copybutton_exclude = ".linenos, .gp, .go"
 

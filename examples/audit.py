@@ -14,8 +14,8 @@
 # %% [markdown]
 # # An audit of data that xsm did not make
 #
-# Three products of soil moisture lie on the desk. Nobody has time to compare them with stations
-# there are none. But each came with a story of rain, and water cannot appear from nowhere: if soil
+# Three products of soil moisture lie on the desk. They cannot be compared with stations, for there
+# are none. But each came with a story of rain, and water cannot appear from nowhere: if soil
 # moisture is right, it rises when more water comes in. That needs no truth. One of the three has a
 # mistake that no map and no correlation shows. Which?
 
@@ -33,7 +33,14 @@ fluxes = world[["tp", "e", "sro", "sd"]]  # what is known of the water
 truth = world["swvl1"]  # known here, as the world is simulated; only looked at in the end
 
 # %% [markdown]
-# The products are made of the truth, each with a fault of its kind: noise as a radiometer has it
+# Before anything is judged, a look at what was read: which variable was taken for what, in which
+# units, with which sign.
+
+# %%
+fluxes.assign(swvl1=truth).physm.variables()
+
+# %% [markdown]
+# The products are made of the truth, each with a fault of its kind: noise as a radiometer has it;
 # the smoothness of an assimilation with a long memory; and days that somebody has labelled by their
 # end.
 
