@@ -44,7 +44,7 @@ xsm.open_tutorial("land").chunk(time=-1, latitude=8, longitude=8).to_zarr(
     folder / "land.zarr", mode="w", consolidated=False
 )
 cluster = LocalCluster(
-    n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="error"
+    n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
 )
 client = Client(cluster)
 quiet = client.run(warnings.filterwarnings, "ignore", "invalid value")  # means over the sea

@@ -315,11 +315,6 @@ def main() -> None:
             args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
             print(name, source, seed, {k: v for k, v in made[-1].items() if k == "mae"}, flush=True)
     (PAGES / "ibrahim2026_table.md").write_text(tables(rows), encoding="utf-8")
-    page = PAGES.parent / "downscaling.md"
-    before, rest = page.read_text(encoding="utf-8").split("<!-- ibrahim2026 -->")
-    after = rest.split("<!-- end ibrahim2026 -->")[1]
-    marked = f"<!-- ibrahim2026 -->\n{tables(rows)}<!-- end ibrahim2026 -->"
-    page.write_text(f"{before}{marked}{after}", encoding="utf-8")
 
 
 def mean_of(rows: list[Row]) -> Row:
