@@ -54,6 +54,11 @@ class Frame:
     anchor: FloatArray | None = None
     regional: FloatArray | None = None
 
+    @property
+    def reach(self) -> int:
+        """Steps of fine covariates that a prediction reads."""
+        return self.window if self.regional is not None else 1
+
     def interpolated(self, coarse: FloatArray) -> FloatArray:
         """Return coarse fields (..., h, w) interpolated to the fine grid (..., y, x)."""
         return lerp_blocks(coarse, rows=self.rows, columns=self.columns)
@@ -96,7 +101,8 @@ class Frame:
         coarse : ndarray
             (time, channel, h, w) canonical, the target first.
         fine : ndarray
-            (time, covariate, y, x) canonical.
+            (time, covariate, y, x) canonical; without :attr:`regional` the ends of windows are
+            enough.
         static : ndarray
             (covariate, y, x).
         anchored : ndarray, optional
@@ -109,8 +115,7 @@ class Frame:
             mask last; ``coarse`` and ``present`` (time, 1, h, w); ``plain``, the interpolated
             target, ``regional``, what is known of cells without a regression of their own, the same
             where nothing is, and ``local``, NaN where there is none, (step, 1, y, x);
-            ``covariate`` (step, channel, y, x), see :func:`xsm.nesting.regional.remembered`, and
-            the static ones behind; ``valid`` (step, 1, y, x); ``area`` (1, y, x).
+            ``covariate`` (step, covariate, y, x); ``valid`` (step, 1, y, x); ``area`` (1, y, x).
         """
         begin, stats = self.window - 1, self.statistics
         there = np.asarray(np.isfinite(coarse).all(axis=1, keepdims=True))  # (time, 1, h, w)
@@ -121,8 +126,8 @@ class Frame:
         still = np.broadcast_to(static, (steps, *static.shape))
         plain = self.interpolated(np.where(there[begin:], own[begin:], np.nan))
         local = (local[:, None] - stats["target_offset"]) / stats["target_scale"]
-        moving = remembered(_scaled(fine, stats, "fine"), self.window)
-        covariate = np.concatenate([moving, _scaled(still, stats, "static")], axis=1)
+        joined = [_scaled(fine[-steps:], stats, "fine"), _scaled(still, stats, "static")]
+        covariate = np.concatenate(joined, axis=1)
         valid = np.isfinite(plain) & np.isfinite(covariate).all(axis=1, keepdims=True)
         valid &= self.area > 0
         arrays = {
@@ -135,33 +140,43 @@ class Frame:
             "valid": valid,
             "area": (self.area / max(self.area.mean(), 1e-300))[None],
         }
-        arrays["regional"] = self.guessed(arrays)
+        arrays["regional"] = self.guessed(arrays, fine)
         return {name: np.ascontiguousarray(a, np.float32) for name, a in arrays.items()}
 
-    def guessed(self, arrays: Arrays) -> FloatArray:
-        """Return what the regression of all cells says (step, 1, y, x); by default interpolate.
+    def memory(self, fine: FloatArray) -> FloatArray:
+        """Return what :func:`xsm.nesting.regional.remembered` makes of scaled fine fields."""
+        return remembered(_scaled(fine, self.statistics, "fine"), self.window)
+
+    def guessed(self, arrays: Arrays, fine: FloatArray) -> FloatArray:
+        """Return what the regression of all cells says, without one the interpolated field.
 
         Parameters
         ----------
         arrays : mapping of str to ndarray
             Those of :meth:`inputs`.
+        fine : ndarray
+            (time, covariate, y, x) canonical.
 
         Returns
         -------
         ndarray
-            Scaled; 0 where nothing is valid.
+            (step, 1, y, x) scaled; 0 where nothing is valid.
         """
-        plain, weights = arrays["plain"], self.regional
-        if weights is None:
-            return plain
-        found = np.zeros_like(plain)
+        if self.regional is None:
+            return arrays["plain"]
+        memory = self.memory(fine)
+        found = np.zeros(arrays["plain"].shape, np.float32)
         for step, valid in enumerate(arrays["valid"] > 0):
             coarse = arrays["coarse"][self.window - 1 + step, 0]
-            covariate = np.where(valid, arrays["covariate"][step], np.nan)
+            both = np.concatenate([arrays["covariate"][step], memory[step]])
             terms = regional_terms(
-                coarse, plain[step, 0], covariate, area=self.area, factor=self.factor
+                coarse,
+                arrays["plain"][step, 0],
+                np.where(valid, both, np.nan),
+                area=self.area,
+                factor=self.factor,
             )
-            told = np.tensordot(weights, terms, 1) + repeat_blocks(coarse, factor=self.factor)
+            told = np.tensordot(self.regional, terms, 1) + repeat_blocks(coarse, factor=self.factor)
             found[step] = np.where(valid, told, 0.0)
         return found
 

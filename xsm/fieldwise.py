@@ -148,7 +148,7 @@ class FieldPredictor:
         coarse : ndarray
             (window, channel, h, w) canonical, the target first.
         fine : ndarray
-            (window, covariate, y, x).
+            (:attr:`xsm.fields.Frame.reach`, covariate, y, x).
         static : ndarray
             (covariate, y, x).
         report : callable, optional

@@ -19,9 +19,10 @@ import xarray as xr
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import xsm
 from geng2024 import DATA, PAGES
 from real_data import ALL_TERMS, load
+
+import xsm
 from xsm.losses import RMSE, WaterBalance
 
 NETWORKS = {"LSTM": "lstm", "PHY-LSTM": "phy_lstm", "PHYs-LSTM": "phys_lstm"}

@@ -112,7 +112,7 @@ def test_an_ensemble_is_the_mixture_of_its_members(fitted):
     assert len(members) == 2
     assert fitted.history.sizes["member"] == 2
     random = torch.Generator().manual_seed(0)
-    shapes = {"dynamic": (1, 6, 4, 3, 3), "fine": (1, 10, 6, 6), "base": (1, 1, 6, 6)}
+    shapes = {"dynamic": (1, 6, 4, 3, 3), "fine": (1, 6, 6, 6), "base": (1, 1, 6, 6)}
     batch = {name: torch.randn(*shape, generator=random) for name, shape in shapes.items()}
     batch |= {"valid": torch.ones(1, 1, 6, 6), "present": torch.ones(1, 1, 3, 3)}
     batch |= {"coarse": torch.zeros(1, 1, 3, 3), "area": torch.ones(1, 1, 6, 6)}

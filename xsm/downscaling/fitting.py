@@ -183,15 +183,18 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
     arrays = _arrays(sources, frame, left_out, split.training)
     if job.recipe.supervision == "truth":
         ends = range(max(0, split.training.indices(sources.steps)[1] - frame.window + 1))
-        told = fit_regional(arrays, steps=np.asarray(ends), factor=sources.nest.factor)
+        fine = stacked(sources.fine, (sources.steps, *sources.nest.shape), 1)
+        told = fit_regional(
+            arrays, frame.memory(fine), steps=np.asarray(ends), factor=sources.nest.factor
+        )
         if told is not None:
             scaling["regional"] = "term", told
-            arrays["regional"] = replace(frame, regional=told).guessed(arrays)
+            arrays["regional"] = replace(frame, regional=told).guessed(arrays, fine)
     training, validation = _fields(arrays, job, sources, split, frame)
     losses = _losses(job, arrays)
     sizes = Sizes(
         len(sources.coarse) + 1,
-        _LAYERS + 3 * len(sources.fine) + len(sources.static),
+        _LAYERS + len(sources.fine) + len(sources.static),
         window,
         gaussian=job.head == "gaussian",
     )

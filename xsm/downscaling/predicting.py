@@ -118,17 +118,18 @@ def _origin(nest: Nest) -> int:
 def _eagerly(node: FieldPredictor, sources: Sources, steps: int) -> FloatArray:
     """Predict arrays in memory, with a bar."""
     shown = get_options()["progress"]
-    shape, window = sources.nest.shape, node.frame.window
+    shape, window, reach = sources.nest.shape, node.frame.window, node.frame.reach
     static = stacked(sources.static, shape, 0)
     out = np.empty((steps, len(node.outputs), *shape), np.float32)
     hide = None if shown is None else not shown
     with tqdm(total=steps * len(node.corners), unit="patch", disable=hide, leave=False) as bar:
         for k in range(steps):
             part = {sources.time: slice(k, k + window)}
+            ends = {sources.time: slice(k + window - reach, k + window)}
             coarse = {n: a.isel(part) for n, a in sources.coarse.items()}
-            fine = {n: a.isel(part) for n, a in sources.fine.items()}
+            fine = {n: a.isel(ends) for n, a in sources.fine.items()}
             size = (window, sources.nest.y.size, sources.nest.x.size)
-            fields = stacked(coarse, size, 1), stacked(fine, (window, *shape), 1)
+            fields = stacked(coarse, size, 1), stacked(fine, (reach, *shape), 1)
             out[k] = node(*fields, static, report=bar.update)
     return out
 
@@ -137,7 +138,7 @@ def _lazily(node: FieldPredictor, sources: Sources, steps: int) -> Any:
     """Return a dask array of predictions, a task for each time."""
     import dask.array as da
 
-    window, shape = node.frame.window, sources.nest.shape
+    shape, window, reach = sources.nest.shape, node.frame.window, node.frame.reach
     coarse = {n: _planes(a, sources) for n, a in sources.coarse.items()}
     fine = {n: _planes(a, sources) for n, a in sources.fine.items()}
     static = _stack({n: a.data for n, a in sources.static.items()}, shape, 0)
@@ -148,7 +149,8 @@ def _lazily(node: FieldPredictor, sources: Sources, steps: int) -> Any:
     for k in range(steps):
         size = (window, sources.nest.y.size, sources.nest.x.size)
         stack = _stack({n: a[k : k + window] for n, a in coarse.items()}, size, 1)
-        moving = _stack({n: a[k : k + window] for n, a in fine.items()}, (window, *shape), 1)
+        ends = slice(k + window - reach, k + window)
+        moving = _stack({n: a[ends] for n, a in fine.items()}, (reach, *shape), 1)
         found = task(model, stack, moving, kept)
         parts.append(da.from_delayed(found, (len(node.outputs), *shape), np.float32))
     return da.stack(parts)

@@ -49,10 +49,10 @@ class ConvLSTMUNet(FieldModel):
     Notes
     -----
     A ConvLSTM (3 x 3) reads the window of coarse fields; its last state, interpolated to the fine
-    grid and joined by the fine covariates, with means and spreads over the window of those that
-    move, goes through a U-Net with two heads: a correction that is added to the base, which is a
-    regression or the interpolated coarse field, and the spread (``head="point"`` leaves the
-    second out). Both start at zero weights, so that the untrained network is the base.
+    grid and joined by the fine covariates, goes through a U-Net with two heads: a correction
+    that is added to the base, a regression or the interpolated coarse field, and the spread
+    (``head="point"`` leaves the second out). Both start at zero weights, so that the untrained
+    network is the base.
 
     ``L = beta_nll + 0.5 mass + 0.05 sign + 0.05 correlation + 0.001 variation``, see
     :mod:`xsm.losses` and :mod:`xsm.multiscale`; the weights are xsm's. The two terms of

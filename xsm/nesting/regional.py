@@ -19,7 +19,7 @@ _FOLDS = 5
 
 
 def remembered(values: FloatArray, window: int) -> FloatArray:
-    """Return moving fields at the ends of windows, and their means and spreads over the windows.
+    """Return means and spreads of moving fields over windows.
 
     What a fine cell does with the water of its coarse one shows in how it moves over months more
     than in one of them: on mHM Mosel, over windows of six months, :func:`fit_regional` leaves
@@ -35,14 +35,14 @@ def remembered(values: FloatArray, window: int) -> FloatArray:
     Returns
     -------
     ndarray
-        (time - window + 1, 3 covariate, y, x): values, means, standard deviations; the latter two
-        of what is there, NaN where nothing is.
+        (time - window + 1, 2 covariate, y, x): means and standard deviations of what is there, NaN
+        where nothing is.
 
     Examples
     --------
     >>> series = np.array([1.0, 3.0, 8.0]).reshape(3, 1, 1, 1)
     >>> remembered(series, 2)[:, :, 0, 0].tolist()
-    [[3.0, 2.0, 1.0], [8.0, 5.5, 2.5]]
+    [[2.0, 1.0], [5.5, 2.5]]
     """
     steps = len(values) - window + 1
     lags = [values[k : k + steps] for k in range(window)]
@@ -53,7 +53,7 @@ def remembered(values: FloatArray, window: int) -> FloatArray:
     some = np.where(count > 0, count, np.nan)
     for lag in lags:
         squares += np.nan_to_num(lag - total / some) ** 2
-    return np.concatenate([lags[-1], total / some, np.sqrt(squares / some)], axis=1)
+    return np.concatenate([total / some, np.sqrt(squares / some)], axis=1)
 
 
 def regional_terms(
@@ -101,7 +101,7 @@ def regional_terms(
 
 
 def fit_regional(
-    arrays: Mapping[str, Array], *, steps: Array, factor: tuple[int, int]
+    arrays: Mapping[str, Array], memory: FloatArray, *, steps: Array, factor: tuple[int, int]
 ) -> FloatArray | None:
     """Fit one regression of fine cells on :func:`regional_terms`, for cells without a truth.
 
@@ -109,6 +109,8 @@ def fit_regional(
     ----------
     arrays : mapping of str to ndarray
         As of :meth:`xsm.fields.Frame.inputs`, and ``target`` (step, 1, y, x), NaN where missing.
+    memory : ndarray
+        (step, channel, y, x) of :func:`remembered`.
     steps : sequence of int
         Those that train.
     factor : tuple of int
@@ -139,21 +141,23 @@ def fit_regional(
     ...     for c, o, s in zip(coarse, own, slope)
     ... ]
     >>> arrays |= {"target": own + 0.5 * np.stack(terms)[:, 2:], "valid": np.ones_like(own)}
-    >>> abs(fit_regional(arrays, steps=range(9), factor=(2, 2))).round(2).tolist()
+    >>> abs(fit_regional(arrays, slope[:, :0], steps=range(9), factor=(2, 2))).round(2).tolist()
     [0.0, 0.0, 0.5]
     """
     begin = len(arrays["coarse"]) - len(arrays["plain"])
-    size, many = arrays["coarse"].shape[-2:], 1 + 2 * arrays["covariate"].shape[1]
+    size = arrays["coarse"].shape[-2:]
+    many = 1 + 2 * (arrays["covariate"].shape[1] + memory.shape[1])
     drawn = np.random.default_rng(0).integers(_FOLDS, size=size).astype(float)
     folds = repeat_blocks(drawn, factor=factor)
     gram, moment = np.zeros((_FOLDS, many, many)), np.zeros((_FOLDS, many))
     square, count = np.zeros(_FOLDS), np.zeros(_FOLDS)
     for step in steps:
         coarse, target = arrays["coarse"][begin + step, 0], arrays["target"][step, 0]
+        both = np.concatenate([arrays["covariate"][step], memory[step]])
         terms = regional_terms(
             coarse.astype(float),
             arrays["plain"][step, 0],
-            np.where(arrays["valid"][step] > 0, arrays["covariate"][step], np.nan),
+            np.where(arrays["valid"][step] > 0, both, np.nan),
             area=arrays["area"][0],
             factor=factor,
         )
