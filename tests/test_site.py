@@ -124,7 +124,7 @@ def site() -> Path:
     """Return the folder of the built site."""
     folder = os.environ.get("XSM_SITE")
     if not folder:
-        pytest.skip("XSM_SITE names no built site; .ci/site builds one and comes back here")
+        pytest.skip("XSM_SITE names no built site; .ci/run builds one and comes back here")
     assert (Path(folder) / "index.html").is_file(), f"there is no built site in {folder}"
     return Path(folder)
 
