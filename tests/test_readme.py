@@ -92,7 +92,7 @@ def test_the_page_on_downscaling_is_true() -> None:
     for block in fenced("python", DOWNSCALING):
         exec(compile(block, "docs/downscaling.md", "exec"), names)
     assert names["fine"]["gws"].sizes["lat"] == 24
-    assert sorted(names["found"].data_vars) == ["gws", "gws_std"]
+    assert sorted(names["found"].data_vars) == ["gws", "gws_quantile", "gws_std"]
 
 
 def test_the_page_on_soil_is_true() -> None:
