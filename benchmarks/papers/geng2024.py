@@ -164,8 +164,9 @@ def table(rows: list[Row]) -> str:
     """Return both tables for each data set."""
     commits = ", ".join(f"`{c}`" for c in dict.fromkeys(row["commit"] for row in rows))
     seeds = len({row["seed"] for row in rows})
+    many = f"Medians of {seeds} seeds" if seeds > 1 else "One seed"
     head = (
-        f"Medians of {seeds} seeds over the median cell, {rows[0]['epochs']} epochs; commit "
+        f"{many}, medians over cells; {rows[0]['epochs']} epochs of 300 batches; commit "
         f"{commits}. Consistency is that of all steps (change, level) or of steps whose weather "
         "says something (filtered, change); excess is over the observations' own."
     )
