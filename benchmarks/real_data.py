@@ -133,6 +133,16 @@ def load(case: Case, folder: str) -> xr.Dataset:
     return ds
 
 
+def climates(ds: xr.Dataset, folder: str | Path) -> xr.DataArray:
+    """Return the class of Koeppen and Geiger of each cell, of the nearest in ``static_maps``."""
+    with xr.open_dataset(Path(folder) / "static_maps/koppen_geiger_0p1deg.nc") as maps:
+        array = next(v for v in maps.data_vars.values() if v.ndim == 2).load()
+    names = {k: next(d for d in array.dims if str(d).startswith(k)) for k in ("lat", "lon")}
+    coords = {k: next(c for c in ds.coords if str(c).startswith(k)) for k in names}
+    places = {names[k]: ds[coords[k]] for k in names}
+    return array.sel(places, method="nearest").reset_coords(drop=True).rename("climate")
+
+
 def judge(ds: xr.Dataset, forecast: xr.Dataset, fitted: Any, case: Case) -> dict[str, Any]:
     """Return scores of the model and the baselines, and the audit."""
     space = [d for d in forecast[fitted.variable.name].dims if d != "time"]

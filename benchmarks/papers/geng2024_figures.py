@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from geng2024 import DATA, PAGES
-from real_data import ALL_TERMS, load
+from real_data import ALL_TERMS, climates, load
 
 import xsm
 from xsm.losses import RMSE, WaterBalance
@@ -40,7 +40,7 @@ def main() -> None:
     ds = load(case, args.data)
     found = {name: forecast(ds, model, args.epochs) for name, model in NETWORKS.items()}
     test = ds.sel(time=case.test)
-    zones = climates(ds, Path(args.data))
+    zones = climates(ds, args.data)
     boxes = test.physm.plot.zones(found, zones, metric="rmse", labels="koppen_geiger")
     keep(boxes, "zones")
     pair = found["PHYs-LSTM"], found["LSTM"]
@@ -66,16 +66,6 @@ def forecast(ds: xr.Dataset, model: str, epochs: int) -> xr.Dataset:
     )
     first = int((ds.time < ds.sel(time=case.test).time[0]).sum()) - fitted.recipe.window
     return xsm.predict(ds.isel(time=slice(first, None)), fitted).sel(time=case.test)
-
-
-def climates(ds: xr.Dataset, data: Path) -> xr.DataArray:
-    """Return the class of Koeppen and Geiger of each cell."""
-    with xr.open_dataset(data / "static_maps/koppen_geiger_0p1deg.nc") as maps:
-        array = next(v for v in maps.data_vars.values() if v.ndim == 2).load()
-    names = {k: next(d for d in array.dims if str(d).startswith(k)) for k in ("lat", "lon")}
-    coords = {k: next(c for c in ds.coords if str(c).startswith(k)) for k in names}
-    places = {names[k]: ds[coords[k]] for k in names}
-    return array.sel(places, method="nearest").reset_coords(drop=True).rename("climate")
 
 
 def keep(axes: object, name: str) -> None:

@@ -15,6 +15,7 @@ import argparse
 import json
 import statistics
 import subprocess
+import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ import torch
 import xarray as xr
 
 import xsm
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from real_data import climates
+
 from xsm.losses import RMSE
 from xsm.models.cnn_lstm import CNNLSTM
 from xsm.naming import METEOROLOGY
@@ -109,17 +115,12 @@ def load(name: str, data: Path) -> xr.Dataset:
     ds = xr.open_dataset(data / case.file).load()
     if "theta" in ds and "layer4" in ds["theta"].dims:
         ds["theta"].attrs["layer_edges_m"] = [0.0, 0.1, 0.2, 0.3, 0.5]
-    return ds.assign_coords(climate=climates(ds, data)) if name.startswith("conus") else ds
+    return ds.assign_coords(climate=zones(ds, data)) if name.startswith("conus") else ds
 
 
-def climates(ds: xr.Dataset, data: Path) -> xr.DataArray:
+def zones(ds: xr.Dataset, data: Path) -> xr.DataArray:
     """Return the climate of each cell, empty where it is none of the three."""
-    with xr.open_dataset(data / "static_maps/koppen_geiger_0p1deg.nc") as maps:
-        array = next(v for v in maps.data_vars.values() if v.ndim == 2).load()
-    names = {k: next(d for d in array.dims if str(d).startswith(k)) for k in ("lat", "lon")}
-    coords = {k: next(c for c in ds.coords if str(c).startswith(k)) for k in names}
-    places = {names[k]: ds[coords[k]] for k in names}
-    classes = array.sel(places, method="nearest").reset_coords(drop=True)
+    classes = climates(ds, data)
     labels = np.full(classes.shape, "", dtype="<U5")
     for name, (first, last) in CLIMATES.items():
         labels[((classes >= first) & (classes <= last)).values] = name
