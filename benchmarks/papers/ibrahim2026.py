@@ -357,7 +357,7 @@ def table(rows: list[Row]) -> str:
     for source in sources:
         cells = [shown(c, means[source].get(k)) for c, k in keys.items()]
         gain = 1 - means["convlstm_unet"]["mae"] / means[source]["mae"]
-        last = "" if source == "convlstm_unet" else f"{100 * gain:.0f} %"
+        last = "" if source == "convlstm_unet" else f"{round(100 * gain)} %"
         lines.append(f"| `{source}` | {' | '.join(cells)} | {last} |")
     own = [row for row in rows if row["source"] == "convlstm_unet"]
     errors = ", ".join(f"{row['mae']:.3f}" for row in own)
@@ -377,8 +377,11 @@ def shown(column: str, value: float | None) -> str:
     """Return a number as text."""
     if value is None:
         return ""
-    small = f"{value:.3g}" if abs(value) > 1e-3 else f"{value:.0e}" if abs(value) > 1e-9 else "0"
-    return f"{100 * value:.1f}" if "%" in column else small
+    if "%" in column:
+        return f"{100 * value:.1f}"
+    if abs(value) > 1e-3:
+        return f"{value:#.3g}"
+    return f"{value:.0e}" if column == "mass" and value > 1e-9 else "0"
 
 
 if __name__ == "__main__":
