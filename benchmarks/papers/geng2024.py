@@ -174,7 +174,7 @@ def table(rows: list[Row]) -> str:
     for data, case in DATA.items():
         own = [row for row in rows if row["data"] == data]
         if own:
-            parts += [f"## {case.title}", *tables(own)]
+            parts += [f"### {case.title}", *tables(own)]
     return "\n\n".join(parts) + "\n"
 
 
