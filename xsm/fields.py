@@ -166,13 +166,13 @@ class Frame:
             return arrays["plain"]
         memory = self.memory(fine)
         found = np.zeros(arrays["plain"].shape, np.float32)
-        for step, valid in enumerate(arrays["valid"] > 0):
+        for step, valid in enumerate(arrays["valid"][:, 0] > 0):
             coarse = arrays["coarse"][self.window - 1 + step, 0]
-            both = np.concatenate([arrays["covariate"][step], memory[step]])
             terms = regional_terms(
                 coarse,
                 arrays["plain"][step, 0],
-                np.where(valid, both, np.nan),
+                np.concatenate([arrays["covariate"][step], memory[step]]),
+                valid,
                 area=self.area,
                 factor=self.factor,
             )

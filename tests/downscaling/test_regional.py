@@ -23,15 +23,18 @@ def test_means_and_spreads_over_windows_are_numpys():
     np.testing.assert_allclose(found, np.concatenate(wanted, 1), rtol=1e-12, atol=1e-12)
 
 
-def test_terms_have_mean_zero_in_each_coarse_cell():
+def test_terms_have_mean_zero_in_each_coarse_cell_over_what_is_there():
     random = np.random.default_rng(1)
     area = random.uniform(0.5, 2.0, (4, 6))
-    covariate = random.normal(size=(3, 4, 6))
-    covariate[0, :2, :2] = np.nan
-    given = random.normal(size=(2, 3)), random.normal(size=(4, 6)), covariate
-    terms = regional_terms(*given, area=area, factor=(2, 2))
+    valid = random.random((4, 6)) < 0.7
+    valid[:2, :2] = False
+    given = random.normal(size=(2, 3)), random.normal(size=(4, 6)), random.normal(size=(3, 4, 6))
+    terms = regional_terms(*given, valid, area=area, factor=(2, 2))
     assert terms.shape == (7, 4, 6)
-    np.testing.assert_allclose(block_mean(terms, area=area, factor=(2, 2)), 0.0, atol=1e-12)
+    assert (terms[:, ~valid] == 0).all()
+    means = block_mean(np.where(valid, terms, np.nan), area=area, factor=(2, 2))
+    assert np.isnan(means[:, 0, 0]).all()
+    np.testing.assert_allclose(np.nan_to_num(means), 0.0, atol=1e-12)
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,7 @@ def regional_terms(
     coarse: FloatArray,
     plain: FloatArray,
     covariate: FloatArray,
+    valid: Array,
     *,
     area: FloatArray,
     factor: tuple[int, int],
@@ -73,7 +74,9 @@ def regional_terms(
     plain : ndarray
         (y, x) the same, interpolated.
     covariate : ndarray
-        (channel, y, x); NaN where missing.
+        (channel, y, x).
+    valid : ndarray of bool
+        (y, x) where all of these are there.
     area : ndarray
         (y, x) areas of the fine cells.
     factor : tuple of int
@@ -84,17 +87,17 @@ def regional_terms(
     ndarray
         (1 + 2 channel, y, x): interpolated minus coarse; the departures of the channels from their
         means over the coarse cell; the same times the coarse field, since what one cell has more of
-        is more where there is more. Departures of NaN are 0.
+        is more where there is more. 0 where nothing is valid.
 
     Examples
     --------
     >>> slope = np.array([[1.0, 3.0]])
     >>> flat, given = np.full((1, 2), 5.0), {"area": np.ones((1, 2)), "factor": (1, 2)}
-    >>> regional_terms(np.array([[5.0]]), flat, slope[None], **given)[:, 0].tolist()
+    >>> regional_terms(np.array([[5.0]]), flat, slope[None], flat > 0, **given)[:, 0].tolist()
     [[0.0, 0.0], [-1.0, 1.0], [-5.0, 5.0]]
     """
     own = repeat_blocks(coarse, factor=factor)
-    fields = np.concatenate([(plain - own)[None], covariate])
+    fields = np.where(valid, np.concatenate([(plain - own)[None], covariate]), np.nan)
     means = block_mean(fields, area=area, factor=factor)
     departures = np.nan_to_num(fields - repeat_blocks(means, factor=factor))
     return np.concatenate([departures, departures[1:] * np.nan_to_num(own)])
@@ -137,7 +140,7 @@ def fit_regional(
     >>> own = repeat_blocks(coarse, factor=(2, 2))
     >>> arrays = {"coarse": coarse, "plain": own, "covariate": slope, "area": np.ones((1, 8, 8))}
     >>> terms = [
-    ...     regional_terms(c[0], o[0], s, area=np.ones((8, 8)), factor=(2, 2))
+    ...     regional_terms(c[0], o[0], s, o[0] < 9, area=np.ones((8, 8)), factor=(2, 2))
     ...     for c, o, s in zip(coarse, own, slope)
     ... ]
     >>> arrays |= {"target": own + 0.5 * np.stack(terms)[:, 2:], "valid": np.ones_like(own)}
@@ -153,16 +156,17 @@ def fit_regional(
     square, count = np.zeros(_FOLDS), np.zeros(_FOLDS)
     for step in steps:
         coarse, target = arrays["coarse"][begin + step, 0], arrays["target"][step, 0]
-        both = np.concatenate([arrays["covariate"][step], memory[step]])
+        valid = arrays["valid"][step, 0] > 0
         terms = regional_terms(
             coarse.astype(float),
             arrays["plain"][step, 0],
-            np.where(arrays["valid"][step] > 0, both, np.nan),
+            np.concatenate([arrays["covariate"][step], memory[step]]),
+            valid,
             area=arrays["area"][0],
             factor=factor,
         )
         left = target - repeat_blocks(coarse, factor=factor)
-        good = np.isfinite(left) & (arrays["valid"][step, 0] > 0)
+        good = np.isfinite(left) & valid
         for fold in range(_FOLDS):
             here = good & (folds == fold)
             x, y = terms[:, here], left[here].astype(float)
