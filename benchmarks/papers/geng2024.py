@@ -5,7 +5,7 @@ The comparisons of Geng et al. (2024), Front. For. Glob. Change 7:1353011, on ot
 9:1 for A4 and B4), with the published ``trend="change"`` and with ``"level"``, and with the last
 observation as an input. On mHM Mosel and ``conus_land`` (in DIR) and on the tutorial world, one day
 ahead. Results go into a JSON file one by one, and what it holds is not computed again; the tables
-of the docs come from it.
+of the docs come from it, the figures from three networks that are trained anew on ``conus_land``.
 
     python benchmarks/papers/geng2024.py --data DIR
 """
@@ -29,6 +29,7 @@ import xarray as xr
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from geng2024_figures import draw
 from real_data import ALL_TERMS, CASES, Case, judge, load
 
 PAGES = Path(__file__).parents[2] / "docs" / "papers"
@@ -101,6 +102,8 @@ def main() -> None:
             rows.append({"commit": commit(), **row})
             args.json.write_text(json.dumps(rows, indent=1) + "\n")
     (PAGES / "geng2024_table.md").write_text(table(rows))
+    if args.data:
+        draw(DATA["conus_land"], args.data, args.epochs, PAGES)
 
 
 def parse() -> argparse.Namespace:

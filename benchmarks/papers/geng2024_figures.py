@@ -1,26 +1,22 @@
-"""The figures of Geng et al. (2024), 3 to 5, on ``conus_land``: zones, improvement, series.
+"""The figures of ``geng2024.py``: zones, improvement, series (3 to 5 of Geng et al. 2024).
 
-Trains LSTM, PHY-LSTM and PHYs-LSTM (all terms, weights 5:5, ``trend="change"``) with one seed, as
-``geng2024.py`` does for its tables.
-
-    python benchmarks/papers/geng2024_figures.py --data DIR
+LSTM, PHY-LSTM and PHYs-LSTM (all terms, weights 5:5, ``trend="change"``), one seed.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import xarray as xr
 
-sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from geng2024 import DATA, PAGES
-from real_data import ALL_TERMS, climates, load
+from real_data import ALL_TERMS, Case, climates, load
 
 import xsm
 from xsm.losses import RMSE, WaterBalance
@@ -28,31 +24,27 @@ from xsm.losses import RMSE, WaterBalance
 NETWORKS = {"LSTM": "lstm", "PHY-LSTM": "phy_lstm", "PHYs-LSTM": "phys_lstm"}
 
 
-def main() -> None:
-    """Train the three networks and draw."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of the data sets")
-    parser.add_argument("--epochs", type=int, default=15)
-    args = parser.parse_args()
+def draw(case: Case, data: str, epochs: int, folder: Path) -> None:
+    """Train the three networks and save the figures."""
     mpl.use("Agg")
     warnings.simplefilter("ignore", UserWarning)
-    case = DATA["conus_land"]
-    ds = load(case, args.data)
-    found = {name: forecast(ds, model, args.epochs) for name, model in NETWORKS.items()}
+    ds = load(case, data)
+    found = {name: forecast(ds, case, model, epochs) for name, model in NETWORKS.items()}
     test = ds.sel(time=case.test)
-    zones = climates(ds, args.data)
+    zones = climates(ds, data)
     boxes = test.physm.plot.zones(found, zones, metric="rmse", labels="koppen_geiger")
-    keep(boxes, "zones")
+    keep(boxes, folder / "geng2024_zones.png")
     pair = found["PHYs-LSTM"], found["LSTM"]
-    keep(test.physm.plot.improvement(*pair, names=("PHYs-LSTM", "LSTM")), "improvement")
+    better = test.physm.plot.improvement(*pair, names=("PHYs-LSTM", "LSTM"))
+    keep(better, folder / "geng2024_improvement.png")
     regions = xr.where(zones >= 17, 2, xr.where(zones >= 8, 1, 0)).where(zones > 0)
     named = {0: "arid", 1: "temperate", 2: "cold"}
-    keep(test.physm.plot.series(found, by=regions.rename("climate"), labels=named), "series")
+    series = test.physm.plot.series(found, by=regions.rename("climate"), labels=named)
+    keep(series, folder / "geng2024_series.png")
 
 
-def forecast(ds: xr.Dataset, model: str, epochs: int) -> xr.Dataset:
+def forecast(ds: xr.Dataset, case: Case, model: str, epochs: int) -> xr.Dataset:
     """Train a network and predict the test period, one day ahead."""
-    case = DATA["conus_land"]
     losses = [RMSE(0.5), WaterBalance(0.5, model == "phys_lstm", ALL_TERMS, "change")]
     fitted = ds.sel(time=case.train).physm.fit(
         model,
@@ -68,13 +60,6 @@ def forecast(ds: xr.Dataset, model: str, epochs: int) -> xr.Dataset:
     return xsm.predict(ds.isel(time=slice(first, None)), fitted).sel(time=case.test)
 
 
-def keep(axes: object, name: str) -> None:
+def keep(axes: Any, path: Path) -> None:
     """Save the figure that axes belong to."""
-    import numpy as np
-
-    figure = np.ravel(axes)[0].figure
-    figure.savefig(PAGES / f"geng2024_{name}.png", dpi=110, bbox_inches="tight")
-
-
-if __name__ == "__main__":
-    main()
+    np.ravel(axes)[0].figure.savefig(path, dpi=110, bbox_inches="tight")
