@@ -116,7 +116,7 @@ def test_all_checks_belong_to_pages() -> None:
 
 def test_every_model_has_a_page() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in sources())
-    missing = [name for name in xsm.list_models() if f"`{name}`" not in text]
+    missing = [name for name in xsm.list_models() if f'"{name}"' not in text]
     assert missing == []
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xsm.nesting.interpolation import Weights, lerp_blocks
-from xsm.nesting.regional import regional_terms, remembered
+from xsm.nesting.regional import remembered, told_by_region
 from xsm.nn import Batch, Schedule
 from xsm.physics.conservation import repeat_blocks
 from xsm.typing import Array, FloatArray
@@ -164,21 +164,7 @@ class Frame:
         """
         if self.regional is None:
             return arrays["plain"]
-        memory = self.memory(fine)
-        found = np.zeros(arrays["plain"].shape, np.float32)
-        for step, valid in enumerate(arrays["valid"][:, 0] > 0):
-            coarse = arrays["coarse"][self.window - 1 + step, 0]
-            terms = regional_terms(
-                coarse,
-                arrays["plain"][step, 0],
-                np.concatenate([arrays["covariate"][step], memory[step]]),
-                valid,
-                area=self.area,
-                factor=self.factor,
-            )
-            told = np.tensordot(self.regional, terms, 1) + repeat_blocks(coarse, factor=self.factor)
-            found[step] = np.where(valid, told, 0.0)
-        return found
+        return told_by_region(self.regional, arrays, self.memory(fine), self.factor)
 
 
 def _scaled(values: FloatArray, stats: Mapping[str, FloatArray], kind: str) -> FloatArray:

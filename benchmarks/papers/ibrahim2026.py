@@ -198,23 +198,21 @@ def network(case: Case, seed: int) -> Row:
     return row
 
 
-def bare(case: Case, seed: int) -> Row:
+def bare(case: Case, seed: int, *, blocks: bool) -> Row:
     """Return the scores of what the network corrects, without its training."""
-    _, found, _ = trained(case, seed, untrained=True)
+    make = folded if blocks else trained
+    *_, found, _ = make(case, seed, untrained=True)
     return {"source": BARE, "seed": seed, **judge(found[str(case.coarse.name)], case)}
 
 
-def folded(case: Case, seed: int, *, untrained: bool = False) -> Row:
-    """Return the scores of each cell by the network that was trained without its truth."""
+def folded(case: Case, seed: int, *, untrained: bool = False) -> tuple[xr.Dataset, float]:
+    """Return each cell by the network that was trained without its truth, and what all cost."""
     made = [trained(case, seed, fold, untrained=untrained) for fold in range(FOLDS)]
     parts = [found.where(left_out(case, fold)) for fold, (_, found, _) in enumerate(made)]
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.fillna(part)
-    whole = whole.assign(parts[0].coords)
-    if untrained:
-        return {"source": BARE, "seed": seed, **judge(whole[str(case.coarse.name)], case)}
-    return judged(case, seed, whole, sum(part[2] for part in made))
+    return whole.assign(parts[0].coords), sum(part[2] for part in made)
 
 
 def judged(case: Case, seed: int, found: xr.Dataset, seconds: float) -> Row:
@@ -306,10 +304,10 @@ def main() -> None:
             if source == "baselines":
                 knows = case.supervision == "truth" and not blocks  # else there is nothing to learn
                 made = baselines(case, BASELINES if knows else BASELINES[:3])
-            elif blocks:
-                made = [folded(case, seed, untrained=source == BARE)]
+            elif source == BARE:
+                made = [bare(case, seed, blocks=blocks)]
             else:
-                made = [bare(case, seed) if source == BARE else network(case, seed)]
+                made = [judged(case, seed, *folded(case, seed)) if blocks else network(case, seed)]
             facts = {"case": name, "title": case.title, "commit": commit()}
             rows += [{**facts, **row} for row in made]
             args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

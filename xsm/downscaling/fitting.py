@@ -180,13 +180,11 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
     scaling = field_statistics(sources, split.training)
     scaling, left_out = _with_maps(scaling, sources, split.training, job.recipe)
     frame = frame_of(scaling, sources.nest, sources.area, window=window)
-    arrays = _arrays(sources, frame, left_out, split.training)
+    fine = stacked(sources.fine, (sources.steps, *sources.nest.shape), 1)
+    arrays = _arrays(sources, frame, fine, left_out, split.training)
     if job.recipe.supervision == "truth":
-        ends = range(max(0, split.training.indices(sources.steps)[1] - frame.window + 1))
-        fine = stacked(sources.fine, (sources.steps, *sources.nest.shape), 1)
-        told = fit_regional(
-            arrays, frame.memory(fine), steps=np.asarray(ends), factor=sources.nest.factor
-        )
+        ends = np.arange(max(0, split.training.indices(sources.steps)[1] - window + 1))
+        told = fit_regional(arrays, frame.memory(fine), steps=ends, factor=sources.nest.factor)
         if told is not None:
             scaling["regional"] = "term", told
             arrays["regional"] = replace(frame, regional=told).guessed(arrays, fine)
@@ -287,17 +285,20 @@ def _with_maps(
 
 
 def _arrays(
-    sources: Sources, frame: Frame, left_out: FloatArray | None, training: slice
+    sources: Sources,
+    frame: Frame,
+    fine: FloatArray,
+    left_out: FloatArray | None,
+    training: slice,
 ) -> dict[str, Array]:
     """Return all that the network and its loss are given, scaled."""
-    shape = sources.nest.shape
     coarse = stacked(sources.coarse, sources.target.shape, 1)
-    fine = stacked(sources.fine, (sources.steps, *shape), 1)
+    static = stacked(sources.static, sources.nest.shape, 0)
     anchored = None
     if left_out is not None:
         anchored = frame.anchored(coarse[:, 0])
         anchored[: len(left_out)] = left_out
-    arrays = frame.inputs(coarse, fine, stacked(sources.static, shape, 0), anchored)
+    arrays = frame.inputs(coarse, fine, static, anchored)
     return arrays | loss_series(sources, frame, training)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from xsm.physics.conservation import block_mean, repeat_blocks
 from xsm.typing import Array, FloatArray
 
-__all__ = ["fit_regional", "regional_terms", "remembered"]
+__all__ = ["fit_regional", "regional_terms", "remembered", "told_by_region"]
 
 _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 5
@@ -147,7 +147,6 @@ def fit_regional(
     >>> abs(fit_regional(arrays, slope[:, :0], steps=range(9), factor=(2, 2))).round(2).tolist()
     [0.0, 0.0, 0.5]
     """
-    begin = len(arrays["coarse"]) - len(arrays["plain"])
     size = arrays["coarse"].shape[-2:]
     many = 1 + 2 * (arrays["covariate"].shape[1] + memory.shape[1])
     drawn = np.random.default_rng(0).integers(_FOLDS, size=size).astype(float)
@@ -155,17 +154,8 @@ def fit_regional(
     gram, moment = np.zeros((_FOLDS, many, many)), np.zeros((_FOLDS, many))
     square, count = np.zeros(_FOLDS), np.zeros(_FOLDS)
     for step in steps:
-        coarse, target = arrays["coarse"][begin + step, 0], arrays["target"][step, 0]
-        valid = arrays["valid"][step, 0] > 0
-        terms = regional_terms(
-            coarse.astype(float),
-            arrays["plain"][step, 0],
-            np.concatenate([arrays["covariate"][step], memory[step]]),
-            valid,
-            area=arrays["area"][0],
-            factor=factor,
-        )
-        left = target - repeat_blocks(coarse, factor=factor)
+        own, terms, valid = _at(arrays, memory, step, factor)
+        left = arrays["target"][step, 0] - own
         good = np.isfinite(left) & valid
         for fold in range(_FOLDS):
             here = good & (folds == fold)
@@ -177,6 +167,55 @@ def fit_regional(
     if np.count_nonzero(count) < _FOLDS or many == 1:
         return None
     return _best(gram, moment, square, count)
+
+
+def told_by_region(
+    weights: FloatArray, arrays: Mapping[str, Array], memory: FloatArray, factor: tuple[int, int]
+) -> FloatArray:
+    """Return what the regression of :func:`fit_regional` says of all fine cells.
+
+    Parameters
+    ----------
+    weights : ndarray
+        Of the terms.
+    arrays : mapping of str to ndarray
+        As of :func:`fit_regional`; no target is needed.
+    memory : ndarray
+        (step, channel, y, x) of :func:`remembered`.
+    factor : tuple of int
+        Fine cells of a coarse one along y and x.
+
+    Returns
+    -------
+    ndarray
+        (step, 1, y, x) scaled; 0 where nothing is valid.
+
+    Examples
+    --------
+    >>> arrays = {"coarse": np.full((1, 1, 1, 1), 5.0), "plain": np.full((1, 1, 1, 2), 5.0)}
+    >>> arrays |= {"covariate": np.array([[[[1.0, 3.0]]]]), "valid": np.ones((1, 1, 1, 2))}
+    >>> arrays |= {"area": np.ones((1, 1, 2))}
+    >>> given = arrays, np.zeros((1, 0, 1, 2)), (1, 2)
+    >>> told_by_region(np.array([0.0, 0.0, 0.1]), *given).tolist()
+    [[[[4.5, 5.5]]]]
+    """
+    found = np.zeros(arrays["plain"].shape, np.float32)
+    for step in range(len(found)):
+        own, terms, valid = _at(arrays, memory, step, factor)
+        found[step] = np.where(valid, own + np.tensordot(weights, terms, 1), 0.0)
+    return found
+
+
+def _at(
+    arrays: Mapping[str, Array], memory: FloatArray, step: int, factor: tuple[int, int]
+) -> tuple[FloatArray, FloatArray, Array]:
+    """Return the coarse field on the fine grid, the terms, and what is valid, of a step."""
+    begin = len(arrays["coarse"]) - len(arrays["plain"])
+    coarse, valid = arrays["coarse"][begin + step, 0].astype(float), arrays["valid"][step, 0] > 0
+    covariate = np.concatenate([arrays["covariate"][step], memory[step]])
+    area, plain = arrays["area"][0], arrays["plain"][step, 0]
+    terms = regional_terms(coarse, plain, covariate, valid, area=area, factor=factor)
+    return repeat_blocks(coarse, factor=factor), terms, valid
 
 
 def _best(

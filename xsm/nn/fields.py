@@ -20,7 +20,7 @@ class FieldModel(Model):
     ==============  ==============================  ======================================
     ``dynamic``     (batch, window, dynamic, h, w)  coarse fields, the last channel a mask
     ``fine``        (batch, static, y, x)           base, anchor, covariates, 0 if masked
-    ``base``        (batch, 1, y, x)                interpolated coarse field
+    ``base``        (batch, 1, y, x)                what is corrected
     ``valid``       (batch, 1, y, x)                1 where a fine cell has all its inputs
     ``present``     (batch, 1, h, w)                1 where the coarse target is there
     ``coarse``      (batch, 1, h, w)                coarse target, 0 where missing
