@@ -30,7 +30,7 @@ import xarray as xr
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from geng2024_figures import draw
-from real_data import ALL_TERMS, CASES, Case, judge, load
+from real_data import ALL_TERMS, CASES, Case, climates, judge, load
 
 PAGES = Path(__file__).parents[2] / "docs" / "papers"
 COLUMNS = ("r", "rmse", "r2", "kge", "change", "filtered", "level", "level excess")
@@ -72,6 +72,9 @@ class Run:
         return f"{self.name} {self.trend} {self.share:g}".strip()
 
 
+DRAWN = {"LSTM": Run(), "PHY-LSTM": Run("B", 4, "change"), "PHYs-LSTM": Run("A", 4, "change")}
+
+
 def runs() -> list[Run]:
     """Return all models of both tables, and those with the last observation."""
     found = [Run(), Run(integrated=True)]
@@ -103,7 +106,10 @@ def main() -> None:
             args.json.write_text(json.dumps(rows, indent=1) + "\n")
     (PAGES / "geng2024_table.md").write_text(table(rows))
     if args.data:
-        draw(DATA["conus_land"], args.data, args.epochs, PAGES)
+        made = {n: forecast("conus_land", r, 0, args.data, args.epochs) for n, r in DRAWN.items()}
+        ds, _, _, case = made["LSTM"]
+        shown = {name: found for name, (_, _, found, _) in made.items()}
+        draw(ds.sel(time=case.test), shown, climates(ds, args.data), PAGES)
 
 
 def parse() -> argparse.Namespace:
@@ -124,9 +130,10 @@ def commit() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def train(job: tuple[str, Run, int, str, int]) -> Row:
-    """Train one model with one seed, predict the test period, and judge it."""
-    data, run, seed, folder, epochs = job
+def forecast(
+    data: str, run: Run, seed: int, folder: str, epochs: int
+) -> tuple[xr.Dataset, Any, xr.Dataset, Case]:
+    """Train a model with one seed; return the data, the model, its forecast, and the case."""
     import torch
 
     import xsm
@@ -158,9 +165,16 @@ def train(job: tuple[str, Run, int, str, int]) -> Row:
         patience=5,
     )
     first = int((ds.time < ds.sel(time=case.test).time[0]).sum()) - fitted.recipe.window
-    forecast = ds.isel(time=slice(first, None)).physm.predict(fitted).sel(time=case.test)
-    found = judge(ds, forecast, fitted, case)
-    return {"data": data, "run": run.key, "seed": seed, "epochs": epochs, **found}
+    found = ds.isel(time=slice(first, None)).physm.predict(fitted).sel(time=case.test)
+    return ds, fitted, found, case
+
+
+def train(job: tuple[str, Run, int, str, int]) -> Row:
+    """Train one model with one seed, predict the test period, and judge it."""
+    data, run, seed, _, epochs = job
+    ds, fitted, found, case = forecast(*job)
+    scores = judge(ds, found, fitted, case)
+    return {"data": data, "run": run.key, "seed": seed, "epochs": epochs, **scores}
 
 
 def table(rows: list[Row]) -> str:
