@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+import dask
 import numpy as np
 import pytest
 import torch
@@ -58,6 +59,37 @@ def test_two_ranks_reach_the_loss_of_one(world, client, store, tmp_path):
     assert totals[-1] > 0.8 * min(totals[:-1])
     again = run(world, client)
     assert again.history.identical(both.history)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """More than 16 MiB, the least that is streamed."""
+    path = tmp_path_factory.mktemp("store") / "land.zarr"
+    chunked = xsm.open_tutorial("land").chunk(latitude=8, longitude=8)
+    with dask.config.set(scheduler="threads"):  # arrays in memory stay in this process
+        chunked.to_zarr(path, consolidated=False)
+    return xr.open_zarr(path, consolidated=False)
+
+
+@pytest.mark.parametrize(("ranks", "limit"), [(False, "16 MiB"), (True, "1 GiB")])
+def test_data_that_workers_hold_train_as_data_in_a_store(stored, client, ranks, limit):
+    """With one thread a worker, a rank that waited for its own worker would wait for ever."""
+    settings = {"memory_limit": limit, "epochs": 2, "iterations": 10, "validate_every": 1}
+    found = [
+        run(ds, client if ranks else None, **settings) for ds in (stored, client.persist(stored))
+    ]
+    assert ("blocks" in found[0].card["training"]) == (limit == "16 MiB")
+    assert found[1].history.identical(found[0].history)
+
+
+def test_blocks_of_a_stream_are_not_read_by_workers(stored, client, monkeypatch):
+    """Their graphs share keys, on which a scheduler fails now and then (dask/dask#9888)."""
+    graphs = []
+    get = Client.get
+    monkeypatch.setattr(Client, "get", lambda *a, **k: graphs.append(a) or get(*a, **k))
+    found = run(stored, None, memory_limit="16 MiB", epochs=4)
+    assert "blocks" in found.card["training"]
+    assert len(graphs) <= 3  # statistics and climatology
 
 
 @dataclass(frozen=True)

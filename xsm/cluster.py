@@ -165,6 +165,7 @@ def _own_host() -> str:
 
 def _train_rank(payload: bytes, rank: int, size: int, meet: str) -> Trained:
     """Train one rank, in a task of a worker."""
+    from distributed import secede
     from distributed.protocol.pickle import loads
 
     job, features, scaling = loads(payload)
@@ -178,8 +179,11 @@ def _train_rank(payload: bytes, rank: int, size: int, meet: str) -> Trained:
         backend, init_method=meet, rank=rank, world_size=size, timeout=_PATIENCE
     )
     try:
-        # Each rank reads with its own threads: a task must not wait for other tasks.
-        with dask.config.set(scheduler="threads"):
+        # Each rank reads with its own threads: a task must not wait for other tasks. But for data
+        # that workers hold: then it leaves the workers' threads to the tasks that it waits for.
+        if features.on_workers:
+            secede()
+        with dask.config.set({} if features.on_workers else {"scheduler": "threads"}):
             return run_job(job, features, scaling, ranks=_Ranks(rank, size, device))
     finally:
         torch.distributed.destroy_process_group()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import sys
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import dask.base
 import xarray as xr
 
 from xsm.balance import Balance, balance_series
@@ -64,30 +67,68 @@ class Features:
         """Number of time steps."""
         return next(iter(self.dynamic.values())).sizes[self.time]
 
-    def load(self) -> Features:
-        """Return the same features in memory, read in one pass."""
+    def load(self, *, block: bool = False) -> Features:
+        """Return the same features in memory, read in one pass.
+
+        Parameters
+        ----------
+        block : bool, default: False
+            One of many blocks that are read one after another: this process reads it, also where
+            a dask client is active, but for data that its workers hold.
+        """
+        loaded = self._together()
+        loaded.load(**_block_options(loaded) if block else {})
+        return Features(
+            _of_kind(loaded, "dynamic"),
+            _of_kind(loaded, "static"),
+            None if self.target is None else loaded["target"].rename(self.target.name),
+            _of_kind(loaded, "series"),
+            self.time,
+            self.space,
+            _of_kind(loaded, "soil"),
+            self.wrap,
+        )
+
+    @property
+    def on_workers(self) -> bool:
+        """Whether workers of a dask cluster hold parts of the data, as after ``persist``."""
+        return _on_workers(self._together())
+
+    def _together(self) -> xr.Dataset:
+        """Return all arrays as variables of one data set."""
         parts = {f"dynamic {k}": v for k, v in self.dynamic.items()}
         parts |= {f"static {k}": v for k, v in self.static.items()}
         parts |= {f"series {k}": v for k, v in self.series.items()}
         parts |= {f"soil {k}": v for k, v in self.soil.items()}
         if self.target is not None:
             parts["target"] = self.target
-        loaded = xr.Dataset({k: without_scalars(v) for k, v in parts.items()}).load()
-        return Features(
-            _of_kind(loaded, "dynamic", parts),
-            _of_kind(loaded, "static", parts),
-            None if self.target is None else loaded["target"].rename(self.target.name),
-            _of_kind(loaded, "series", parts),
-            self.time,
-            self.space,
-            _of_kind(loaded, "soil", parts),
-            self.wrap,
-        )
+        return xr.Dataset({k: without_scalars(v) for k, v in parts.items()})
 
 
-def _of_kind(loaded: xr.Dataset, kind: str, names: Iterable[str]) -> dict[str, xr.DataArray]:
+def _block_options(lazy: xr.Dataset) -> dict[str, Any]:
+    """Return how dask reads a block right after another one that shares chunks with it.
+
+    Graphs of two blocks name tasks alike that were fused differently. A scheduler of
+    ``distributed`` that has not yet forgotten the one fails on the other with a KeyError, once in
+    some hundred blocks (https://github.com/dask/dask/issues/9888).
+    """
+    if not hasattr(dask.base.get_scheduler(), "__self__"):  # a method of a client
+        return {}
+    return {"optimize_graph": False} if _on_workers(lazy) else {"scheduler": "threads"}
+
+
+def _on_workers(lazy: xr.Dataset) -> bool:
+    """Return whether workers of a dask cluster hold parts of the data."""
+    if "distributed" not in sys.modules:
+        return False
+    from distributed import futures_of
+
+    return bool(futures_of(lazy))
+
+
+def _of_kind(loaded: xr.Dataset, kind: str) -> dict[str, xr.DataArray]:
     """Return the loaded arrays whose name begins with a kind, by the rest of their name."""
-    own = [name for name in names if name.startswith(f"{kind} ")]
+    own = [name for name in map(str, loaded.data_vars) if name.startswith(f"{kind} ")]
     return {name.removeprefix(f"{kind} "): loaded[name] for name in own}
 
 

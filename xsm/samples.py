@@ -138,7 +138,7 @@ def read_block(
     (33, 20)
     """
     part, own = neighbourhood(features, scaling, box, recipe.patch // 2)
-    part = part.load()
+    part = part.load(block=True)
     cells = _cells(part, own)
     if random is not None and thin > 1:
         some = torch.randperm(len(cells), generator=random)[: -(-len(cells) // thin)]
