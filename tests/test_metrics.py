@@ -1,11 +1,11 @@
-"""The climatology equals pandas', lazy or not."""
+"""The climatology equals pandas', scores those of numpy, lazy or not."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from xsm.metrics import day_of_year_mean
+from xsm.metrics import METRICS, day_of_year_mean, score_sources
 
 
 @pytest.fixture
@@ -37,6 +37,59 @@ def test_a_lazy_climatology_takes_one_task_for_each_block(observed):
     array = observed.chunk(time=90, x=1, y=1)
     tasks = len(dict(day_of_year_mean(array, "time").data.__dask_graph__()))
     assert tasks < 10 * array.data.npartitions
+
+
+@pytest.fixture
+def guess(observed):
+    error = np.random.default_rng(1).normal(0.1, 0.2, observed.shape)
+    return {"model": (0.8 * observed + error).isel(time=slice(5, None)), "zero": 0.0 * observed}
+
+
+@pytest.mark.parametrize("dim", ["time", ("x", "y"), ("time", "x", "y")])
+@pytest.mark.parametrize("chunks", [{"time": -1, "x": 1}, {"time": 90}, {"x": -1, "y": -1}])
+def test_lazy_scores_are_those_of_data_in_memory(observed, guess, chunks, dim, no_compute):
+    observed.x.attrs["units"] = "km"
+    whole = score_sources(observed, guess, dim=dim)
+    with no_compute():
+        lazy = score_sources(
+            observed.chunk(chunks), {k: v.chunk(time=300) for k, v in guess.items()}, dim=dim
+        )
+    for name in [*METRICS, "count"]:
+        assert lazy[name].chunks is not None
+        assert lazy[name].dtype == whole[name].dtype
+        assert lazy[name].attrs == whole[name].attrs
+    xr.testing.assert_allclose(lazy, whole, rtol=1e-9)
+    if "time" in dim:
+        assert lazy.get("x", observed.x).attrs == whole.get("x", observed.x).attrs
+        assert "x" in dim or lazy.x.attrs == {"units": "km"}
+
+
+def test_scores_follow_their_definitions(observed, guess):
+    table = score_sources(observed, guess, dim="time").sel(source="model", x=1).isel(y=0)
+    truth, value = observed.sel(x=1).isel(y=0).values[5:], guess["model"].sel(x=1).isel(y=0).values
+    there = np.isfinite(truth + value)
+    truth, value = truth[there].astype(float), value[there].astype(float)
+    error = value - truth
+    r, spread = np.corrcoef(truth, value)[0, 1], value.std() / truth.std()
+    wanted = {
+        "r": r,
+        "rmse": np.sqrt((error**2).mean()),
+        "r2": 1 - (error**2).sum() / ((truth - truth.mean()) ** 2).sum(),
+        "kge": 1 - np.hypot(np.hypot(r - 1, spread - 1), value.mean() / truth.mean() - 1),
+        "ubrmse": error.std(),
+        "bias": error.mean(),
+        "mae": np.abs(error).mean(),
+        "count": there.sum(),
+    }
+    for name, number in wanted.items():
+        np.testing.assert_allclose(table[name], number, rtol=1e-6, err_msg=name)
+
+
+def test_lazy_scores_take_few_tasks_for_each_block(observed, guess):
+    """Arithmetic on lazy arrays makes some hundred, and a scheduler takes a millisecond of each."""
+    chunked = observed.chunk(time=-1, x=1, y=1)
+    table = score_sources(chunked, {k: v.chunk(x=1, y=1) for k, v in guess.items()}, dim="time")
+    assert len(dict(table.__dask_graph__())) < 60 * chunked.data.npartitions
 
 
 def test_a_model_without_climatology_says_so():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -259,18 +259,62 @@ def score_sources(
             "common; pass the data of the period and the cells that were predicted."
         )
         raise NotEnoughDataError(msg)
-    truth, *values = (a.astype(np.float64) for a in aligned)
+    dims = as_list(dim)
+    whole = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
+    table = (_scores_of_blocks if whole else _all_scores)(aligned, dims)
+    for name in table.coords:  # reductions and concat drop what coordinates say of themselves
+        table[name].attrs = dict(aligned[0][name].attrs)
+    table = table.assign_coords(source=list(sources))
+    for name in table.data_vars:
+        table[name].attrs["long_name"] = _LONG[str(name)]
+    return table
+
+
+def _all_scores(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> xr.Dataset:
+    """Return all scores of all sources on the same steps; the observations come first."""
+    truth, *values = (a.astype(np.float64) for a in arrays)
     together = truth.notnull()
     for value in values:
         together &= value.notnull()
     truth = truth.where(together)
-    dims = as_list(dim)
-    tables = [_scores(value.where(together), truth, dims) for value in values]
-    names = xr.DataArray(list(sources), dims="source", name="source")
-    table = xr.concat(tables, names)
-    for name in table.data_vars:
-        table[name].attrs["long_name"] = _LONG[str(name)]
-    return table
+    return xr.concat([_scores(value.where(together), truth, dims) for value in values], "source")
+
+
+def _scores_of_blocks(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> xr.Dataset:
+    """Return the same of lazy observations that are whole along ``dims``, in a task a block.
+
+    Some hundred tasks a block, as arithmetic on the arrays makes, would keep a cluster's scheduler
+    busy for longer than its workers.
+    """
+    sources, metrics = len(arrays) - 1, [*METRICS, "count"]
+
+    def block(*values: FloatArray) -> FloatArray:
+        kept = values[0].shape[: values[0].ndim - len(dims)]
+        cells = [v.reshape(-1, *v.shape[len(kept) :]) for v in values]
+        missing: Array = np.isnan(np.stack(cells)).any(axis=0).reshape(len(cells[0]), -1)
+        there = missing.sum(axis=1) < missing.shape[1]
+        found = np.full((len(there), sources, len(metrics)), np.nan)
+        found[..., -1] = 0  # nothing is compared in the sea, and nothing computed
+        if there.any():
+            land = [xr.DataArray(v[there], dims=["cell", *dims]) for v in cells]
+            with np.errstate(invalid="ignore", divide="ignore"):  # series that never change
+                table = _all_scores(land, dims)[metrics]
+            found[there] = table.to_array("metric").transpose("cell", "source", "metric")
+        return found.reshape(*kept, sources, len(metrics))
+
+    shared = xr.broadcast(*arrays)
+    found: xr.DataArray = xr.apply_ufunc(
+        block,
+        *(a.chunk(dict.fromkeys(dims, -1)) for a in shared),
+        input_core_dims=[dims] * len(shared),
+        output_core_dims=[["source", "metric"]],
+        output_dtypes=[np.float64],
+        dask="parallelized",
+        dask_gufunc_kwargs={"output_sizes": {"source": sources, "metric": len(metrics)}},
+    )
+    table = found.assign_coords(metric=metrics).to_dataset("metric").transpose("source", ...)
+    table = table.assign(count=table["count"].astype(np.int64))
+    return xr.Dataset({name: array.drop_attrs(deep=False) for name, array in table.items()})
 
 
 def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable]) -> xr.Dataset:
@@ -292,5 +336,5 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
         "bias": bias,
         "mae": continuous.mae(predicted, observed, **over),
     }
-    bare = {name: value.where(some).drop_attrs() for name, value in found.items()}
-    return xr.Dataset({**bare, "count": count})
+    bare = {name: value.where(some).drop_attrs(deep=False) for name, value in found.items()}
+    return xr.Dataset({**bare, "count": count.drop_attrs(deep=False)})
