@@ -208,7 +208,7 @@ def test_there_are_two_commands_of_one_line() -> None:
             command,
         )
     assert (ROOT / commands[0].rpartition(" ")[2]).is_file()
-    assert commands[1].endswith("&& .venv/bin/python -m pytest")
+    assert commands[1].endswith("&& .venv/bin/python -m pytest -n 2 --dist loadfile")
 
 
 def test_the_extras_of_the_commands_exist() -> None:

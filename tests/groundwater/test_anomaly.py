@@ -208,7 +208,8 @@ def test_lazy_is_eager_under_any_chunks(months, cells):
     given_ = {name: series(seed) for seed, name in enumerate(("tws", "soil_moisture", "snow"))}
     given_["snow"] = series(5, months=36 * 31, freq="D")
     given_["tws"] = xr.Dataset({"tws": given_["tws"], "tws_error": abs(given_["tws"])})
-    lazy = {n: a.chunk(time=months, lat=cells, lon=cells) for n, a in given_.items()}
+    steps = dict.fromkeys(given_, months) | {"snow": 31 * months if months > 0 else -1}
+    lazy = {n: a.chunk(time=steps[n], lat=cells, lon=cells) for n, a in given_.items()}
     result = xsm.groundwater_anomaly(**lazy, baseline=PERIOD)
     assert all(v.chunks is not None for v in result.data_vars.values())
     xr.testing.assert_allclose(
