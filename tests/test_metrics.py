@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from xsm.exceptions import NotEnoughDataError
 from xsm.metrics import METRICS, day_of_year_mean, score_sources
 
 
@@ -83,6 +84,15 @@ def test_scores_follow_their_definitions(observed, guess):
     }
     for name, number in wanted.items():
         np.testing.assert_allclose(table[name], number, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("empty", ["time", "x"])
+def test_an_empty_selection_is_refused(observed, empty):
+    import xsm
+
+    ds = observed.assign_attrs(units="m3 m-3").to_dataset(name="swvl1")
+    with pytest.raises(NotEnoughDataError, match=rf"prediction is empty.*'{empty}': 0"):
+        xsm.score(ds, ds.isel({empty: slice(0, 0)}))
 
 
 def test_lazy_scores_take_few_tasks_for_each_block(observed, guess):

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.audit import water_balance_consistency
-from xsm.exceptions import UnknownNameError, check_choice
+from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
 from xsm.fitted import FittedModel
 from xsm.grid import time_dim
 from xsm.layered import layered_pair
@@ -72,7 +72,7 @@ def score(
     MissingVariableError, UnitsError
         If target or prediction are missing, or without units.
     NotEnoughDataError
-        If predictions and observations have no label in common.
+        If the prediction is empty, or predictions and observations have no label in common.
 
     Examples
     --------
@@ -84,6 +84,9 @@ def score(
     """
     ds, _ = dequantify(ds)
     predicted = _bare(predicted)
+    if not all(predicted.sizes.values()):
+        msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
+        raise NotEnoughDataError(msg)
     table = find_variables(ds, variables)
     target = target or str(predicted.attrs.get("target") or default_target(table))
     lead = int(predicted.attrs.get("lead", 1))
