@@ -65,6 +65,22 @@ def test_lazy_scores_are_those_of_data_in_memory(observed, guess, chunks, dim, n
         assert "x" in dim or lazy.x.attrs == {"units": "km"}
 
 
+# numpy warns of the quotients of steps with one value, where dask computes them later
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
+@pytest.mark.parametrize("chunks", [None, {"cell": 2, "time": -1}, {"cell": -1, "time": 90}])
+def test_dimensions_and_coordinates_have_any_names(observed, guess, chunks):
+    flat = observed.stack(cell=("x", "y")).reset_index("cell", drop=True)
+    zones = ("cell", list("aabbcc"), {"long_name": "zone"})
+    model = guess["model"].stack(cell=("x", "y")).reset_index("cell", drop=True)
+    given = flat.chunk(chunks) if chunks else flat
+    table = score_sources(given, {"model": model.assign_coords(zone=zones)}, dim="time")
+    assert table.zone.values.tolist() == list("aabbcc")
+    assert table.zone.attrs == {"long_name": "zone"}
+    over_cells = score_sources(given, {"model": model}, dim="cell")
+    wanted = score_sources(observed, {"model": guess["model"]}, dim=("x", "y"))
+    xr.testing.assert_allclose(over_cells.compute(), wanted)
+
+
 def test_scores_follow_their_definitions(observed, guess):
     table = score_sources(observed, guess, dim="time").sel(source="model", x=1).isel(y=0)
     truth, value = observed.sel(x=1).isel(y=0).values[5:], guess["model"].sel(x=1).isel(y=0).values

@@ -181,9 +181,9 @@ def _train_rank(payload: bytes, rank: int, size: int, meet: str) -> Trained:
     try:
         # Each rank reads with its own threads: a task must not wait for other tasks. But for data
         # that workers hold: then it leaves the workers' threads to the tasks that it waits for.
-        if features.on_workers:
+        if held := features.on_workers:
             secede()
-        with dask.config.set({} if features.on_workers else {"scheduler": "threads"}):
+        with dask.config.set({} if held else {"scheduler": "threads"}):
             return run_job(job, features, scaling, ranks=_Ranks(rank, size, device))
     finally:
         torch.distributed.destroy_process_group()

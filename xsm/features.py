@@ -76,7 +76,7 @@ class Features:
             One of many blocks that are read one after another: this process reads it, also where
             a dask client is active, but for data that its workers hold.
         """
-        loaded = self._together()
+        loaded = self._as_dataset()
         loaded.load(**_block_options(loaded) if block else {})
         return Features(
             _of_kind(loaded, "dynamic"),
@@ -92,9 +92,9 @@ class Features:
     @property
     def on_workers(self) -> bool:
         """Whether workers of a dask cluster hold parts of the data, as after ``persist``."""
-        return _on_workers(self._together())
+        return _on_workers(self._as_dataset())
 
-    def _together(self) -> xr.Dataset:
+    def _as_dataset(self) -> xr.Dataset:
         """Return all arrays as variables of one data set."""
         parts = {f"dynamic {k}": v for k, v in self.dynamic.items()}
         parts |= {f"static {k}": v for k, v in self.static.items()}

@@ -18,6 +18,7 @@ from xsm.typing import Array, FloatArray
 __all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
+_KEPT = "_kept"  # the dimension of a block that no data have
 _DIMENSIONLESS = ("r", "r2", "kge", "count")
 _LONG = {
     "r": "Pearson correlation",
@@ -261,9 +262,9 @@ def score_sources(
         raise NotEnoughDataError(msg)
     dims = as_list(dim)
     whole = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
-    table = (_scores_of_blocks if whole else _all_scores)(aligned, dims)
-    for name in table.coords:  # reductions and concat drop what coordinates say of themselves
-        table[name].attrs = dict(aligned[0][name].attrs)
+    table = (_scores_of_blocks if whole else _all_scores)(aligned, dims).drop_attrs()
+    for name in table.coords:  # of the observations, or of a source alone
+        table[name].attrs = next(dict(a[name].attrs) for a in aligned if name in a.coords)
     table = table.assign_coords(source=list(sources))
     for name in table.data_vars:
         table[name].attrs["long_name"] = _LONG[str(name)]
@@ -296,10 +297,10 @@ def _scores_of_blocks(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> x
         found = np.full((len(there), sources, len(metrics)), np.nan)
         found[..., -1] = 0  # nothing is compared in the sea, and nothing computed
         if there.any():
-            land = [xr.DataArray(v[there], dims=["cell", *dims]) for v in cells]
+            land = [xr.DataArray(v[there], dims=[_KEPT, *dims]) for v in cells]
             with np.errstate(invalid="ignore", divide="ignore"):  # series that never change
                 table = _all_scores(land, dims)[metrics]
-            found[there] = table.to_array("metric").transpose("cell", "source", "metric")
+            found[there] = table.to_array("metric").transpose(_KEPT, "source", "metric")
         return found.reshape(*kept, sources, len(metrics))
 
     shared = xr.broadcast(*arrays)
@@ -313,8 +314,7 @@ def _scores_of_blocks(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> x
         dask_gufunc_kwargs={"output_sizes": {"source": sources, "metric": len(metrics)}},
     )
     table = found.assign_coords(metric=metrics).to_dataset("metric").transpose("source", ...)
-    table = table.assign(count=table["count"].astype(np.int64))
-    return xr.Dataset({name: array.drop_attrs(deep=False) for name, array in table.items()})
+    return table.assign(count=table["count"].astype(np.int64))
 
 
 def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable]) -> xr.Dataset:
@@ -336,5 +336,5 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
         "bias": bias,
         "mae": continuous.mae(predicted, observed, **over),
     }
-    bare = {name: value.where(some).drop_attrs(deep=False) for name, value in found.items()}
-    return xr.Dataset({**bare, "count": count.drop_attrs(deep=False)})
+    defined = {name: value.where(some) for name, value in found.items()}
+    return xr.Dataset({**defined, "count": count})
