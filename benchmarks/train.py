@@ -3,8 +3,8 @@
 All train one LSTM (window 7, hidden 128, dropout 0.15) on the same features. The candidates of a
 batch size run one after another in each round; medians over the rounds, in samples per second.
 "plain" is a torch loop with windows gathered by index and torch's default Adam, "fused" the same
-with fused Adam, each at the better of 1 and 2 threads. neuralhydrology runs in its own virtual
-environment, on the same cells, once before and once after the rounds.
+with fused Adam. neuralhydrology runs in its own virtual environment, on the same cells, in the same
+rounds. Those are taken at the better of 1 and 2 threads.
 
     OMP_WAIT_POLICY=PASSIVE python benchmarks/train.py --neuralhydrology VENV/bin/python --write
 """
@@ -16,7 +16,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,9 +24,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np
 import torch
 import xarray as xr
+from peer import Neuralhydrology, configure, write_basins
 from torch import nn
 
 import xsm
@@ -60,9 +59,7 @@ def main() -> None:
         store, limit = write_store(ds, Path(folder), args.copies)
         report["store"] = store_sizes(store, limit)
         for size in args.batch_sizes:
-            rates = measure(ds, store, limit, size, args)
-            if args.neuralhydrology:
-                rates["neuralhydrology"] = neuralhydrology(ds, size, Path(folder), args)
+            rates = measure(ds, store, limit, size, args, Path(folder))
             report["rates"][size] = rates
             report["ratios"][size] = ratios(rates)
     text = table(report)
@@ -131,9 +128,16 @@ def prepare(ds: xr.Dataset) -> tuple[Features, Recipe, Split]:
 
 
 def measure(
-    ds: xr.Dataset, store: xr.Dataset, limit: int, size: int, args: argparse.Namespace
+    ds: xr.Dataset,
+    store: xr.Dataset,
+    limit: int,
+    size: int,
+    args: argparse.Namespace,
+    folder: Path,
 ) -> dict[str, float]:
     """Return the median samples per second of each candidate."""
+    iterations = max(1, args.samples // size)
+    peers: dict[int, Neuralhydrology] = {}
     resident, whole = windows(ds, 2**40), windows(store, 2**40)
     streams = [windows(store, limit) for _ in range(2)]
     candidates: dict[str, tuple[int, Candidate]] = {}
@@ -150,12 +154,31 @@ def measure(
     candidates["xsm whole store bfloat16"] = 1, xsm_loop(whole, size, "bfloat16")
     candidates["xsm streamed float32"] = 1, xsm_loop(streams[0], size, "float32")
     candidates["xsm streamed bfloat16"] = 1, xsm_loop(streams[1], size, "bfloat16")
-    rates = time_in_turns(candidates, max(1, args.samples // size), size, args.rounds)
-    for stream in streams:
-        stream.close()
-    for name in ("plain", "fused", "plain bfloat16"):
+    if args.neuralhydrology:
+        peers = start_peers(args.neuralhydrology, ds, folder / "peer", size, iterations)
+        candidates |= {f"neuralhydrology {k}": (k, peer) for k, peer in peers.items()}
+    rates = time_in_turns(candidates, iterations, size, args.rounds)
+    for opened in (*streams, *peers.values()):
+        opened.close()
+    several = ("plain", "fused", "plain bfloat16", *(["neuralhydrology"] if peers else []))
+    for name in several:
         rates[name] = max(rates.pop(f"{name} {threads}") for threads in (1, 2))
     return rates
+
+
+def start_peers(
+    python: str, ds: xr.Dataset, place: Path, size: int, iterations: int
+) -> dict[int, Neuralhydrology]:
+    """Start a process of neuralhydrology for each number of threads, on the same samples."""
+    features, recipe, _ = prepare(ds)
+    if not place.exists():
+        write_basins(features, recipe, place)
+    peers = {}
+    for threads in (1, 2):
+        sizes = {"hidden": HIDDEN, "size": size, "updates": iterations, "threads": threads}
+        config = configure(place, features, recipe, **sizes)
+        peers[threads] = Neuralhydrology(python, config, threads)
+    return peers
 
 
 def windows(ds: xr.Dataset, limit: int) -> Windows | Stream:
@@ -237,110 +260,6 @@ def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
         train_epoch(step, held.batches(epoch, schedule, 0), adam)
 
     return run
-
-
-DRIVER = """
-import json, sys, time
-from pathlib import Path
-import torch
-from neuralhydrology.training.basetrainer import BaseTrainer
-from neuralhydrology.utils.config import Config
-torch.set_num_threads(int(sys.argv[2]))
-trainer = BaseTrainer(Config(Path(sys.argv[1])))
-trainer.initialize_training()
-trainer._train_epoch(1)
-started = time.perf_counter()
-trainer._train_epoch(2)
-print(json.dumps(time.perf_counter() - started))
-"""
-
-
-def neuralhydrology(ds: xr.Dataset, size: int, folder: Path, args: argparse.Namespace) -> float:
-    """Return neuralhydrology's samples per second, at the better of 1 and 2 threads."""
-    place = folder / "neuralhydrology"
-    names = write_basins(ds, place) if not place.exists() else sorted_basins(place)
-    updates = 100
-    rates = []
-    for threads in (1, 2):
-        config = nh_config(ds, place, size, updates, names, threads)
-        command = [args.neuralhydrology, "-c", DRIVER, str(config), str(threads)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place)
-        if done.returncode:
-            raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
-        rates.append(updates * size / json.loads(done.stdout.splitlines()[-1]))
-    return max(rates)
-
-
-def write_basins(ds: xr.Dataset, place: Path) -> list[str]:
-    """Write each land cell as a basin of neuralhydrology's generic data set."""
-    (place / "time_series").mkdir(parents=True)
-    (place / "attributes").mkdir()
-    features, recipe, _ = prepare(ds)
-    table = xr.Dataset({**features.dynamic, "target": features.observed, **features.static})
-    cells = table.stack(cell=features.space)
-    cells = cells.isel(cell=np.flatnonzero(cells["target"].notnull().all("time").values))
-    rows = []
-    for k in range(cells.sizes["cell"]):
-        own = cells.isel(cell=k, drop=True).drop_vars(features.space, errors="ignore")
-        series = own[[*recipe.dynamic, "target"]].rename(time="date")
-        series.drop_attrs().to_netcdf(place / "time_series" / f"c{k}.nc")
-        rows.append([f"c{k}", *(float(own[name]) for name in recipe.static)])
-    lines = [",".join(map(str, row)) for row in [["id", *recipe.static], *rows]]
-    (place / "attributes" / "attributes.csv").write_text("\n".join(lines) + "\n")
-    (place / "basins.txt").write_text("\n".join(row[0] for row in rows) + "\n")
-    return [row[0] for row in rows]
-
-
-def sorted_basins(place: Path) -> list[str]:
-    """Return the names of the basins that were written."""
-    return (place / "basins.txt").read_text().split()
-
-
-def nh_config(
-    ds: xr.Dataset, place: Path, size: int, updates: int, names: list[str], threads: int
-) -> Path:
-    """Write a configuration that trains the same network on the same samples."""
-    _, recipe, _ = prepare(ds)
-    days = ds.indexes["time"]
-    span = f"{days[WINDOW]:%d/%m/%Y}", f"{days[-1]:%d/%m/%Y}"
-    settings = {
-        "experiment_name": f"b{size}t{threads}",
-        "run_dir": str(place / "runs"),
-        "data_dir": str(place),
-        "dataset": "generic",
-        **{f"{part}_basin_file": str(place / "basins.txt") for part in NH_PARTS},
-        **{f"{part}_start_date": span[0] for part in NH_PARTS},
-        **{f"{part}_end_date": span[1] for part in NH_PARTS},
-        "device": "cpu",
-        "model": "cudalstm",
-        "head": "regression",
-        "hidden_size": HIDDEN,
-        "output_dropout": 0.15,
-        "optimizer": "Adam",
-        "loss": "RMSE",
-        "learning_rate": 1e-3,
-        "batch_size": size,
-        "epochs": 2,
-        "max_updates_per_epoch": updates,
-        "seq_length": WINDOW,
-        "predict_last_n": 1,
-        "num_workers": 0,
-        "log_tensorboard": False,
-        "verbose": 0,
-        "dynamic_inputs": list(recipe.dynamic),
-        "static_attributes": list(recipe.static),
-        "target_variables": ["target"],
-        "validate_every": 10,
-        "save_weights_every": 10,
-        "basins": len(names),
-    }
-    settings.pop("basins")
-    path = place / f"config{size}.yml"
-    path.write_text(json.dumps(settings, indent=1))  # JSON is YAML
-    return path
-
-
-NH_PARTS = ("train", "validation", "test")
 
 
 def ratios(rates: dict[str, float]) -> dict[str, float]:
