@@ -26,6 +26,7 @@ from train import Bare, prepare
 import xsm
 from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
+from xsm.optimiser import Adam
 from xsm.samples import make_windows
 from xsm.scaling import fit_scaling
 from xsm.steps import Whole
@@ -114,7 +115,7 @@ def own(held: Windows, size: int, precision: str) -> Candidate:
     example = held.example()
     sizes = Sizes(example["dynamic"].shape[-1], example["static"].shape[-1], held.window)
     model = LSTM(sizes).to("cuda")
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    adam = Adam(model.parameters(), 1e-3)
     epoch = 0
 
     def run(count: int) -> None:

@@ -36,6 +36,7 @@ from xsm.features import Features, collect
 from xsm.models.lstm import LSTM
 from xsm.naming import find_variables
 from xsm.nn import Schedule, Sizes
+from xsm.optimiser import Adam
 from xsm.options import thread_count
 from xsm.recipe import Recipe, make_recipe
 from xsm.scaling import fit_scaling
@@ -245,7 +246,7 @@ def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
     """Return xsm's own loop over its own samples."""
     example = held.example()
     model = LSTM(Sizes(example["dynamic"].shape[-1], example["static"].shape[-1], WINDOW))
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    adam = Adam(model.parameters(), 1e-3)
     count = count_parts(model, size, thread_count())
     whole = Whole(model.evaluate, LSTM.losses, precision)
     step = Parts(model, LSTM.losses, precision, count) if count > 1 else whole

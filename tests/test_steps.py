@@ -7,7 +7,7 @@ from torch import nn
 from xsm.exceptions import TrainingError
 from xsm.losses import RMSE, WaterBalance
 from xsm.models.lstm import LSTM
-from xsm.nn import Dropout, Model, Sizes, dropping
+from xsm.nn import Dropout, Masks, Model, Sizes, dropping
 from xsm.steps import Parts, Whole, count_parts
 
 LOSSES = (RMSE(0.5), WaterBalance(0.5))
@@ -59,12 +59,29 @@ def test_what_is_dropped_depends_on_the_epoch_alone():
 
 def test_dropout_keeps_the_mean_and_the_share():
     ones = torch.ones(100_000)
-    with dropping(torch.Generator().manual_seed(0)):
+    with dropping(Masks(torch.Generator().manual_seed(0))):
         kept = Dropout(0.15)(ones)
     share = float((kept == 0).float().mean())
     assert share == pytest.approx(0.15, abs=4 * (0.15 * 0.85 / 1e5) ** 0.5)
     assert kept.max() == pytest.approx(1 / 0.85)
     assert torch.equal(Dropout(0.15).eval()(ones), ones)
+
+
+def test_masks_that_wait_are_independent_and_their_own_for_each_size():
+    masks, ones = Masks(torch.Generator().manual_seed(0)), torch.ones(10_000)
+    drawn = torch.stack([masks.take(0.5, ones) for _ in range(100)]) / 2
+    assert float(drawn.mean()) == pytest.approx(0.5, abs=4 * 0.5 / 1e3)
+    together = (drawn[:-1] * drawn[1:]).mean(dim=1)  # of a mask and the next
+    assert together.sub(0.25).abs().max() < 5 * (0.25 * 0.75 / 1e4) ** 0.5
+    assert masks.take(0.5, ones[:3]).shape == (3,)
+    assert masks.take(0.25, ones).max() == pytest.approx(1 / 0.75)
+
+
+def test_the_mean_is_kept_in_bfloat16():
+    ones = torch.ones(1000, dtype=torch.bfloat16)
+    kept = Dropout(0.15)(ones)
+    assert kept.dtype == torch.float32
+    assert kept.max() == pytest.approx(1 / 0.85)
 
 
 @pytest.mark.parametrize("share", [1.0, -0.1, "x"])
@@ -80,6 +97,34 @@ class Failing(Model):
         if bool((batch["dynamic"] > 2).any()):
             raise ArithmeticError("a sample above 2")
         return {"mean": batch["dynamic"][:, -1, :1]}
+
+
+class Branching(Model):
+    """A network one of whose weights acts on some samples alone."""
+
+    def __init__(self, sizes):
+        super().__init__(sizes)
+        self.common, self.rare = nn.Parameter(torch.ones(())), nn.Parameter(torch.ones(()))
+
+    def forward(self, batch):
+        value = batch["dynamic"][:, -1, :1]
+        above = value > 2
+        scale = torch.where(above, self.rare, self.common) if bool(above.any()) else self.common
+        return {"mean": value * scale}
+
+
+@pytest.mark.parametrize("at", [0, -1])
+def test_a_weight_that_one_part_uses_keeps_its_gradient(at):
+    batch = make_batch(8)
+    batch["dynamic"][at], batch["target"][at], batch["mask"][at] = 3, 0.0, True
+    model, slopes = Branching(Sizes(3, 2, 5)), []
+    for step in (Whole(model.evaluate, [RMSE()], "float32"), Parts(model, [RMSE()], "float32", 2)):
+        model.zero_grad()
+        step(batch)
+        slopes.append([float(weight.grad) for weight in model.parameters()])
+        step.close()
+    assert slopes[0] == pytest.approx(slopes[1])
+    assert all(slopes[0])
 
 
 def test_the_error_of_a_part_comes_through():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from xsm.losses import Loss, total_loss
-from xsm.nn import Batch, Model, Output, dropping
+from xsm.nn import Batch, Masks, Model, Output, dropping
 from xsm.windows import generator
 
 __all__ = ["Parts", "Step", "Whole", "count_parts"]
@@ -53,14 +54,17 @@ class Whole:
         self, evaluate: Callable[[Batch], Output], losses: Sequence[Loss], precision: str
     ) -> None:
         self.evaluate, self.losses, self.precision = evaluate, losses, precision
+        self._masks = Masks()
 
     def begin(self, seed: int, epoch: int) -> None:
         """Seed torch's global generators."""
         torch.manual_seed(generator(seed, 4, epoch).initial_seed())
+        self._masks = Masks()
 
     def __call__(self, batch: Batch) -> Tensor:
         """Leave gradients in the weights, and return the total and each unweighted term."""
-        output = _evaluate(self.evaluate, batch, self.precision)
+        with dropping(self._masks):
+            output = _evaluate(self.evaluate, batch, self.precision)
         total, terms = total_loss(self.losses, output, batch)
         total.backward()
         return torch.stack([total.detach(), *terms.values()])
@@ -106,14 +110,12 @@ class Parts:
     def __init__(self, model: Model, losses: Sequence[Loss], precision: str, count: int) -> None:
         self.model, self.losses, self.precision, self.count = model, losses, precision, count
         self._weights = [w for w in model.parameters() if w.requires_grad]
-        self._threads = ThreadPoolExecutor(
-            count - 1, "xsm-part", initializer=torch.set_num_threads, initargs=(1,)
-        )
-        self._random: list[torch.Generator] = [torch.Generator() for _ in range(count)]
+        self._helpers = [_Helper() for _ in range(count - 1)]
+        self._masks = [Masks(torch.Generator()) for _ in range(count)]
 
     def begin(self, seed: int, epoch: int) -> None:
         """Seed what each part drops."""
-        self._random = [generator(seed, 4, epoch, part) for part in range(self.count)]
+        self._masks = [Masks(generator(seed, 4, epoch, part)) for part in range(self.count)]
 
     def __call__(self, batch: Batch) -> Tensor:
         """Leave gradients in the weights, and return the total and each unweighted term."""
@@ -138,16 +140,26 @@ class Parts:
 
     def close(self) -> None:
         """Release the threads."""
-        self._threads.shutdown()
+        for helper in self._helpers:
+            helper.close()
 
     def _each(self, work: Callable[..., _T], given: Sequence[tuple[object, ...]]) -> list[_T]:
         """Do the same for each part: the first in this thread, the others meanwhile."""
-        others = [self._threads.submit(work, *arguments) for arguments in given[1:]]
-        return [work(*given[0]), *(other.result() for other in others)]
+        busy = self._helpers[: len(given) - 1]
+        for helper, arguments in zip(busy, given[1:], strict=True):
+            helper.start(work, arguments)
+        try:
+            first = work(*given[0])
+        finally:
+            answers = [helper.answer() for helper in busy]
+        for _, error in answers:
+            if error is not None:
+                raise error
+        return [first, *(value for value, _ in answers)]
 
     def _forward(self, part: int, batch: Batch) -> Output:
         """Evaluate a part."""
-        with dropping(self._random[part]):
+        with dropping(self._masks[part]):
             return _evaluate(self.model.evaluate, batch, self.precision)
 
     def _backward(
@@ -163,15 +175,58 @@ class Parts:
         )
 
 
+class _Helper:
+    """A thread that does what it is told, one thing after another.
+
+    Its two queues cost some microseconds; the future and the locks of an executor cost a hundred,
+    twice a batch, beside a network that empties the processor's near caches.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[tuple[Callable[..., Any], tuple[object, ...]] | None]
+        self._answers: SimpleQueue[tuple[Any, BaseException | None]]
+        self._tasks, self._answers = SimpleQueue(), SimpleQueue()
+        threading.Thread(target=self._run, name="xsm-part", daemon=True).start()
+
+    def start(self, work: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+        """Begin some work."""
+        self._tasks.put((work, arguments))
+
+    def answer(self) -> tuple[Any, BaseException | None]:
+        """Wait for what came of it, or for the error that it raised."""
+        return self._answers.get()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._tasks.put(None)
+
+    def _run(self) -> None:
+        """Work until told to end."""
+        torch.set_num_threads(1)
+        while (task := self._tasks.get()) is not None:
+            work, arguments = task
+            answer: tuple[Any, BaseException | None]
+            try:
+                answer = work(*arguments), None
+            except BaseException as error:
+                answer = None, error
+            del work, arguments, task  # they hold a batch and its graph
+            self._answers.put(answer)
+            del answer
+
+
 def _added(found: Sequence[Sequence[Tensor | None]]) -> list[Tensor | None]:
-    """Return the sums of gradients over the parts; None where a weight has none."""
+    """Return the sums of gradients over the parts; None where no part has one."""
     total = list(found[0])
     for part in found[1:]:
         pairs = enumerate(zip(total, part, strict=True))
-        held = {k: (a, b) for k, (a, b) in pairs if a is not None and b is not None}
-        sums = torch._foreach_add(*map(list, zip(*held.values(), strict=True)))
-        for k, value in zip(held, sums, strict=True):
-            total[k] = value
+        both = {k: (a, b) for k, (a, b) in pairs if a is not None and b is not None}
+        total = [b if a is None else a for a, b in zip(total, part, strict=True)]
+        if both:
+            # not in place: two weights can share a gradient, as the biases of an LSTM do
+            sums = torch._foreach_add(*map(list, zip(*both.values(), strict=True)))
+            for k, value in zip(both, sums, strict=True):
+                total[k] = value
     return total
 
 

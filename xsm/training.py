@@ -14,6 +14,7 @@ from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
 from xsm.history import History, Log, under
 from xsm.losses import Loss, check_losses, consecutive_steps, total_loss, unique_names
 from xsm.nn import Batch, Model, Output, Schedule
+from xsm.optimiser import Adam
 from xsm.options import thread_count
 from xsm.steps import Parts, Step, Whole, count_parts
 
@@ -172,7 +173,7 @@ def train(  # noqa: PLR0913
     step: Step | None = None
     try:
         _check(model, training, losses, monitor)
-        optimiser = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
+        optimiser = Adam(model.parameters(), schedule.learning_rate)
         log = Log(unique_names(losses), monitor)
         done = _restore(checkpoint, model, optimiser, log)
         _check_together(done, ranks)
@@ -246,7 +247,7 @@ def _check_together(done: int, ranks: Ranks) -> None:
         raise TrainingError(msg)
 
 
-def train_epoch(step: Step, batches: Iterable[Batch], optimiser: torch.optim.Optimizer) -> Tensor:
+def train_epoch(step: Step, batches: Iterable[Batch], optimiser: Adam) -> Tensor:
     """Train on one batch after another.
 
     Parameters
@@ -255,7 +256,7 @@ def train_epoch(step: Step, batches: Iterable[Batch], optimiser: torch.optim.Opt
         From a batch to gradients.
     batches : iterable of dict of str to Tensor
         The batches of an epoch.
-    optimiser : torch.optim.Optimizer
+    optimiser : Adam
         What moves the weights.
 
     Returns
@@ -272,19 +273,15 @@ def train_epoch(step: Step, batches: Iterable[Batch], optimiser: torch.optim.Opt
     >>> model = LSTM(Sizes(dynamic=1, static=0, window=2), hidden_size=4)
     >>> batch = {"dynamic": torch.ones(8, 2, 1), "static": torch.ones(8, 0)}
     >>> batch |= {"target": torch.ones(8, 1), "mask": torch.ones(8, 1, dtype=torch.bool)}
-    >>> step, adam = (
-    ...     Whole(model.evaluate, [RMSE()], "float32"),
-    ...     torch.optim.Adam(model.parameters()),
-    ... )
-    >>> sums = train_epoch(step, [batch], adam)
+    >>> step = Whole(model.evaluate, [RMSE()], "float32")
+    >>> sums = train_epoch(step, [batch], Adam(model.parameters(), 1e-3))
     >>> sums.shape, float(sums[-1])
     (torch.Size([3]), 1.0)
     """
     rows: list[Tensor] = []
     for batch in batches:
-        optimiser.zero_grad(set_to_none=True)
         rows.append(step(batch))
-        optimiser.step()
+        optimiser.move()
     parts = torch.stack(rows).cpu().double().sum(0)  # one wait for the device an epoch
     return torch.cat([parts, parts.new_tensor([len(rows)])])
 
@@ -326,9 +323,7 @@ def _joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
 
-def _state(
-    epoch: int, model: Model, optimiser: torch.optim.Optimizer, log: Log
-) -> dict[str, Tensor]:
+def _state(epoch: int, model: Model, optimiser: Adam, log: Log) -> dict[str, Tensor]:
     """Return all that the next epochs depend on."""
     state = {"epoch": torch.tensor(epoch), **log.state()}
     state |= {f"model.{k}": v for k, v in model.state_dict().items()}
@@ -340,7 +335,7 @@ def _state(
 def _restore(
     checkpoint: Checkpoint | None,
     model: Model,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     log: Log,
 ) -> int:
     """Take over the state of a checkpoint, and return the epochs that it has seen."""

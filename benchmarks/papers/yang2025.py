@@ -37,6 +37,7 @@ from xsm.losses import RMSE
 from xsm.models.cnn_lstm import CNNLSTM
 from xsm.naming import METEOROLOGY
 from xsm.nn import Model, Sizes
+from xsm.optimiser import Adam
 from xsm.registry import model_class
 from xsm.steps import Whole
 
@@ -183,14 +184,13 @@ def steps(rounds: int = 40) -> dict[str, float]:
     for label in STEPS:
         name, _, full = label.partition(", ")
         model = model_class(name)(sizes, **({"size": "full"} if full else {})).train()
-        adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-        nets[label] = (Whole(model.evaluate, [RMSE()], "float32"), adam)
+        step = Whole(model.evaluate, [RMSE()], "float32")
+        nets[label] = (step, Adam(model.parameters(), 1e-3))
     for _ in range(rounds):
         for label, (step, adam) in nets.items():
             begun = time.perf_counter()
-            adam.zero_grad(set_to_none=True)
             step(batch)
-            adam.step()
+            adam.move()
             found[label].append(1e3 * (time.perf_counter() - begun))
     return {label: statistics.median(values[5:]) for label, values in found.items()}
 

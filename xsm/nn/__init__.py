@@ -3,7 +3,7 @@
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_observation
 from xsm.nn.conserving import block_means, conserve_means
 from xsm.nn.convlstm import ConvLSTM
-from xsm.nn.dropout import Dropout, dropping
+from xsm.nn.dropout import Dropout, Masks, dropping
 from xsm.nn.ensemble import Ensemble, FieldEnsemble, assemble, members_of, weight_bytes
 from xsm.nn.experts import ExpertLSTM, GroupedEncoder
 from xsm.nn.fields import FieldModel
@@ -26,6 +26,7 @@ __all__ = [
     "GroupedEncoder",
     "Groups",
     "MaskedConv2d",
+    "Masks",
     "Model",
     "Output",
     "PatchEncoder",
