@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
 from xsm.exceptions import UnknownNameError
 from xsm.losses import Richards, WaterBalance, consecutive_steps, total_loss
 from xsm.nn import FieldModel, Model, Sizes, last_observation
+from xsm.nn.recurrent import last_hidden
 from xsm.registry import describe_model, list_models, model_class, model_name
 
 LAYERS = {
@@ -166,6 +168,19 @@ def test_published_weights():
     assert weights["phys_lstm"] == [0.1, 0.9]
     assert model_class("phys_lstm").losses[1].deep
     assert model_class("lstm").hyperparameters() == {"hidden_size": 128, "dropout": 0.15}
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_last_hidden_state_is_that_of_the_module(bfloat16):
+    torch.manual_seed(0)
+    lstm, steps = nn.LSTM(3, 8), torch.rand(7, 5, 3)
+    found = []
+    for run in (last_hidden, lambda module, x: module(x)[0][-1]):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            hidden = run(lstm, steps)
+        slopes = torch.autograd.grad(hidden.float().square().sum(), lstm.parameters())
+        found.append((hidden, *slopes))
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
 
 
 def test_last_observation_takes_the_latest_or_the_default():

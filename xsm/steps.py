@@ -123,10 +123,10 @@ class Parts:
         count = len(next(iter(cut.values())))
         pieces = [{name: parts[k] for name, parts in cut.items()} for k in range(count)]
         outputs = self._each(self._forward, list(enumerate(pieces)))
-        joined = {
-            name: torch.cat([output[name].detach() for output in outputs]).requires_grad_()
-            for name in outputs[0]
-        }
+        with torch.no_grad():
+            joined = {name: torch.cat([output[name] for output in outputs]) for name in outputs[0]}
+        for values in joined.values():
+            values.requires_grad_()
         total, terms = total_loss(self.losses, joined, batch)
         slopes: Sequence[Tensor | None] = torch.autograd.grad(
             total, list(joined.values()), allow_unused=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from xsm.losses import RMSE
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.groups import Groups, channel_names, resolve_groups
+from xsm.nn.recurrent import last_hidden
 from xsm.nn.spatial import PatchEncoder, check_patch
 
 __all__ = ["ExpertLSTM", "GroupedEncoder"]
@@ -220,16 +221,18 @@ class ExpertLSTM(Model):
             maps = self.maps(batch["static"]).to(steps.dtype).expand(len(steps), -1, -1)
             parts = tuple(torch.cat([part, maps], dim=-1) for part in parts)
         pairs = zip(self.lstms, parts, strict=False)  # the router's part is the last
-        hidden = torch.stack([lstm(part)[0][-1] for lstm, part in pairs], dim=1)
+        hidden = torch.stack(
+            [last_hidden(cast(nn.LSTM, lstm), part) for lstm, part in pairs], dim=1
+        )
         hidden = self.dropout(hidden)  # (batch, expert, hidden)
         # bfloat16 holds 8 bits: enough for the products inside, not for the answer.
         with torch.autocast(hidden.device.type, enabled=False):
-            each = self.head(hidden.float())  # (batch, expert, target)
-            weights = self.weigh(parts[-1], each)
-            mean = (weights.unsqueeze(-1) * each).sum(dim=1)
+            said = self.head(hidden.float())  # (batch, expert, target)
+            weights = self.weigh(parts[-1], said)
+            mean = (weights.unsqueeze(-1) * said).sum(dim=1)
         found = {"mean": mean, "expert_weight": weights}
         if self.apart:
-            means = each[..., : self.answers[0].rows].unbind(1)  # without log-variances
+            means = said[..., : self.answers[0].rows].unbind(1)  # without log-variances
             found |= {f"mean of {n}": m for n, m in zip(self.groups, means, strict=True)}
         return found
 
@@ -250,7 +253,7 @@ class ExpertLSTM(Model):
         """
         if self.router is None or self.logits is None:
             return torch.full_like(each[..., 0], 1.0 / each.shape[1])
-        hidden = self.router(steps.float())[0][-1]
+        hidden = last_hidden(self.router, steps.float())
         return torch.softmax(self.logits(hidden), dim=-1)
 
     def remarks(self, output: Output) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from xsm.exceptions import GridError
 from xsm.nn.base import Batch, Model, Output, Sizes
 from xsm.nn.dropout import Dropout
+from xsm.nn.recurrent import last_hidden
 
 __all__ = ["PatchEncoder", "PatchLSTM", "check_patch"]
 
@@ -141,9 +142,7 @@ class PatchLSTM(Model):
         if self.maps is not None:
             maps = self.maps(batch["static"]).to(steps.dtype)
             steps = torch.cat([steps, maps.expand(len(steps), -1, -1)], dim=-1)
-        hidden, _ = self.lstm(steps)  # (window, batch, hidden)
-        last: Tensor = hidden[-1]
-        return last
+        return last_hidden(self.lstm, steps)
 
     def answer(self, values: Tensor) -> Tensor:
         """Return the answer (batch, target) of the head's values, scaled."""
