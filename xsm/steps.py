@@ -30,7 +30,7 @@ class Step(Protocol):
     def begin(self, seed: int, epoch: int) -> None:
         """Seed what is dropped in an epoch."""
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch) -> tuple[Tensor, ...]:
         """Leave gradients in the weights, and return the total and each unweighted term."""
 
     def close(self) -> None:
@@ -61,13 +61,13 @@ class Whole:
         torch.manual_seed(generator(seed, 4, epoch).initial_seed())
         self._masks = Masks()
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch) -> tuple[Tensor, ...]:
         """Leave gradients in the weights, and return the total and each unweighted term."""
         with dropping(self._masks):
             output = _evaluate(self.evaluate, batch, self.precision)
         total, terms = total_loss(self.losses, output, batch)
         total.backward()
-        return torch.stack([total.detach(), *terms.values()])
+        return (total.detach(), *terms.values())
 
     def close(self) -> None:
         """Release nothing."""
@@ -102,7 +102,7 @@ class Parts:
     >>> batch |= {"target": torch.ones(8, 1), "mask": torch.ones(8, 1, dtype=torch.bool)}
     >>> whole = Whole(model.evaluate, [RMSE()], "float32")
     >>> parts = Parts(model, [RMSE()], "float32", count=2)
-    >>> torch.allclose(whole(batch), parts(batch))
+    >>> torch.allclose(whole(batch)[0], parts(batch)[0])
     True
     >>> parts.close()
     """
@@ -117,7 +117,7 @@ class Parts:
         """Seed what each part drops."""
         self._masks = [Masks(generator(seed, 4, epoch, part)) for part in range(self.count)]
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch) -> tuple[Tensor, ...]:
         """Leave gradients in the weights, and return the total and each unweighted term."""
         cut = {name: values.chunk(self.count) for name, values in batch.items()}
         count = len(next(iter(cut.values())))
@@ -136,7 +136,7 @@ class Parts:
         found = self._each(self._backward, [(outputs[k], back, k) for k in range(count)])
         for weight, gradient in zip(self._weights, _added(found), strict=True):
             weight.grad = gradient
-        return torch.stack([total.detach(), *terms.values()])
+        return (total.detach(), *terms.values())
 
     def close(self) -> None:
         """Release the threads."""

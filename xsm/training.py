@@ -278,11 +278,12 @@ def train_epoch(step: Step, batches: Iterable[Batch], optimiser: Adam) -> Tensor
     >>> sums.shape, float(sums[-1])
     (torch.Size([3]), 1.0)
     """
-    rows: list[Tensor] = []
+    rows: list[tuple[Tensor, ...]] = []
     for batch in batches:
         rows.append(step(batch))
         optimiser.move()
-    parts = torch.stack(rows).cpu().double().sum(0)  # one wait for the device an epoch
+    values = torch.stack([value for row in rows for value in row]).view(len(rows), -1)
+    parts = values.cpu().double().sum(0)  # one wait for the device an epoch
     return torch.cat([parts, parts.new_tensor([len(rows)])])
 
 
