@@ -1,5 +1,8 @@
 """Adam moves weights as torch's does, and takes the gradients away."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -22,9 +25,7 @@ def test_moves_as_torch_does_where_some_weights_have_no_gradient(rare):
     ours, theirs = make_weights(), make_weights()
     own, other = Adam(ours, 0.1), torch.optim.Adam(theirs, lr=0.1)
     for step in range(6):
-        for optimiser in (own, other):
-            for group in optimiser.param_groups:
-                group["lr"] = 0.1 / (step + 1)
+        own.rate = other.param_groups[0]["lr"] = 0.1 / (step + 1)
         give_gradients(ours, step, rare=rare)
         give_gradients(theirs, step, rare=rare)
         own.move()
@@ -35,21 +36,40 @@ def test_moves_as_torch_does_where_some_weights_have_no_gradient(rare):
             torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-7)  # fused rounds once less
 
 
-def test_a_state_goes_over_to_torch_and_back():
+def test_a_state_is_torchs_and_goes_over():
     ours, theirs = make_weights(), make_weights()
     own, other = Adam(ours, 0.1), torch.optim.Adam(theirs, lr=0.1, fused=True)
-    give_gradients(ours, 0, rare=(0,))
-    give_gradients(theirs, 0, rare=(0,))
-    own.move()
-    other.step()
+    for step in range(2):
+        give_gradients(ours, step, rare=(1,))
+        give_gradients(theirs, step, rare=(1,))
+        own.move()
+        other.step()
+        other.zero_grad()
+    found = other.state_dict()["state"].items()
+    state = {f"{k}.{name}": value for k, held in found for name, value in held.items()}
+    assert set(own.state()) == set(state)
+    assert all(torch.equal(value, state[name]) for name, value in own.state().items())
     fresh = Adam(theirs, 0.1)
-    fresh.load_state_dict(other.state_dict())
-    for step in range(1, 4):
-        give_gradients(ours, step, rare=(1, 2, 3))
-        give_gradients(theirs, step, rare=(1, 2, 3))
+    fresh.restore(state)
+    for step in range(2, 5):
+        give_gradients(ours, step, rare=(2, 3, 4))
+        give_gradients(theirs, step, rare=(2, 3, 4))
         own.move()
         fresh.move()
     assert all(torch.equal(one, two) for one, two in zip(ours, theirs, strict=True))
+
+
+def test_the_first_of_a_process_leaves_the_compiler_of_torch_alone():
+    code = """
+import sys, torch
+from xsm.optimiser import Adam
+weight = torch.ones(1, requires_grad=True)
+(2 * weight).backward()
+Adam([weight], 0.1).move()
+assert weight.item() < 1
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_without_gradients_nothing_moves():

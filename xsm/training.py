@@ -187,8 +187,7 @@ def train(  # noqa: PLR0913
                 if log.waited >= schedule.patience:
                     break
                 model.train()
-                for group in optimiser.param_groups:
-                    group["lr"] = schedule.rate(epoch)
+                optimiser.rate = schedule.rate(epoch)
                 step.begin(seed, epoch)
                 parts = train_epoch(step, training.batches(epoch, schedule, seed), optimiser)
                 log.add(_finite(ranks.sum(parts), losses, schedule))
@@ -328,9 +327,7 @@ def _state(epoch: int, model: Model, optimiser: Adam, log: Log) -> dict[str, Ten
     """Return all that the next epochs depend on."""
     state = {"epoch": torch.tensor(epoch), **log.state()}
     state |= {f"model.{k}": v for k, v in model.state_dict().items()}
-    for number, values in optimiser.state_dict()["state"].items():
-        state |= {f"adam.{number}.{k}": v for k, v in values.items()}
-    return state
+    return state | {f"adam.{k}": v for k, v in optimiser.state().items()}
 
 
 def _restore(
@@ -344,11 +341,6 @@ def _restore(
     if state is None:
         return 0
     model.load_state_dict(under("model.", state))
-    adam: dict[int, dict[str, Tensor]] = {}
-    for name, value in under("adam.", state).items():
-        number, _, key = name.partition(".")
-        adam.setdefault(int(number), {})[key] = value
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": adam, "param_groups": groups})
+    optimiser.restore(under("adam.", state))
     log.restore(state)
     return int(state["epoch"])
