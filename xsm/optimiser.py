@@ -30,7 +30,7 @@ class Adam:
     The arithmetic is torch's fused operation. Torch's class around it costs more than it: after a
     network has run, code and data of all else have left the processor's near caches, so that for
     an LSTM of 128 on a CPU a step of that class takes 0.4 ms, one of this 0.1 ms, of 4.5 ms for a
-    batch of 64. The first of a process also imports torch's compiler, which takes 1.7 s.
+    batch of 64. The first of a process also imports torch's compiler, for more than a second.
 
     References
     ----------
