@@ -77,8 +77,8 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 64])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--samples", type=int, default=40_000, help="of a candidate in a round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--samples", type=int, default=16_384, help="of a candidate in a round")
     parser.add_argument("--copies", type=int, default=32, help="of the tutorial world in the store")
     parser.add_argument("--neuralhydrology", help="python of an environment that has it")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
@@ -297,8 +297,7 @@ def table(report: dict[str, Any]) -> str:
         f"turns; ratios are medians of those within a round. {said}. The streamed store holds "
         f"{store['MB']:.0f} MB for a memory_limit of {store['memory_limit_MB']:.0f} MB; "
         '"whole store" is the same data read into memory. The other candidates train on one world, '
-        "32 times smaller, which the cache "
-        "of the processor nearly holds.",
+        "32 times smaller, which the cache of the processor nearly holds.",
         "",
         "    OMP_WAIT_POLICY=PASSIVE python benchmarks/train.py --neuralhydrology VENV/bin/python",
         "",
