@@ -167,6 +167,7 @@ def _streamed(
     device: torch.device,
 ) -> tuple[Stream, Drawn | None]:
     """Return samples of which a pool of blocks is in memory."""
+    features = features.with_maps()
     held, windows = _sizes(features)
     land = max(float(scaling["trained_cell"].mean()), 0.05)
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool, where a quarter of it stays

@@ -125,11 +125,11 @@ def plan_blocks(
     for d in (features.time, *reversed(features.space)):
         room = max(1, positions // math.prod(sizes.values()))
         sizes[d] = min(dims[d], sizes[d] * room)
-    trained = scaling["trained_cell"].transpose(*features.space)
+    trained = scaling["trained_cell"].transpose(*features.space).values
     found = []
     for corner in itertools.product(*(range(0, dims[d], sizes[d]) for d in dims)):
         box = {d: slice(a, min(a + sizes[d], dims[d])) for d, a in zip(dims, corner, strict=True)}
-        if bool(trained[{d: box[d] for d in features.space}].any()):
+        if trained[tuple(box[d] for d in features.space)].any():
             own = box[features.time]
             begin = max(first, first + own.start - halo)
             found.append({**box, features.time: slice(begin, first + own.stop)})

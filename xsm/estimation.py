@@ -274,7 +274,7 @@ def _gather(
         held = sum(2 * a.dtype.itemsize + 4 for a in arrays) + 8
         positions = max(1, job.limit // _BLOCK // held)
         boxes = plan_blocks(features, scaling, job.recipe, times=times, positions=positions)
-        read = partial(read_block, features, scaling, job.recipe, complete=True)
+        read = partial(read_block, features.with_maps(), scaling, job.recipe, complete=True)
         blocks = [partial(read, box, 1, None) for box in boxes]
     bound = features.observed[{features.time: times}].size
     return draw_windows(blocks, min(most, bound), job.sizes, job.seed)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dask.base
 import xarray as xr
 
 from xsm.balance import Balance, balance_series
+from xsm.culling import own_tasks
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.grid import axis_of, oriented, step, time_dim, without_scalars, wraps
 from xsm.layered import DEPTH, layered_array, profile_series, soil_maps
@@ -77,7 +78,7 @@ class Features:
             a dask client is active, but for data that its workers hold.
         """
         loaded = self._as_dataset()
-        loaded.load(**_block_options(loaded) if block else {})
+        loaded = own_tasks(loaded).load(**_block_options(loaded)) if block else loaded.load()
         return Features(
             _of_kind(loaded, "dynamic"),
             _of_kind(loaded, "static"),
@@ -88,6 +89,11 @@ class Features:
             _of_kind(loaded, "soil"),
             self.wrap,
         )
+
+    def with_maps(self) -> Features:
+        """Return the same features with all that does not vary in time in memory, read once."""
+        maps = replace(self, dynamic={}, target=None, series={})._as_dataset().load()
+        return replace(self, static=_of_kind(maps, "static"), soil=_of_kind(maps, "soil"))
 
     @property
     def on_workers(self) -> bool:

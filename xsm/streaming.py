@@ -279,17 +279,14 @@ def _places(lengths: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _gather(pool: Sequence[Windows], slot: Tensor, index: Tensor) -> Batch:
-    """Gather samples from the blocks of a pool, in the order in which they were drawn."""
-    gathered: Batch = {}
-    for s, windows in enumerate(pool):
-        here = (slot == s).nonzero().squeeze(1)
-        if not len(here):
-            continue
-        for name, values in windows.batch(index[here]).items():
-            if name not in gathered:
-                gathered[name] = values.new_empty((len(slot), *values.shape[1:]))
-            gathered[name].index_copy_(0, here, values)
-    return gathered
+    """Gather samples block by block, and put them in the order in which they were drawn."""
+    order = slot.argsort(stable=True)
+    counts = slot.bincount(minlength=len(pool)).tolist()
+    shares = zip(pool, index[order].split(counts), strict=True)
+    parts = [windows.batch(share) for windows, share in shares if len(share)]
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order))
+    return {n: torch.cat([p[n] for p in parts]).index_select(0, place) for n in parts[0]}
 
 
 def _to(batch: Batch, device: str | torch.device) -> Batch:

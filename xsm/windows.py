@@ -153,7 +153,7 @@ class Windows:
             ``base`` with data integration, ``target_before`` and ``base_before`` where the step
             before is predicted too, and whatever the loss terms need.
         """
-        at = self.samples[index.to(self.device)]
+        at = self.samples.index_select(0, index.to(self.device))
         cell = at % self.count
         steps = (at // self.count - self.lead).unsqueeze(1) + self._back  # (batch, window)
         there = cell.unsqueeze(1) if self.around is None else self.around[cell]  # (batch, cell)
@@ -161,8 +161,8 @@ class Windows:
         dynamic = self.inputs.index_select(0, rows.view(-1)).view(*rows.shape, -1)
         static = self.static[there]
         own = there.shape[1] // 2
-        batch = {name: values[at] for name, values in self.series.items()}
-        batch |= {name: values[cell] for name, values in self.cells.items()}
+        batch = {name: values.index_select(0, at) for name, values in self.series.items()}
+        batch |= {name: values.index_select(0, cell) for name, values in self.cells.items()}
         batch["mask"] = torch.isfinite(batch["target"])
         if self.steps > 1:
             batch["target_before"] = self.series["target"][at - self.count]
