@@ -201,7 +201,7 @@ def measure(
             n_workers=2,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=50,
         )
         client = stack.enter_context(Client(stack.enter_context(cluster), set_as_default=False))

@@ -49,14 +49,14 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def client():
-    """Two worker processes of one thread, on this machine, without a dashboard."""
+    """Two worker processes of one thread, on this machine."""
     with (
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=50,
         ) as cluster,
         distributed.Client(cluster) as client,
