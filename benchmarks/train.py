@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -87,10 +86,12 @@ def parse() -> argparse.Namespace:
 
 def machine() -> dict[str, Any]:
     """Describe what is measured on."""
+    able = torch.cpu.get_capabilities()
     return {
         "cores": os.cpu_count(),
-        "machine": platform.machine(),
+        "processor": able["cpu_name"],
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "AMX": able["amx_bf16"],
         "bfloat16": choose_precision("auto", torch.device("cpu")) == "bfloat16",
         "torch": torch.__version__,
         "xsm": xsm.__version__,
