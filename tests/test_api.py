@@ -313,6 +313,16 @@ def test_an_empty_selection_is_refused(world, fitted):
             empty.physm.predict(fitted)
 
 
+def test_a_series_shorter_than_a_window_is_refused(world, fitted):
+    window = fitted.recipe.window
+    short = world.isel(time=slice(0, window - 1))
+    for given in (short, short.chunk(time=2)):
+        with pytest.raises(NotEnoughDataError, match=f"{window - 1} steps; one window takes 7"):
+            given.physm.predict(fitted)
+    one = world.isel(time=slice(0, window)).physm.predict(fitted)
+    assert one["swvl1"].sizes["time"] == 1
+
+
 def test_different_grids_are_refused(world):
     shifted = world["t2m"].assign_coords(latitude=world["latitude"] + 0.05)
     mixed = world.drop_vars("t2m")

@@ -156,11 +156,6 @@ def test_a_missing_observation_is_masked_not_propagated():
     assert not bool((found.isel(lat=0, lon=0) == whole.isel(lat=0, lon=0)).all())
 
 
-def test_series_shorter_than_a_window_gives_nothing():
-    assert predict(bucket(steps=3), {}).sizes["time"] == 0
-    assert predict(chunked(bucket(steps=3), {"time": 1}), {}).compute().sizes["time"] == 0
-
-
 def test_nothing_is_computed_and_the_model_is_one_node(no_compute):
     features = chunked(bucket(steps=40), {"time": -1, "lat": 1, "lon": 1})
     with no_compute():

@@ -136,7 +136,7 @@ def test_all_blocks_are_read_once_before_one_is_read_again_and_few_are_held(worl
     stream = make_stream(world, samples=64)
     count = len(stream.blocks)
     stream.blocks = [partial(noted, k, block) for k, block in enumerate(stream.blocks)]
-    drawn(stream, range(1, 4))
+    drawn(stream, range(1, 8))
     assert len(read) > 2 * count
     for first in range(0, len(read) - count, count):
         assert sorted(read[first : first + count]) == list(range(count))

@@ -172,6 +172,8 @@ def collect(
         If a variable is missing or has no usable units; all in one error.
     GridError
         If time is irregular or coordinates differ.
+    NotEnoughDataError
+        If the data are empty, or hold no whole window.
 
     Examples
     --------
@@ -202,6 +204,7 @@ def collect(
     if profile is not None:
         layers["target"] = layered_array(profile)
     _check_size({**arrays, **layers})
+    _check_length(arrays[recipe.dynamic[0]].sizes[time], recipe)
     together = _together([*arrays.values(), *series.values(), *layers.values()], time)
     space = _space(together[0], time, recipe)
     order = (time, *space, ...)
@@ -256,6 +259,19 @@ def _check_size(arrays: dict[str, xr.DataArray]) -> None:
             f"The data are empty along {sorted(empty)}: nothing was selected. Check the bounds of "
             "ds.sel(...); slices follow the order of the coordinate, so descending latitude needs "
             "slice(50, 40)."
+        )
+        raise NotEnoughDataError(msg)
+
+
+def _check_length(steps: int, recipe: Recipe) -> None:
+    """Refuse a series without one whole window."""
+    needed = recipe.window + recipe.shift
+    if steps < needed:
+        ahead = f" and the forcing up to {recipe.shift} steps ahead" if recipe.shift else ""
+        msg = (
+            f"The data hold {steps} steps; one window takes {needed}: {recipe.window} of the past"
+            f"{ahead}. Select a longer period: the first prediction is of the step "
+            f"{recipe.window - 1 + recipe.lead} after its first."
         )
         raise NotEnoughDataError(msg)
 

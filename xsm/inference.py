@@ -52,7 +52,7 @@ def predict_lazily(
     scaling : xarray.Dataset
         Statistics on the cells of the features.
     features : Features
-        Canonical arrays; the target only with data integration.
+        Canonical arrays of at least one window; the target only with data integration.
     token : str
         Hash of the model's content.
     batch_size : int or None
@@ -101,9 +101,7 @@ def predict_lazily(
         layers = range(observed.sizes[DEPTH]) if DEPTH in observed.dims else ()
         moving += [observed.isel({DEPTH: k}) for k in layers] or [observed]
     lazy = any(a.chunks is not None for a in (*moving, *maps))
-    if template.shape[0] <= node.halo:  # no whole window
-        data = np.empty((node.rows_out, 0, *template.shape[1:]), np.float32)
-    elif lazy:
+    if lazy:
         data = _run_blocks(node, moving, maps, wrap=features.wrap)
     else:
         data = (_run_field if node.reach else _run_whole)(node, moving, maps, wrap=features.wrap)
