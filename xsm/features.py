@@ -77,8 +77,8 @@ class Features:
             One of many blocks that are read one after another: this process reads it, also where
             a dask client is active, but for data that its workers hold.
         """
-        loaded = self._as_dataset()
-        loaded = own_tasks(loaded).load(**_block_options(loaded)) if block else loaded.load()
+        loaded = own_tasks(self._as_dataset()) if block else self._as_dataset()
+        loaded.load(**_block_options(loaded) if block else {})
         return Features(
             _of_kind(loaded, "dynamic"),
             _of_kind(loaded, "static"),
@@ -92,8 +92,8 @@ class Features:
 
     def with_maps(self) -> Features:
         """Return the same features with all that does not vary in time in memory, read once."""
-        maps = replace(self, dynamic={}, target=None, series={})._as_dataset().load()
-        return replace(self, static=_of_kind(maps, "static"), soil=_of_kind(maps, "soil"))
+        maps = replace(self, dynamic={}, target=None, series={}).load(block=True)
+        return replace(self, static=maps.static, soil=maps.soil)
 
     @property
     def on_workers(self) -> bool:
