@@ -172,14 +172,15 @@ def measure_streams(
     store: xr.Dataset, limit: int, size: int, args: argparse.Namespace
 ) -> dict[str, list[float]]:
     """Return the samples per second of the store in memory and streamed, in each round."""
-    whole, streams = windows(store, 2**40), [windows(store, limit) for _ in range(2)]
-    candidates: dict[str, tuple[int, Candidate]] = {}
-    for stream, kind in zip(streams, ("float32", "bfloat16"), strict=True):
-        candidates[f"xsm whole store {kind}"] = 1, xsm_loop(whole, size, kind)
-        candidates[f"xsm streamed {kind}"] = 1, xsm_loop(stream, size, kind)
-    iterations, rounds = max(1, 16 * args.samples // size), (args.rounds + 1) // 2
-    rates = time_in_turns(candidates, iterations, size, rounds)
-    for stream in streams:
+    whole, iterations, rounds = windows(store, 2**40), 16 * args.samples // size, args.rounds // 2
+    rates: dict[str, list[float]] = {}
+    for kind in ("float32", "bfloat16"):
+        stream = windows(store, limit)
+        candidates = {
+            f"xsm whole store {kind}": (1, xsm_loop(whole, size, kind)),
+            f"xsm streamed {kind}": (1, xsm_loop(stream, size, kind)),
+        }
+        rates |= time_in_turns(candidates, max(1, iterations), size, rounds + 1)
         stream.close()
     return rates
 
@@ -265,17 +266,18 @@ def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
     model = LSTM(Sizes(example["dynamic"].shape[-1], example["static"].shape[-1], WINDOW))
     adam = Adam(model.parameters(), 1e-3)
     count = count_parts(model, size, thread_count())
-    whole = Whole(model.evaluate, LSTM.losses, precision)
-    step = Parts(model, LSTM.losses, precision, count) if count > 1 else whole
     epoch = 0
 
     def run(iterations: int) -> None:
         nonlocal epoch
         epoch += 1
         model.train()
+        whole = Whole(model.evaluate, LSTM.losses, precision)
+        step = Parts(model, LSTM.losses, precision, count) if count > 1 else whole
         step.begin(0, epoch)
         schedule = Schedule(iterations=iterations, batch_size=size)
         train_epoch(step, held.batches(epoch, schedule, 0), adam)
+        step.close()
 
     return run
 

@@ -1,12 +1,17 @@
 """A stream draws the samples that resident windows draw, as often, whatever was read when."""
 
+import threading
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
+import dask
 import numpy as np
 import pytest
 import torch
+from dask.system import CPU_COUNT
 
 from tests.worlds import bucket, recipe
 from xsm.batches import make_samples
@@ -226,3 +231,22 @@ def test_blocks_of_time_warn_where_a_balance_needs_what_was_before(world):
     with pytest.warns(UserWarning, match=r"streamed in blocks of .* steps.*ds.chunk\(\{'time': -1"):
         make_samples(slabs, scaling, settings, split, limit=60_000)[0].close()
     make_samples(replace(slabs, series={}), scaling, settings, split, limit=60_000)[0].close()
+
+
+@pytest.mark.parametrize(("asked", "most"), [(None, CPU_COUNT), (1, 1), (CPU_COUNT + 2,) * 2])
+def test_a_reader_takes_no_more_threads_than_there_are_cores(world, asked, most):
+    """Dask would take four more beside the main thread, from those that train."""
+    features, _, _ = world
+    used = set()
+
+    def slow(block):
+        used.add(threading.get_ident())
+        time.sleep(0.02)
+        return block
+
+    rain = features.dynamic["precipitation"].chunk(time=2)
+    watched = rain.copy(data=rain.data.map_blocks(slow, dtype=rain.dtype, meta=rain.data._meta))
+    lazy = replace(features, dynamic={"precipitation": watched})
+    with ThreadPoolExecutor(1) as reader, dask.config.set(num_workers=asked):
+        reader.submit(lazy.load, block=True).result()
+    assert len(used) == most

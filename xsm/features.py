@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import dask.base
+import dask
 import xarray as xr
+from dask.system import CPU_COUNT
 
 from xsm.balance import Balance, balance_series
 from xsm.culling import own_tasks
@@ -117,10 +119,19 @@ def _block_options(lazy: xr.Dataset) -> dict[str, Any]:
     Graphs of two blocks name tasks alike that were fused differently. A scheduler of
     ``distributed`` that has not yet forgotten the one fails on the other with a KeyError, once in
     some hundred blocks (https://github.com/dask/dask/issues/9888).
+
+    Beside the main thread, dask takes four threads more than there are cores where nobody says how
+    many, and they are kept from those that train.
     """
-    if not hasattr(dask.base.get_scheduler(), "__self__"):  # a method of a client
-        return {}
-    return {"optimize_graph": False} if _on_workers(lazy) else {"scheduler": "threads"}
+    scheduler = dask.base.get_scheduler()
+    own = hasattr(scheduler, "__self__")  # a method of a client
+    if own and _on_workers(lazy):
+        return {"optimize_graph": False}
+    options: dict[str, Any] = {"scheduler": "threads"} if own else {}
+    threaded = own or scheduler in (None, dask.threaded.get)
+    if threaded and threading.current_thread() is not threading.main_thread():
+        options["num_workers"] = dask.config.get("num_workers", None) or CPU_COUNT
+    return options
 
 
 def _on_workers(lazy: xr.Dataset) -> bool:
