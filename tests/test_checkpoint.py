@@ -16,6 +16,8 @@ import torch
 import xsm
 from xsm.checkpoint import Checkpoint
 from xsm.exceptions import TrainingError
+from xsm.losses import RMSE
+from xsm.models.lstm import LSTM
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = """
@@ -158,7 +160,8 @@ def test_a_place_that_cannot_be_written_stops_with_the_cause(world, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(TrainingError, match=r"cannot be (read|written) .*(Not a dir|File exists)"):
         run(world, tmp_path / "file" / "run.ckpt")
-    with pytest.raises(TrainingError, match=r"cannot be written .*No such file.*make room or name"):
+    missing = r"cannot be written: the folder .*absent' does not exist. Make it, or name"
+    with pytest.raises(TrainingError, match=missing):
         run(world, tmp_path / "absent" / "run.ckpt")
 
 
@@ -184,3 +187,74 @@ def test_a_full_disk_leaves_the_former_checkpoint_whole(tmp_path):
     assert b"its last checkpoint is whole" in done.stderr
     assert torch.equal(Checkpoint(path, {}).load()["weight"], torch.zeros(10))
     assert [p.name for p in tmp_path.iterdir()] == ["run.ckpt"]
+
+
+def test_data_that_differ_where_no_statistic_does_are_refused(world, tmp_path):
+    """Validation, dates and the order of days are of the run too."""
+    run(world, tmp_path / "run.ckpt")
+    late = {"time": slice(-200, None)}
+    soil = world.swvl1.copy(data=world.swvl1.values.copy())
+    soil[late] = 0.5 * soil[late]
+    swapped = world.tp.copy(data=world.tp.values.copy())
+    swapped[[100, 200]] = swapped[[200, 100]].values
+    years = world.assign_coords(time=world.time + np.timedelta64(3652, "D"))
+    for other in (world.assign(swvl1=soil), world.assign(tp=swapped), years):
+        with pytest.raises(TrainingError, match=r"is of another run .data: "):
+            run(other, tmp_path / "run.ckpt")
+
+
+def test_the_same_data_in_other_chunks_go_on(world, tmp_path):
+    first = run(world, tmp_path / "run.ckpt")
+    for chunks in ({"time": 100}, {"latitude": 1, "longitude": 2}):
+        again = run(world.chunk(chunks), tmp_path / "run.ckpt")
+        assert again.history.identical(first.history)
+
+
+def test_a_run_is_not_made_shorter_than_it_was(world, tmp_path):
+    run(world, tmp_path / "run.ckpt", epochs=6)
+    with pytest.raises(TrainingError, match=r"has seen 6 epochs, epochs=2 was given"):
+        run(world, tmp_path / "run.ckpt", epochs=2)
+
+
+def test_hyper_parameters_are_compared_by_value_and_classes_by_source(world, tmp_path):
+    first = run(world, tmp_path / "run.ckpt")
+    assert run(world, tmp_path / "run.ckpt", dropout=0.15).history.identical(first.history)
+
+    def own(factor):
+        class Own(LSTM):
+            """Another network of the same name."""
+
+            def forward(self, batch):
+                return {"mean": factor * super().forward(batch)["mean"]}
+
+        return Own
+
+    class Other(LSTM):
+        """Another source."""
+
+    settings = {"epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False}
+    settings |= {"precision": "float32", "checkpoint": tmp_path / "own.ckpt"}
+    xsm.fit(world, own(1.0), **settings)
+    other = type("Own", (Other,), {"__qualname__": own(1.0).__qualname__})
+    with pytest.raises(TrainingError, match=r"is of another run .model: .*Own"):
+        xsm.fit(world, other, **settings)
+
+
+class Plain:
+    """A term without a repr."""
+
+    name, needs, reads = "plain", (), ("mean",)
+
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __call__(self, output, batch):
+        return (output["mean"] ** 2).mean()
+
+
+def test_terms_without_a_repr_are_known_again(world, tmp_path):
+    first = run(world, tmp_path / "run.ckpt", losses=[RMSE(), Plain(0.1)])
+    again = run(world, tmp_path / "run.ckpt", losses=[RMSE(), Plain(0.1)])
+    assert again.history.identical(first.history)
+    with pytest.raises(TrainingError, match=r"is of another run .losses: "):
+        run(world, tmp_path / "run.ckpt", losses=[RMSE(), Plain(0.2)])

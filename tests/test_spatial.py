@@ -11,6 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import xsm
 from tests.worlds import bucket
 from xsm.batches import make_samples
 from xsm.blocks import shards
@@ -282,3 +283,22 @@ def test_features_of_a_part_do_not_wrap():
     assert isinstance(features, Features)
     part = shards(features, fit_scaling(features, slice(None), scaling="global"), 2)[0][0]
     assert part.wrap == (part.observed.sizes["lon"] == 6)
+
+
+def test_neighbours_are_those_on_the_earth_however_longitudes_are_counted():
+    """Across the seam of 0 or 180 degrees cells go on; labels to and fro are refused."""
+    ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(18, 22)).load()
+    quick = {"epochs": 1, "iterations": 3, "progress": False, "precision": "float32"}
+    base = ds.assign_coords(longitude=("longitude", [-0.5, -0.25, 0.0, 0.25], ds.longitude.attrs))
+    fitted = base.physm.fit("cnn_lstm", scaling="global", **quick)
+    wanted = fitted.predict(base).swvl1
+    rolled = base.assign_coords(longitude=base.longitude % 360)  # 359.5, 359.75, 0, 0.25
+    np.testing.assert_array_equal(fitted.predict(rolled).swvl1.values, wanted.values)
+    np.testing.assert_array_equal(
+        fitted.predict(base.isel(longitude=slice(None, None, -1))).swvl1.values[..., ::-1], wanted
+    )
+    torn = rolled.sortby("longitude")
+    torn = torn.assign_coords(longitude=(torn.longitude + 180) % 360 - 180)  # 0, .25, -.5, -.25
+    for call in (fitted.predict, lambda data: data.physm.fit("cnn_lstm", **quick)):
+        with pytest.raises(GridError, match=r"goes to and fro.*ds.sortby\('longitude'\)"):
+            call(torn)

@@ -10,8 +10,9 @@ import xarray as xr
 
 from xsm.arguments import check_kind, given
 from xsm.estimators import Estimator
-from xsm.exceptions import MissingVariableError
+from xsm.exceptions import check_choice, check_whole
 from xsm.fitted import FittedModel
+from xsm.loading import needed_model
 from xsm.losses import Loss
 from xsm.naming import VariableTable, find_variables
 from xsm.nested_recipe import Covariates
@@ -202,7 +203,12 @@ def fit(
     >>> fitted.name
     'lstm'
     """
-    cls = model_class(model)
+    cls, seed = model_class(model), check_whole("seed", seed)
+    window = None if window is None else check_whole("window", window)
+    lead = None if lead is None else check_whole("lead", lead)
+    flags = {"data_integration": data_integration, "known_forcing": known_forcing}
+    for name, flag in flags.items():
+        check_choice(name, str(flag), ("False", "True"))
     steps = given(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
     )
@@ -303,13 +309,7 @@ def predict(
     >>> str(forecast["time"].values[-1])[:10]  # one day beyond the data
     '2021-01-01'
     """
-    if fitted is None:
-        msg = (
-            "No model was given, and none was fitted through this very object (a selection of it "
-            "is another object). Pass one: ds.physm.predict(fitted), with "
-            "fitted = ds.physm.fit(...)."
-        )
-        raise MissingVariableError(msg)
+    model = needed_model(fitted, "predict")
     ds, quantified = dequantify(ds)
-    found = fitted.predict(ds, batch_size=batch_size, device=device)
+    found = model.predict(ds, batch_size=batch_size, device=device)
     return quantify(found) if quantified else found

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from xsm.estimators import Estimator
-from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
+from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice, check_whole
 from xsm.naming import VariableTable
 from xsm.nn import Model, Schedule
 from xsm.recipe import Recipe, input_groups
 
-__all__ = ["check_kind", "for_data", "given", "make_schedule", "parse_limit"]
+__all__ = ["check_kind", "check_schedule", "for_data", "given", "make_schedule", "parse_limit"]
 
 _LEAST = 16 * 2**20  # bytes of memory_limit
 
@@ -108,11 +109,47 @@ def make_schedule(
     3
     """
     network, steps = model.check_hyperparameters(hyperparameters)
-    schedule = replace(model.schedule, **chosen | steps)
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
+    return network, check_schedule(replace(model.schedule, **chosen | steps))
+
+
+def check_schedule(schedule: Schedule) -> Schedule:
+    """Return a schedule with Python's own numbers, and refuse what cannot train.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Epochs, batches, patience.
+
+    Returns
+    -------
+    Schedule
+        The same.
+
+    Raises
+    ------
+    UnknownNameError
+        If a number is no whole one from 1, the learning rate not above 0, or a choice unknown.
+
+    Examples
+    --------
+    >>> check_schedule(Schedule(epochs=0))
+    Traceback (most recent call last):
+    xsm.exceptions.UnknownNameError: epochs=0 was given; a whole number of at least 1 is needed.
+    """
     check_choice("sampling", schedule.sampling, ("time", "mixed"))
     check_choice("decay", schedule.decay, ("none", "cosine"))
-    return network, schedule
+    try:
+        rate = float(schedule.learning_rate)
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        chosen = schedule.learning_rate
+        msg = f"learning_rate={chosen!r} was given; a number above 0 is needed, such as 0.001."
+        raise UnknownNameError(msg)
+    whole = ("epochs", "iterations", "batch_size", "validate_every", "patience")
+    numbers: dict[str, Any] = {n: check_whole(n, getattr(schedule, n), 1) for n in whole}
+    return replace(schedule, learning_rate=rate, **numbers)
 
 
 def for_data(
@@ -185,7 +222,7 @@ def parse_limit(memory_limit: str | int) -> int:
 
     try:
         found = int(parse_bytes(memory_limit))
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
         raise UnknownNameError(msg) from error
     if found < _LEAST:

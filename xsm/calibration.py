@@ -11,7 +11,8 @@ import xarray as xr
 from xsm.distribution import PROBABILITIES
 from xsm.exceptions import NotEnoughDataError, check_choice
 from xsm.layered import layered_pair
-from xsm.recipe import Recipe
+from xsm.naming import find_variables
+from xsm.recipe import Recipe, require_target
 from xsm.spread import spread_of, standardised
 from xsm.targets import predicted_spread
 
@@ -116,6 +117,7 @@ def standard_errors(ds: xr.Dataset, predicted: xr.Dataset, recipe: Recipe) -> xr
     array([-1., -1.])
     """
     target, known = recipe.target, recipe.variables
+    require_target(find_variables(ds, known), recipe)
     names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
     if len(names) > 1 or (names and recipe.depths):
         spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})

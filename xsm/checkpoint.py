@@ -20,6 +20,14 @@ from xsm.exceptions import TrainingError
 
 __all__ = ["Checkpoint"]
 
+_UNREADABLE = (  # of what numpy and zipfile raise for bytes that are no whole archive
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+)
 _SHARE = 0.05  # of the time of a run that may go into noting its state
 
 
@@ -64,17 +72,21 @@ class Checkpoint:
         Raises
         ------
         TrainingError
-            If the file is damaged, none of xsm's, or of another run.
+            If the file is damaged, none of xsm's, or of another run; if there is none and no
+            folder to put it in.
         """
-        system, path = fsspec.url_to_fs(self.path)
         try:
+            system, path = fsspec.url_to_fs(self.path)
             if not system.exists(path):
+                self._check_place()
                 return None
             with system.open(path, "rb") as file:
                 held = np.load(io.BytesIO(file.read()), allow_pickle=False)
                 arrays = {name: held[name] for name in held.files}
             identity = json.loads(arrays.pop("identity").tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except TrainingError:
+            raise
+        except _UNREADABLE as error:
             msg = (
                 f"checkpoint={self.path!r} cannot be read ({type(error).__name__}: {error}): it is "
                 "damaged, or no checkpoint of xsm. Delete it to start anew, or name another path."
@@ -136,6 +148,18 @@ class Checkpoint:
                 os.close(folder)
         finally:
             beside.unlink(missing_ok=True)
+
+    def _check_place(self) -> None:
+        """Refuse a local place where no file can be made, before hours were spent."""
+        system, path = fsspec.url_to_fs(self.path)
+        folder = Path(path).parent
+        if "file" in system.protocol and not os.access(folder, os.W_OK):
+            why = "may not be written to" if folder.is_dir() else "does not exist"
+            msg = (
+                f"checkpoint={self.path!r} cannot be written: the folder {str(folder)!r} {why}. "
+                "Make it, or name another path."
+            )
+            raise TrainingError(msg)
 
     def _check(self, there: Mapping[str, str]) -> None:
         """Refuse the state of another run, and name the difference."""

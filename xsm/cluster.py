@@ -75,6 +75,12 @@ def train_on_cluster(client: Client, job: Job, features: Features, scaling: xr.D
     """
     from distributed.protocol.pickle import dumps
 
+    if getattr(client, "status", None) != "running":
+        msg = (
+            f"client={client!r} is no running client. Pass one: client = distributed.Client(...); "
+            "xsm.fit(..., client=client)."
+        )
+        raise TrainingError(msg)
     workers = sorted(client.ncores())
     if not workers:
         msg = "The cluster has no workers yet. Wait for them, client.wait_for_workers(2), or scale."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "ArtefactError",
@@ -14,6 +16,7 @@ __all__ = [
     "UnitsError",
     "UnknownNameError",
     "check_choice",
+    "check_whole",
     "did_you_mean",
 ]
 
@@ -100,3 +103,41 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
         msg = f"{name}={value!r} was given. {did_you_mean(str(value), choices)}"
         raise UnknownNameError(msg)
+
+
+def check_whole(name: str, value: Any, least: int | None = None) -> int:
+    """Return a whole number, and refuse what is none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    value : int
+        What was given, of Python or numpy.
+    least : int, optional
+        The least that makes sense.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    UnknownNameError
+        If the value is no whole number, or less.
+
+    Examples
+    --------
+    >>> check_whole("epochs", 3, 1)
+    3
+    """
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = None
+    if found is None or isinstance(value, bool) or (least is not None and found < least):
+        needed = "a whole number" if least is None else f"a whole number of at least {least}"
+        msg = f"{name}={value!r} was given; {needed} is needed."
+        raise UnknownNameError(msg)
+    return found

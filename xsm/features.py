@@ -14,14 +14,16 @@ from dask.system import CPU_COUNT
 
 from xsm.balance import Balance, balance_series
 from xsm.culling import own_tasks
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnitsError
 from xsm.grid import axis_of, oriented, step, time_dim, without_scalars, wraps
 from xsm.layered import DEPTH, layered_array, profile_series, soil_maps
 from xsm.naming import find_variables
-from xsm.recipe import Recipe
+from xsm.recipe import Recipe, require_target
 from xsm.soil.profile import read_profile
 
 __all__ = ["Features", "collect"]
+
+_REAL = "fiub"  # kinds of dtype
 
 
 @dataclass(frozen=True)
@@ -102,15 +104,19 @@ class Features:
         """Whether workers of a dask cluster hold parts of the data, as after ``persist``."""
         return _on_workers(self._as_dataset())
 
-    def _as_dataset(self) -> xr.Dataset:
-        """Return all arrays as variables of one data set."""
+    def named(self) -> dict[str, xr.DataArray]:
+        """Return all arrays, by kind and name."""
         parts = {f"dynamic {k}": v for k, v in self.dynamic.items()}
         parts |= {f"static {k}": v for k, v in self.static.items()}
         parts |= {f"series {k}": v for k, v in self.series.items()}
         parts |= {f"soil {k}": v for k, v in self.soil.items()}
         if self.target is not None:
             parts["target"] = self.target
-        return xr.Dataset({k: without_scalars(v) for k, v in parts.items()})
+        return parts
+
+    def _as_dataset(self) -> xr.Dataset:
+        """Return all arrays as variables of one data set."""
+        return xr.Dataset({k: without_scalars(v) for k, v in self.named().items()})
 
 
 def _block_options(lazy: xr.Dataset) -> dict[str, Any]:
@@ -202,6 +208,8 @@ def collect(
     table = find_variables(ds, recipe.variables)
     names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
     table.require(*names)
+    if with_target:
+        require_target(table, recipe)
     names = names[: len(names) - (with_target and bool(recipe.depths))]
     arrays = {name: table.array(ds, name).drop_vars(DEPTH, errors="ignore") for name in names}
     series = balance_series(ds, balances, target=recipe.target, variables=recipe.variables)
@@ -214,6 +222,7 @@ def collect(
     layers = {f"soil {name}": array for name, array in soil.items()}
     if profile is not None:
         layers["target"] = layered_array(profile)
+    _check_numbers({**arrays, **series, **layers})
     _check_size({**arrays, **layers})
     _check_length(arrays[recipe.dynamic[0]].sizes[time], recipe)
     together = _together([*arrays.values(), *series.values(), *layers.values()], time)
@@ -260,6 +269,17 @@ def _check_static(arrays: dict[str, xr.DataArray], recipe: Recipe, time: str) ->
             "Name them on the other side."
         )
         raise GridError(msg)
+
+
+def _check_numbers(arrays: dict[str, xr.DataArray]) -> None:
+    """Refuse what holds no real numbers."""
+    others = {
+        name: str(array.dtype) for name, array in arrays.items() if array.dtype.kind not in _REAL
+    }
+    if others:
+        said = ", ".join(f"{name!r} holds {kind}" for name, kind in others.items())
+        msg = f"{said}; real numbers are needed: ds[name].astype('float32') of each."
+        raise UnitsError(msg)
 
 
 def _check_size(arrays: dict[str, xr.DataArray]) -> None:

@@ -318,6 +318,11 @@ def oriented(ds: xr.Dataset) -> xr.Dataset:
         With northings that descend and eastings that ascend, where these are coordinates of one
         dimension; else as it is. Lazy where the data are.
 
+    Raises
+    ------
+    GridError
+        If a coordinate neither ascends nor descends.
+
     Examples
     --------
     >>> import xarray as xr
@@ -327,11 +332,24 @@ def oriented(ds: xr.Dataset) -> xr.Dataset:
     turn = {}
     for dim in map(str, ds.dims):
         axis = axis_of(ds, dim)
-        if axis and dim in ds.indexes and ds.sizes[dim] > 1 and ds[dim].dtype.kind in "iuf":
-            ascends = bool(ds[dim].values[-1] > ds[dim].values[0])
-            if ascends == (axis == "Y"):
-                turn[dim] = slice(None, None, -1)
+        known = axis and dim in ds.indexes and ds.sizes[dim] > 1 and ds[dim].dtype.kind in "iuf"
+        if known and _ascends(ds[dim], axis) == (axis == "Y"):
+            turn[dim] = slice(None, None, -1)
     return ds.isel(turn)
+
+
+def _ascends(coordinate: xr.DataArray, axis: str) -> bool:
+    """Tell the direction of a coordinate; longitudes may go on beyond 180 or 360 degrees."""
+    steps = np.diff(coordinate.values.astype(float))
+    if axis == "X" and coordinate.attrs.get("units") not in {"m", "km"}:
+        steps = (steps + 180.0) % 360.0 - 180.0
+    if (steps > 0).all() or (steps < 0).all():
+        return bool(steps[0] > 0)
+    msg = (
+        f"{coordinate.name!r} goes to and fro, so that cells side by side are no neighbours. Order "
+        f"it: ds.sortby({str(coordinate.name)!r})."
+    )
+    raise GridError(msg)
 
 
 def wraps(data: xr.Dataset | xr.DataArray, dim: str) -> bool:

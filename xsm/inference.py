@@ -14,6 +14,7 @@ import xarray as xr
 
 from xsm.devices import choose_device
 from xsm.estimators import Estimator
+from xsm.exceptions import check_whole
 from xsm.features import Features
 from xsm.halo import even_chunks, stacked_blocks, with_halo
 from xsm.layered import DEPTH
@@ -89,6 +90,7 @@ def predict_lazily(
     >>> found["mean"].sizes["time"], str(found["mean"]["time"].values[0])[:10]
     (34, '2020-01-08')
     """
+    batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)
     still = model
     if not isinstance(model, Estimator):  # whose arrays nothing can change

@@ -16,6 +16,7 @@ from xsm.checkpoint import Checkpoint
 from xsm.devices import choose_device, choose_precision, seeded
 from xsm.features import Features
 from xsm.history import History
+from xsm.identity import described_model, described_schedule, described_terms
 from xsm.losses import Loss, consecutive_steps
 from xsm.nn import Model, Schedule, Sizes
 from xsm.recipe import Recipe
@@ -59,7 +60,7 @@ class Job:
     checkpoint : str or None
         Where the state is noted.
     data : str
-        Token of the training data, so that a checkpoint of other data is refused.
+        Token of the data, so that a checkpoint of other data is refused.
     head : {"point", "gaussian"}
         What the network answers with.
     """
@@ -93,7 +94,8 @@ class Job:
 
     def rebuild(self, weights: Mapping[str, Tensor]) -> Model:
         """Return the network with its weights, on the CPU."""
-        model = self.model(self.sizes, **self.network)
+        with seeded(self.seed):  # the weights that it begins with are drawn, and leave no trace
+            model = self.model(self.sizes, **self.network)
         model.load_state_dict(dict(weights))
         return model.eval()
 
@@ -126,16 +128,13 @@ class Job:
         Returns
         -------
         dict of str to str
-            ``epochs`` and ``patience`` are left out, so that a run can be made longer; with a
-            learning rate that falls over the epochs, their number belongs to the run.
+            What decides its course; see :mod:`xsm.identity`.
         """
-        epochs = 0 if self.schedule.decay == "none" else self.schedule.epochs
-        schedule = replace(self.schedule, epochs=epochs, patience=0)
         return {
-            "model": f"{self.model.__name__}({dict(self.network)})",
+            "model": described_model(self.model, self.network),
             "recipe": repr(self.recipe),
-            "losses": repr(self.losses),
-            "schedule": repr(schedule),
+            "losses": described_terms(self.losses),
+            "schedule": described_schedule(self.schedule),
             "monitor": self.monitor,
             "precision": self.precision,
             "seed": str(self.seed),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from xsm.typing import FloatArray
+from xsm.typing import Array, FloatArray
 
 __all__ = ["MOMENTS", "cell_moments", "merge_moments", "pool_moments"]
 
@@ -40,7 +40,7 @@ def cell_moments(values: FloatArray) -> FloatArray:
     Parameters
     ----------
     values : ndarray (time, *space)
-        Any floating type, any units; what is not finite does not count.
+        Any type of numbers, any units; what is not finite does not count.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def cell_moments(values: FloatArray) -> FloatArray:
     >>> cell_moments(np.array([[1.0], [np.nan], [3.0]])).ravel().tolist()
     [2.0, 2.0, 2.0, 1.0, 3.0]
     """
-    flat = values.reshape(values.shape[0], -1)
+    flat = _native(values).reshape(values.shape[0], -1)
     cells = flat.shape[1]
     first, count, total, squares = np.zeros((4, cells))
     low, high = np.full(cells, np.inf), np.full(cells, -np.inf)
@@ -69,6 +69,14 @@ def cell_moments(values: FloatArray) -> FloatArray:
     spread = np.maximum(squares - total * total / some, 0.0)
     found = np.stack([count, mean, spread, low, high])
     return found.reshape(5, *values.shape[1:])
+
+
+def _native(values: Array) -> Array:
+    """Return numbers of a kind that is compiled for: of this machine's byte order, 4 or 8 bytes."""
+    kind = values.dtype
+    if kind.kind in "iub" or (kind.isnative and kind in (np.float32, np.float64)):
+        return values
+    return values.astype(np.float32 if kind.kind == "f" and kind.itemsize <= 4 else np.float64)
 
 
 def merge_moments(parts: FloatArray) -> FloatArray:

@@ -39,6 +39,8 @@ class NestedRecipe(Recipe):
         1: patches of fields are the network's own.
     bounded : bool
         False.
+    layer : tuple of float, optional
+        None.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
     supervision : {"truth", "scale_transfer", "interpolation"}

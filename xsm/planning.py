@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from xsm.display import page, paragraph, section, table
-from xsm.exceptions import MissingVariableError
 from xsm.features import Features, collect
 from xsm.fitted import FittedModel
+from xsm.loading import needed_model
 from xsm.naming import find_variables
 from xsm.units import dequantify
 
@@ -136,12 +136,7 @@ def plan(
     >>> found.blocks, dict(found.better)  # 22 small blocks; one for all would do
     (22, {'time': -1, 'latitude': 4, 'longitude': 4})
     """
-    if fitted is None:
-        msg = (
-            "No model was given, and none was fitted through this very object (a selection of it "
-            "is another object). Pass one: ds.physm.plan(fitted), with fitted = ds.physm.fit(...)."
-        )
-        raise MissingVariableError(msg)
+    fitted = needed_model(fitted, "plan")
     ds, _ = dequantify(ds)
     recipe = fitted.recipe
     features = collect(ds, recipe, with_target=recipe.data_integration)

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
-from dask.base import tokenize
 
 from xsm.arguments import for_data, given, make_schedule, parse_limit
 from xsm.artefact import fingerprint
@@ -17,16 +16,15 @@ from xsm.batches import fits
 from xsm.card import history_dataset, make_card
 from xsm.estimation import Estimated, Estimation, run_estimation
 from xsm.estimators import Estimator
-from xsm.exceptions import (
-    check_choice,
-)
+from xsm.exceptions import check_choice
 from xsm.features import Features, collect
 from xsm.fitted import FittedModel
+from xsm.identity import data_token
 from xsm.jobs import Job, Trained, run_job
 from xsm.losses import Loss, WaterBalance
 from xsm.metrics import day_of_year_mean
 from xsm.naming import find_variables
-from xsm.nn import Model, Schedule, assemble, check_terms, head_and_members
+from xsm.nn import Model, Schedule, assemble, check_patch, check_terms, head_and_members
 from xsm.options import get_options
 from xsm.recipe import make_recipe
 from xsm.registry import model_name
@@ -114,6 +112,7 @@ def fit_cells(
         terms = check_terms(
             cls.losses if losses is None else losses, head, published=losses is None
         )
+    options = {**cls.hyperparameters(), **network}
     ds = dequantify(ds)[0]
     table = find_variables(ds, variables)
     balances = [term for term in terms if isinstance(term, WaterBalance)]
@@ -130,9 +129,9 @@ def fit_cells(
         known_forcing=known_forcing,
         variables=variables,
         balances=balances,
-        layered=bool({**cls.hyperparameters(), **network}.get("layered", cls.layered)),
+        layered=bool(options.get("layered", cls.layered)),
         bounded=cls.bounded,
-        patch=int({**cls.hyperparameters(), **network}.get("patch", 1)),
+        patch=check_patch(options.get("patch", 1)),
     )
     network = for_data(cls, network, table, recipe)
     features = collect(ds, recipe, balances=balances, needs={k for t in terms for k in t.needs})
@@ -163,7 +162,7 @@ def fit_cells(
             progress=shown,
             limit=limit,
             checkpoint=None if checkpoint is None else os.fspath(checkpoint),
-            data=tokenize({name: array.values for name, array in statistics.items()}),
+            data="" if checkpoint is None else data_token(features.named()),
             head=head,
         )
         trained = [_train(job.member(k), features, statistics, client) for k in range(members)]

@@ -13,7 +13,7 @@ import xarray as xr
 from xsm.calibration import add_spread
 from xsm.layered import DEPTH
 from xsm.naming import ROLES, Variable, find_variables
-from xsm.recipe import Recipe
+from xsm.recipe import Recipe, holds_target
 from xsm.soil.layering import depth_coordinates
 from xsm.units import Conversion
 
@@ -70,7 +70,7 @@ def present(
     array([25.])
     """
     table = find_variables(ds, recipe.variables)
-    there = recipe.target in table
+    there = holds_target(table, recipe)
     layers = tuple(trained)
     if there:
         found = table.layers(recipe.target)

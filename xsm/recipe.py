@@ -16,7 +16,7 @@ from xsm.soil.profile import read_profile
 from xsm.targets import default_target
 from xsm.typing import Scaling
 
-__all__ = ["Recipe", "input_groups", "make_recipe"]
+__all__ = ["Recipe", "holds_target", "input_groups", "make_recipe", "require_target"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Recipe:
         Cells along a side of the square of neighbours that a sample holds; 1 is the cell alone.
     bounded : bool
         The target is scaled by residual and saturated water content, 0 and 1.
+    layer : tuple of float, optional
+        Top and bottom of the one layer that is predicted, m, where they are known.
     """
 
     target: str
@@ -62,6 +64,7 @@ class Recipe:
     centres: tuple[float, ...] = ()
     patch: int = 1
     bounded: bool = False
+    layer: tuple[float, float] | None = None
 
     @property
     def layers(self) -> int:
@@ -177,7 +180,81 @@ def make_recipe(
         centres=centres,
         patch=patch if len(space_dims(table.array(ds, keys[0]))) > 1 else 1,
         bounded=bounded,
+        layer=None if depths else table.lookup(name).depth,
     )
+
+
+def holds_target(table: VariableTable, recipe: Recipe) -> bool:
+    """Tell whether data hold the target, and not another layer of the soil in its place.
+
+    Parameters
+    ----------
+    table : VariableTable
+        Which variable is what.
+    recipe : Recipe
+        What is predicted.
+
+    Returns
+    -------
+    bool
+        False where there is no variable of that role; also where the layer that was found and the
+        one that is predicted share less than half of the thinner.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land")
+    >>> recipe = Recipe("soil_moisture", (), (), 7, 1, "cell", layer=(0.0, 0.07))
+    >>> holds_target(xsm.variables(ds), recipe)
+    True
+    >>> holds_target(xsm.variables(ds.drop_vars("swvl1")), recipe)
+    False
+    """
+    if recipe.target not in table:
+        return False
+    found = table.lookup(recipe.target).depth
+    if recipe.layer is None or found is None:
+        return True
+    shared = min(recipe.layer[1], found[1]) - max(recipe.layer[0], found[0])
+    return shared > 0.5 * min(recipe.layer[1] - recipe.layer[0], found[1] - found[0])
+
+
+def require_target(table: VariableTable, recipe: Recipe) -> None:
+    """Refuse data that lack the target.
+
+    Parameters
+    ----------
+    table : VariableTable
+        Which variable is what.
+    recipe : Recipe
+        What is predicted.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If it is not there or cannot be used; if another layer of the soil is there in its place.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land")
+    >>> recipe = Recipe("soil_moisture", (), (), 7, 1, "cell", layer=(0.0, 0.07))
+    >>> require_target(xsm.variables(ds), recipe)
+    """
+    table.require(recipe.target)
+    if recipe.target in table and not holds_target(table, recipe):
+        found = table.lookup(recipe.target)
+        msg = (
+            f"The model was trained on {recipe.target} {_centimetres(recipe.layer)} deep, the data "
+            f"hold it {_centimetres(found.depth)} deep, as {found.name!r}. Add the layer, or name "
+            f'it in fit: variables={{"{recipe.target}": "..."}}.'
+        )
+        raise MissingVariableError(msg)
+
+
+def _centimetres(layer: tuple[float, float] | None) -> str:
+    """Return the bounds of a layer as text."""
+    return "" if layer is None else f"{100 * layer[0]:g} to {100 * layer[1]:g} cm"
 
 
 def _layers(

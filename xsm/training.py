@@ -175,7 +175,7 @@ def train(  # noqa: PLR0913
         _check(model, training, losses, monitor)
         optimiser = Adam(model.parameters(), schedule.learning_rate)
         log = Log(unique_names(losses), monitor)
-        done = _restore(checkpoint, model, optimiser, log)
+        done = _restore(checkpoint, model, optimiser, log, schedule.epochs)
         _check_together(done, ranks)
         step = _step(model, training, ranks, losses, precision, schedule)
         hide = None if progress is None else not progress
@@ -228,11 +228,31 @@ def _check(model: Model, training: Samples, losses: Sequence[Loss], monitor: str
     model.eval()
     with torch.no_grad():
         batch = training.example()
-        check_losses(losses, batch, model.evaluate(batch))
+        output = model.evaluate(batch)
+        _check_output(output, batch)
+        check_losses(losses, batch, output)
     names = ["total", *unique_names(losses)]
     if monitor not in names:
         msg = f"monitor={monitor!r} is no loss term. {did_you_mean(monitor, names)}"
         raise UnknownNameError(msg)
+
+
+def _check_output(output: object, batch: Batch) -> None:
+    """Refuse what is no answer for each sample and layer: it would be broadcast in the loss."""
+    wanted = tuple(batch["target"].shape)
+    if not isinstance(output, Mapping):
+        found = f"a {type(output).__name__}"
+    elif "mean" not in output:
+        found = f"{sorted(output)}"
+    elif tuple(output["mean"].shape) != wanted:
+        found = f'"mean" of shape {tuple(output["mean"].shape)}'
+    else:
+        return
+    msg = (
+        f'The model returned {found} for {wanted[0]} sample; {{"mean": tensor}} of the shape '
+        f"{wanted} (batch, target) is needed, as torch.nn.Linear(hidden, sizes.target) makes it."
+    )
+    raise TrainingError(msg)
 
 
 def _check_together(done: int, ranks: Ranks) -> None:
@@ -335,12 +355,19 @@ def _restore(
     model: Model,
     optimiser: Adam,
     log: Log,
+    epochs: int,
 ) -> int:
     """Take over the state of a checkpoint, and return the epochs that it has seen."""
     state = checkpoint.load() if checkpoint is not None else None
-    if state is None:
+    if checkpoint is None or state is None:
         return 0
+    if (seen := int(state["epoch"])) > epochs:
+        msg = (
+            f"checkpoint={checkpoint.path!r} has seen {seen} epochs, epochs={epochs} was given. "
+            f"Pass epochs={seen} or more to go on, or name another path."
+        )
+        raise TrainingError(msg)
     model.load_state_dict(under("model.", state))
     optimiser.restore(under("adam.", state))
     log.restore(state)
-    return int(state["epoch"])
+    return seen

@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from xsm.arguments import parse_limit
+from xsm.arguments import check_schedule, parse_limit
 from xsm.card import history_dataset, made_of, outcome
 from xsm.downscaling.collecting import collect_sources
 from xsm.downscaling.fitting import FieldJob, FieldsTrained, train_fields
@@ -130,7 +130,7 @@ def fit_fields(
         network,
         recipe,
         None if losses is None else tuple(losses),
-        replace(cls.schedule, **steps),
+        check_schedule(replace(cls.schedule, **steps)),
         valid=valid,
         monitor=monitor,
         device=device,

@@ -137,6 +137,20 @@ def test_systems_without_a_swap_say_so(monkeypatch, platform):
     assert not xsm.artefact.local._exchange(Path("one"), Path("other"))
 
 
+def test_overwrite_deletes_no_file_of_others(tmp_path):
+    fitted = untrained()
+    fitted.save(tmp_path / "a")
+    notes = tmp_path / "a" / "figures" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    with pytest.raises(ArtefactError, match=r"1 files that are no part .*figures/notes.txt.*Move"):
+        fitted.save(tmp_path / "a", overwrite=True)
+    assert notes.read_text() == "mine"
+    notes.unlink()
+    notes.parent.rmdir()
+    fitted.save(tmp_path / "a", overwrite=True)
+
+
 def test_overwrite_replaces_nothing_but_artefacts(tmp_path):
     fitted = untrained()
     (tmp_path / "data").mkdir()

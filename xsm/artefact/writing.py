@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -75,7 +75,7 @@ def _check_free(place: Place, *, overwrite: bool) -> None:
         )
         raise ArtefactError(msg)
     try:
-        read_root(place)
+        root = read_root(place)
     except (ArtefactError, OSError) as error:
         if place.empty():
             return
@@ -84,6 +84,25 @@ def _check_free(place: Place, *, overwrite: bool) -> None:
             "Choose another name, or delete it yourself."
         )
         raise ArtefactError(msg) from error
+    if foreign := _foreign(root, place.keys() or ()):
+        msg = (
+            f"{place} holds {len(foreign)} files that are no part of the artefact "
+            f"({', '.join(foreign[:3])}), which overwrite=True would delete. Move them, or choose "
+            "another name."
+        )
+        raise ArtefactError(msg)
+
+
+def _foreign(root: Mapping[str, Any], there: Iterable[str]) -> list[str]:
+    """Return the files that are neither metadata nor content of a node that the root names."""
+    held = root.get("consolidated_metadata")
+    nodes = held.get("metadata", {}) if isinstance(held, dict) else {}
+    own = {METADATA, *(f"{path}/{METADATA}" for path in nodes)}
+    return sorted(
+        key
+        for key in there
+        if key not in own and key.partition("/c/")[0] not in nodes and key[:-2] not in nodes
+    )
 
 
 def _files(facts: Mapping[str, Any], groups: Mapping[str, Group]) -> Iterator[tuple[str, Content]]:

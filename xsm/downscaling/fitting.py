@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from dask.base import tokenize
 
 from xsm.checkpoint import Checkpoint
 from xsm.devices import choose_device, choose_precision, seeded
@@ -21,6 +20,7 @@ from xsm.downscaling.statistics import field_statistics, frame_of, stacked
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 from xsm.fields import Fields, Frame
 from xsm.history import History
+from xsm.identity import data_token, described_model, described_schedule, described_terms
 from xsm.losses import Loss
 from xsm.nested_recipe import NestedRecipe
 from xsm.nesting import interpolate
@@ -196,7 +196,7 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
         window,
         gaussian=job.head == "gaussian",
     )
-    data = tokenize({name: array.values for name, array in scaling.items()})
+    data = "" if job.checkpoint is None else data_token(_named(sources))
     found = [
         _train(job.member(k), sizes, training, validation, losses, data) for k in range(job.members)
     ]
@@ -234,6 +234,14 @@ def _train(
             checkpoint=checkpoint,
         )
     return model.cpu().eval(), history
+
+
+def _named(sources: Sources) -> dict[str, xr.DataArray]:
+    """Return all fields that train and validate."""
+    kinds = {"coarse": sources.coarse, "fine": sources.fine, "static": sources.static}
+    named = {f"{kind} {n}": a for kind, held in kinds.items() for n, a in held.items()}
+    own = {"target": sources.target, "truth": sources.truth}
+    return named | {n: a for n, a in own.items() if a is not None}
 
 
 def _joined(models: Sequence[FieldModel]) -> FieldModel:
@@ -344,10 +352,10 @@ def _losses(job: FieldJob, arrays: Mapping[str, Array]) -> tuple[Loss, ...]:
 def _identity(job: FieldJob, losses: Sequence[Loss], data: str) -> dict[str, str]:
     """Return what a run is, so that a checkpoint of another run is refused."""
     return {
-        "model": f"{job.model.__name__}({dict(job.network)})",
+        "model": described_model(job.model, job.network),
         "recipe": repr(job.recipe),
-        "losses": repr(tuple(losses)),
-        "schedule": repr(replace(job.schedule, epochs=0, patience=0)),
+        "losses": described_terms(losses),
+        "schedule": described_schedule(job.schedule),
         "monitor": job.monitor,
         "precision": job.precision,
         "seed": str(job.seed),

@@ -11,7 +11,7 @@ from xsm.nn.groups import Groups
 from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.masked import MaskedConv2d, masked_pool, masked_resize
 from xsm.nn.recurrent import PointLSTM
-from xsm.nn.spatial import PatchEncoder, PatchLSTM
+from xsm.nn.spatial import PatchEncoder, PatchLSTM, check_patch
 from xsm.nn.unet import UNet
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "UNet",
     "assemble",
     "block_means",
+    "check_patch",
     "check_terms",
     "conserve_means",
     "dropping",

@@ -123,6 +123,7 @@ def check_terms(terms: Sequence[Loss], head: str, *, published: bool) -> tuple[L
     >>> check_terms([RMSE(weight=0.5)], "gaussian", published=True)
     (BetaNLL(weight=0.5, beta=0.5),)
     """
+    _check_kinds(terms)
     if published and head == "gaussian":
         terms = [BetaNLL(term.weight) if isinstance(term, RMSE) else term for term in terms]
     elif published:
@@ -142,3 +143,17 @@ def check_terms(terms: Sequence[Loss], head: str, *, published: bool) -> tuple[L
         )
         raise TrainingError(msg)
     return tuple(terms)
+
+
+def _check_kinds(terms: object) -> None:
+    """Refuse what is no sequence of terms."""
+    facts = ("name", "weight", "needs", "reads")
+    if isinstance(terms, Sequence) and not isinstance(terms, str):
+        known = (all(hasattr(term, fact) for fact in facts) for term in terms)
+        if all(known) and not any(isinstance(term, type) for term in terms):
+            return
+    msg = (
+        f"losses={terms!r} was given; a list of terms is needed, such as losses=[RMSE(0.5), "
+        f"WaterBalance(0.5)] of xsm.losses, or objects with {', '.join(facts)} and a call."
+    )
+    raise TrainingError(msg)

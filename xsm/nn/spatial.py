@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from xsm.exceptions import GridError
+from xsm.exceptions import GridError, check_whole
 from xsm.nn.base import Batch, Model, Output, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.recurrent import last_hidden
@@ -62,13 +62,18 @@ class PatchEncoder(nn.Module):
         return square.view(*shape, -1)
 
 
-def check_patch(patch: int) -> None:
-    """Refuse a square without a middle.
+def check_patch(patch: int) -> int:
+    """Return the side of a square, and refuse one without a middle.
 
     Parameters
     ----------
     patch : int
         Cells along a side.
+
+    Returns
+    -------
+    int
+        The same.
 
     Raises
     ------
@@ -78,10 +83,12 @@ def check_patch(patch: int) -> None:
     Examples
     --------
     >>> check_patch(3)
+    3
     """
-    if patch < 1 or patch % 2 == 0:
+    if check_whole("patch", patch) < 1 or patch % 2 == 0:
         msg = f"patch={patch} was given; an odd number of cells is needed, such as 1, 3 or 5."
         raise GridError(msg)
+    return int(patch)
 
 
 class PatchLSTM(Model):
