@@ -160,3 +160,13 @@ def test_another_layer_does_not_stand_in_for_the_one_that_was_trained(world):
         without.physm.predict(integrated)
     with pytest.raises(MissingVariableError, match=said):
         world.physm.fit("lstm", head="gaussian", **QUICK).calibrate(without)
+
+
+def test_precision_is_no_extrapolation(world):
+    """Humidity and wind are derived: in float64 they differ by rounding from those of float32."""
+    fitted = world.physm.fit("lstm", **QUICK, valid=0.0)
+    double = world.map(lambda a: a.astype("f8").assign_attrs(a.attrs))
+    for ds in (world, double):
+        assert int(ds.physm.predict(fitted).extrapolation.sum()) == 0
+    warmer = (double.t2m + 60.0).assign_attrs(world.t2m.attrs)
+    assert bool((double.assign(t2m=warmer).physm.predict(fitted).extrapolation == 1).all())

@@ -8,7 +8,16 @@ import numpy as np
 
 from xsm.typing import Array, FloatArray
 
-__all__ = ["model_inputs", "neighbour_table", "static_inputs", "with_one", "with_presence"]
+__all__ = [
+    "beyond",
+    "model_inputs",
+    "neighbour_table",
+    "static_inputs",
+    "with_one",
+    "with_presence",
+]
+
+_ROUNDING = 4 * float(np.finfo(np.float32).eps)  # what float32 loses of an input that is derived
 
 
 def model_inputs(
@@ -186,3 +195,27 @@ def with_one(static: FloatArray) -> FloatArray:
     found[:-1, :-1] = np.where(there[:, None], static, 0.0)
     found[:-1, -1] = there
     return found
+
+
+def beyond(values: FloatArray, low: FloatArray, high: FloatArray) -> Array:
+    """Tell which values lie outside a range, by more than float32 rounds.
+
+    Parameters
+    ----------
+    values : ndarray
+        Inputs, of any precision.
+    low, high : ndarray
+        The range seen in training, that broadcasts; NaN is no bound.
+
+    Returns
+    -------
+    ndarray of bool
+        True beyond the bounds; False for NaN.
+
+    Examples
+    --------
+    >>> beyond(np.array([0.1, np.float32(0.1), 0.2]), np.array(0.1), np.array(0.15)).tolist()
+    [False, False, True]
+    """
+    slack = _ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    return np.asarray((values < low - slack) | (values > high + slack))

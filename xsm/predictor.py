@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xsm.devices import turn_on
 from xsm.estimators import Estimator
-from xsm.inputs import model_inputs, neighbour_table, static_inputs, with_one
+from xsm.inputs import beyond, model_inputs, neighbour_table, static_inputs, with_one
 from xsm.intraop import one_intraop_thread
 from xsm.nn import Answer, Batch, Model, last_observation
 from xsm.recipe import Recipe
@@ -149,8 +149,7 @@ class Predictor:
         inputs = model_inputs(flat[:count], observed, stats, shift=0, out=joined[..., :-1])
         outside = np.zeros(joined.shape[:2], bool)
         for i, values in enumerate(flat[:count]):
-            outside |= values < stats["dynamic_min"][i]
-            outside |= values > stats["dynamic_max"][i]
+            outside |= beyond(values, stats["dynamic_min"][i], stats["dynamic_max"][i])
         missing = ~np.isfinite(inputs[..., :count]).all(axis=-1)
         inputs[..., :count][missing] = 0.0  # observations stay: they pair with other steps
         joined[..., -1] = np.where(missing, np.nan, outside)
@@ -293,7 +292,7 @@ class Predictor:
             new |= ((observed < 0) | (observed > 1)).any(axis=-1)
         outside = _running(new, self.recipe.window) > 0
         for i, values in enumerate(still):
-            outside |= (values < stats["static_min"][i]) | (values > stats["static_max"][i])
+            outside |= beyond(values, stats["static_min"][i], stats["static_max"][i])
         return _running(np.isnan(state), self.recipe.window) == 0, outside
 
     def _evaluate(
