@@ -168,6 +168,22 @@ def test_water_only_where_it_is_said():
         conversion("kg m-2", "m3 m-3", water=True)
 
 
+@pytest.mark.parametrize("text", ["kg kg-1", "g/g", "kg/kg", "g kg**-1", "g.g-1"])
+def test_water_by_mass_is_no_water_by_volume(text):
+    with pytest.raises(UnitsError, match=r"a mass in the one and a length in the other.*bulk"):
+        conversion(text, "m3 m-3", water=True)
+    assert conversion(text, "kg kg-1").factor in {1, 0.001}  # humidity
+    assert conversion(text, "%").factor in {100, 0.1}  # clay
+    with pytest.raises(UnitsError, match="a length in the one and a mass in the other"):
+        conversion("m3 m-3", text)
+
+
+@pytest.mark.parametrize("text", ["m3 m-3", "m^3/m^3", "1", "%", "vol%", "L/L", "v/v", ""])
+def test_ratios_of_volumes(text):
+    assert conversion(text, "m3 m-3").factor == (0.01 if "%" in text else 1)
+    assert conversion("1", "kg kg-1").identity
+
+
 @pytest.mark.parametrize("thickness", [0.0, -0.1, float("nan")])
 def test_thickness_must_be_positive(thickness):
     with pytest.raises(UnitsError, match="above 0, is needed"):

@@ -170,6 +170,12 @@ def test_wrong_units():
     assert "found as 'dem' in 's'" in repr(table)
 
 
+def test_gravimetric_soil_moisture():
+    with pytest.raises(UnitsError, match=r"found as 'swvl1' in 'kg kg-1'.*bulk density"):
+        find_variables(series(swvl1=([0.2], {"units": "kg kg-1"}))).require("soil_moisture")
+    assert "clay" in find_variables(series(clay=([200], {"units": "g/kg"})))
+
+
 @pytest.mark.parametrize(
     ("name", "positive", "sign"),
     [("e", None, -1), ("et", None, 1), ("e", "up", 1), ("et", "down", -1), ("e", "down", -1)],
