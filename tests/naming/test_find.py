@@ -170,6 +170,21 @@ def test_wrong_units():
     assert "found as 'dem' in 's'" in repr(table)
 
 
+def test_packed_integers_are_refused(tmp_path):
+    packing = {"dtype": "int16", "scale_factor": 1e-4, "_FillValue": -32767}
+    whole = series(swvl1=([0.2], {"units": "m3 m-3"}), my_index=([0.5], {}))
+    whole.to_netcdf(tmp_path / "a.nc", encoding=dict.fromkeys(whole, packing))
+    with xr.open_dataset(tmp_path / "a.nc", mask_and_scale=False) as ds:
+        table = find_variables(ds)
+        for name in ("soil_moisture", "swvl1", "my_index"):
+            with pytest.raises(UnitsError, match=r"packed integers.*Type ds = xr.decode_cf\(ds\)"):
+                table.lookup(name)
+        back = xr.decode_cf(ds)
+        np.testing.assert_allclose(find_variables(back).array(back, "swvl1"), 0.2, atol=1e-4)
+    whole["my_index"] = whole["my_index"].astype("i2")
+    assert find_variables(whole).lookup("my_index").how == "name"
+
+
 def test_gravimetric_soil_moisture():
     with pytest.raises(UnitsError, match=r"found as 'swvl1' in 'kg kg-1'.*bulk density"):
         find_variables(series(swvl1=([0.2], {"units": "kg kg-1"}))).require("soil_moisture")

@@ -120,7 +120,7 @@ class _Finder:
         self.found: dict[str, tuple[Variable, ...]] = {}
         self.others: dict[str, Variable] = {}
         self.problems: dict[str, str] = {}
-        self.faults: dict[str, str] = {}
+        self.faults = {str(n): _still_packed(str(n)) for n, v in ds.variables.items() if _packed(v)}
         self.notes: dict[str, str] = {}
         self.irregular: set[str] = set()
 
@@ -151,6 +151,8 @@ class _Finder:
     def _try(self, role: Role, name: str, how: str) -> list[Variable]:
         """Return the layers that a variable of the data holds; faulty ones keep their place."""
         layers = self._layers(role, name, how)
+        if name in self.faults:
+            return layers
         try:
             units = self._units(role, name)
             return [
@@ -227,6 +229,21 @@ class _Finder:
             )
             raise UnitsError(msg)
         return conversion(units, role.units, water=role.water, thickness=thickness)
+
+
+def _packed(variable: xr.Variable) -> bool:
+    """Tell whether values are integers that still have to be scaled."""
+    return variable.dtype.kind in "iu" and not {"scale_factor", "add_offset"}.isdisjoint(
+        variable.attrs
+    )
+
+
+def _still_packed(name: str) -> str:
+    """Say how to unpack a variable."""
+    return (
+        f"{name!r} holds packed integers, as its scale_factor and add_offset say; values are "
+        "needed. Type ds = xr.decode_cf(ds)."
+    )
 
 
 def _is_column(units: str, role: Role) -> bool:
