@@ -159,13 +159,26 @@ def test_unreadable_units(text):
         conversion(text, "mm")
 
 
-def test_water_only_where_it_is_said():
-    with pytest.raises(UnitsError, match="Pass water=True if it is water"):
-        conversion("kg m-2 s-1", "mm day-1")
-    with pytest.raises(UnitsError, match="step_days= if it is an amount"):
-        conversion("mm", "mm day-1", water=True)
-    with pytest.raises(UnitsError, match=r"thickness= \(m\)"):
-        conversion("kg m-2", "m3 m-3", water=True)
+@pytest.mark.parametrize(
+    ("units", "wanted", "helpers", "hints"),
+    [
+        ("kg m-2 s-1", "mm day-1", {}, ["water=True"]),
+        ("mm", "mm day-1", {"water": True}, ["step_days="]),
+        ("kg m-2", "mm day-1", {}, ["water=True", "step_days="]),
+        ("kg m-2", "m3 m-3", {"water": True}, ["layer_edges_m"]),
+        ("mm", "m3 m-3", {}, ["layer_edges_m"]),
+        ("degC", "m3 m-3", {"water": True}, []),
+        ("W m-2", "m3 m-3", {"water": True}, []),
+        ("MM", "m3 m-3", {"water": True}, []),
+        ("K", "mm day-1", {"water": True}, []),
+        ("degC", "mm day-1", {}, []),
+    ],
+)
+def test_hints_are_those_that_help(units, wanted, helpers, hints):
+    with pytest.raises(UnitsError, match=r"do not convert.*orrect the units attribute") as error:
+        conversion(units, wanted, **helpers)
+    known = ["water=True", "step_days=", "layer_edges_m", "thickness"]
+    assert [hint for hint in known if hint in str(error.value)] == hints
 
 
 @pytest.mark.parametrize("text", ["kg kg-1", "g/g", "kg/kg", "g kg**-1", "g.g-1"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,12 +153,11 @@ def conversion(
     if source.dimensionality == target.dimensionality:
         _check_ratios(given, wanted, source)
         return _linear(source, target)
-    registry = unit_registry()
-    one = registry.Quantity(1.0, source) if _multiplicative(source) else None
-    for link in _links(registry, water=water, step_days=step_days, thickness=thickness):
-        if one is not None and (one * link).dimensionality == target.dimensionality:
-            return Conversion(_rounded((one * link).to(target).magnitude))
-    raise UnitsError(_mismatch(given, wanted, water=water, step_days=step_days))
+    helpers: dict[str, Any] = {"water": water, "step_days": step_days, "thickness": thickness}
+    link = _link(source, target, **helpers)
+    if link is None:
+        raise UnitsError(_mismatch(given, wanted, helpers))
+    return Conversion(link)
 
 
 def is_amount(given: str, rate: str) -> bool:
@@ -323,10 +324,13 @@ def _rounded(value: float) -> float:
     return short if abs(short - value) <= 1e-15 * abs(value) else float(value)
 
 
-def _links(
-    registry: Any, *, water: bool, step_days: float | None, thickness: float | None
-) -> list[Any]:
-    """Return the quantities by which a value may be multiplied, and their pairs."""
+def _link(
+    source: Any, target: Any, *, water: bool, step_days: float | None, thickness: float | None
+) -> float | None:
+    """Return the factor between units that the helpers link, or None where they do not."""
+    if not _multiplicative(source):
+        return None
+    registry = unit_registry()
     volume = 1.0 / registry.Quantity(_WATER_DENSITY, "kg/m**3")
     density = [volume, 1.0 / volume] if water else []
     other = []
@@ -334,18 +338,33 @@ def _links(
         other.append(1.0 / registry.Quantity(step_days, "day"))
     if thickness is not None:
         other.append(1.0 / registry.Quantity(thickness, "m"))
-    return [*density, *other, *(a * b for a in density for b in other)]
+    one = registry.Quantity(1.0, source)
+    for link in [*density, *other, *(a * b for a in density for b in other)]:
+        if (one * link).dimensionality == target.dimensionality:
+            return _rounded((one * link).to(target).magnitude)
+    return None
 
 
-def _mismatch(given: str, wanted: str, *, water: bool, step_days: float | None) -> str:
-    """Say why units do not convert, and which argument would help."""
-    hints = []
-    if not water:
-        hints.append("water=True if it is water (1000 kg m-3 links mass and depth)")
-    if step_days is None:
-        hints.append("step_days= if it is an amount for each time step")
-    hints.append("thickness= (m) if it is water in a soil layer")
+_HINTS = {
+    "water": "pass water=True if it is water (1000 kg m-3 links mass and depth)",
+    "step_days": "pass step_days= if it is an amount for each time step",
+    "thickness": (
+        "state the bounds in m if it is water in a layer of soil, for example "
+        'ds["swvl1"].attrs["layer_edges_m"] = [0.0, 0.1]'
+    ),
+}
+"""What to type for each helper."""
+
+
+def _mismatch(given: str, wanted: str, helpers: Mapping[str, Any]) -> str:
+    """Say why units do not convert, and which helpers would link them, if any do."""
+    lacking = [name for name, value in helpers.items() if not value]
+    source, target = parse(given), parse(wanted)
+    sets = (names for size in (1, 2) for names in combinations(lacking, size))
+    works = (n for n in sets if _link(source, target, **{**helpers, **dict.fromkeys(n, 1.0)}))
+    hints = [_HINTS[name] for name in next(works, ())]
+    what = "; ".join([*hints, "or correct" if hints else "correct"])
     return (
-        f"The units {given!r} do not convert to {wanted!r}. Pass {'; '.join(hints)}; "
-        "or correct the units attribute of the data."
+        f"The units {given!r} do not convert to {wanted!r}. {what[0].upper()}{what[1:]} the units "
+        "attribute of the data."
     )

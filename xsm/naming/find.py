@@ -291,7 +291,8 @@ def _without_overlap(
     """
     if not any(v.depth for v in mine):
         return mine
-    first, kept = _by_depth(mine), []
+    first = _by_depth(mine)
+    kept: list[tuple[tuple[float, float], Variable]] = []
     for bounds, variable in [*first, *_by_depth(beside)]:
         if (above or bounds >= first[0][0]) and not any(_overlap(bounds, b) for b, _ in kept):
             kept.append((bounds, variable))
