@@ -246,3 +246,9 @@ def test_files_are_not_loaded(tmp_path):
 def test_quantify_names_unreadable_units():
     with pytest.raises(UnitsError, match="'class number' cannot be read"):
         quantify(xr.Dataset({"a": ("x", [1.0], {"units": "class number"})}))
+
+
+@pytest.mark.parametrize("given", [xr.DataArray([0.2], dims="x", name="swvl1"), {"swvl1": 0.2}])
+def test_only_data_sets_are_dequantified(given):
+    with pytest.raises(TypeError, match=r"Dataset is needed; given is a (DataArray 'swvl1'|dict)"):
+        dequantify(given)

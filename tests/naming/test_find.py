@@ -148,6 +148,23 @@ def test_unknown_overrides():
         find_variables(ds, {"evaporation": "tpp"})
 
 
+@pytest.mark.parametrize("overrides", [["tp"], "tp"])
+def test_overrides_are_a_mapping(overrides):
+    with pytest.raises(
+        TypeError, match=r"a mapping of roles .*variables={\"precipitation\": \"tp\""
+    ):
+        find_variables(series(tp=([1], {"units": "m"})), overrides)
+
+
+@pytest.mark.parametrize("name", [3, ["tp"], None])
+def test_overrides_are_names(name):
+    ds = series(tp=([1], {"units": "m"}))
+    with pytest.raises(MissingVariableError, match=r"precipitation=.* is no variable of the data"):
+        find_variables(ds, {"precipitation": name})
+    with pytest.raises(UnknownNameError, match="3 is no role"):
+        find_variables(ds, {3: "tp"})
+
+
 def test_missing_units():
     ds = series(tp=([1], {}), swvl1=([0.2], {}), rh=([80], {}), snowc=([0.5], {}), sand=([40], {}))
     table = find_variables(ds)

@@ -212,3 +212,21 @@ def test_unknown_bounds_beside_layers_below_the_surface_are_said():
     assert table["soil_moisture"].name == "swvl2"
     assert 'ds["SM"].attrs["layer_edges_m"] = [0.0, 0.1]' in table.notes["soil_moisture"]
     assert "soil_moisture" not in find_variables(era5_layers(SM=NAMED)).notes
+
+
+@pytest.mark.parametrize("edges", ["surface", [0, "deep"], [0, None], [0.1, 0.0]])
+def test_edges_that_are_no_depths_are_a_problem(edges):
+    stated = NAMED | {"layer_edges_m": edges}
+    with pytest.raises(
+        UnitsError, match=r"'swvl1' states layer_edges_m=.*numbers from the surface"
+    ):
+        find_variables(era5_layers(swvl1=stated)).require("soil_moisture")
+    table = find_variables(era5_layers(swvl3=stated))
+    assert "'swvl3' states layer_edges_m=" in table.faults["swvl3"]
+    assert table["soil_moisture"].name == "swvl1"
+
+
+def test_tops_that_are_no_depths_are_a_problem():
+    stated = NAMED | {"layer_top_cm": "surface", "layer_bottom_cm": 7}
+    table = find_variables(era5_layers(swvl1=stated))
+    assert "layer_top_cm='surface', layer_bottom_cm=7;" in table.problems["soil_moisture"]

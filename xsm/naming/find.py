@@ -54,6 +54,8 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
         If an override names no role.
     MissingVariableError
         If an override names no variable.
+    TypeError
+        If the data are no Dataset, or the overrides no mapping.
 
     Warns
     -----
@@ -96,13 +98,22 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     )
 
 
-def _checked(ds: xr.Dataset, overrides: Mapping[str, str]) -> dict[str, str]:
+def _checked(ds: xr.Dataset, overrides: object) -> dict[str, str]:
     """Refuse overrides of unknown roles or variables, all in one error."""
-    roles = [f"{r!r} is no role. {did_you_mean(r, ROLES)}" for r in overrides if r not in ROLES]
+    if not isinstance(overrides, Mapping):
+        msg = (
+            f"variables={overrides!r} was given; a mapping of roles to variables is needed. "
+            'Type for example variables={"precipitation": "tp"}.'
+        )
+        raise TypeError(msg)
+    have = [str(name) for name in ds.variables]
+    roles = [
+        f"{r!r} is no role. {did_you_mean(str(r), ROLES)}" for r in overrides if r not in ROLES
+    ]
     names = [
-        f"{r}={n!r} is no variable of the data. {did_you_mean(n, map(str, ds.variables))}"
+        f"{r}={n!r} is no variable of the data. {did_you_mean(str(n), have)}"
         for r, n in overrides.items()
-        if n not in ds.variables
+        if n not in have
     ]
     if roles:
         raise UnknownNameError(" ".join(["variables=:", *roles, *names]))
@@ -150,10 +161,11 @@ class _Finder:
 
     def _try(self, role: Role, name: str, how: str) -> list[Variable]:
         """Return the layers that a variable of the data holds; faulty ones keep their place."""
-        layers = self._layers(role, name, how)
-        if name in self.faults:
-            return layers
+        layers = [Variable(role.name, name, how, "", depth=role.layers.get(name))]
         try:
+            layers = self._layers(role, name, how)
+            if name in self.faults:
+                return layers
             units = self._units(role, name)
             return [
                 replace(v, units=units, conversion=self._convert(role, name, units, v.depth))
