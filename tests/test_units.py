@@ -159,13 +159,42 @@ def test_unreadable_units(text):
         conversion(text, "mm")
 
 
-def test_water_only_where_it_is_said():
-    with pytest.raises(UnitsError, match="Pass water=True if it is water"):
-        conversion("kg m-2 s-1", "mm day-1")
-    with pytest.raises(UnitsError, match="step_days= if it is an amount"):
-        conversion("mm", "mm day-1", water=True)
-    with pytest.raises(UnitsError, match=r"thickness= \(m\)"):
-        conversion("kg m-2", "m3 m-3", water=True)
+@pytest.mark.parametrize(
+    ("units", "wanted", "helpers", "hints"),
+    [
+        ("kg m-2 s-1", "mm day-1", {}, ["water=True"]),
+        ("mm", "mm day-1", {"water": True}, ["step_days="]),
+        ("kg m-2", "mm day-1", {}, ["water=True", "step_days="]),
+        ("kg m-2", "m3 m-3", {"water": True}, ["layer_edges_m"]),
+        ("mm", "m3 m-3", {}, ["layer_edges_m"]),
+        ("degC", "m3 m-3", {"water": True}, []),
+        ("W m-2", "m3 m-3", {"water": True}, []),
+        ("MM", "m3 m-3", {"water": True}, []),
+        ("K", "mm day-1", {"water": True}, []),
+        ("degC", "mm day-1", {}, []),
+    ],
+)
+def test_hints_are_those_that_help(units, wanted, helpers, hints):
+    with pytest.raises(UnitsError, match=r"do not convert.*orrect the units attribute") as error:
+        conversion(units, wanted, **helpers)
+    known = ["water=True", "step_days=", "layer_edges_m", "thickness"]
+    assert [hint for hint in known if hint in str(error.value)] == hints
+
+
+@pytest.mark.parametrize("text", ["kg kg-1", "g/g", "kg/kg", "g kg**-1", "g.g-1"])
+def test_water_by_mass_is_no_water_by_volume(text):
+    with pytest.raises(UnitsError, match=r"a mass in the one and a length in the other.*bulk"):
+        conversion(text, "m3 m-3", water=True)
+    assert conversion(text, "kg kg-1").factor in {1, 0.001}  # humidity
+    assert conversion(text, "%").factor in {100, 0.1}  # clay
+    with pytest.raises(UnitsError, match="a length in the one and a mass in the other"):
+        conversion("m3 m-3", text)
+
+
+@pytest.mark.parametrize("text", ["m3 m-3", "m^3/m^3", "1", "%", "vol%", "L/L", "v/v", ""])
+def test_ratios_of_volumes(text):
+    assert conversion(text, "m3 m-3").factor == (0.01 if "%" in text else 1)
+    assert conversion("1", "kg kg-1").identity
 
 
 @pytest.mark.parametrize("thickness", [0.0, -0.1, float("nan")])
@@ -217,3 +246,9 @@ def test_files_are_not_loaded(tmp_path):
 def test_quantify_names_unreadable_units():
     with pytest.raises(UnitsError, match="'class number' cannot be read"):
         quantify(xr.Dataset({"a": ("x", [1.0], {"units": "class number"})}))
+
+
+@pytest.mark.parametrize("given", [xr.DataArray([0.2], dims="x", name="swvl1"), {"swvl1": 0.2}])
+def test_only_data_sets_are_dequantified(given):
+    with pytest.raises(TypeError, match=r"Dataset is needed; given is a (DataArray 'swvl1'|dict)"):
+        dequantify(given)

@@ -315,6 +315,6 @@ def input_groups(
 def _key(table: VariableTable, name: str) -> str:
     """Return the role of a variable, or its own name where the role means another layer."""
     variable = table.lookup(name)
-    if name == variable.role or variable.role not in table:
+    if name == variable.role or variable.role not in table.roles:
         return name
     return variable.role if table[variable.role] == variable else name

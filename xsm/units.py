@@ -1,17 +1,16 @@
-"""Units: what a text means, and the one factor and offset that convert it.
-
-pint reads the units, by the registry of pint-xarray, imported on first use. Data are not wrapped.
-"""
+"""Units: the one factor and offset that convert them. Data are not wrapped."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xsm.exceptions import UnitsError
+from xsm.spelling import cancelled, parse, unit_registry
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,48 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Conversion", "conversion", "dequantify", "is_amount", "quantify"]
 
 _WATER_DENSITY = 1000.0  # kg m-3; links mass and depth of water
-
-_SPELLINGS = {
-    "": "dimensionless",
-    "-": "dimensionless",
-    "~": "dimensionless",
-    "0 - 1": "dimensionless",
-    "0-1": "dimensionless",
-    "1": "dimensionless",
-    "fraction": "dimensionless",
-    "frac": "dimensionless",
-    "none": "dimensionless",
-    "proportion": "dimensionless",
-    "unitless": "dimensionless",
-    "v/v": "dimensionless",
-    "vol/vol": "dimensionless",
-    "m-3 m-3": "dimensionless",  # as the files of MERRA-2 spell m3 m-3
-    "pct": "percent",
-    "% vol": "percent",
-    "vol%": "percent",
-    "vol.%": "percent",
-    "c": "degC",
-    "deg c": "degC",
-    "degc": "degC",
-    "deg_c": "degC",
-    "celsius": "degC",
-    "degrees celsius": "degC",
-    "degrees_celsius": "degC",
-    "degree_c": "degC",
-    "degf": "degF",
-    "deg f": "degF",
-    "degrees_fahrenheit": "degF",
-    "kelvin": "kelvin",  # pint knows it in lower case only
-    "mb": "millibar",
-}
-"""Spellings that pint does not read, or reads as something else (C is its coulomb)."""
-
-_REWRITES = (
-    (re.compile(r"\s*(of\s+)?\b(liquid\s+)?water(\s*[- ]?equivalent)?\b", re.IGNORECASE), ""),
-    (re.compile(r"\s*\b(H2O|w\.\s?e\.?|swe|lwe)(?=\s|$)", re.IGNORECASE), ""),
-    (re.compile(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])"), " "),  # the dot of UDUNITS: kg.m-2
-    (re.compile(r"([A-Za-z]+)([+-]?\d+)"), r"\1**\2"),  # the exponents of CF: m-2
-)
 
 
 @dataclass(frozen=True)
@@ -192,15 +149,15 @@ def conversion(
     if thickness is not None and not thickness > 0:
         msg = f"thickness={thickness} was given; a layer's thickness in m, above 0, is needed."
         raise UnitsError(msg)
-    source, target = _parse(given), _parse(wanted)
+    source, target = parse(given), parse(wanted)
     if source.dimensionality == target.dimensionality:
+        _check_ratios(given, wanted, source)
         return _linear(source, target)
-    registry = _registry()
-    one = registry.Quantity(1.0, source) if _multiplicative(source) else None
-    for link in _links(registry, water=water, step_days=step_days, thickness=thickness):
-        if one is not None and (one * link).dimensionality == target.dimensionality:
-            return Conversion(_rounded((one * link).to(target).magnitude))
-    raise UnitsError(_mismatch(given, wanted, water=water, step_days=step_days))
+    helpers: dict[str, Any] = {"water": water, "step_days": step_days, "thickness": thickness}
+    link = _link(source, target, **helpers)
+    if link is None:
+        raise UnitsError(_mismatch(given, wanted, helpers))
+    return Conversion(link)
 
 
 def is_amount(given: str, rate: str) -> bool:
@@ -252,6 +209,11 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     bool
         Whether there were quantities.
 
+    Raises
+    ------
+    TypeError
+        If the data are no Dataset.
+
     Examples
     --------
     >>> import numpy as np, xarray as xr
@@ -260,6 +222,7 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     >>> quantified, back["tp"].attrs["units"]
     (True, 'millimeter / day')
     """
+    _check_dataset(ds)
     found = {
         name: variable
         for name, variable in ds.variables.items()
@@ -303,7 +266,7 @@ def quantify(ds: xr.Dataset) -> xr.Dataset:
     >>> str(quantify(plain)["tp"].pint.units)
     'meter'
     """
-    registry, made = _registry(), {}
+    registry, made = unit_registry(), {}
     for name, array in ds.data_vars.items():
         units = array.attrs.get("units")
         if units is None or _is_quantity(array.variable._data):
@@ -312,9 +275,23 @@ def quantify(ds: xr.Dataset) -> xr.Dataset:
         if not variable._in_memory and variable.chunks is None:
             variable = variable.chunk()
         attrs = {key: value for key, value in variable.attrs.items() if key != "units"}
-        quantity = registry.Quantity(variable.data, _parse(str(units)))
+        quantity = registry.Quantity(variable.data, parse(str(units)))
         made[name] = (variable.dims, quantity, attrs, variable.encoding)
     return ds.assign(made)
+
+
+def _check_dataset(ds: object) -> None:
+    """Refuse data that are no Dataset; every verb passes here."""
+    import xarray as xr
+
+    if not isinstance(ds, xr.Dataset):
+        name = getattr(ds, "name", None)
+        given = type(ds).__name__ + (f" {name!r}" if name else "")
+        msg = (
+            f"A Dataset is needed; given is a {given}. Pass the data set that holds it, or "
+            f'array.to_dataset(name="{name or "swvl1"}").'
+        )
+        raise TypeError(msg)
 
 
 def _is_quantity(data: object) -> bool:
@@ -322,37 +299,32 @@ def _is_quantity(data: object) -> bool:
     return hasattr(data, "magnitude") and hasattr(data, "units")
 
 
-def _registry() -> Any:
-    """Return the registry of pint-xarray."""
-    from pint_xarray import unit_registry
-
-    return unit_registry
-
-
-def _parse(text: str) -> Any:
-    """Return the pint unit that a text means."""
-    plain = text.strip().strip("()[]").strip()
-    plain = _SPELLINGS.get(plain.lower(), plain)
-    for pattern, by in _REWRITES:
-        plain = pattern.sub(by, plain)
-    try:
-        return _registry().parse_units(plain.strip())
-    except Exception as error:  # pint's parser raises errors of many classes
-        msg = (
-            f"The units {text!r} cannot be read. Units that pint or CF know are needed: "
-            'correct the attribute, for example ds["tp"].attrs["units"] = "mm day-1".'
+def _check_ratios(given: str, wanted: str, unit: Any) -> None:
+    """Refuse a ratio of masses for one of volumes: both have no dimension."""
+    kinds = [cancelled(text) for text in (given, wanted)] if unit.dimensionless else [""]
+    if "" in kinds or kinds[0] == kinds[1]:
+        return
+    msg = (
+        f"The units {given!r} do not convert to {wanted!r}: what cancels is a {kinds[0]} in the "
+        f"one and a {kinds[1]} in the other."
+    )
+    if kinds == ["mass", "length"]:
+        msg += (
+            " Water by mass of dry soil needs the bulk density (kg m-3) over that of water, for "
+            'example ds["swvl1"] = (ds["swvl1"] * ds["bulk_density"] / 1000)'
+            '.assign_attrs(units="m3 m-3").'
         )
-        raise UnitsError(msg) from error
+    raise UnitsError(msg)
 
 
 def _multiplicative(unit: Any) -> bool:
     """Tell whether a unit has no offset, as degC has."""
-    return bool(_registry().Quantity(1.0, unit)._is_multiplicative)
+    return bool(unit_registry().Quantity(1.0, unit)._is_multiplicative)
 
 
 def _linear(source: Any, target: Any) -> Conversion:
     """Return factor and offset between units of one dimension."""
-    registry = _registry()
+    registry = unit_registry()
     if _multiplicative(source) and _multiplicative(target):
         return Conversion(_rounded(registry.Quantity(1.0, source).to(target).magnitude))
     return _to_base(source).then(_to_base(target).inverse())
@@ -360,7 +332,7 @@ def _linear(source: Any, target: Any) -> Conversion:
 
 def _to_base(unit: Any) -> Conversion:
     """Return factor and offset from a unit to its base unit."""
-    registry = _registry()
+    registry = unit_registry()
     zero, one = registry.Quantity(0.0, unit), registry.Quantity(1.0, unit)
     factor = (one - zero).to_base_units().magnitude  # a difference: the offset falls out
     return Conversion(_rounded(factor), _rounded(zero.to_base_units().magnitude))
@@ -372,10 +344,13 @@ def _rounded(value: float) -> float:
     return short if abs(short - value) <= 1e-15 * abs(value) else float(value)
 
 
-def _links(
-    registry: Any, *, water: bool, step_days: float | None, thickness: float | None
-) -> list[Any]:
-    """Return the quantities by which a value may be multiplied, and their pairs."""
+def _link(
+    source: Any, target: Any, *, water: bool, step_days: float | None, thickness: float | None
+) -> float | None:
+    """Return the factor between units that the helpers link, or None where they do not."""
+    if not _multiplicative(source):
+        return None
+    registry = unit_registry()
     volume = 1.0 / registry.Quantity(_WATER_DENSITY, "kg/m**3")
     density = [volume, 1.0 / volume] if water else []
     other = []
@@ -383,18 +358,33 @@ def _links(
         other.append(1.0 / registry.Quantity(step_days, "day"))
     if thickness is not None:
         other.append(1.0 / registry.Quantity(thickness, "m"))
-    return [*density, *other, *(a * b for a in density for b in other)]
+    one = registry.Quantity(1.0, source)
+    for link in [*density, *other, *(a * b for a in density for b in other)]:
+        if (one * link).dimensionality == target.dimensionality:
+            return _rounded((one * link).to(target).magnitude)
+    return None
 
 
-def _mismatch(given: str, wanted: str, *, water: bool, step_days: float | None) -> str:
-    """Say why units do not convert, and which argument would help."""
-    hints = []
-    if not water:
-        hints.append("water=True if it is water (1000 kg m-3 links mass and depth)")
-    if step_days is None:
-        hints.append("step_days= if it is an amount for each time step")
-    hints.append("thickness= (m) if it is water in a soil layer")
+_HINTS = {
+    "water": "pass water=True if it is water (1000 kg m-3 links mass and depth)",
+    "step_days": "pass step_days= if it is an amount for each time step",
+    "thickness": (
+        "state the bounds in m if it is water in a layer of soil, for example "
+        'ds["swvl1"].attrs["layer_edges_m"] = [0.0, 0.1]'
+    ),
+}
+"""What to type for each helper."""
+
+
+def _mismatch(given: str, wanted: str, helpers: Mapping[str, Any]) -> str:
+    """Say why units do not convert, and which helpers would link them, if any do."""
+    lacking = [name for name, value in helpers.items() if not value]
+    source, target = parse(given), parse(wanted)
+    sets = (names for size in (1, 2) for names in combinations(lacking, size))
+    works = (n for n in sets if _link(source, target, **{**helpers, **dict.fromkeys(n, 1.0)}))
+    hints = [_HINTS[name] for name in next(works, ())]
+    what = "; ".join([*hints, "or correct" if hints else "correct"])
     return (
-        f"The units {given!r} do not convert to {wanted!r}. Pass {'; '.join(hints)}; "
-        "or correct the units attribute of the data."
+        f"The units {given!r} do not convert to {wanted!r}. {what[0].upper()}{what[1:]} the units "
+        "attribute of the data."
     )

@@ -42,6 +42,11 @@ const folded = [...document.querySelectorAll(".xsm-repr details")];
 const before = folded.filter(each => each.open).length;
 folded.filter(each => !each.open).forEach(each => each.querySelector("summary").click());
 const seen = element => element.getClientRects().length > 0;
+const lines = element => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  return new Set([...range.getClientRects()].map(each => each.top)).size;
+};
 const repr = document.querySelector(".xsm-repr");
 document.body.insertAdjacentHTML("beforeend", "<pre id='told'></pre>");
 document.getElementById("told").textContent = JSON.stringify({
@@ -55,6 +60,8 @@ document.getElementById("told").textContent = JSON.stringify({
   colour: getComputedStyle(repr).color,
   wide: [...document.querySelectorAll(".xsm-repr")].map(
     each => each.scrollWidth - each.clientWidth),
+  cut: [...document.querySelectorAll(".xsm-table td")].map(each => [each.textContent, lines(each)])
+    .filter(each => /^\\S{1,40}$/.test(each[0]) && each[1] > 1).map(each => each[0]),
 });
 </script>
 """
@@ -121,6 +128,15 @@ def test_sections_unfold_without_errors(tmp_path, parts, theme):
     assert told["loaded"] == []
     assert told["colour"] == {"light": "rgb(17, 17, 17)", "dark": "rgb(238, 238, 238)"}[theme]
     assert max(told["wide"]) <= 0  # nothing is cut off
+
+
+def test_a_long_name_leaves_other_words_whole(tmp_path):
+    ds = xsm.open_tutorial("land").isel(latitude=[4], longitude=[20])
+    table = ds.rename(tp="precipitation_" * 16).physm.variables()
+    path = written(tmp_path, [table._repr_html_()], "light")
+    told = answer(browse("--dump-dom", "--window-size=1000,800", path.as_uri()).stdout)
+    assert told["cut"] == []
+    assert max(told["wide"]) <= 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -148,6 +148,23 @@ def test_unknown_overrides():
         find_variables(ds, {"evaporation": "tpp"})
 
 
+@pytest.mark.parametrize("overrides", [["tp"], "tp"])
+def test_overrides_are_a_mapping(overrides):
+    with pytest.raises(
+        TypeError, match=r"a mapping of roles .*variables={\"precipitation\": \"tp\""
+    ):
+        find_variables(series(tp=([1], {"units": "m"})), overrides)
+
+
+@pytest.mark.parametrize("name", [3, ["tp"], None])
+def test_overrides_are_names(name):
+    ds = series(tp=([1], {"units": "m"}))
+    with pytest.raises(MissingVariableError, match=r"precipitation=.* is no variable of the data"):
+        find_variables(ds, {"precipitation": name})
+    with pytest.raises(UnknownNameError, match="3 is no role"):
+        find_variables(ds, {3: "tp"})
+
+
 def test_missing_units():
     ds = series(tp=([1], {}), swvl1=([0.2], {}), rh=([80], {}), snowc=([0.5], {}), sand=([40], {}))
     table = find_variables(ds)
@@ -168,6 +185,27 @@ def test_wrong_units():
         table.require("precipitation")
     assert "elevation" not in table  # maps that cannot be used are left aside, and shown
     assert "found as 'dem' in 's'" in repr(table)
+
+
+def test_packed_integers_are_refused(tmp_path):
+    packing = {"dtype": "int16", "scale_factor": 1e-4, "_FillValue": -32767}
+    whole = series(swvl1=([0.2], {"units": "m3 m-3"}), my_index=([0.5], {}))
+    whole.to_netcdf(tmp_path / "a.nc", encoding=dict.fromkeys(whole, packing))
+    with xr.open_dataset(tmp_path / "a.nc", mask_and_scale=False) as ds:
+        table = find_variables(ds)
+        for name in ("soil_moisture", "swvl1", "my_index"):
+            with pytest.raises(UnitsError, match=r"packed integers.*Type ds = xr.decode_cf\(ds\)"):
+                table.lookup(name)
+        back = xr.decode_cf(ds)
+        np.testing.assert_allclose(find_variables(back).array(back, "swvl1"), 0.2, atol=1e-4)
+    whole["my_index"] = whole["my_index"].astype("i2")
+    assert find_variables(whole).lookup("my_index").how == "name"
+
+
+def test_gravimetric_soil_moisture():
+    with pytest.raises(UnitsError, match=r"found as 'swvl1' in 'kg kg-1'.*bulk density"):
+        find_variables(series(swvl1=([0.2], {"units": "kg kg-1"}))).require("soil_moisture")
+    assert "clay" in find_variables(series(clay=([200], {"units": "g/kg"})))
 
 
 @pytest.mark.parametrize(

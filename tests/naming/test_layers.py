@@ -145,3 +145,88 @@ def test_layers_below_an_override_stay():
 def test_an_override_of_unknown_depth_is_alone():
     ds = xr.Dataset({name: ("x", [0.1], {"units": "m3 m-3"}) for name in ("wet", "swvl2")})
     assert [v.name for v in find_variables(ds, {"soil_moisture": "wet"}).layers()] == ["wet"]
+
+
+NAMED = {"units": "m3 m-3", "standard_name": "volume_fraction_of_condensed_water_in_soil"}
+
+
+def era5_layers(**changed: dict[str, object]) -> xr.Dataset:
+    """Return the layers of ERA5-Land with a standard_name, some with other attributes."""
+    attrs = {f"swvl{i}": NAMED for i in (1, 2, 3, 4)} | changed
+    return xr.Dataset({name: ("x", [0.2], a) for name, a in attrs.items()})
+
+
+@pytest.mark.parametrize("attrs", [{}, NAMED | {"units": "m3/m"}, {"units": "K"}])
+def test_a_faulty_top_layer_is_refused(attrs):
+    ds = era5_layers(swvl1=attrs)
+    table = find_variables(ds)
+    assert table.layers() == ()
+    assert "! soil_moisture: " in repr(table)
+    with pytest.raises(UnitsError, match=r"'swvl1'.*top layer.*variables=.*target=\"swvl2\""):
+        table.require("soil_moisture")
+    assert table.lookup("swvl2").depth == (0.07, 0.28)
+    named = find_variables(ds, {"soil_moisture": "swvl2"})
+    assert [v.name for v in named.layers()] == ["swvl2", "swvl3", "swvl4"]
+    assert find_variables(ds.drop_vars("swvl1"))["soil_moisture"].name == "swvl2"
+
+
+def test_a_faulty_layer_below_is_shown():
+    table = find_variables(era5_layers(swvl3={}))
+    assert [v.name for v in table.layers()] == ["swvl1", "swvl2", "swvl4"]
+    assert "! swvl3: 'swvl3' has no units" in repr(table)
+    with pytest.raises(UnitsError, match="'swvl3' has no units"):
+        table.lookup("swvl3")
+
+
+def test_a_faulty_map_of_the_top_layer_is_left_aside():
+    names = ("sand_0-5cm_mean", "sand_5-15cm_mean")
+    ds = xr.Dataset({name: ("x", [40.0], {"units": "%"}) for name in names})
+    ds[names[0]].attrs["units"] = "K"
+    table = find_variables(ds)
+    assert "sand" not in table
+    assert 'variables={"sand": "sand_5-15cm_mean"}.' in repr(table)
+
+
+def test_layers_of_a_product_stay_together():
+    table = find_variables(era5_layers(swvl1={"units": "%"}))
+    assert [v.name for v in table.layers()] == ["swvl1", "swvl2", "swvl3", "swvl4"]
+    assert [v.how for v in table.layers()] == ["alias", *["standard_name"] * 3]
+
+
+def test_a_layer_of_another_name_counts_by_its_bounds():
+    bounds = {"layer_top_cm": 0, "layer_bottom_cm": 7}
+    ds = era5_layers(swvl1=NAMED | bounds, deep=NAMED | {"layer_edges_m": [2.89, 4.0]})
+    found = [v.name for v in find_variables(ds.rename(swvl1="SM")).layers()]
+    assert found == ["SM", "swvl2", "swvl3", "swvl4", "deep"]
+    assert find_variables(ds.assign(SM=ds["swvl1"]))["soil_moisture"].name == "swvl1"
+    probe = ds.assign(probe=ds["swvl1"].assign_attrs(layer_bottom_cm=2))
+    assert find_variables(probe)["soil_moisture"].name == "swvl1"  # known names first
+    del ds["swvl1"].attrs["units"]
+    with pytest.raises(UnitsError, match=r"'SM' has no units.*It is the top layer"):
+        find_variables(ds.rename(swvl1="SM")).require("soil_moisture")
+
+
+def test_unknown_bounds_beside_layers_below_the_surface_are_said():
+    ds = era5_layers().rename(swvl1="SM")
+    table = find_variables(ds)
+    assert table["soil_moisture"].name == "swvl2"
+    assert 'ds["SM"].attrs["layer_edges_m"] = [0.0, 0.1]' in table.notes["soil_moisture"]
+    assert "soil_moisture" not in find_variables(era5_layers(SM=NAMED)).notes
+
+
+@pytest.mark.parametrize("edges", ["surface", [0, "deep"], [0, None], [0.1, 0.0]])
+def test_edges_that_are_no_depths_are_a_problem(edges):
+    stated = NAMED | {"layer_edges_m": edges}
+    with pytest.raises(
+        UnitsError, match=r"'swvl1' states layer_edges_m=.*numbers from the surface"
+    ):
+        find_variables(era5_layers(swvl1=stated)).require("soil_moisture")
+    table = find_variables(era5_layers(swvl3=stated))
+    assert "'swvl3' states layer_edges_m=" in table.faults["swvl3"]
+    assert table["soil_moisture"].name == "swvl1"
+
+
+def test_tops_that_are_no_depths_are_a_problem():
+    stated = NAMED | {"layer_top_cm": "surface", "layer_bottom_cm": 7}
+    table = find_variables(era5_layers(swvl1=stated))
+    assert "layer_top_cm='surface', layer_bottom_cm=7;" in table.problems["soil_moisture"]

@@ -47,7 +47,7 @@ _STYLE = f"""<style>
   table-layout: auto;}}
 .xsm-repr .xsm-table th, .xsm-repr .xsm-table td {{text-align: left; vertical-align: top; border: 0;
   padding: 0.15em 1.2em 0.15em 0; background: transparent; color: inherit; max-width: 46em;
-  white-space: normal; overflow-wrap: anywhere;}}
+  white-space: normal; overflow-wrap: break-word;}}
 .xsm-repr .xsm-table tr {{background: transparent; border: 0;}}
 .xsm-repr .xsm-table tbody th {{font-weight: 400; opacity: 0.65; white-space: nowrap;}}
 .xsm-repr .xsm-table thead th {{font-weight: 600; border-bottom: 1px solid var(--xsm-line);

@@ -46,7 +46,7 @@ def as_text(table: VariableTable) -> str:
     lines += [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    lines += [f"! {role}: {text}" for role, text in table.problems.items()]
+    lines += [f"! {role}: {text}" for role, text in _unusable(table).items()]
     lines += [f"* {role}: {text}" for role, text in table.notes.items()]
     missing = _missing(table)
     return "\n".join([*lines, f"not found: {missing}"] if missing else lines)
@@ -76,7 +76,7 @@ def as_html(table: VariableTable) -> str:
     found = _rows(table)
     body = section("found", markup(found, _HEAD), count=len(table.roles))
     for title, texts, wrong in (
-        ("cannot be used", table.problems, True),
+        ("cannot be used", _unusable(table), True),
         ("remarks", table.notes, False),
     ):
         if texts:
@@ -120,6 +120,15 @@ def _row(role: str, variable: Variable) -> tuple[str, ...]:
     unknown = variable.role == "soil_moisture" or variable.dim is not None
     depth = describe(variable.depth) or ("?" if unknown else "")
     return (role, name, variable.how, variable.units, about.units, about.sign + turned, depth)
+
+
+def _unusable(table: VariableTable) -> dict[str, str]:
+    """Return the roles that cannot be used, then other variables of the data that cannot."""
+    said = " ".join(table.problems.values())
+    return {
+        **table.problems,
+        **{name: text for name, text in table.faults.items() if text not in said},
+    }
 
 
 def _missing(table: VariableTable) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import xarray as xr
 
@@ -31,6 +32,8 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     several variables share a ``standard_name``, those of a known name come first, in the order of
     the table; where several known names are there, the role's own name comes first, then names
     of one product in the order of the table; otherwise the role is ambiguous and needs an override.
+    Layers of one product stay together, with those of other names that a ``standard_name`` and
+    bounds make known where the product has none. A role whose top layer cannot be used is refused.
 
     Parameters
     ----------
@@ -51,6 +54,8 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
         If an override names no role.
     MissingVariableError
         If an override names no variable.
+    TypeError
+        If the data are no Dataset, or the overrides no mapping.
 
     Warns
     -----
@@ -93,13 +98,22 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     )
 
 
-def _checked(ds: xr.Dataset, overrides: Mapping[str, str]) -> dict[str, str]:
+def _checked(ds: xr.Dataset, overrides: object) -> dict[str, str]:
     """Refuse overrides of unknown roles or variables, all in one error."""
-    roles = [f"{r!r} is no role. {did_you_mean(r, ROLES)}" for r in overrides if r not in ROLES]
+    if not isinstance(overrides, Mapping):
+        msg = (
+            f"variables={overrides!r} was given; a mapping of roles to variables is needed. "
+            'Type for example variables={"precipitation": "tp"}.'
+        )
+        raise TypeError(msg)
+    have = [str(name) for name in ds.variables]
+    roles = [
+        f"{r!r} is no role. {did_you_mean(str(r), ROLES)}" for r in overrides if r not in ROLES
+    ]
     names = [
-        f"{r}={n!r} is no variable of the data. {did_you_mean(n, map(str, ds.variables))}"
+        f"{r}={n!r} is no variable of the data. {did_you_mean(str(n), have)}"
         for r, n in overrides.items()
-        if n not in ds.variables
+        if n not in have
     ]
     if roles:
         raise UnknownNameError(" ".join(["variables=:", *roles, *names]))
@@ -117,7 +131,7 @@ class _Finder:
         self.found: dict[str, tuple[Variable, ...]] = {}
         self.others: dict[str, Variable] = {}
         self.problems: dict[str, str] = {}
-        self.faults: dict[str, str] = {}
+        self.faults = {str(n): _still_packed(str(n)) for n, v in ds.variables.items() if _packed(v)}
         self.notes: dict[str, str] = {}
         self.irregular: set[str] = set()
 
@@ -126,28 +140,41 @@ class _Finder:
         if found.problem:
             self.problems[role.name] = found.problem
         resolved = [v for n in (*found.names, *found.others) for v in self._try(role, n, found.how)]
-        mine = [v for v in resolved if v.name in found.names]
-        below = [v for v in resolved if v not in mine] if found.how == "override" else []
-        kept = _without_overlap(mine, below)
+        kept = _chosen(role, found, resolved)
+        usable = [v for v in kept if v.name not in self.faults]
+        if kept and kept[0] not in usable:
+            self._refuse(role, str(kept[0].name), usable)
+            usable = []
+        elif kept:
+            self.found[role.name] = tuple(usable)
+            unclear = [v for v in _in_question(kept, resolved) if v.depth is None]
+            if role.name == "soil_moisture" and unclear:
+                self.notes[role.name] = _unknown_bounds(self.ds, unclear[0])
         for variable in resolved:
-            if variable not in kept:
+            if variable not in usable and variable.name not in self.faults:
                 self.others.setdefault(str(variable.name), variable)
-        if kept:
-            self.found[role.name] = tuple(kept)
-            if role.name == "soil_moisture" and any(v.depth is None for v in kept):
-                self.notes[role.name] = _unknown_bounds(self.ds, kept[0])
-        elif found.names:
-            self.problems[role.name] = self.faults[found.names[0]]
-            self.irregular |= {role.name} if found.names[0] in self.irregular else set()
+
+    def _refuse(self, role: Role, top: str, below: list[Variable]) -> None:
+        """Note that a role cannot be used, for its top layer is faulty."""
+        self.problems[role.name] = self.faults[top] + _go_on(role, below)
+        self.irregular |= {role.name} if top in self.irregular else set()
 
     def _try(self, role: Role, name: str, how: str) -> list[Variable]:
-        """Return the variables that a variable of the data holds, or note what is wrong with it."""
+        """Return the layers that a variable of the data holds; faulty ones keep their place."""
+        layers = [Variable(role.name, name, how, "", depth=role.layers.get(name))]
         try:
-            return self._resolve(role, name, how)
+            layers = self._layers(role, name, how)
+            if name in self.faults:
+                return layers
+            units = self._units(role, name)
+            return [
+                replace(v, units=units, conversion=self._convert(role, name, units, v.depth))
+                for v in layers
+            ]
         except (UnitsError, GridError) as error:
             self.faults[name] = str(error)
             self.irregular |= {name} if isinstance(error, GridError) else set()
-            return []
+            return layers
 
     def derive(self) -> None:
         """Add what can be made of other variables."""
@@ -156,21 +183,22 @@ class _Finder:
             if role not in self.found and role not in self.problems and names is not None:
                 self.found[role] = (Variable(role, names, "derived", ROLES[role].units),)
 
-    def _resolve(self, role: Role, name: str, how: str) -> list[Variable]:
-        """Return the variables, one for each layer, that a variable of the data holds."""
-        units = self._units(role, name)
+    def _layers(self, role: Role, name: str, how: str) -> list[Variable]:
+        """Return the places that a variable of the data holds, one for each layer."""
+        if how == "standard_name" and not self._named(role, name):
+            how = "alias"
         dim = depth_dim(self.ds, name) if role.layered else None
-        layers: list[tuple[int | None, Bounds]]
-        if dim is None:
-            layers = [(None, layer_bounds(self.ds, name, role) if role.layered else None)]
-        else:
-            layers = [*dim_bounds(self.ds, name, dim)]
-        return [
-            Variable(
-                role.name, name, how, units, self._convert(role, name, units, depth), depth, dim, i
-            )
-            for i, depth in layers
-        ]
+        if dim is not None:
+            bounds = dim_bounds(self.ds, name, dim)
+            return [
+                Variable(role.name, name, how, "", depth=b, dim=dim, index=i) for i, b in bounds
+            ]
+        depth = layer_bounds(self.ds, name, role) if role.layered else None
+        return [Variable(role.name, name, how, "", depth=depth)]
+
+    def _named(self, role: Role, name: str) -> bool:
+        """Tell whether a variable has a ``standard_name`` of the role."""
+        return self.ds[name].attrs.get("standard_name") in role.standard_names
 
     def _units(self, role: Role, name: str) -> str:
         """Return the units of a variable; those of maps and of pure numbers may be missing."""
@@ -215,6 +243,21 @@ class _Finder:
         return conversion(units, role.units, water=role.water, thickness=thickness)
 
 
+def _packed(variable: xr.Variable) -> bool:
+    """Tell whether values are integers that still have to be scaled."""
+    return variable.dtype.kind in "iu" and not {"scale_factor", "add_offset"}.isdisjoint(
+        variable.attrs
+    )
+
+
+def _still_packed(name: str) -> str:
+    """Say how to unpack a variable."""
+    return (
+        f"{name!r} holds packed integers, as its scale_factor and add_offset say; values are "
+        "needed. Type ds = xr.decode_cf(ds)."
+    )
+
+
 def _is_column(units: str, role: Role) -> bool:
     """Tell whether units are an amount of water in a layer."""
     try:
@@ -239,27 +282,62 @@ def _sign(array: xr.DataArray, role: Role) -> int:
     return 1 if stated == role.positive else -1
 
 
-def _without_overlap(mine: list[Variable], below: list[Variable]) -> list[Variable]:
-    """Return layers from the top down, each below the last; the thinner one where two overlap.
+def _chosen(role: Role, found: Match, resolved: list[Variable]) -> list[Variable]:
+    """Return the layers of a role from the top down, usable or not.
 
-    Layers ``below`` count only beneath the others: those found besides an override.
+    Beside the match count layers of other names: those below an override, else those that their
+    ``standard_name`` and their bounds make known.
     """
-    known = [*_by_depth(mine), *_by_depth(below)]
+    below = found.how == "override"
+    mine = [v for v in resolved if v.name in found.names]
+    beside = [v for v in resolved if v not in mine and (below or v.name not in role.names)]
+    return _without_overlap(mine, beside, above=not below)
+
+
+def _without_overlap(
+    mine: list[Variable], beside: list[Variable], *, above: bool
+) -> list[Variable]:
+    """Return layers from the top down that do not overlap; the thinner one where two would.
+
+    Layers ``beside`` count only where the others are not, and ``above`` them only where allowed.
+    """
     if not any(v.depth for v in mine):
         return mine
-    kept: list[Variable] = []
-    bottom = -1e-6  # rounding of edges
-    for (top, lower), variable in known:
-        if top >= bottom:
-            kept.append(variable)
-            bottom = lower - 1e-6
-    return kept
+    first = _by_depth(mine)
+    kept: list[tuple[tuple[float, float], Variable]] = []
+    for bounds, variable in [*first, *_by_depth(beside)]:
+        if (above or bounds >= first[0][0]) and not any(_overlap(bounds, b) for b, _ in kept):
+            kept.append((bounds, variable))
+    return [variable for _, variable in sorted(kept, key=lambda item: item[0])]
+
+
+def _in_question(kept: list[Variable], resolved: list[Variable]) -> list[Variable]:
+    """Return the layers, with all that were found where none of them begins at the surface."""
+    at_surface = kept[0].how == "override" or (kept[0].depth and kept[0].depth[0] <= 0)
+    return kept if at_surface else [*kept, *resolved]
+
+
+def _overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    """Tell whether two layers share more than an edge."""
+    return max(a[0], b[0]) < min(a[1], b[1]) - 1e-6  # rounding of edges
 
 
 def _by_depth(variables: list[Variable]) -> list[tuple[tuple[float, float], Variable]]:
     """Return the variables of known depth from the top down."""
     known = [(v.depth, v) for v in variables if v.depth is not None]
     return sorted(known, key=lambda item: item[0])
+
+
+def _go_on(role: Role, below: list[Variable]) -> str:
+    """Say how to go on with a layer below a faulty one, where there is one."""
+    if not below:
+        return ""
+    name = below[0].name
+    target = "" if role.static else f', or target="{name}"'
+    return (
+        " It is the top layer. To go on with the next one, name it: "
+        f'variables={{"{role.name}": "{name}"}}{target}.'
+    )
 
 
 def _unknown_bounds(ds: xr.Dataset, variable: Variable) -> str:

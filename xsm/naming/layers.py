@@ -78,6 +78,11 @@ def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
         midpoints of layers that fill the ground from the surface without gaps. None where none
         of these fits. Only coordinates are read.
 
+    Raises
+    ------
+    UnitsError
+        If ``layer_edges_m`` holds no numbers from the surface down.
+
     Examples
     --------
     >>> import xarray as xr
@@ -119,6 +124,11 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
         ``layer_edges_m`` (two numbers), the attributes ``layer_top_cm`` and ``layer_bottom_cm`` (or
         ``_m``, ``_mm``), the table of aliases, GRIB levels in cm, a name such as ``0_10cm``.
 
+    Raises
+    ------
+    UnitsError
+        If such attributes hold no numbers from the surface down.
+
     Examples
     --------
     >>> import xarray as xr
@@ -136,15 +146,40 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
     for unit, factor in _FACTORS.items():
         keys = (f"layer_top_{unit}", f"layer_bottom_{unit}")
         if all(key in array.attrs for key in keys):
-            return _metres(array.attrs[keys[0]], array.attrs[keys[1]], factor)
+            return _between(array, keys, factor)
     if name in role.layers:
         return role.layers[name]
+    levels = ("GRIB_topLevel", "GRIB_bottomLevel")
     if array.attrs.get("GRIB_typeOfLevel") == "depthBelowLandLayer" and (
-        {"GRIB_topLevel", "GRIB_bottomLevel"} <= set(array.attrs)
+        set(levels) <= set(array.attrs)
     ):
-        return _metres(array.attrs["GRIB_topLevel"], array.attrs["GRIB_bottomLevel"], 0.01)
+        return _between(array, levels, 0.01)
     found = _IN_NAME.search(name)
     return _metres(found[1], found[2], 0.01) if found else None
+
+
+def _between(array: xr.DataArray, keys: tuple[str, str], factor: float) -> tuple[float, float]:
+    """Return top and bottom in m that two attributes state."""
+    stated = {key: array.attrs[key] for key in keys}
+    top, bottom = _downward(array, stated, list(stated.values()))
+    return _metres(top, bottom, factor)
+
+
+def _downward(array: xr.DataArray, stated: dict[str, Any], given: Any) -> list[float]:
+    """Return the depths that attributes state, or say what they have to be."""
+    try:
+        depths = np.asarray(given, dtype=float).ravel()
+        right = bool(np.isfinite(depths).all() and (np.diff(depths) >= 0).all())
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        said = ", ".join(f"{key}={value!r}" for key, value in stated.items())
+        msg = (
+            f"{array.name!r} states {said}; numbers from the surface down are needed. "
+            f'Type ds["{array.name}"].attrs["layer_edges_m"] = [0.0, 0.1], one more than layers.'
+        )
+        raise UnitsError(msg)
+    return [float(depth) for depth in depths]
 
 
 def _metres(top: Any, bottom: Any, factor: float) -> tuple[float, float]:
@@ -200,10 +235,10 @@ def _read(ds: xr.Dataset, name: str, units: object = None) -> FloatArray | None:
 def _stated(array: xr.DataArray, size: int) -> list[Bounds] | None:
     """Return the bounds that the attribute ``layer_edges_m`` states."""
     edges = array.attrs.get("layer_edges_m")
-    if edges is None or np.size(edges) != size + 1:
+    if edges is None:
         return None
-    values = [float(edge) for edge in np.ravel(edges)]
-    return list(itertools.pairwise(values))
+    depths = _downward(array, {"layer_edges_m": edges}, edges)
+    return list(itertools.pairwise(depths)) if len(depths) == size + 1 else None
 
 
 def _cf_bounds(ds: xr.Dataset, dim: str) -> list[Bounds] | None:

@@ -138,26 +138,30 @@ def _choose(ds: xr.Dataset, role: Role, named: list[str], known: list[str]) -> M
     if named:
         aliases = [name for name in role.names if name in named]
         how, names = "standard_name", aliases or named
-        others = [*(n for n in named if n not in names), *known]
     elif known:
-        how, names, others = "alias", known, []
+        how, names = "alias", known
     else:
         return None
     if role.layered:
-        names = _one_product(ds, role, names)
-        others += [n for n in (*named, *known) if n not in names and n not in others]
+        names = _one_product(ds, role, names, [*named, *known])
+    others = [n for n in (*named, *known) if n not in names]
+    if role.layered:
         return Match(tuple(names), how, tuple(others))
     return _best(role, names, others, how)
 
 
-def _one_product(ds: xr.Dataset, role: Role, names: list[str]) -> list[str]:
-    """Return the layers of the product that has most of them; a depth dimension alone is all."""
+def _one_product(ds: xr.Dataset, role: Role, names: list[str], found: list[str]) -> list[str]:
+    """Return the layers of the product that has most of them; a depth dimension alone is all.
+
+    All layers of the product that were found count, also those that lack the ``standard_name``.
+    """
     deep = [name for name in names if depth_dim(ds, name) is not None]
     if deep:
         return deep[:1]
-    counts = {p: [n for n in ns if n in names] for p, ns in role.aliases.items()}
-    best = max(counts.values(), key=len)
-    return best or names
+    product = max(role.aliases, key=lambda p: len({*names} & {*role.aliases[p]}))
+    if not {*names} & {*role.aliases[product]}:
+        return names
+    return [n for n in role.aliases[product] if n in found and depth_dim(ds, n) is None]
 
 
 def _best(role: Role, names: list[str], others: list[str], how: str) -> Match:
