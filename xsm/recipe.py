@@ -210,7 +210,7 @@ def holds_target(table: VariableTable, recipe: Recipe) -> bool:
     >>> holds_target(xsm.variables(ds.drop_vars("swvl1")), recipe)
     False
     """
-    if recipe.target not in table:
+    if recipe.target not in table.roles:
         return False
     found = table.lookup(recipe.target).depth
     if recipe.layer is None or found is None:
@@ -242,7 +242,7 @@ def require_target(table: VariableTable, recipe: Recipe) -> None:
     >>> require_target(xsm.variables(ds), recipe)
     """
     table.require(recipe.target)
-    if recipe.target in table and not holds_target(table, recipe):
+    if recipe.target in table.roles and not holds_target(table, recipe):
         found = table.lookup(recipe.target)
         msg = (
             f"The model was trained on {recipe.target} {_centimetres(recipe.layer)} deep, the data "
