@@ -11,8 +11,7 @@ from xsm.audit import water_balance_consistency
 from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
 from xsm.fitted import FittedModel
 from xsm.grid import time_dim
-from xsm.layered import layered_pair
-from xsm.metrics import day_of_year_mean
+from xsm.metrics import day_of_year_mean, scored_pair
 from xsm.metrics import score as score_prediction
 from xsm.naming import find_variables
 from xsm.soil import richards_consistency
@@ -71,6 +70,8 @@ def score(
     ------
     MissingVariableError, UnitsError
         If target or prediction are missing, or without units.
+    GridError
+        If the prediction lacks a dimension of the observations; more, such as ``member``, may be.
     NotEnoughDataError
         If the prediction is empty, or predictions and observations have no label in common.
 
@@ -94,7 +95,7 @@ def score(
     if isinstance(baselines, FittedModel):
         mean = baselines.climatology
     elif baselines:
-        mean = _earlier_climatology(layered_pair(ds, predicted, target, variables)[0], predicted)
+        mean = _earlier_climatology(*scored_pair(ds, predicted, target, variables))
     return score_prediction(
         ds,
         predicted,
@@ -137,9 +138,7 @@ def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     return dequantify(predicted.to_dataset(name=name))[0][name]
 
 
-def _earlier_climatology(
-    observed: xr.DataArray, predicted: xr.Dataset | xr.DataArray
-) -> xr.DataArray | None:
+def _earlier_climatology(observed: xr.DataArray, predicted: xr.DataArray) -> xr.DataArray | None:
     """Return the climatology of the steps before the first predicted one, if a year or more."""
     time = time_dim(observed)
     first = predicted[time].values[0]
@@ -221,7 +220,7 @@ def consistency(
     MissingVariableError, UnitsError
         If the data lack a term or parameters; all in one error.
     GridError
-        If depths, coordinates or times do not fit.
+        If depths, coordinates or times do not fit, or the prediction lacks a dimension.
     NotEnoughDataError
         If predictions and observations have no label in common.
 

@@ -9,13 +9,21 @@ import numpy as np
 import xarray as xr
 
 from xsm.balance import previous_observation
+from xsm.dimensions import check_prediction
 from xsm.exceptions import NotEnoughDataError
 from xsm.grid import as_list, snap, time_dim, without_scalars
 from xsm.layered import layered_pair
 from xsm.naming import ROLES, Variable, find_variables
 from xsm.typing import Array, FloatArray
 
-__all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
+__all__ = [
+    "METRICS",
+    "day_of_year_mean",
+    "from_climatology",
+    "score",
+    "score_sources",
+    "scored_pair",
+]
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
 _KEPT = "_kept"  # the dimension of a block that no data have
@@ -181,7 +189,7 @@ def score(
             stacklevel=3,
         )
     time = time_dim(ds)
-    observed, guess = layered_pair(ds, predicted, target, variables)
+    observed, guess = scored_pair(ds, predicted, target, variables)
     sources = {"model": guess}
     if baselines:
         last = previous_observation(observed)
@@ -191,6 +199,47 @@ def score(
     bare = {name: without_scalars(array) for name, array in sources.items()}
     found = score_sources(observed, bare, dim=time if dim is None else dim)
     return _described(found, find_variables(ds, variables).lookup(target))
+
+
+def scored_pair(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray,
+    target: str,
+    variables: Mapping[str, str] | None,
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the observed and the predicted target as they can be scored, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Observations.
+    predicted : Dataset or DataArray
+        The prediction, under the target's name and with units.
+    target : str
+        Role or variable of the observations.
+    variables : mapping of str to str or None
+        Role to variable name.
+
+    Returns
+    -------
+    observed, predicted : DataArray
+        As of :func:`xsm.layered.layered_pair`.
+
+    Raises
+    ------
+    GridError
+        If the prediction lacks a dimension of the observations.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 2))
+    >>> scored_pair(ds, ds[["swvl1"]], "swvl1", None)[1].dims
+    ('time', 'latitude', 'longitude')
+    """
+    observed, guess = layered_pair(ds, predicted, target, variables)
+    check_prediction(observed, guess)
+    return observed, guess
 
 
 def _described(scores: xr.Dataset, target: Variable) -> xr.Dataset:

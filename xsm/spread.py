@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from xsm.dimensions import check_prediction
 from xsm.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 from xsm.grid import as_list, snap, without_scalars
@@ -135,6 +136,8 @@ def reliability(
     ------
     MissingVariableError, UnitsError
         If there is no spread, or target or units are missing.
+    GridError
+        If the prediction lacks a dimension of the observations.
     NotEnoughDataError
         If there is no label in common, or a level out of reach.
 
@@ -164,11 +167,11 @@ def reliability(
     said = predicted.attrs.get("target")
     target = target or str(said or default_target(find_variables(ds, variables)))
     name = spread_of(predicted, str(find_variables(ds, variables).lookup(target).name))
-    z, std = standardised(
-        observed_target(ds, target, variables),
-        predicted_target(ds, predicted, target, variables),
-        predicted_spread(ds, predicted[f"{name}_std"], target, variables),
-    )
+    observed = observed_target(ds, target, variables)
+    mean = predicted_target(ds, predicted, target, variables)
+    check_prediction(observed, mean)
+    std = predicted_spread(ds, predicted[f"{name}_std"], target, variables)
+    z, std = standardised(observed, mean, std)
     shape = shape_of(predicted, name)
     table = judge(z, std, shape, dim=dim, levels=levels, bins=bins)
     found = find_variables(ds, variables).lookup(target)
@@ -304,7 +307,7 @@ def standardised(
         )
         raise NotEnoughDataError(msg)
     z = (truth - centre) / spread.where(spread > 0)
-    z = z.transpose(*truth.dims)
+    z = z.transpose(*truth.dims, ...)
     return z, spread.where(z.notnull())
 
 
