@@ -102,6 +102,32 @@ def test_scores_follow_their_definitions(observed, guess):
         np.testing.assert_allclose(table[name], number, rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_order_of_times_changes_no_score(observed, lazy):
+    """Climatology is of earlier years, persistence the day before, by the definition in pandas."""
+    import xsm
+
+    days = observed.indexes["time"]
+    soil = observed.fillna(0.3).isel(x=0, y=0).assign_attrs(units="m3 m-3")
+    soil = soil.assign_coords(time=days).to_dataset(name="swvl1")
+    last = soil.sel(time=slice("2020-06-01", "2020-12-30"))
+    series = soil["swvl1"].to_series().astype(float)
+    mean = series[:"2020-05-31"].groupby(days[days < "2020-06-01"].day_of_year).mean()
+    truth = series["2020-06-01":"2020-12-30"]
+    wanted = {
+        "model": 0.0,
+        "persistence": ((series.shift(1) - series)["2020-06-01":"2020-12-30"] ** 2).mean() ** 0.5,
+        "climatology": ((mean[truth.index.day_of_year].values - truth) ** 2).mean() ** 0.5,
+    }
+    back, random = slice(None, None, -1), np.random.default_rng(0)
+    for a in (slice(None), back, random.permutation(900)):
+        for b in (slice(None), back, random.permutation(last.sizes["time"])):
+            given = soil.isel(time=a).chunk() if lazy else soil.isel(time=a)
+            found = xsm.score(given, last.isel(time=b))["rmse"]
+            assert found["source"].values.tolist() == list(wanted)
+            np.testing.assert_allclose(found, list(wanted.values()), rtol=1e-6)
+
+
 @pytest.mark.parametrize("empty", ["time", "x"])
 def test_an_empty_selection_is_refused(observed, empty):
     import xsm

@@ -42,7 +42,7 @@ def score(
     Parameters
     ----------
     ds : xarray.Dataset
-        The observations.
+        The observations, at times in any order.
     predicted : Dataset or DataArray
         A prediction of :func:`xsm.predict`, or of anything else, with units; a Dataset holds it
         under the target's name.
@@ -141,7 +141,7 @@ def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
 def _earlier_climatology(observed: xr.DataArray, predicted: xr.DataArray) -> xr.DataArray | None:
     """Return the climatology of the steps before the first predicted one, if a year or more."""
     time = time_dim(observed)
-    first = predicted[time].values[0]
+    first = predicted[time].values.min()
     earlier = observed.isel({time: slice(0, int((observed[time].values < first).sum()))})
     if not earlier.sizes[time]:
         return None

@@ -223,7 +223,7 @@ def scored_pair(
     Returns
     -------
     observed, predicted : DataArray
-        As of :func:`xsm.layered.layered_pair`.
+        As of :func:`xsm.layered.layered_pair`; time of the observations ascends.
 
     Raises
     ------
@@ -239,6 +239,9 @@ def scored_pair(
     """
     observed, guess = layered_pair(ds, predicted, target, variables)
     check_prediction(observed, guess)
+    time = time_dim(observed)
+    if not observed.indexes[time].is_monotonic_increasing:
+        observed = observed.sortby(time)  # the step before is not always the row before
     return observed, guess
 
 
