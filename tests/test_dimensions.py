@@ -62,7 +62,8 @@ def test_what_the_errors_say_helps(ds, guess):
     assert (xsm.score(ds, day, baselines=False)["count"] == 1).all()
 
 
-@pytest.mark.parametrize("verb", ["consistency", "reliability"])
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.filterwarnings("ignore:No climatology")
 def test_members_stay_along_a_dimension_of_their_own(ds, guess, verb):
     wide = guess.assign(swvl1=(guess["swvl1"] + 0.05).assign_attrs(units="m3 m-3"))
     both = xr.concat([guess, wide], "member")

@@ -65,6 +65,30 @@ def test_lazy_scores_are_those_of_data_in_memory(observed, guess, chunks, dim, n
         assert "x" in dim or lazy.x.attrs == {"units": "km"}
 
 
+@pytest.mark.parametrize("dim", ["time", ("time", "member"), ("x", "y")])
+@pytest.mark.parametrize("chunks", [{"x": 1}, {"time": 90}, {"time": -1, "y": 2}])
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
+def test_members_and_another_order_of_dimensions(observed, guess, chunks, dim):
+    members = xr.concat([guess["model"], guess["model"] + 0.1], "member").transpose("y", ...)
+    sources = {"model": members, "zero": guess["zero"].transpose("y", "x", "time")}
+    whole = score_sources(observed, sources, dim=dim)
+    over = {dim} if isinstance(dim, str) else set(dim)
+    left = [d for d in ("time", "x", "y", "member") if d not in over]
+    assert whole["rmse"].dims == ("source", *left)
+    for given, kept in ((True, True), (True, False), (False, True)):  # lazy observations, sources
+        lazy = score_sources(
+            observed.chunk(chunks) if given else observed,
+            {k: v.chunk(chunks) if kept else v for k, v in sources.items()},
+            dim=dim,
+        )
+        assert lazy["rmse"].dims == whole["rmse"].dims
+        xr.testing.assert_allclose(lazy.compute(), whole, rtol=1e-9)
+    error = (sources["model"] - observed) ** 2
+    np.testing.assert_allclose(
+        whole["rmse"].sel(source="model"), (error.mean(dim) ** 0.5).transpose(*left), rtol=1e-6
+    )
+
+
 # numpy warns of the quotients of steps with one value, where dask computes them later
 @pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
 @pytest.mark.parametrize("chunks", [None, {"cell": 2, "time": -1}, {"cell": -1, "time": 90}])

@@ -277,9 +277,9 @@ def score_sources(
     -------
     xarray.Dataset
         ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae`` and ``count``, each along
-        ``source`` and the remaining dimensions. A step counts where the observation and all
-        sources are there, so that all are scored on the same. NaN where no score is defined.
-        Lazy where the input is.
+        ``source`` and the remaining dimensions, those of the observations first. A step counts
+        where the observation and all sources are there, so that all are scored on the same. NaN
+        where no score is defined. Lazy where the input is.
 
     Raises
     ------
@@ -312,6 +312,7 @@ def score_sources(
             "common; pass the data of the period and the cells that were predicted."
         )
         raise NotEnoughDataError(msg)
+    aligned = xr.broadcast(*aligned)  # a prediction may have members, or another order
     dims = as_list(dim)
     whole = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
     table = (_scores_of_blocks if whole else _all_scores)(aligned, dims).drop_attrs()
@@ -328,7 +329,7 @@ def _all_scores(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> xr.Data
     truth, *values = (a.astype(np.float64) for a in arrays)
     together = truth.notnull()
     for value in values:
-        together &= value.notnull()
+        together = together & value.notnull()
     truth = truth.where(together)
     return xr.concat([_scores(value.where(together), truth, dims) for value in values], "source")
 
@@ -355,11 +356,10 @@ def _scores_of_blocks(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> x
             found[there] = table.to_array("metric").transpose(_KEPT, "source", "metric")
         return found.reshape(*kept, sources, len(metrics))
 
-    shared = xr.broadcast(*arrays)
     found: xr.DataArray = xr.apply_ufunc(
         block,
-        *(a.chunk(dict.fromkeys(dims, -1)) for a in shared),
-        input_core_dims=[dims] * len(shared),
+        *(a.chunk(dict.fromkeys(dims, -1)) for a in arrays),
+        input_core_dims=[dims] * len(arrays),
         output_core_dims=[["source", "metric"]],
         output_dtypes=[np.float64],
         dask="parallelized",
