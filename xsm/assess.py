@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-import numpy as np
 import xarray as xr
 
 from xsm.audit import water_balance_consistency
+from xsm.climatology import earlier_climatology
 from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
 from xsm.fitted import FittedModel
 from xsm.grid import time_dim
-from xsm.metrics import day_of_year_mean, scored_pair
 from xsm.metrics import score as score_prediction
+from xsm.metrics import scored_pair
 from xsm.naming import find_variables
 from xsm.soil import richards_consistency
 from xsm.targets import default_target, observed_target, predicted_target
@@ -50,9 +50,9 @@ def score(
         Dimensions that a score is taken over; by default time, which leaves a map.
     baselines : bool or FittedModel, default: True
         Score persistence and climatology too. The climatology is that of the model's training data
-        where a model is given, else the mean of each day of the year over the steps of ``ds``
-        before the first predicted one, where these are a year or more; else it is left out, and
-        a warning says so.
+        where a model is given, else the mean of each day of the year (of monthly data, of each
+        month) over the steps of ``ds`` before the first predicted one, where these hold a whole
+        year; else it is left out, and a warning says so.
     target : str, optional
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
@@ -95,7 +95,7 @@ def score(
     if isinstance(baselines, FittedModel):
         mean = baselines.climatology
     elif baselines:
-        mean = _earlier_climatology(*scored_pair(ds, predicted, target, variables))
+        mean = earlier_climatology(*scored_pair(ds, predicted, target, variables))
     return score_prediction(
         ds,
         predicted,
@@ -136,17 +136,6 @@ def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
         return dequantify(predicted)[0]
     name = predicted.name if predicted.name is not None else "predicted"
     return dequantify(predicted.to_dataset(name=name))[0][name]
-
-
-def _earlier_climatology(observed: xr.DataArray, predicted: xr.DataArray) -> xr.DataArray | None:
-    """Return the climatology of the steps before the first predicted one, if a year or more."""
-    time = time_dim(observed)
-    first = predicted[time].values.min()
-    earlier = observed.isel({time: slice(0, int((observed[time].values < first).sum()))})
-    if not earlier.sizes[time]:
-        return None
-    days = np.unique(earlier[time].dt.dayofyear.values)
-    return day_of_year_mean(earlier, time) if len(days) >= 365 else None
 
 
 def consistency(

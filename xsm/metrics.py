@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.balance import previous_observation
+from xsm.climatology import from_climatology
 from xsm.dimensions import check_prediction
 from xsm.exceptions import NotEnoughDataError
 from xsm.grid import as_list, snap, time_dim, without_scalars
@@ -16,14 +17,7 @@ from xsm.layered import layered_pair
 from xsm.naming import ROLES, Variable, find_variables
 from xsm.typing import Array, FloatArray
 
-__all__ = [
-    "METRICS",
-    "day_of_year_mean",
-    "from_climatology",
-    "score",
-    "score_sources",
-    "scored_pair",
-]
+__all__ = ["METRICS", "score", "score_sources", "scored_pair"]
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
 _KEPT = "_kept"  # the dimension of a block that no data have
@@ -38,97 +32,6 @@ _LONG = {
     "mae": "mean absolute error",
     "count": "number of compared values",
 }
-
-
-def day_of_year_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
-    """Return the climatology: the mean of the observations of each day of the year.
-
-    Parameters
-    ----------
-    observed : DataArray
-        Observations along time.
-    dim : str
-        The time dimension.
-
-    Returns
-    -------
-    DataArray
-        (dayofyear, ...) in the units of the input; NaN for days of the year that were never
-        observed. Lazy where the input is.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> days = pd.to_datetime(["2019-01-01", "2020-01-01"])
-    >>> day_of_year_mean(
-    ...     xr.DataArray([0.2, 0.4], coords={"time": days}, dims="time"), "time"
-    ... ).values
-    array([0.3])
-    """
-    days = observed[dim].dt.dayofyear.rename("dayofyear")
-    if observed.chunks is None:
-        return observed.groupby(days).mean(dim)
-    import dask.array as da
-
-    found, place = np.unique(days.values, return_inverse=True)
-    moving = observed.transpose(dim, ...)
-    data, space = moving.data, tuple(range(3, moving.ndim + 2))
-    sums = da.blockwise(  # one task a block: groupby would make one for each day and block
-        _sum_by_day,
-        (0, 1, 2, *space),
-        data,
-        (0, *space),
-        da.from_array(place, chunks=(data.chunks[0],)),
-        (0,),
-        days=len(found),
-        new_axes={1: 2, 2: len(found)},
-        adjust_chunks={0: 1},
-        dtype=np.float64,
-        meta=np.empty((0,) * (moving.ndim + 2)),
-    ).sum(axis=0)
-    mean = da.where(sums[1] > 0, sums[0] / da.maximum(sums[1], 1), np.nan)
-    coords = {k: v for k, v in observed.coords.items() if dim not in v.dims}
-    dims = ("dayofyear", *moving.dims[1:])
-    return xr.DataArray(mean, coords={**coords, "dayofyear": found}, dims=dims, name=observed.name)
-
-
-def _sum_by_day(values: FloatArray, place: Array, *, days: int) -> FloatArray:
-    """Return sum and number of a block's values for each day (1, 2, day, *space)."""
-    sums = np.zeros((1, 2, days, *values.shape[1:]))
-    for row, day in zip(values, place, strict=True):
-        here = np.isfinite(row)
-        sums[0, 0, day] += np.where(here, row, 0.0)
-        sums[0, 1, day] += here
-    return sums
-
-
-def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataArray:
-    """Return the climatology at given times.
-
-    Parameters
-    ----------
-    climatology : DataArray
-        (dayofyear, ...) as of :func:`day_of_year_mean`.
-    times : DataArray
-        Dates along one dimension.
-
-    Returns
-    -------
-    DataArray
-        (time, ...); NaN on days of the year that the climatology does not hold. Lazy where the
-        climatology is.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> mean = xr.DataArray([0.2, 0.4], coords={"dayofyear": [1, 2]}, dims="dayofyear")
-    >>> days = pd.to_datetime(["2021-01-02", "2021-01-01"])
-    >>> from_climatology(mean, xr.DataArray(days, coords={"time": days}, dims="time")).values
-    array([0.4, 0.2])
-    """
-    days = times.dt.dayofyear
-    whole = climatology.reindex(dayofyear=np.arange(1, 367))
-    return whole.sel(dayofyear=days).drop_vars("dayofyear")
 
 
 def score(
@@ -159,7 +62,7 @@ def score(
     baselines : bool, default: True
         Score persistence and climatology too.
     climatology : DataArray, optional
-        Mean of each day of the year, canonical units.
+        Mean of each day of the year or month, canonical units.
     variables : mapping of str to str, optional
         Role to variable name.
 
@@ -182,9 +85,10 @@ def score(
     """
     if baselines and climatology is None:
         warnings.warn(
-            "No climatology was scored: the data hold less than a year before the first predicted "
-            "step, or the model keeps none since it would have taken more than a quarter of "
-            "memory_limit. Pass a model that keeps one, baselines=fitted.",
+            "No climatology was scored: the data do not hold each day of a year (of monthly data, "
+            "each month) before the first predicted step, or the model keeps none since it would "
+            "have taken more than a quarter of memory_limit. Pass a model that keeps one, "
+            "baselines=fitted.",
             UserWarning,
             stacklevel=3,
         )
@@ -222,8 +126,10 @@ def scored_pair(
 
     Returns
     -------
-    observed, predicted : DataArray
-        As of :func:`xsm.layered.layered_pair`; time of the observations ascends.
+    observed : DataArray
+        As of :func:`xsm.layered.layered_pair`; time ascends.
+    predicted : DataArray
+        The same, at times in any order.
 
     Raises
     ------
