@@ -347,6 +347,28 @@ def test_errors_of_score_and_consistency(world, fitted):
         world.physm.consistency(late)
 
 
+@pytest.mark.parametrize("verb", ["score", "consistency"])
+def test_arguments_of_other_types_are_refused(world, verb):
+    call = getattr(xsm, verb)
+    with pytest.raises(
+        TypeError, match=r"ds is of the type DataArray.*ds\.to_dataset\(name='swvl1"
+    ):
+        call(world["swvl1"], world[["swvl1"]])
+    with pytest.raises(
+        TypeError, match=r"ds is of the type ndarray; a Dataset is needed\. Type xr"
+    ):
+        call(world["swvl1"].values, world[["swvl1"]])
+    with pytest.raises(TypeError, match=r"predicted is of the type ndarray.*copy\(data=values\)"):
+        call(world, world["swvl1"].values)
+
+
+def test_a_balance_of_an_array_and_odd_baselines_are_refused(world):
+    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
+        xsm.water_balance(world["swvl1"])
+    with pytest.raises(TypeError, match="baselines='nope' was given; True, False or a fitted"):
+        world.physm.score(world[["swvl1"]], baselines="nope")
+
+
 def test_longitudes_in_another_convention_are_named(world, fitted):
     other = world.assign_coords(longitude=world["longitude"] + 180)
     with pytest.raises(GridError, match=r"longitude trained .* given .*ds.assign_coords"):

@@ -84,6 +84,19 @@ def test_dimensions_that_nothing_names_go_by_their_length(ds, guess):
         xsm.score(cells, flat.isel(station=slice(0, 4)))
 
 
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("calendar", ["noleap", "360_day", "standard"])
+def test_dates_of_another_calendar_are_refused(ds, guess, verb, calendar):
+    other = ds.convert_calendar(calendar, use_cftime=True, align_on="date")
+    with pytest.raises(GridError, match=f"observations of '{calendar}' .cftime.. Type") as caught:
+        VERBS[verb](other, guess)
+    typed = str(caught.value).split("Type ")[1].rstrip(".")
+    same = eval(typed, {"predicted": guess})
+    table = xsm.score(other, same, baselines=False)
+    assert float(table["count"].min()) > 350
+    assert float(table["rmse"].max()) == 0.0
+
+
 def test_a_water_balance_of_two_grids_is_refused(ds):
     moved = ds.assign(swvl1=ds["swvl1"].rename(OTHER))
     text = (

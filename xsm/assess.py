@@ -8,7 +8,7 @@ import xarray as xr
 
 from xsm.audit import water_balance_consistency
 from xsm.climatology import earlier_climatology
-from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
+from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice, check_dataset
 from xsm.fitted import FittedModel
 from xsm.grid import time_dim
 from xsm.metrics import score as score_prediction
@@ -71,7 +71,10 @@ def score(
     MissingVariableError, UnitsError
         If target or prediction are missing, or without units.
     GridError
-        If the prediction lacks a dimension of the observations; more, such as ``member``, may be.
+        If the prediction lacks a dimension of the observations (more, such as ``member``, may be),
+        or has another calendar.
+    TypeError
+        If one of the arguments is of another type.
     NotEnoughDataError
         If the prediction is empty, or predictions and observations have no label in common.
 
@@ -83,6 +86,10 @@ def score(
     >>> float(table["rmse"].sel(source="model").max())
     0.0
     """
+    check_dataset(ds)
+    if not isinstance(baselines, bool | FittedModel):
+        msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
+        raise TypeError(msg)
     ds, _ = dequantify(ds)
     predicted = _bare(predicted)
     if not all(predicted.sizes.values()):
@@ -131,9 +138,16 @@ def _of_target(
 
 
 def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
-    """Strip pint units from a prediction."""
+    """Strip pint units from a prediction, and refuse what is none."""
     if isinstance(predicted, xr.Dataset):
         return dequantify(predicted)[0]
+    if not isinstance(predicted, xr.DataArray):
+        msg = (
+            f"predicted is of the type {type(predicted).__name__}; a Dataset or DataArray with "
+            "coordinates and units is needed. Type ds['swvl1'].copy(data=values), with the name of "
+            "your target."
+        )
+        raise TypeError(msg)
     name = predicted.name if predicted.name is not None else "predicted"
     return dequantify(predicted.to_dataset(name=name))[0][name]
 
@@ -212,6 +226,8 @@ def consistency(
         If depths, coordinates or times do not fit, or the prediction lacks a dimension.
     NotEnoughDataError
         If predictions and observations have no label in common.
+    TypeError
+        If data or prediction are of another type.
 
     Notes
     -----
@@ -234,6 +250,7 @@ def consistency(
     given: dict[str, object] = {"deep": deep or None, "trend": trend, "compat": compat}
     given |= {"parameters": parameters, "roots": roots, "quiet": quiet}
     _check_arguments(law, [name for name, value in given.items() if value is not None])
+    check_dataset(ds)
     ds, _ = dequantify(ds)
     predicted = None if predicted is None else _bare(predicted)
     if law == "richards":

@@ -13,7 +13,7 @@ __all__ = ["check_prediction", "check_same_names"]
 
 
 def check_prediction(observed: xr.DataArray, predicted: xr.DataArray) -> None:
-    """Refuse a prediction that lacks a dimension of the observations.
+    """Refuse a prediction that lacks a dimension of the observations, or counts days otherwise.
 
     Arithmetic would repeat its values along that dimension, and judge what nobody predicted.
 
@@ -27,7 +27,8 @@ def check_prediction(observed: xr.DataArray, predicted: xr.DataArray) -> None:
     Raises
     ------
     GridError
-        If a dimension is missing or has another name; the message says what to type.
+        If a dimension is missing or has another name, or dates are of another calendar; the message
+        says what to type.
 
     Examples
     --------
@@ -36,6 +37,7 @@ def check_prediction(observed: xr.DataArray, predicted: xr.DataArray) -> None:
     """
     lost = [str(d) for d in observed.dims if d not in predicted.dims]
     if not lost:
+        _check_calendar(observed, predicted)
         return
     what = (
         f"The prediction has the dimensions {_shown(predicted)}, the observations "
@@ -53,6 +55,25 @@ def check_prediction(observed: xr.DataArray, predicted: xr.DataArray) -> None:
     else:
         msg = f"{what}: it has no {' and no '.join(lost)}. One value for each is needed."
     raise GridError(msg)
+
+
+def _check_calendar(observed: xr.DataArray, predicted: xr.DataArray) -> None:
+    """Refuse dates of another calendar, which have no label in common."""
+    for dim in (str(d) for d in observed.dims if _kind(observed, str(d)) == "T"):
+        given, wanted = (
+            (array[dim].dt.calendar, array[dim].dtype.kind == "O")
+            for array in (predicted, observed)
+            if _kind(array, dim) == "T"
+        )
+        if given != wanted:
+            calendar, objects = wanted
+            align = ", align_on='date'" if "360_day" in {calendar, given[0]} else ""
+            msg = (
+                f"The prediction has dates of the calendar {given[0]!r}, the observations of "
+                f"{calendar!r}{' (cftime)' if objects else ''}. Type predicted.convert_calendar("
+                f"{calendar!r}, dim={dim!r}, use_cftime={objects}{align})."
+            )
+            raise GridError(msg)
 
 
 def check_same_names(arrays: Mapping[str, xr.DataArray], reference: str) -> None:

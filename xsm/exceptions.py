@@ -14,6 +14,7 @@ __all__ = [
     "UnitsError",
     "UnknownNameError",
     "check_choice",
+    "check_dataset",
     "did_you_mean",
 ]
 
@@ -100,3 +101,34 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
         msg = f"{name}={value!r} was given. {did_you_mean(str(value), choices)}"
         raise UnknownNameError(msg)
+
+
+def check_dataset(given: object, name: str = "ds") -> None:
+    """Refuse what is no Dataset.
+
+    Parameters
+    ----------
+    given : object
+        What was given.
+    name : str, default: "ds"
+        Name of the argument.
+
+    Raises
+    ------
+    TypeError
+        If it is of another type.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> check_dataset(xr.Dataset())
+    """
+    import xarray as xr
+
+    if not isinstance(given, xr.Dataset):
+        hint = "Type xr.Dataset({'swvl1': (dims, values, {'units': 'm3 m-3'})}, coords)."
+        if isinstance(given, xr.DataArray):
+            variable = "swvl1" if given.name is None else given.name
+            hint = f"Pass the whole Dataset, or {name}.to_dataset(name={variable!r})."
+        msg = f"{name} is of the type {type(given).__name__}; a Dataset is needed. {hint}"
+        raise TypeError(msg)

@@ -15,6 +15,7 @@ from xsm.exceptions import (
     MissingVariableError,
     UnitsError,
     UnknownNameError,
+    check_dataset,
     did_you_mean,
 )
 from xsm.grid import step_days, time_dim
@@ -95,8 +96,8 @@ def water_balance(
 
     Raises
     ------
-    UnknownNameError
-        If a term, the trend or ``compat`` does not exist.
+    UnknownNameError, TypeError
+        If a term, the trend or ``compat`` does not exist, or ``ds`` is no Dataset.
     MissingVariableError, UnitsError
         If variables are missing or have no usable units; all in one error.
     GridError
@@ -142,6 +143,7 @@ def water_balance(
     >>> balance["inflow_trend"].values, balance["inflow_trend_filtered"].values
     (array([nan,  1., -1.,  1.]), array([nan,  1.,  0.,  1.]))
     """
+    check_dataset(ds)
     ds, quantified = dequantify(ds)
     found = inflow_arrays(
         ds,
@@ -286,8 +288,7 @@ def previous_observation(observed: xr.DataArray) -> xr.DataArray:
 
 def _check(terms: Sequence[str], trend: str, compat: str | None) -> None:
     """Raise one error for all names that do not exist."""
-    given = [("term", term, TERMS) for term in terms]
-    given.append(("trend", trend, get_args(Trend)))
+    given = [*(("term", term, TERMS) for term in terms), ("trend", trend, get_args(Trend))]
     if compat is not None:
         given.append(("compat", compat, get_args(Compat)))
     wrong = [
