@@ -97,6 +97,18 @@ def test_dates_of_another_calendar_are_refused(ds, guess, verb, calendar):
     assert float(table["rmse"].max()) == 0.0
 
 
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.filterwarnings("error", "ignore:No climatology")
+def test_stacked_cells_are_judged_without_a_warning(ds, guess, verb, lazy):
+    whole = VERBS[verb](ds, guess)
+    cells = [data.stack(cell=("latitude", "longitude")) for data in (ds, guess)]
+    table = VERBS[verb](*(data.chunk() if lazy else data for data in cells))
+    if verb != "reliability":  # which is of all cells together
+        table = table.compute().unstack("cell").transpose(*whole.dims)
+    xr.testing.assert_allclose(table, whole)
+
+
 def test_a_water_balance_of_two_grids_is_refused(ds):
     moved = ds.assign(swvl1=ds["swvl1"].rename(OTHER))
     text = (

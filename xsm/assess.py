@@ -87,7 +87,8 @@ def score(
     0.0
     """
     check_dataset(ds)
-    if not isinstance(baselines, bool | FittedModel):
+    beside: object = baselines
+    if not isinstance(beside, bool | FittedModel):
         msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
         raise TypeError(msg)
     ds, _ = dequantify(ds)
@@ -141,7 +142,8 @@ def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     """Strip pint units from a prediction, and refuse what is none."""
     if isinstance(predicted, xr.Dataset):
         return dequantify(predicted)[0]
-    if not isinstance(predicted, xr.DataArray):
+    given: object = predicted
+    if not isinstance(given, xr.DataArray):
         msg = (
             f"predicted is of the type {type(predicted).__name__}; a Dataset or DataArray with "
             "coordinates and units is needed. Type ds['swvl1'].copy(data=values), with the name of "

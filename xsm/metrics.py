@@ -221,12 +221,12 @@ def score_sources(
     aligned = xr.broadcast(*aligned)  # a prediction may have members, or another order
     dims = as_list(dim)
     whole = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
-    table = (_scores_of_blocks if whole else _all_scores)(aligned, dims).drop_attrs()
+    table = (_scores_of_blocks if whole else _all_scores)(aligned, dims).drop_attrs(deep=False)
     for name in table.coords:  # of the observations, or of a source alone
         table[name].attrs = next(dict(a[name].attrs) for a in aligned if name in a.coords)
     table = table.assign_coords(source=list(sources))
     for name in table.data_vars:
-        table[name].attrs["long_name"] = _LONG[str(name)]
+        table[name].attrs = {"long_name": _LONG[str(name)]}
     return table
 
 
@@ -271,8 +271,9 @@ def _scores_of_blocks(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> x
         dask="parallelized",
         dask_gufunc_kwargs={"output_sizes": {"source": sources, "metric": len(metrics)}},
     )
-    table = found.assign_coords(metric=metrics).to_dataset("metric").transpose("source", ...)
-    return table.assign(count=table["count"].astype(np.int64))
+    parts = {name: found.isel(metric=k) for k, name in enumerate(metrics)}
+    parts["count"] = parts["count"].astype(np.int64)
+    return xr.Dataset(parts).transpose("source", ...)
 
 
 def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable]) -> xr.Dataset:

@@ -298,7 +298,7 @@ def standardised(
     array([ 2., -1.])
     """
     arrays = (observed, snap(mean, observed), snap(std, observed))
-    bare = (without_scalars(a).drop_attrs().astype(np.float64) for a in arrays)
+    bare = (without_scalars(a).drop_attrs(deep=False).astype(np.float64) for a in arrays)
     truth, centre, spread = xr.align(*bare, join="inner")
     if not truth.size:
         msg = (

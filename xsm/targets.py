@@ -136,7 +136,7 @@ def predicted_target(
             f"{variable.units!r}. Set predicted.attrs['units']."
         )
         raise UnitsError(msg)
-    return _change(variable, str(units))(predicted.drop_attrs())
+    return _change(variable, str(units))(predicted.drop_attrs(deep=False))
 
 
 def predicted_spread(
@@ -178,7 +178,7 @@ def predicted_spread(
     """
     variable = find_variables(ds, variables).lookup(target)
     change = _change(variable, str(spread.attrs.get("units", variable.units)))
-    return Conversion(abs(change.factor))(spread.drop_attrs())
+    return Conversion(abs(change.factor))(spread.drop_attrs(deep=False))
 
 
 def _change(variable: Variable, units: str) -> Conversion:
