@@ -52,13 +52,13 @@ def test_a_faulty_top_layer_stops_only_who_asks_for_it(world):
     ["variables", "fit", "water_balance", "daily", "soil_parameters", "texture_class"],
 )
 def test_verbs_need_a_data_set(world, verb):
-    with pytest.raises(TypeError, match="A Dataset is needed; given is a DataArray 'swvl1'"):
+    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
         getattr(xsm, verb)(world["swvl1"])
 
 
 @pytest.mark.parametrize("verb", ["score", "consistency"])
 def test_scores_need_a_data_set(world, verb):
-    with pytest.raises(TypeError, match="A Dataset is needed; given is a DataArray 'swvl1'"):
+    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
         getattr(xsm, verb)(world["swvl1"], world[["swvl1"]])
 
 
@@ -369,6 +369,28 @@ def test_errors_of_score_and_consistency(world, fitted):
         world.physm.score(late, baselines=False)
     with pytest.raises(NotEnoughDataError, match="no label in common"):
         world.physm.consistency(late)
+
+
+@pytest.mark.parametrize("verb", ["score", "consistency"])
+def test_arguments_of_other_types_are_refused(world, verb):
+    call = getattr(xsm, verb)
+    with pytest.raises(
+        TypeError, match=r"ds is of the type DataArray.*ds\.to_dataset\(name='swvl1"
+    ):
+        call(world["swvl1"], world[["swvl1"]])
+    with pytest.raises(
+        TypeError, match=r"ds is of the type ndarray; a Dataset is needed\. Type xr"
+    ):
+        call(world["swvl1"].values, world[["swvl1"]])
+    with pytest.raises(TypeError, match=r"predicted is of the type ndarray.*copy\(data=values\)"):
+        call(world, world["swvl1"].values)
+
+
+def test_a_balance_of_an_array_and_odd_baselines_are_refused(world):
+    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
+        xsm.water_balance(world["swvl1"])
+    with pytest.raises(TypeError, match="baselines='nope' was given; True, False or a fitted"):
+        world.physm.score(world[["swvl1"]], baselines="nope")
 
 
 def test_longitudes_in_another_convention_are_named(world, fitted):

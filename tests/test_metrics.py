@@ -1,4 +1,4 @@
-"""The climatology equals pandas', scores those of numpy, lazy or not."""
+"""Scores are those of numpy, lazy or not."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from xsm.exceptions import NotEnoughDataError
-from xsm.metrics import METRICS, day_of_year_mean, score_sources
+from xsm.metrics import METRICS, score_sources
 
 
 @pytest.fixture
@@ -17,27 +17,6 @@ def observed():
     values[rng.random(values.shape) < 0.2] = np.nan
     values[:, 1, 2] = np.nan
     return xr.DataArray(values, {"time": days, "x": [1, 2]}, ("time", "x", "y"), name="soil")
-
-
-@pytest.mark.parametrize("chunks", [None, {"time": 7}, {"time": 400, "x": 1}, {"y": 2}])
-def test_climatology_equals_that_of_pandas(observed, chunks, no_compute):
-    array = observed.chunk(chunks) if chunks else observed
-    with no_compute():
-        mean = day_of_year_mean(array, "time")
-    table = pd.DataFrame(
-        observed.values.reshape(900, 6).astype(float), index=observed.indexes["time"]
-    )
-    truth = table.groupby(table.index.day_of_year).mean()
-    assert mean.dims == ("dayofyear", "x", "y")
-    assert mean.x.values.tolist() == [1, 2]
-    np.testing.assert_array_equal(mean.dayofyear, truth.index)
-    np.testing.assert_allclose(mean.values.reshape(-1, 6), truth.values, rtol=1e-6)
-
-
-def test_a_lazy_climatology_takes_one_task_for_each_block(observed):
-    array = observed.chunk(time=90, x=1, y=1)
-    tasks = len(dict(day_of_year_mean(array, "time").data.__dask_graph__()))
-    assert tasks < 10 * array.data.npartitions
 
 
 @pytest.fixture
@@ -63,6 +42,30 @@ def test_lazy_scores_are_those_of_data_in_memory(observed, guess, chunks, dim, n
     if "time" in dim:
         assert lazy.get("x", observed.x).attrs == whole.get("x", observed.x).attrs
         assert "x" in dim or lazy.x.attrs == {"units": "km"}
+
+
+@pytest.mark.parametrize("dim", ["time", ("time", "member"), ("x", "y")])
+@pytest.mark.parametrize("chunks", [{"x": 1}, {"time": 90}, {"time": -1, "y": 2}])
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
+def test_members_and_another_order_of_dimensions(observed, guess, chunks, dim):
+    members = xr.concat([guess["model"], guess["model"] + 0.1], "member").transpose("y", ...)
+    sources = {"model": members, "zero": guess["zero"].transpose("y", "x", "time")}
+    whole = score_sources(observed, sources, dim=dim)
+    over = {dim} if isinstance(dim, str) else set(dim)
+    left = [d for d in ("time", "x", "y", "member") if d not in over]
+    assert whole["rmse"].dims == ("source", *left)
+    for given, kept in ((True, True), (True, False), (False, True)):  # lazy observations, sources
+        lazy = score_sources(
+            observed.chunk(chunks) if given else observed,
+            {k: v.chunk(chunks) if kept else v for k, v in sources.items()},
+            dim=dim,
+        )
+        assert lazy["rmse"].dims == whole["rmse"].dims
+        xr.testing.assert_allclose(lazy.compute(), whole, rtol=1e-9)
+    error = (sources["model"] - observed) ** 2
+    np.testing.assert_allclose(
+        whole["rmse"].sel(source="model"), (error.mean(dim) ** 0.5).transpose(*left), rtol=1e-6
+    )
 
 
 # numpy warns of the quotients of steps with one value, where dask computes them later
@@ -100,6 +103,32 @@ def test_scores_follow_their_definitions(observed, guess):
     }
     for name, number in wanted.items():
         np.testing.assert_allclose(table[name], number, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_order_of_times_changes_no_score(observed, lazy):
+    """Climatology is of earlier years, persistence the day before, by the definition in pandas."""
+    import xsm
+
+    days = observed.indexes["time"]
+    soil = observed.fillna(0.3).isel(x=0, y=0).assign_attrs(units="m3 m-3")
+    soil = soil.assign_coords(time=days).to_dataset(name="swvl1")
+    last = soil.sel(time=slice("2020-06-01", "2020-12-30"))
+    series = soil["swvl1"].to_series().astype(float)
+    mean = series[:"2020-05-31"].groupby(days[days < "2020-06-01"].day_of_year).mean()
+    truth = series["2020-06-01":"2020-12-30"]
+    wanted = {
+        "model": 0.0,
+        "persistence": ((series.shift(1) - series)["2020-06-01":"2020-12-30"] ** 2).mean() ** 0.5,
+        "climatology": ((mean[truth.index.day_of_year].values - truth) ** 2).mean() ** 0.5,
+    }
+    back, random = slice(None, None, -1), np.random.default_rng(0)
+    for a in (slice(None), back, random.permutation(900)):
+        for b in (slice(None), back, random.permutation(last.sizes["time"])):
+            given = soil.isel(time=a).chunk() if lazy else soil.isel(time=a)
+            found = xsm.score(given, last.isel(time=b))["rmse"]
+            assert found["source"].values.tolist() == list(wanted)
+            np.testing.assert_allclose(found, list(wanted.values()), rtol=1e-6)
 
 
 @pytest.mark.parametrize("empty", ["time", "x"])

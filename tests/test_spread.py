@@ -162,6 +162,13 @@ def test_intervals_of_quantities_are_quantities():
     np.testing.assert_allclose(found["swvl1_upper"].pint.magnitude, plain["swvl1_upper"])
 
 
+def test_one_level_may_be_a_number():
+    ds, predicted = pair(np.zeros((30, 3)))
+    xr.testing.assert_identical(xsm.intervals(predicted, 0.9), xsm.intervals(predicted, [0.9]))
+    one = xsm.reliability(ds, predicted, levels=0.9)
+    xr.testing.assert_identical(one, xsm.reliability(ds, predicted, levels=[0.9]))
+
+
 def test_what_cannot_be_judged_is_refused():
     ds, predicted = pair(np.zeros((30, 3)))
     with pytest.raises(
@@ -179,8 +186,21 @@ def test_what_cannot_be_judged_is_refused():
         xsm.reliability(ds, predicted, bins=1)
     with pytest.raises(NotEnoughDataError, match=r"known from 0\.005 to 0\.995.*up to 0\.99"):
         xsm.intervals(with_table(predicted, TABLE), [0.999])
-    with pytest.raises(NotEnoughDataError, match=r"\[0\.0\].*known from 0 to 1.*below 1"):
-        xsm.intervals(predicted, [1.0])
+    for wrong in ([1.0], [0.0], [0.5, 90], -0.5, np.nan):
+        with pytest.raises(
+            NotEnoughDataError, match=r"levels=\[.*\] was given; above 0 and below 1"
+        ):
+            xsm.intervals(predicted, wrong)
+        with pytest.raises(
+            NotEnoughDataError, match=r"levels=\[.*\] was given; above 0 and below 1"
+        ):
+            xsm.reliability(ds, predicted, levels=wrong)
+    with pytest.raises(TypeError, match="predicted is of the type DataArray; a Dataset is needed"):
+        xsm.intervals(predicted["swvl1"])
+    with pytest.raises(TypeError, match="predicted is of the type DataArray; a Dataset is needed"):
+        xsm.reliability(ds, predicted["swvl1"])
+    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
+        xsm.reliability(ds["swvl1"], predicted)
     short = with_table(predicted, TABLE).isel(probability=slice(0, 9))
     with pytest.raises(NotEnoughDataError, match=r"the prediction has 9 of them.*Keep it whole"):
         xsm.intervals(short)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-import numpy as np
 import xarray as xr
 
 from xsm.audit import water_balance_consistency
-from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
+from xsm.climatology import earlier_climatology
+from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice, check_dataset
 from xsm.fitted import FittedModel
 from xsm.grid import time_dim
-from xsm.layered import layered_pair
-from xsm.metrics import day_of_year_mean
 from xsm.metrics import score as score_prediction
+from xsm.metrics import scored_pair
 from xsm.naming import find_variables
 from xsm.soil import richards_consistency
 from xsm.targets import default_target, observed_target, predicted_target
@@ -43,7 +42,7 @@ def score(
     Parameters
     ----------
     ds : xarray.Dataset
-        The observations.
+        The observations, at times in any order.
     predicted : Dataset or DataArray
         A prediction of :func:`xsm.predict`, or of anything else, with units; a Dataset holds it
         under the target's name.
@@ -51,9 +50,9 @@ def score(
         Dimensions that a score is taken over; by default time, which leaves a map.
     baselines : bool or FittedModel, default: True
         Score persistence and climatology too. The climatology is that of the model's training data
-        where a model is given, else the mean of each day of the year over the steps of ``ds``
-        before the first predicted one, where these are a year or more; else it is left out, and
-        a warning says so.
+        where a model is given, else the mean of each day of the year (of monthly data, of each
+        month) over the steps of ``ds`` before the first predicted one, where these hold a whole
+        year; else it is left out, and a warning says so.
     target : str, optional
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
@@ -71,6 +70,11 @@ def score(
     ------
     MissingVariableError, UnitsError
         If target or prediction are missing, or without units.
+    GridError
+        If the prediction lacks a dimension of the observations (more, such as ``member``, may be),
+        or has another calendar.
+    TypeError
+        If one of the arguments is of another type.
     NotEnoughDataError
         If the prediction is empty, or predictions and observations have no label in common.
 
@@ -82,6 +86,11 @@ def score(
     >>> float(table["rmse"].sel(source="model").max())
     0.0
     """
+    check_dataset(ds)
+    beside: object = baselines
+    if not isinstance(beside, bool | FittedModel):
+        msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
+        raise TypeError(msg)
     ds, _ = dequantify(ds)
     predicted = _bare(predicted)
     if not all(predicted.sizes.values()):
@@ -94,7 +103,7 @@ def score(
     if isinstance(baselines, FittedModel):
         mean = baselines.climatology
     elif baselines:
-        mean = _earlier_climatology(layered_pair(ds, predicted, target, variables)[0], predicted)
+        mean = earlier_climatology(*scored_pair(ds, predicted, target, variables))
     return score_prediction(
         ds,
         predicted,
@@ -130,24 +139,19 @@ def _of_target(
 
 
 def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
-    """Strip pint units from a prediction."""
+    """Strip pint units from a prediction, and refuse what is none."""
     if isinstance(predicted, xr.Dataset):
         return dequantify(predicted)[0]
+    given: object = predicted
+    if not isinstance(given, xr.DataArray):
+        msg = (
+            f"predicted is of the type {type(predicted).__name__}; a Dataset or DataArray with "
+            "coordinates and units is needed. Type ds['swvl1'].copy(data=values), with the name of "
+            "your target."
+        )
+        raise TypeError(msg)
     name = predicted.name if predicted.name is not None else "predicted"
     return dequantify(predicted.to_dataset(name=name))[0][name]
-
-
-def _earlier_climatology(
-    observed: xr.DataArray, predicted: xr.Dataset | xr.DataArray
-) -> xr.DataArray | None:
-    """Return the climatology of the steps before the first predicted one, if a year or more."""
-    time = time_dim(observed)
-    first = predicted[time].values[0]
-    earlier = observed.isel({time: slice(0, int((observed[time].values < first).sum()))})
-    if not earlier.sizes[time]:
-        return None
-    days = np.unique(earlier[time].dt.dayofyear.values)
-    return day_of_year_mean(earlier, time) if len(days) >= 365 else None
 
 
 def consistency(
@@ -221,9 +225,11 @@ def consistency(
     MissingVariableError, UnitsError
         If the data lack a term or parameters; all in one error.
     GridError
-        If depths, coordinates or times do not fit.
+        If depths, coordinates or times do not fit, or the prediction lacks a dimension.
     NotEnoughDataError
         If predictions and observations have no label in common.
+    TypeError
+        If data or prediction are of another type.
 
     Notes
     -----

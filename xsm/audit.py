@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 import xarray as xr
 
 from xsm.balance import inflow_arrays
+from xsm.dimensions import check_prediction
 from xsm.exceptions import NotEnoughDataError
 from xsm.grid import as_list
 from xsm.typing import TERMS, Compat, Trend
@@ -68,6 +69,11 @@ def water_balance_consistency(
         ``always_drying``, ``count`` and ``count_filtered``, lazy where the data are; NaN where
         nothing could be compared.
 
+    Raises
+    ------
+    GridError
+        If the prediction lacks a dimension of the observations.
+
     Examples
     --------
     Soil moisture that rises on each day of rain:
@@ -89,6 +95,7 @@ def water_balance_consistency(
     >>> round(float(audit["consistency"]), 3), float(audit["observed_consistency"])
     (0.667, 1.0)
     """
+    check_prediction(observed, predicted)
     dims = as_list(dim)
     parts = []
     for kind in TRENDS if trend is None else (trend,):

@@ -17,6 +17,7 @@ __all__ = [
     "UnknownNameError",
     "check_choice",
     "check_whole",
+    "check_dataset",
     "did_you_mean",
 ]
 
@@ -141,3 +142,34 @@ def check_whole(name: str, value: Any, least: int | None = None) -> int:
         msg = f"{name}={value!r} was given; {needed} is needed."
         raise UnknownNameError(msg)
     return found
+
+
+def check_dataset(given: object, name: str = "ds") -> None:
+    """Refuse what is no Dataset.
+
+    Parameters
+    ----------
+    given : object
+        What was given.
+    name : str, default: "ds"
+        Name of the argument.
+
+    Raises
+    ------
+    TypeError
+        If it is of another type.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> check_dataset(xr.Dataset())
+    """
+    import xarray as xr
+
+    if not isinstance(given, xr.Dataset):
+        hint = "Type xr.Dataset({'swvl1': (dims, values, {'units': 'm3 m-3'})}, coords)."
+        if isinstance(given, xr.DataArray):
+            variable = "swvl1" if given.name is None else given.name
+            hint = f"Pass the whole Dataset, or {name}.to_dataset(name={variable!r})."
+        msg = f"{name} is of the type {type(given).__name__}; a Dataset is needed. {hint}"
+        raise TypeError(msg)

@@ -9,13 +9,15 @@ import numpy as np
 import xarray as xr
 
 from xsm.balance import previous_observation
+from xsm.climatology import from_climatology
+from xsm.dimensions import check_prediction
 from xsm.exceptions import NotEnoughDataError
 from xsm.grid import as_list, snap, time_dim, without_scalars
 from xsm.layered import layered_pair
 from xsm.naming import ROLES, Variable, find_variables
 from xsm.typing import Array, FloatArray
 
-__all__ = ["METRICS", "day_of_year_mean", "from_climatology", "score", "score_sources"]
+__all__ = ["METRICS", "score", "score_sources", "scored_pair"]
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
 _KEPT = "_kept"  # the dimension of a block that no data have
@@ -30,97 +32,6 @@ _LONG = {
     "mae": "mean absolute error",
     "count": "number of compared values",
 }
-
-
-def day_of_year_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
-    """Return the climatology: the mean of the observations of each day of the year.
-
-    Parameters
-    ----------
-    observed : DataArray
-        Observations along time.
-    dim : str
-        The time dimension.
-
-    Returns
-    -------
-    DataArray
-        (dayofyear, ...) in the units of the input; NaN for days of the year that were never
-        observed. Lazy where the input is.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> days = pd.to_datetime(["2019-01-01", "2020-01-01"])
-    >>> day_of_year_mean(
-    ...     xr.DataArray([0.2, 0.4], coords={"time": days}, dims="time"), "time"
-    ... ).values
-    array([0.3])
-    """
-    days = observed[dim].dt.dayofyear.rename("dayofyear")
-    if observed.chunks is None:
-        return observed.groupby(days).mean(dim)
-    import dask.array as da
-
-    found, place = np.unique(days.values, return_inverse=True)
-    moving = observed.transpose(dim, ...)
-    data, space = moving.data, tuple(range(3, moving.ndim + 2))
-    sums = da.blockwise(  # one task a block: groupby would make one for each day and block
-        _sum_by_day,
-        (0, 1, 2, *space),
-        data,
-        (0, *space),
-        da.from_array(place, chunks=(data.chunks[0],)),
-        (0,),
-        days=len(found),
-        new_axes={1: 2, 2: len(found)},
-        adjust_chunks={0: 1},
-        dtype=np.float64,
-        meta=np.empty((0,) * (moving.ndim + 2)),
-    ).sum(axis=0)
-    mean = da.where(sums[1] > 0, sums[0] / da.maximum(sums[1], 1), np.nan)
-    coords = {k: v for k, v in observed.coords.items() if dim not in v.dims}
-    dims = ("dayofyear", *moving.dims[1:])
-    return xr.DataArray(mean, coords={**coords, "dayofyear": found}, dims=dims, name=observed.name)
-
-
-def _sum_by_day(values: FloatArray, place: Array, *, days: int) -> FloatArray:
-    """Return sum and number of a block's values for each day (1, 2, day, *space)."""
-    sums = np.zeros((1, 2, days, *values.shape[1:]))
-    for row, day in zip(values, place, strict=True):
-        here = np.isfinite(row)
-        sums[0, 0, day] += np.where(here, row, 0.0)
-        sums[0, 1, day] += here
-    return sums
-
-
-def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataArray:
-    """Return the climatology at given times.
-
-    Parameters
-    ----------
-    climatology : DataArray
-        (dayofyear, ...) as of :func:`day_of_year_mean`.
-    times : DataArray
-        Dates along one dimension.
-
-    Returns
-    -------
-    DataArray
-        (time, ...); NaN on days of the year that the climatology does not hold. Lazy where the
-        climatology is.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> mean = xr.DataArray([0.2, 0.4], coords={"dayofyear": [1, 2]}, dims="dayofyear")
-    >>> days = pd.to_datetime(["2021-01-02", "2021-01-01"])
-    >>> from_climatology(mean, xr.DataArray(days, coords={"time": days}, dims="time")).values
-    array([0.4, 0.2])
-    """
-    days = times.dt.dayofyear
-    whole = climatology.reindex(dayofyear=np.arange(1, 367))
-    return whole.sel(dayofyear=days).drop_vars("dayofyear")
 
 
 def score(
@@ -151,7 +62,7 @@ def score(
     baselines : bool, default: True
         Score persistence and climatology too.
     climatology : DataArray, optional
-        Mean of each day of the year, canonical units.
+        Mean of each day of the year or month, canonical units.
     variables : mapping of str to str, optional
         Role to variable name.
 
@@ -174,14 +85,15 @@ def score(
     """
     if baselines and climatology is None:
         warnings.warn(
-            "No climatology was scored: the data hold less than a year before the first predicted "
-            "step, or the model keeps none since it would have taken more than a quarter of "
-            "memory_limit. Pass a model that keeps one, baselines=fitted.",
+            "No climatology was scored: the data do not hold each day of a year (of monthly data, "
+            "each month) before the first predicted step, or the model keeps none since it would "
+            "have taken more than a quarter of memory_limit. Pass a model that keeps one, "
+            "baselines=fitted.",
             UserWarning,
             stacklevel=3,
         )
     time = time_dim(ds)
-    observed, guess = layered_pair(ds, predicted, target, variables)
+    observed, guess = scored_pair(ds, predicted, target, variables)
     sources = {"model": guess}
     if baselines:
         last = previous_observation(observed)
@@ -191,6 +103,52 @@ def score(
     bare = {name: without_scalars(array) for name, array in sources.items()}
     found = score_sources(observed, bare, dim=time if dim is None else dim)
     return _described(found, find_variables(ds, variables).lookup(target))
+
+
+def scored_pair(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray,
+    target: str,
+    variables: Mapping[str, str] | None,
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the observed and the predicted target as they can be scored, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Observations.
+    predicted : Dataset or DataArray
+        The prediction, under the target's name and with units.
+    target : str
+        Role or variable of the observations.
+    variables : mapping of str to str or None
+        Role to variable name.
+
+    Returns
+    -------
+    observed : DataArray
+        As of :func:`xsm.layered.layered_pair`; time ascends.
+    predicted : DataArray
+        The same, at times in any order.
+
+    Raises
+    ------
+    GridError
+        If the prediction lacks a dimension of the observations.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 2))
+    >>> scored_pair(ds, ds[["swvl1"]], "swvl1", None)[1].dims
+    ('time', 'latitude', 'longitude')
+    """
+    observed, guess = layered_pair(ds, predicted, target, variables)
+    check_prediction(observed, guess)
+    time = time_dim(observed)
+    if not observed.indexes[time].is_monotonic_increasing:
+        observed = observed.sortby(time)  # the step before is not always the row before
+    return observed, guess
 
 
 def _described(scores: xr.Dataset, target: Variable) -> xr.Dataset:
@@ -225,9 +183,9 @@ def score_sources(
     -------
     xarray.Dataset
         ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae`` and ``count``, each along
-        ``source`` and the remaining dimensions. A step counts where the observation and all
-        sources are there, so that all are scored on the same. NaN where no score is defined.
-        Lazy where the input is.
+        ``source`` and the remaining dimensions, those of the observations first. A step counts
+        where the observation and all sources are there, so that all are scored on the same. NaN
+        where no score is defined. Lazy where the input is.
 
     Raises
     ------
@@ -260,14 +218,15 @@ def score_sources(
             "common; pass the data of the period and the cells that were predicted."
         )
         raise NotEnoughDataError(msg)
+    aligned = xr.broadcast(*aligned)  # a prediction may have members, or another order
     dims = as_list(dim)
     whole = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
-    table = (_scores_of_blocks if whole else _all_scores)(aligned, dims).drop_attrs()
+    table = (_scores_of_blocks if whole else _all_scores)(aligned, dims).drop_attrs(deep=False)
     for name in table.coords:  # of the observations, or of a source alone
         table[name].attrs = next(dict(a[name].attrs) for a in aligned if name in a.coords)
     table = table.assign_coords(source=list(sources))
     for name in table.data_vars:
-        table[name].attrs["long_name"] = _LONG[str(name)]
+        table[name].attrs = {"long_name": _LONG[str(name)]}
     return table
 
 
@@ -276,7 +235,7 @@ def _all_scores(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> xr.Data
     truth, *values = (a.astype(np.float64) for a in arrays)
     together = truth.notnull()
     for value in values:
-        together &= value.notnull()
+        together = together & value.notnull()
     truth = truth.where(together)
     return xr.concat([_scores(value.where(together), truth, dims) for value in values], "source")
 
@@ -303,18 +262,18 @@ def _scores_of_blocks(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> x
             found[there] = table.to_array("metric").transpose(_KEPT, "source", "metric")
         return found.reshape(*kept, sources, len(metrics))
 
-    shared = xr.broadcast(*arrays)
     found: xr.DataArray = xr.apply_ufunc(
         block,
-        *(a.chunk(dict.fromkeys(dims, -1)) for a in shared),
-        input_core_dims=[dims] * len(shared),
+        *(a.chunk(dict.fromkeys(dims, -1)) for a in arrays),
+        input_core_dims=[dims] * len(arrays),
         output_core_dims=[["source", "metric"]],
         output_dtypes=[np.float64],
         dask="parallelized",
         dask_gufunc_kwargs={"output_sizes": {"source": sources, "metric": len(metrics)}},
     )
-    table = found.assign_coords(metric=metrics).to_dataset("metric").transpose("source", ...)
-    return table.assign(count=table["count"].astype(np.int64))
+    parts = {name: found.isel(metric=k) for k, name in enumerate(metrics)}
+    parts["count"] = parts["count"].astype(np.int64)
+    return xr.Dataset(parts).transpose("source", ...)
 
 
 def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable]) -> xr.Dataset:

@@ -14,6 +14,7 @@ from xsm.arguments import for_data, given, make_schedule, parse_limit
 from xsm.artefact import fingerprint
 from xsm.batches import fits
 from xsm.card import history_dataset, make_card
+from xsm.climatology import seasonal_mean
 from xsm.estimation import Estimated, Estimation, run_estimation
 from xsm.estimators import Estimator
 from xsm.exceptions import check_choice
@@ -22,7 +23,6 @@ from xsm.fitted import FittedModel
 from xsm.identity import data_token
 from xsm.jobs import Job, Trained, run_job
 from xsm.losses import Loss, WaterBalance
-from xsm.metrics import day_of_year_mean
 from xsm.naming import find_variables
 from xsm.nn import Model, Schedule, assemble, check_patch, check_terms, head_and_members
 from xsm.options import get_options
@@ -205,8 +205,8 @@ def _train(job: Job, features: Features, statistics: xr.Dataset, client: Client 
 
 
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:
-    """Return the mean of each day of the year, unless it would take much of the memory."""
+    """Return the mean of each season, unless it would take much of the memory."""
     steps, size = features.steps, features.observed.size
     if 8 * 366 * size // steps > limit // 4:
         return None
-    return day_of_year_mean(features.observed, features.time).compute()
+    return seasonal_mean(features.observed, features.time).compute()

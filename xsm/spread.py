@@ -7,8 +7,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from xsm.dimensions import check_prediction
 from xsm.distribution import PROBABILITIES, Shape
-from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_dataset
 from xsm.grid import as_list, snap, without_scalars
 from xsm.naming import ROLES, find_variables
 from xsm.targets import default_target, observed_target, predicted_spread, predicted_target
@@ -30,7 +31,7 @@ _RELIABILITY = {
 
 
 def intervals(
-    predicted: xr.Dataset, levels: Sequence[float] = _LEVELS, *, target: str | None = None
+    predicted: xr.Dataset, levels: float | Sequence[float] = _LEVELS, *, target: str | None = None
 ) -> xr.Dataset:
     """Return central intervals of a prediction with a spread, lazily.
 
@@ -39,7 +40,7 @@ def intervals(
     predicted : xarray.Dataset
         A prediction that holds ``<target>_std``, as of :func:`xsm.predict` with a Gaussian head or
         an ensemble; ``<target>_quantile`` is taken into account where calibration left one.
-    levels : sequence of float, default: (0.5, 0.9)
+    levels : float or sequence of float, default: (0.5, 0.9)
         Probabilities that the truth lies inside, above 0 and below 1.
     target : str, optional
         Name of the predicted variable; by default the one that has a spread.
@@ -55,7 +56,7 @@ def intervals(
     MissingVariableError
         If there is no spread, or several and no ``target``.
     NotEnoughDataError
-        If a level is none, or above 0.99 of a distribution that was learnt from data.
+        If a level is no probability, or above 0.99 of a distribution that was learnt from data.
 
     Notes
     -----
@@ -69,10 +70,11 @@ def intervals(
     >>> found["theta_lower"].values.round(3), found["theta_upper"].values.round(3)
     (array([[0.136]]), array([[0.464]]))
     """
+    check_dataset(predicted, "predicted")
     predicted, quantified = dequantify(predicted)
     name = spread_of(predicted, target)
     mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
-    level = xr.DataArray(np.asarray(levels, dtype=float), dims="level")
+    level = _levels(levels)
     ends = {"lower": (1 - level) / 2, "upper": (1 + level) / 2}
     found = {}
     for end, probability in ends.items():
@@ -89,7 +91,7 @@ def reliability(
     predicted: xr.Dataset,
     *,
     dim: Hashable | Iterable[Hashable] | None = None,
-    levels: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+    levels: float | Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
     bins: int = 20,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
@@ -106,7 +108,7 @@ def reliability(
     dim : str or iterable of str, optional
         Dimensions that are averaged over; by default all, which leaves one curve. ``"time"``
         leaves a map.
-    levels : sequence of float, default: 0.1 to 0.9, 0.95
+    levels : float or sequence of float, default: 0.1 to 0.9, 0.95
         Nominal probabilities of central intervals.
     bins : int, default: 20
         Bars of the histogram.
@@ -135,6 +137,8 @@ def reliability(
     ------
     MissingVariableError, UnitsError
         If there is no spread, or target or units are missing.
+    GridError
+        If the prediction lacks a dimension of the observations.
     NotEnoughDataError
         If there is no label in common, or a level out of reach.
 
@@ -159,27 +163,25 @@ def reliability(
     >>> table["coverage"].sel(level=[0.5, 0.9]).values.round(2), round(float(table["crps"]), 4)
     (array([0.5, 0.9]), 0.0113)
     """
+    check_dataset(predicted, "predicted")
     ds, _ = dequantify(ds)
     predicted, _ = dequantify(predicted)
     said = predicted.attrs.get("target")
     target = target or str(said or default_target(find_variables(ds, variables)))
     name = spread_of(predicted, str(find_variables(ds, variables).lookup(target).name))
-    z, std = standardised(
-        observed_target(ds, target, variables),
-        predicted_target(ds, predicted, target, variables),
-        predicted_spread(ds, predicted[f"{name}_std"], target, variables),
-    )
-    shape = shape_of(predicted, name)
-    table = judge(z, std, shape, dim=dim, levels=levels, bins=bins)
+    observed = observed_target(ds, target, variables)
+    mean = predicted_target(ds, predicted, target, variables)
+    check_prediction(observed, mean)
+    std = predicted_spread(ds, predicted[f"{name}_std"], target, variables)
+    z, std = standardised(observed, mean, std)
+    table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
     found = find_variables(ds, variables).lookup(target)
     units = ROLES[found.role].units if found.role in ROLES else found.units
     for variable, text in _RELIABILITY.items():
         own = units if variable in {"width", "sharpness", "crps"} else "1"
         table[variable].attrs = {"long_name": text, "units": own}
-    table["level"].attrs = {
-        "long_name": "nominal probability of the central interval",
-        "units": "1",
-    }
+    table["level"].attrs = {"long_name": "nominal probability of the central interval"}
+    table["level"].attrs["units"] = "1"
     table["pit_value"].attrs = {"long_name": "predicted probability", "units": "1"}
     table.attrs["title"] = f"Reliability of the spread of {name}"
     return table
@@ -295,7 +297,7 @@ def standardised(
     array([ 2., -1.])
     """
     arrays = (observed, snap(mean, observed), snap(std, observed))
-    bare = (without_scalars(a).drop_attrs().astype(np.float64) for a in arrays)
+    bare = (without_scalars(a).drop_attrs(deep=False).astype(np.float64) for a in arrays)
     truth, centre, spread = xr.align(*bare, join="inner")
     if not truth.size:
         msg = (
@@ -304,7 +306,7 @@ def standardised(
         )
         raise NotEnoughDataError(msg)
     z = (truth - centre) / spread.where(spread > 0)
-    z = z.transpose(*truth.dims)
+    z = z.transpose(*truth.dims, ...)
     return z, spread.where(z.notnull())
 
 
@@ -314,7 +316,7 @@ def judge(
     shape: Shape,
     *,
     dim: Hashable | Iterable[Hashable] | None,
-    levels: Sequence[float],
+    levels: float | Sequence[float],
     bins: int,
 ) -> xr.Dataset:
     """Return what tells whether a spread can be believed, see :func:`xsm.reliability`.
@@ -327,7 +329,7 @@ def judge(
         The predicted distribution of z.
     dim : str or iterable of str, optional
         Dimensions that are averaged over; by default all.
-    levels : sequence of float
+    levels : float or sequence of float
         Nominal probabilities of central intervals.
     bins : int
         Bars of the histogram of the PIT.
@@ -354,7 +356,7 @@ def judge(
         msg = f"bins={bins} was given; at least 2 bars of the histogram are needed, such as 20."
         raise NotEnoughDataError(msg)
     dims = list(z.dims) if dim is None else as_list(dim)
-    level = xr.DataArray(np.asarray(levels, dtype=float), dims="level")
+    level = _levels(levels)
     low, high = (level.copy(data=shape.quantile((1 + s * level.values) / 2)) for s in (-1, 1))
     known = z.notnull()
     count = known.sum(dims)
@@ -375,6 +377,16 @@ def judge(
     }
     coords = {"level": level.values, "pit_value": (at.values + 0.5) / bins}
     return xr.Dataset(ordered).assign_coords(coords)
+
+
+def _levels(levels: float | Sequence[float]) -> xr.DataArray:
+    """Return levels along ``level``, or say which are no probabilities."""
+    given = np.atleast_1d(np.asarray(levels, dtype=float))
+    wrong = given[~((given > 0) & (given < 1))]
+    if wrong.size:
+        msg = f"levels={wrong.tolist()} was given; above 0 and below 1 is needed, such as 0.9."
+        raise NotEnoughDataError(msg)
+    return xr.DataArray(given, dims="level")
 
 
 def _each(function: Callable[[FloatArray], FloatArray], z: xr.DataArray) -> xr.DataArray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import xarray as xr
 
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
-from xsm.naming import ROLES, VariableTable, find_variables
+from xsm.naming import ROLES, Variable, VariableTable, find_variables
 from xsm.units import Conversion, conversion
 
 __all__ = ["default_target", "observed_target", "predicted_spread", "predicted_target"]
@@ -93,7 +94,7 @@ def predicted_target(
     ds : xarray.Dataset
         The data that hold the observed target, whose name and units the prediction has.
     predicted : Dataset or DataArray
-        The prediction.
+        The prediction, in any units that convert, of the sign of the observations.
     target : str
         Role or variable of the observed target.
     variables : mapping of str to str, optional
@@ -109,7 +110,7 @@ def predicted_target(
     MissingVariableError
         If the prediction holds no variable of the target's name.
     UnitsError
-        If the prediction's units are missing or cannot be read.
+        If the prediction's units are missing, or do not convert to those of the observations.
 
     Examples
     --------
@@ -135,12 +136,7 @@ def predicted_target(
             f"{variable.units!r}. Set predicted.attrs['units']."
         )
         raise UnitsError(msg)
-    change: Conversion = variable.conversion
-    if units != variable.units:
-        depth = variable.depth
-        thickness = depth[1] - depth[0] if depth else None
-        change = conversion(str(units), "m3 m-3", water=True, thickness=thickness)
-    return change(predicted.drop_attrs())
+    return _change(variable, str(units))(predicted.drop_attrs(deep=False))
 
 
 def predicted_spread(
@@ -167,6 +163,11 @@ def predicted_spread(
     DataArray
         Canonical units; an offset of units, as of degC, does not count.
 
+    Raises
+    ------
+    UnitsError
+        If its units do not convert to those of the observations.
+
     Examples
     --------
     >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
@@ -176,9 +177,21 @@ def predicted_spread(
     array([0.02, 0.03])
     """
     variable = find_variables(ds, variables).lookup(target)
-    change, units = variable.conversion, spread.attrs.get("units")
-    if units not in {None, variable.units} and variable.role in ROLES:
-        thickness = variable.depth[1] - variable.depth[0] if variable.depth else None
-        wanted = ROLES[variable.role].units
-        change = conversion(str(units), wanted, water=True, thickness=thickness)
-    return Conversion(abs(change.factor))(spread.drop_attrs())
+    change = _change(variable, str(spread.attrs.get("units", variable.units)))
+    return Conversion(abs(change.factor))(spread.drop_attrs(deep=False))
+
+
+def _change(variable: Variable, units: str) -> Conversion:
+    """Return the change from a prediction's units to canonical ones, by the observations' sign."""
+    if units == variable.units:
+        return variable.conversion
+    role = ROLES.get(variable.role)
+    if role is None:
+        return conversion(units, variable.units)
+    thickness = variable.depth[1] - variable.depth[0] if variable.depth else None
+    try:
+        change = conversion(units, role.units, water=role.water, thickness=thickness)
+    except UnitsError:  # amounts of a step have the length of the observations' steps
+        same = conversion(units, variable.units, water=role.water)
+        return same.then(variable.conversion)
+    return change.then(Conversion(math.copysign(1.0, variable.conversion.factor)))

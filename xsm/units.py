@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xsm.exceptions import UnitsError
+from xsm.exceptions import UnitsError, check_dataset
 from xsm.spelling import cancelled, parse, unit_registry
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     >>> quantified, back["tp"].attrs["units"]
     (True, 'millimeter / day')
     """
-    _check_dataset(ds)
+    check_dataset(ds)
     found = {
         name: variable
         for name, variable in ds.variables.items()
@@ -278,20 +278,6 @@ def quantify(ds: xr.Dataset) -> xr.Dataset:
         quantity = registry.Quantity(variable.data, parse(str(units)))
         made[name] = (variable.dims, quantity, attrs, variable.encoding)
     return ds.assign(made)
-
-
-def _check_dataset(ds: object) -> None:
-    """Refuse data that are no Dataset; every verb passes here."""
-    import xarray as xr
-
-    if not isinstance(ds, xr.Dataset):
-        name = getattr(ds, "name", None)
-        given = type(ds).__name__ + (f" {name!r}" if name else "")
-        msg = (
-            f"A Dataset is needed; given is a {given}. Pass the data set that holds it, or "
-            f'array.to_dataset(name="{name or "swvl1"}").'
-        )
-        raise TypeError(msg)
 
 
 def _is_quantity(data: object) -> bool:

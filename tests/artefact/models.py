@@ -14,8 +14,8 @@ import xarray as xr
 
 import xsm
 from tests.worlds import bucket, recipe
+from xsm.climatology import seasonal_mean
 from xsm.features import Features
-from xsm.metrics import day_of_year_mean
 from xsm.models.lstm import LSTM
 from xsm.naming import Variable
 from xsm.nn import Model, Sizes
@@ -50,7 +50,7 @@ def parts(features: Features | None = None, seed: int = 0, **changes: Any) -> di
         "model": model,
         "recipe": made,
         "scaling": fit_scaling(features, slice(0, 50), scaling="cell"),
-        "climatology": day_of_year_mean(features.observed, "time"),
+        "climatology": seasonal_mean(features.observed, "time"),
         "history": history,
         "variable": Variable("soil_moisture", "swvl1", "alias", "%", Conversion(0.01), (0.0, 0.07)),
         "attrs": {"units": "%", "valid_range": np.array([0, 100], "f4"), "long_name": "Wasser, 土"},

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xsm.balance.blocks import Plan, scan_arrays
 from xsm.balance.layers import deep_layers, describe_layer, own_layer
+from xsm.dimensions import check_same_names
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -94,12 +95,12 @@ def water_balance(
 
     Raises
     ------
-    UnknownNameError
-        If a term, the trend or ``compat`` does not exist.
+    UnknownNameError, TypeError
+        If a term, the trend or ``compat`` does not exist, or ``ds`` is no Dataset.
     MissingVariableError, UnitsError
         If variables are missing or have no usable units; all in one error.
     GridError
-        If coordinates differ, time is irregular, or ``deep`` does not fit the target or the layers.
+        If dimensions or coordinates differ, time is irregular, or ``deep`` does not fit the layers.
 
     Notes
     -----
@@ -285,8 +286,7 @@ def previous_observation(observed: xr.DataArray) -> xr.DataArray:
 
 def _check(terms: Sequence[str], trend: str, compat: str | None) -> None:
     """Raise one error for all names that do not exist."""
-    given = [("term", term, TERMS) for term in terms]
-    given.append(("trend", trend, get_args(Trend)))
+    given = [*(("term", term, TERMS) for term in terms), ("trend", trend, get_args(Trend))]
     if compat is not None:
         given.append(("compat", compat, get_args(Compat)))
     wrong = [
@@ -302,10 +302,8 @@ def _check(terms: Sequence[str], trend: str, compat: str | None) -> None:
 
 def _target(table: VariableTable, target: str | None) -> str | None:
     """Return the target as stated, else the first role of soil moisture that is there."""
-    if target is not None:
-        return target
     roles = ("soil_moisture", "satellite_soil_moisture")
-    return next((role for role in roles if role in table), None)
+    return target or next((role for role in roles if role in table), None)
 
 
 def balance_roles(terms: Sequence[str], compat: Compat | None = None) -> dict[str, str]:
@@ -370,8 +368,8 @@ def require_roles(table: VariableTable, roles: Sequence[str]) -> None:
 
 def _aligned(arrays: Mapping[str, xr.DataArray], reference: str) -> dict[str, xr.DataArray]:
     """Return the arrays on the same coordinates and dimensions, in the order of the reference."""
-    first = {reference: arrays[reference]}
-    ordered = first | {k: v for k, v in arrays.items() if k != reference}
+    ordered = {reference: arrays[reference], **arrays}
+    check_same_names(arrays, reference)
     time = time_dim(arrays[reference])
     still = [name for name, array in arrays.items() if time not in array.dims]
     if still:
