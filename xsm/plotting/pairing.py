@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError, NotEnoughDataError
+from xsm.exceptions import NotEnoughDataError
 from xsm.grid import axis_of, time_dim, without_scalars
 from xsm.layered import layered_pair
 from xsm.naming import ROLES, find_variables
@@ -22,7 +22,6 @@ __all__ = [
     "Given",
     "Paired",
     "Predictions",
-    "at_places",
     "joined",
     "named_predictions",
     "paired",
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 Given: TypeAlias = xr.Dataset | xr.DataArray
-Located = TypeVar("Located", bound=xr.Dataset | xr.DataArray)
 Predictions: TypeAlias = Given | Mapping[str, Given]
 
 
@@ -197,51 +195,6 @@ def joined(
         raise NotEnoughDataError(msg)
     same = {n: a.transpose(*first.dims) for n, a in zip(predicted, rest, strict=True)}
     return first, same
-
-
-def at_places(data: Located, at: Mapping[str, Any] | None) -> Located:
-    """Return the cells nearest to some places.
-
-    Parameters
-    ----------
-    data : DataArray or Dataset
-        With dimensions of space.
-    at : mapping of str to float or sequence of float, optional
-        Coordinates by dimension; of sequences, their first values are one place, their second
-        values the next.
-
-    Returns
-    -------
-    DataArray or Dataset
-        Along ``place`` where several were given; lazy where the data are.
-
-    Raises
-    ------
-    GridError
-        If a dimension does not exist, or the sequences differ in length.
-
-    Examples
-    --------
-    >>> field = xr.DataArray([1.0, 2.0], {"lat": [50.0, 51.0]}, "lat")
-    >>> float(at_places(field, {"lat": 50.8}))
-    2.0
-    """
-    if not at:
-        return data
-    absent = [d for d in at if d not in data.dims]
-    if absent:
-        msg = f"at= names {absent[0]!r}, which is no dimension; the data have {dict(data.sizes)}."
-        raise GridError(msg)
-    lengths = {d: np.size(v) for d, v in at.items() if np.ndim(v)}
-    if len(set(lengths.values())) > 1:
-        msg = f"at= has {lengths} values; one for each place is needed in each dimension."
-        raise GridError(msg)
-    several = {d for d, n in lengths.items() if n > 1}
-    places = {d: xr.DataArray(v, dims="place") if d in several else v for d, v in at.items()}
-    named = {d: v for d, v in places.items() if d in data.indexes}
-    plain = {d: v for d, v in places.items() if d not in data.indexes}
-    found: Any = data.sel(named, method="nearest").isel(plain)
-    return cast("Located", found)
 
 
 def region_means(array: xr.DataArray, zones: xr.DataArray, names: Sequence[str]) -> xr.DataArray:

@@ -18,11 +18,11 @@ from xsm.plotting.pairing import (
     Given,
     Paired,
     Predictions,
-    at_places,
     named_predictions,
     paired,
     region_means,
 )
+from xsm.plotting.places import at_places
 from xsm.plotting.zones import Labels, read_zones
 from xsm.soil.layering import DEPTH
 from xsm.spread import shape_of
@@ -60,7 +60,8 @@ def plot_series(
         One prediction, or several by name.
     at : mapping of str to float or sequence of float, optional
         Places, ``{"latitude": 44.0, "longitude": 11.0}``, of which the nearest cells are drawn;
-        of sequences a panel each. Without it all series are drawn, up to 12.
+        of sequences a panel each; longitudes count from -180 or from 0. Without it all series are
+        drawn, up to 12.
     by : str or DataArray, optional
         A map of classes: the mean of each class is drawn (weighted by the area of cells where they
         are of degrees), a panel each, without a band, since errors of neighbours go together.
@@ -84,7 +85,7 @@ def plot_series(
     Raises
     ------
     GridError
-        If there are too many series, or the places or the map do not fit.
+        If there are too many series, a place lies outside the data, or the map does not fit.
     MissingVariableError, UnitsError, NotEnoughDataError
         If target, units or common labels are missing.
 
