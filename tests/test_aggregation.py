@@ -160,6 +160,39 @@ def test_stated_meanings():
     np.testing.assert_allclose(mean, ds["tp"].values.reshape(DAYS, 24, 2).mean(axis=1))
 
 
+@pytest.mark.parametrize("accumulation", ["step", "since_00", "daily_mean_rate"])
+def test_one_meaning_for_all_is_of_amounts_alone(accumulation):
+    ds, truth = hourly()
+    lai = ds["swvl1"].assign_attrs(units="m2 m-2")
+    high = ds["t2m"].assign_attrs(units="m")  # a height, as that of the boundary layer
+    states = {
+        "lai": lai,
+        "text": ds["time"].dt.strftime("%H"),
+        "bare": lai.drop_attrs(),
+        "blh": high.assign_attrs(GRIB_stepType="instant"),
+        "sde": high.assign_attrs(cell_methods="time: point"),
+    }
+    found = daily(ds.assign(states), accumulation=accumulation)
+    for name, values in (("lai", ds["swvl1"]), ("bare", ds["swvl1"]), ("sde", ds["t2m"])):
+        np.testing.assert_array_equal(found[name], values[23::24])
+        assert found[name].attrs["cell_methods"] == "time: point"
+        assert "accumulation" not in found[name].attrs
+    np.testing.assert_array_equal(found["blh"], found["sde"])
+    np.testing.assert_allclose(found["t2m"], truth["t2m"])
+
+
+@pytest.mark.parametrize("units", ["m", "mm", "kg m-2", "J m-2"])
+def test_one_meaning_for_all_holds_for_amounts_without_a_role(units):
+    ds, _ = hourly()
+    ds = ds.assign(unheard=ds["pr"].assign_attrs(units=units))
+    total = ds["pr"].values.reshape(DAYS, 24, 2).sum(axis=1)
+    with pytest.warns(UserWarning, match=rf"'step' is taken to hold for 'unheard' \({units}\)"):
+        found = daily(ds, accumulation="step")["unheard"]
+    np.testing.assert_allclose(found, total)
+    ds["unheard"].attrs["cell_methods"] = "time: sum"
+    np.testing.assert_allclose(daily(ds, accumulation="step")["unheard"], total)
+
+
 def test_text_is_taken_at_the_end_of_the_day():
     ds, _ = hourly()
     ds = ds[["t2m"]].assign(origin=("time", np.arange(ds.sizes["time"]).astype("U4")))
