@@ -120,6 +120,17 @@ def test_a_hole_is_nan_only_where_it_matters():
     assert not np.isnan(no_end["tp"][2]).any()
 
 
+@pytest.mark.parametrize("hole", [[0], [30], [47], [48], list(range(30, 60))])
+@pytest.mark.parametrize("steps", [True, False])
+def test_what_amounts_are_is_seen_in_spite_of_a_hole(hole, steps):
+    ds, _ = hourly()
+    if steps:
+        rain = amounts(1).reshape(-1, 2) / 1000
+        ds["tp"] = ds["tp"].copy(data=rain)
+    stated = daily(ds.drop_isel(time=hole), accumulation="step" if steps else "since_00")
+    xr.testing.assert_identical(daily(ds.drop_isel(time=hole)), stated)
+
+
 def test_nan_stays_in_its_day():
     ds, _ = hourly()
     ds["t2m"][30, 0] = np.nan
@@ -239,8 +250,13 @@ def test_unknown_arguments(arguments, error, match):
 
 def test_steps_that_make_no_day():
     ds, _ = hourly()
-    with pytest.raises(GridError, match=r"does not ascend: type ds.sortby"):
-        daily(ds.isel(time=slice(None, None, -1)), accumulation="step")
+    for stated in (None, "step"):
+        with pytest.raises(GridError, match=r"descends, from 2020-03-02.*type ds.sortby"):
+            daily(ds.isel(time=slice(None, None, -1)), accumulation=stated)
+    with pytest.raises(GridError, match=r"holds 2020-02-27 04:00:00 more than once"):
+        daily(ds.isel(time=[0, 1, 2, 3, *range(3, 96)]))
+    with pytest.raises(GridError, match=r"Along 'time' there is no more than one time"):
+        daily(ds.isel(time=[0]), accumulation="step")
     with pytest.raises(GridError, match="The shortest time step is 1 day"):
         daily(daily(ds))
     with pytest.raises(GridError, match="The shortest time step is 5:00:00"):

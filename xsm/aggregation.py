@@ -21,6 +21,7 @@ from xsm.exceptions import (
 )
 from xsm.grid import time_dim
 from xsm.naming import ROLES, Accumulation, Role, accumulation_of, roles_of
+from xsm.time_axis import steps_between
 from xsm.units import dequantify, is_amount, quantify
 
 __all__ = ["daily"]
@@ -90,7 +91,8 @@ def daily(
     Raises
     ------
     GridError
-        If the step does not divide a day, the data are daily already, or no day is complete.
+        If the step does not divide a day, the data are daily already, no day is complete, or time
+        does not ascend.
     UnitsError
         If it cannot be told what amounts are: they are lazy and nothing is stated.
     MissingVariableError
@@ -276,11 +278,11 @@ def _axis(ds: xr.Dataset, time: str, label: Label, *, ends: bool) -> _Axis:
 
 def _step(index: Any, time: str) -> timedelta:
     """Return the shortest time step; refuse one that does not divide a day."""
-    steps = np.diff(index)
-    if not steps.size or not (steps > steps[0] * 0).all():
-        msg = f"Time along {time!r} does not ascend: type ds.sortby({time!r}) and drop duplicates."
+    steps, day = steps_between(np.asarray(index), time), timedelta(days=1)
+    if not steps.size:
+        msg = f"Along {time!r} there is no more than one time; give all steps of whole days."
         raise GridError(msg)
-    step, day = _timedelta(steps.min()), timedelta(days=1)
+    step = timedelta(microseconds=int(steps.min() / np.timedelta64(1, "us")))
     if step >= day or day % step:
         msg = (
             f"The shortest time step is {step}; one that divides a day, such as 1 or 3 hours, is "
@@ -288,13 +290,6 @@ def _step(index: Any, time: str) -> timedelta:
         )
         raise GridError(msg)
     return step
-
-
-def _timedelta(step: Any) -> timedelta:
-    """Return a step of numpy or cftime dates."""
-    if isinstance(step, np.timedelta64):
-        return timedelta(microseconds=int(step / np.timedelta64(1, "us")))
-    return timedelta(seconds=step.total_seconds())
 
 
 def _range(days: Any, day: timedelta) -> Any:

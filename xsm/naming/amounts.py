@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import timedelta
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 from xsm.exceptions import GridError, UnitsError, did_you_mean
 from xsm.grid import step_days, time_dim
 from xsm.naming.roles import PRODUCTS, Role
+from xsm.time_axis import steps_between
 from xsm.typing import Array, FloatArray
 from xsm.units import Conversion, conversion, is_amount
 
@@ -25,6 +27,7 @@ __all__ = [
 
 Accumulation: TypeAlias = Literal["step", "since_00", "rate", "daily_mean_rate"]
 
+_DAY = np.timedelta64(1, "D")
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
 _WITHIN = 0.85  # share of steps within days that do not fall, in a sawtooth (dew lets some fall)
@@ -100,7 +103,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     str
         What the attribute ``accumulation`` of the variable or of the data set states; else what
         GRIB or the product says; else ``"step"`` where the time step is a day or more; else
-        what the values in memory show.
+        what the values in memory show. Steps may be missing.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
         If the attribute has another value, or the step is below a day, nothing is stated and the
         values are not in memory.
     GridError
-        If nothing is stated and there is no uniform time step.
+        If nothing is stated and time does not ascend.
 
     Examples
     --------
@@ -128,7 +131,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     said = {PRODUCTS.get(product) for product in (role.products(name) if role else ())}
     if said == {"step"}:
         return "step"
-    if _step(array, name, str(array.attrs.get("units"))) >= 1.0:
+    if _shortest(array) >= 1.0:
         return "step"
     if not in_memory(array):
         raise UnitsError(
@@ -172,8 +175,8 @@ def sawtooth(array: xr.DataArray) -> bool:
     Parameters
     ----------
     array : DataArray (time, ...)
-        Values in memory, of a step below a day. At most 60 days, at about 24
-        positions of each other dimension, are looked at.
+        Values in memory, of steps below a day, of which some may be missing. At most 60 days, at
+        about 24 positions of each other dimension, are looked at.
 
     Returns
     -------
@@ -192,12 +195,13 @@ def sawtooth(array: xr.DataArray) -> bool:
     (False, True)
     """
     time = time_dim(array)
-    per_day = max(round(1 / step_days(array)), 1)
+    shortest = steps_between(array[time].values, time).min()
+    per_day = max(round(_DAY / shortest), 1)
     thin = {d: slice(None, None, max(n // 24, 1)) for d, n in array.sizes.items() if d != time}
     head = array.isel({**thin, time: slice(None, _DAYS * per_day)}).transpose(time, ...)
     values = abs(np.asarray(head.values, dtype=float).reshape(head.sizes[time], -1))
     index: Any = head.indexes[time]
-    half = (index[1] - index[0]) / 2
+    half = timedelta(microseconds=int(shortest / np.timedelta64(2, "us")))
     days = np.asarray((index - half).floor("D"))  # the day in which each interval lies
     resets = days[1:] != days[:-1]
     rise, before = np.diff(values, axis=0), values[:-1]
@@ -266,6 +270,13 @@ def _step(array: xr.DataArray, name: str, units: str) -> float:
             f'ds["{name}"].attrs["accumulation"] = "daily_mean_rate".'
         )
         raise GridError(msg) from error
+
+
+def _shortest(array: xr.DataArray) -> float:
+    """Return the shortest time step in days."""
+    time = time_dim(array)
+    steps = steps_between(array[time].values, time)
+    return float(steps.min() / _DAY) if steps.size else 1.0
 
 
 def _since_00(name: str, what: str) -> str:
