@@ -59,7 +59,7 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     UnitsError
         If units do not convert, or the values are, or may be, sums since 00 UTC.
     GridError
-        If amounts have no uniform time step to be divided by.
+        If amounts have no uniform time step to be divided by: steps differ, or there is one time.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
         If the attribute has another value, or the step is below a day, nothing is stated and the
         values are not in memory.
     GridError
-        If nothing is stated and time does not ascend.
+        If nothing is stated and time does not ascend, or there is one time alone.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     said = {PRODUCTS.get(product) for product in (role.products(name) if role else ())}
     if said == {"step"}:
         return "step"
-    if _shortest(array) >= 1.0:
+    if _shortest(array, name, str(array.attrs.get("units"))) >= 1.0:
         return "step"
     if not in_memory(array):
         raise UnitsError(
@@ -261,6 +261,7 @@ def _checked(stated: str) -> Accumulation:
 
 def _step(array: xr.DataArray, name: str, units: str) -> float:
     """Return the time step in days, or say why an amount needs it."""
+    _check_several(array, name, units)
     try:
         return step_days(array)
     except GridError as error:
@@ -272,11 +273,25 @@ def _step(array: xr.DataArray, name: str, units: str) -> float:
         raise GridError(msg) from error
 
 
-def _shortest(array: xr.DataArray) -> float:
+def _shortest(array: xr.DataArray, name: str, units: str) -> float:
     """Return the shortest time step in days."""
+    _check_several(array, name, units)
     time = time_dim(array)
     steps = steps_between(array[time].values, time)
     return float(steps.min() / _DAY) if steps.size else 1.0
+
+
+def _check_several(array: xr.DataArray, name: str, units: str) -> None:
+    """Refuse an amount at one time, which may be that of an hour or of a day."""
+    time = time_dim(array)
+    if array.sizes[time] == 1:
+        msg = (
+            f"The units {units!r} of {name!r} are an amount for each time step, and one time along "
+            f"{time!r} does not tell the step. Give more times and select one of the result; or, "
+            f'where it is the amount of a day, type ds["{name}"].attrs["accumulation"] = '
+            '"daily_mean_rate".'
+        )
+        raise GridError(msg)
 
 
 def _since_00(name: str, what: str) -> str:
