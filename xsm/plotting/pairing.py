@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import NotEnoughDataError
+from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.grid import axis_of, time_dim, without_scalars
 from xsm.layered import layered_pair
 from xsm.naming import ROLES, find_variables
@@ -130,6 +130,8 @@ def paired(
     ------
     MissingVariableError, UnitsError
         If target or prediction are missing, or without units.
+    GridError
+        If their dimensions differ.
     NotEnoughDataError
         If they have no label in common.
 
@@ -175,6 +177,8 @@ def joined(
 
     Raises
     ------
+    GridError
+        If their dimensions differ; the message says which to rename.
     NotEnoughDataError
         If they share none.
 
@@ -184,6 +188,7 @@ def joined(
     >>> joined(observed, {"a": observed[1:]})[0].sizes["time"]
     1
     """
+    _check_dims(observed, predicted)
     bare = [observed, *map(without_scalars, predicted.values())]
     first, *rest = xr.align(*bare, join="inner")
     if not first.size:
@@ -195,6 +200,34 @@ def joined(
         raise NotEnoughDataError(msg)
     same = {n: a.transpose(*first.dims) for n, a in zip(predicted, rest, strict=True)}
     return first, same
+
+
+def _check_dims(observed: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> None:
+    """Refuse predictions of other dimensions, and name those to rename."""
+    own = set(map(str, observed.dims))
+    wrong = []
+    for name, array in predicted.items():
+        other = set(map(str, array.dims))
+        if other == own:
+            continue
+        extra, lacking = (sorted(d, key=str) for d in (other - own, own - other))
+        pairs = {d: e for d in extra for e in lacking if _same_axis(array, d, observed, e)}
+        if len(pairs) == len(extra) == len(lacking):
+            todo = f"type .rename({', '.join(f'{d}={e!r}' for d, e in pairs.items())})"
+        else:
+            todo = "bring it to the same dimensions"
+        wrong.append(f"{name!r} has {dict(array.sizes)}: {todo}")
+    if wrong:
+        msg = f"The observations have {dict(observed.sizes)}. {'; '.join(wrong)}."
+        raise GridError(msg)
+
+
+def _same_axis(one: xr.DataArray, dim: str, other: xr.DataArray, name: str) -> bool:
+    """Tell whether two dimensions are the same axis: of the earth, or of equal labels."""
+    axes = axis_of(one, dim), axis_of(other, name)
+    if any(axes):
+        return axes[0] == axes[1]
+    return one.get_index(dim).equals(other.get_index(name))
 
 
 def region_means(array: xr.DataArray, zones: xr.DataArray, names: Sequence[str]) -> xr.DataArray:

@@ -214,7 +214,5 @@ def _draw(axes: Array, fields: Mapping[str, xr.DataArray], edges: FloatArray, un
 
 def _edges_of_time(when: Array) -> Array:
     """Return the edges of the steps about their times."""
-    if when.dtype.kind != "M":
-        return cell_edges(when)
-    plain = when.astype("M8[ns]").astype(np.int64).astype(float)
-    return cell_edges(plain, alone=86400e9).astype(np.int64).astype("M8[ns]")
+    plain = when.astype("M8[s]").astype(np.int64).astype(float)
+    return cell_edges(plain, alone=86400.0).astype(np.int64).astype("M8[s]")
