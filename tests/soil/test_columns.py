@@ -10,6 +10,7 @@ import xarray as xr
 import xsm
 from tests.soil.columns import CLAY_LOAM, LOAM, UNITS, conductivity, head
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, UnknownNameError
+from xsm.soil.hydraulics import layer_parameters
 from xsm.units import quantify
 
 FACES = [0.0, 0.05, 0.15, 0.25, 0.4, 0.6, 1.0]
@@ -276,3 +277,10 @@ def test_parameters_of_other_cells_are_told():
 def test_one_time_tells_no_step():
     with pytest.raises(GridError, match=r"One time along 'time' does not tell"):
         xsm.simulate_columns(weather(1))
+
+
+def test_parameters_of_stacked_cells_are_read_without_a_warning():
+    soil = weather(5)[list(LOAM)].expand_dims(y=[1.0, 2.0]).stack(place=("y", "cell"))
+    found = layer_parameters(soil, soil, [0.1, 0.2], "layer")  # warnings are errors
+    assert {found[name].dims for name in LOAM} == {("place",)}
+    np.testing.assert_array_equal(found["vg_n"], soil["vg_n"])
