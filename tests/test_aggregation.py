@@ -120,6 +120,17 @@ def test_a_hole_is_nan_only_where_it_matters():
     assert not np.isnan(no_end["tp"][2]).any()
 
 
+@pytest.mark.parametrize("hole", [[0], [30], [47], [48], list(range(30, 60))])
+@pytest.mark.parametrize("steps", [True, False])
+def test_what_amounts_are_is_seen_in_spite_of_a_hole(hole, steps):
+    ds, _ = hourly()
+    if steps:
+        rain = amounts(1).reshape(-1, 2) / 1000
+        ds["tp"] = ds["tp"].copy(data=rain)
+    stated = daily(ds.drop_isel(time=hole), accumulation="step" if steps else "since_00")
+    xr.testing.assert_identical(daily(ds.drop_isel(time=hole)), stated)
+
+
 def test_nan_stays_in_its_day():
     ds, _ = hourly()
     ds["t2m"][30, 0] = np.nan
@@ -158,6 +169,39 @@ def test_stated_meanings():
     assert found.attrs["accumulation"] == "step"
     mean = daily(ds[["tp"]], accumulation="daily_mean_rate")["tp"]
     np.testing.assert_allclose(mean, ds["tp"].values.reshape(DAYS, 24, 2).mean(axis=1))
+
+
+@pytest.mark.parametrize("accumulation", ["step", "since_00", "daily_mean_rate"])
+def test_one_meaning_for_all_is_of_amounts_alone(accumulation):
+    ds, truth = hourly()
+    lai = ds["swvl1"].assign_attrs(units="m2 m-2")
+    high = ds["t2m"].assign_attrs(units="m")  # a height, as that of the boundary layer
+    states = {
+        "lai": lai,
+        "text": ds["time"].dt.strftime("%H"),
+        "bare": lai.drop_attrs(),
+        "blh": high.assign_attrs(GRIB_stepType="instant"),
+        "sde": high.assign_attrs(cell_methods="time: point"),
+    }
+    found = daily(ds.assign(states), accumulation=accumulation)
+    for name, values in (("lai", ds["swvl1"]), ("bare", ds["swvl1"]), ("sde", ds["t2m"])):
+        np.testing.assert_array_equal(found[name], values[23::24])
+        assert found[name].attrs["cell_methods"] == "time: point"
+        assert "accumulation" not in found[name].attrs
+    np.testing.assert_array_equal(found["blh"], found["sde"])
+    np.testing.assert_allclose(found["t2m"], truth["t2m"])
+
+
+@pytest.mark.parametrize("units", ["m", "mm", "kg m-2", "J m-2"])
+def test_one_meaning_for_all_holds_for_amounts_without_a_role(units):
+    ds, _ = hourly()
+    ds = ds.assign(unheard=ds["pr"].assign_attrs(units=units))
+    total = ds["pr"].values.reshape(DAYS, 24, 2).sum(axis=1)
+    with pytest.warns(UserWarning, match=rf"'step' is taken to hold for 'unheard' \({units}\)"):
+        found = daily(ds, accumulation="step")["unheard"]
+    np.testing.assert_allclose(found, total)
+    ds["unheard"].attrs["cell_methods"] = "time: sum"
+    np.testing.assert_allclose(daily(ds, accumulation="step")["unheard"], total)
 
 
 def test_text_is_taken_at_the_end_of_the_day():
@@ -206,8 +250,13 @@ def test_unknown_arguments(arguments, error, match):
 
 def test_steps_that_make_no_day():
     ds, _ = hourly()
-    with pytest.raises(GridError, match=r"does not ascend: type ds.sortby"):
-        daily(ds.isel(time=slice(None, None, -1)), accumulation="step")
+    for stated in (None, "step"):
+        with pytest.raises(GridError, match=r"descends, from 2020-03-02.*type ds.sortby"):
+            daily(ds.isel(time=slice(None, None, -1)), accumulation=stated)
+    with pytest.raises(GridError, match=r"holds 2020-02-27 04:00:00 more than once"):
+        daily(ds.isel(time=[0, 1, 2, 3, *range(3, 96)]))
+    with pytest.raises(GridError, match=r"Along 'time' there is no more than one time"):
+        daily(ds.isel(time=[0]), accumulation="step")
     with pytest.raises(GridError, match="The shortest time step is 1 day"):
         daily(daily(ds))
     with pytest.raises(GridError, match="The shortest time step is 5:00:00"):

@@ -1,4 +1,4 @@
-"""Axes: time found by its dates, uniform or refused."""
+"""Axes: time found by its dates, space by the rest."""
 
 import numpy as np
 import pandas as pd
@@ -23,19 +23,6 @@ def test_time_is_found_under_any_name_and_calendar():
 def test_step_of_hours_days_and_a_single_time():
     assert step_days(series(pd.date_range("2020", periods=3, freq="3h"))) == 0.125
     assert step(series(pd.date_range("2020", periods=1))) == np.timedelta64(1, "D")
-
-
-@pytest.mark.parametrize(
-    "times",
-    [
-        pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-04"]),
-        pd.to_datetime(["2020-01-03", "2020-01-02", "2020-01-01"]),
-        pd.to_datetime(["2020-01-01", "2020-01-01", "2020-01-01"]),
-    ],
-)
-def test_irregular_time_names_the_place(times):
-    with pytest.raises(GridError, match="is irregular: from 2020-01-0"):
-        step_days(series(times))
 
 
 def test_no_time_or_two_times_are_refused():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, get_args
@@ -19,6 +21,7 @@ from xsm.exceptions import (
 )
 from xsm.grid import time_dim
 from xsm.naming import ROLES, Accumulation, Role, accumulation_of, roles_of
+from xsm.time_axis import steps_between
 from xsm.units import dequantify, is_amount, quantify
 
 __all__ = ["daily"]
@@ -66,7 +69,9 @@ def daily(
         What amounts (m, mm, kg m-2, J m-2) are, for all or by name of variable: ``"since_00"``
         (sums since 00 UTC, as raw hourly ERA5-Land), ``"step"`` (amounts of the step, as hourly
         ERA5), ``"rate"`` or ``"daily_mean_rate"`` (averaged). By default the attribute
-        ``accumulation``, the product, or the values in memory tell.
+        ``accumulation``, the product, or the values in memory tell. One for all holds for fluxes,
+        and for variables without a role in these units, with a warning where their attributes do
+        not say that they are sums.
     states : {"end", "mean"}, default: "end"
         Stores (soil moisture, snow, storage, soil temperature) and variables without a role: the
         value at 00 UTC of the next day, or the mean of the day.
@@ -86,7 +91,8 @@ def daily(
     Raises
     ------
     GridError
-        If the step does not divide a day, the data are daily already, or no day is complete.
+        If the step does not divide a day, the data are daily already, no day is complete, or time
+        does not ascend.
     UnitsError
         If it cannot be told what amounts are: they are lazy and nothing is stated.
     MissingVariableError
@@ -117,9 +123,9 @@ def daily(
     _check_choice("label", label, get_args(Label))
     ds, quantified = dequantify(ds)
     time = time_dim(ds)
-    stated = _stated(ds, accumulation)
     moving = _moving(ds, time)
     roles = roles_of(ds)
+    stated = _stated(ds, accumulation, [name for name in moving if name not in roles])
     ways = {name: _way(ds, name, roles.get(name), stated, states) for name in moving}
     axis = _axis(ds, time, label, ends="end" in {way for way, _ in ways.values()})
     made = {n: _aggregate(ds[n], time, axis, way, amount=a) for n, (way, a) in ways.items()}
@@ -149,14 +155,18 @@ def _check_choice(what: str, given: object, known: tuple[str, ...]) -> None:
 
 
 def _stated(
-    ds: xr.Dataset, accumulation: Accumulation | Mapping[str, Accumulation] | None
+    ds: xr.Dataset,
+    accumulation: Accumulation | Mapping[str, Accumulation] | None,
+    unknown: Sequence[str],
 ) -> Mapping[str, str]:
-    """Return what the user states, by variable."""
+    """Return what the user states, by variable; of those without a role, of amounts alone."""
     if accumulation is None:
         return {}
     if isinstance(accumulation, str):
         _check_choice("accumulation", accumulation, get_args(Accumulation))
-        return {str(name): accumulation for name in ds.data_vars}
+        unlike = {name for name in unknown if not (_sums(ds[name]) or _may_sum(ds[name]))}
+        _warn_of(ds, accumulation, [n for n in unknown if n not in unlike and not _sums(ds[n])])
+        return {str(name): accumulation for name in ds.data_vars if name not in unlike}
     for name, meaning in accumulation.items():
         _check_choice(f"accumulation[{name!r}]", meaning, get_args(Accumulation))
         if name not in ds.data_vars:
@@ -218,6 +228,32 @@ def _sums(array: xr.DataArray) -> bool:
     )
 
 
+def _may_sum(array: xr.DataArray) -> bool:
+    """Tell whether units are those of amounts, and no attribute says that values are states."""
+    units = array.attrs.get("units")
+    state = array.attrs.get("GRIB_stepType", "instant" if _methods(array) else "")
+    if units is None or state:
+        return False
+    for rate in ("mm day-1", "W m-2"):
+        with suppress(UnitsError):
+            return is_amount(str(units), rate)
+    return False
+
+
+def _warn_of(ds: xr.Dataset, accumulation: str, names: Sequence[str]) -> None:
+    """Warn of variables that are taken for amounts by their units alone."""
+    if not names:
+        return
+    listed = ", ".join(f"{name!r} ({ds[name].attrs['units']})" for name in names)
+    warnings.warn(
+        f"accumulation={accumulation!r} is taken to hold for {listed} too, of which only the units "
+        f'are known. Where one is a state, say so: ds["{names[0]}"].attrs["cell_methods"] = '
+        '"time: point"; where it is an amount, "time: sum" silences this.',
+        UserWarning,
+        stacklevel=4,
+    )
+
+
 def _axis(ds: xr.Dataset, time: str, label: Label, *, ends: bool) -> _Axis:
     """Return the days that are complete, and those inside that are not."""
     index: Any = ds.indexes[time]
@@ -242,11 +278,11 @@ def _axis(ds: xr.Dataset, time: str, label: Label, *, ends: bool) -> _Axis:
 
 def _step(index: Any, time: str) -> timedelta:
     """Return the shortest time step; refuse one that does not divide a day."""
-    steps = np.diff(index)
-    if not steps.size or not (steps > steps[0] * 0).all():
-        msg = f"Time along {time!r} does not ascend: type ds.sortby({time!r}) and drop duplicates."
+    steps, day = steps_between(np.asarray(index), time), timedelta(days=1)
+    if not steps.size:
+        msg = f"Along {time!r} there is no more than one time; give all steps of whole days."
         raise GridError(msg)
-    step, day = _timedelta(steps.min()), timedelta(days=1)
+    step = timedelta(microseconds=int(steps.min() / np.timedelta64(1, "us")))
     if step >= day or day % step:
         msg = (
             f"The shortest time step is {step}; one that divides a day, such as 1 or 3 hours, is "
@@ -254,13 +290,6 @@ def _step(index: Any, time: str) -> timedelta:
         )
         raise GridError(msg)
     return step
-
-
-def _timedelta(step: Any) -> timedelta:
-    """Return a step of numpy or cftime dates."""
-    if isinstance(step, np.timedelta64):
-        return timedelta(microseconds=int(step / np.timedelta64(1, "us")))
-    return timedelta(seconds=step.total_seconds())
 
 
 def _range(days: Any, day: timedelta) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsm.exceptions import GridError
+from xsm.time_axis import steps_between, uneven
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,12 +87,13 @@ def step(data: xr.Dataset | xr.DataArray) -> np.timedelta64:
     Returns
     -------
     numpy.timedelta64
-        The step; one day where there is a single time. Only the coordinate is read.
+        The step; one day where there is a single time, which serves where nothing is divided by
+        it. Only the coordinate is read.
 
     Raises
     ------
     GridError
-        If time does not ascend in equal steps; the message names the first place.
+        If time does not ascend in equal steps; the message names the first place and what to type.
 
     Examples
     --------
@@ -104,18 +106,10 @@ def step(data: xr.Dataset | xr.DataArray) -> np.timedelta64:
     times = np.asarray(data[dim].values)
     if times.size < 2:
         return _DAY
-    steps = np.diff(times).astype("m8[ns]")
-    odd = np.flatnonzero(steps != steps[0])
-    if steps[0] > np.timedelta64(0) and not odd.size:
+    steps = steps_between(times, dim)
+    if (steps == steps[0]).all():
         return np.timedelta64(steps[0])
-    at = int(odd[0]) if odd.size else 0
-    msg = (
-        f"Time along {dim!r} is irregular: from {times[at]} to {times[at + 1]} is another step "
-        f"than from {times[0]} to {times[1]}. Uniform, ascending time is needed: "
-        f"ds.sortby({dim!r}).drop_duplicates({dim!r}), and "
-        f'ds.resample({dim}="1D").asfreq() to put NaN where steps are missing.'
-    )
-    raise GridError(msg)
+    raise GridError(uneven(times, dim))
 
 
 def step_days(data: xr.Dataset | xr.DataArray) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import xsm
 from xsm.exceptions import GridError, UnitsError
 from xsm.naming import accumulation_of, find_variables
 from xsm.naming.amounts import check_sign, in_memory, sawtooth
@@ -149,3 +150,26 @@ def test_sign_needs_values():
 
     empty = xr.DataArray(np.full(3, np.nan), name="et")
     check_sign(empty, Conversion(), ROLES["evaporation"])  # filterwarnings = error
+
+
+@pytest.mark.parametrize("stated", [{"accumulation": "step"}, {}])
+def test_one_time_does_not_tell_the_step_of_an_amount(stated):
+    ds, only = hourly(**stated), {"terms": ["precipitation"]}
+    wanted = ds["tp"] * 24_000
+    np.testing.assert_allclose(ds.physm.water_balance(**only)["inflow"], wanted)
+    one = ds.isel(time=[5])
+    with pytest.raises(GridError, match=r"one time along 'time' does not tell the step.*type ds"):
+        one.physm.water_balance(**only)
+    one["tp"].attrs["accumulation"] = "daily_mean_rate"  # as the message says of a day
+    np.testing.assert_allclose(one.physm.water_balance(**only)["inflow"], one["tp"] * 1000)
+    one["tp"].attrs = {"units": "m h-1"}
+    np.testing.assert_allclose(one.physm.water_balance(**only)["inflow"], wanted[[5]])
+
+
+def test_states_at_one_time_are_read_beside_amounts():
+    ds = hourly().assign(swvl1=lambda d: (d["tp"] * 100).assign_attrs(units="m3 m-3"))
+    one = ds.isel(time=[5])
+    np.testing.assert_allclose(find_variables(one).array(one, "soil_moisture"), one["swvl1"])
+    guess = (one["swvl1"] + 0.01).assign_attrs(units="m3 m-3").to_dataset()
+    found = xsm.score(one, guess, baselines=False)["bias"]
+    np.testing.assert_allclose(found.isel(source=0), 0.01)

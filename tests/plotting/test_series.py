@@ -19,6 +19,7 @@ from xsm.exceptions import (
 )
 from xsm.plotting import plot_training
 from xsm.plotting.pairing import named_predictions
+from xsm.plotting.series import dates_of
 from xsm.plotting.spectra import spectrum_of_space, spectrum_of_time
 
 
@@ -77,12 +78,56 @@ def test_observations_with_gaps_are_points(land):
     assert guess.get_linestyle() == "-"
 
 
-def test_other_calendars(land):
-    time = xr.date_range("2021", periods=60, calendar="noleap", use_cftime=True)
+def test_other_calendars_have_dates(land):
+    time = xr.date_range("2020-02-20", periods=60, calendar="noleap", use_cftime=True)
     other = land.assign_coords(time=time).isel(latitude=1, longitude=1)
     ax = other.physm.plot.series(off_by(other, 0.1))
-    assert ax.get_xlabel() == "time [year]"
-    assert ax.get_xlim()[0] == 2021.0
+    assert ax.get_xlabel() == "time (noleap)"
+    drawn = mdates.num2date(ax.lines[0].get_xdata(orig=False))
+    assert [d.strftime("%F") for d in drawn] == [d.strftime("%Y-%m-%d") for d in time]
+    ax.figure.canvas.draw()
+    assert "Apr" in [t.get_text() for t in ax.get_xticklabels()]
+
+
+@pytest.mark.parametrize("calendar", ["360_day", "all_leap", "julian"])
+def test_months_of_other_calendars_lie_at_their_places(calendar):
+    time = xr.date_range("1899-12-01", "1901-03-30", freq="12h", calendar=calendar, use_cftime=True)
+    found, label = dates_of(xr.DataArray(time, dims="time"))
+    assert label == f"time ({calendar})"
+    assert (np.diff(found) > np.timedelta64(0)).all()
+    months = [f"{d.year}-{d.month:02d}" for d in time]
+    np.testing.assert_array_equal(found.astype("M8[M]"), np.array(months, "M8[M]"))
+
+
+def test_a_profile_of_another_calendar(soil, wetter):
+    time = xr.date_range("2018-01-01", periods=120, calendar="noleap", use_cftime=True)
+    ax = soil.assign_coords(time=time).isel(latitude=0, longitude=0).physm.plot.profile()
+    assert ax.get_xlabel() == "time (noleap)"
+    first = mdates.date2num(np.datetime64("2017-12-31T12"))
+    np.testing.assert_allclose(ax.get_xlim()[0], first + 0.5)
+    ends = ax.collections[0].get_coordinates()[0, :2, 0]
+    np.testing.assert_array_equal(ends, [first, first + 1])
+
+
+@pytest.mark.parametrize("level", [90, 0.0, 1.0, -0.5, np.nan])
+def test_a_level_is_a_probability(land, level):
+    with pytest.raises(NotEnoughDataError, match=rf"level={level} was given; .*between 0 and 1"):
+        land.physm.plot.series(off_by(land, 0.1), level=level)
+
+
+def test_predictions_of_other_dimensions_are_told(land):
+    guess = off_by(land, 0.1)
+    other = guess.rename(latitude="lat", longitude="lon")
+    wanted = (
+        r"observations have \{'time': 60, 'latitude': 4, 'longitude': 5\}\. 'B' has "
+        r"\{'time': 60, 'lat': 4, 'lon': 5\}: type \.rename\(lat='latitude', lon='longitude'\)\."
+    )
+    with pytest.raises(GridError, match=wanted):
+        land.physm.plot.series({"A": guess, "B": other})
+    with pytest.raises(GridError, match=r"'reference' has .*type \.rename\(lat='latitude'"):
+        land.physm.plot.improvement(guess, other)
+    with pytest.raises(GridError, match=r"bring it to the same dimensions"):
+        land.physm.plot.series(guess.isel(latitude=0))
 
 
 def test_too_many_or_no_series_are_told(land):

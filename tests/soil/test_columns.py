@@ -10,6 +10,7 @@ import xarray as xr
 import xsm
 from tests.soil.columns import CLAY_LOAM, LOAM, UNITS, conductivity, head
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, UnknownNameError
+from xsm.soil.hydraulics import layer_parameters
 from xsm.units import quantify
 
 FACES = [0.0, 0.05, 0.15, 0.25, 0.4, 0.6, 1.0]
@@ -227,3 +228,59 @@ def test_choices_that_do_not_exist():
         xsm.simulate_columns(weather(5), bottom="free")
     with pytest.raises(UnknownNameError, match="face='mean' was given"):
         xsm.simulate_columns(weather(5), face="mean")
+
+
+def test_numbers_that_are_impossible():
+    wanted = (
+        r"cover=2 was given; a share from 0 to 1.*max_ponding=-5 was given; 0 or more, in mm.*"
+        r"air_entry=-0\.1 was given; 0 or more, in m,.*longest_step=0\.0 was given; more than 0"
+    )
+    odd = {"cover": 2, "max_ponding": -5, "air_entry": -0.1, "longest_step": 0.0}
+    with pytest.raises(GridError, match=wanted):
+        xsm.simulate_columns(weather(5), **odd)
+    for name, value in odd.items():
+        with pytest.raises(GridError, match=f"^{name}={value} was given"):
+            xsm.simulate_columns(weather(5), **{name: value})
+    with pytest.raises(GridError, match=r"^max_ponding=nan was given"):
+        xsm.simulate_columns(weather(5), max_ponding=np.nan)
+    with pytest.raises(GridError, match=r"^cover=-0\.5 was given"):
+        xsm.simulate_columns(weather(5), cover=xr.DataArray([0.5, -0.5], dims="x"))
+
+
+def test_a_lazy_cover_that_is_no_share_gives_no_column():
+    ds = weather(5, cells=2)
+    cover = xr.DataArray([0.5, 1.5], dims="cell")
+    found = xsm.simulate_columns(ds, cover=cover.chunk(), edges=FACES)
+    first = xsm.simulate_columns(ds, cover=0.5, edges=FACES).isel(cell=0)
+    xr.testing.assert_allclose(found.isel(cell=0).compute(), first)
+    assert found["soil_moisture"].isel(cell=1).isnull().all()
+
+
+def test_parameters_of_other_cells_are_told():
+    ds = weather(5)
+    soil = ds[list(LOAM)]
+    moved = soil.assign_coords(cell=[0.2, 1.2, 2.2])
+    wanted = (
+        r"theta_r, .*k_sat along cell \(3 from 0\.2 to 2\.2, not 3 from 0 to 2\).*"
+        r"xsm\.soil_parameters\(ds\).*reindex_like\(ds, method=\"nearest\""
+    )
+    with pytest.raises(GridError, match=wanted):
+        xsm.simulate_columns(ds, parameters=moved, edges=FACES)
+    for start in (xr.DataArray([-1.0, -2.0], {"cell": [0, 1]}, "cell"), np.full(2, -1.0)):
+        with pytest.raises(GridError, match=r"are initial along cell \(2 from 0 to 1, not 3"):
+            xsm.simulate_columns(ds, initial=xr.DataArray(start, dims="cell"))
+    advised = moved.reindex_like(ds, method="nearest", tolerance=0.3)
+    done = (xsm.simulate_columns(ds, parameters=p, edges=FACES) for p in (soil, advised))
+    xr.testing.assert_identical(*done)
+
+
+def test_one_time_tells_no_step():
+    with pytest.raises(GridError, match=r"One time along 'time' does not tell"):
+        xsm.simulate_columns(weather(1))
+
+
+def test_parameters_of_stacked_cells_are_read_without_a_warning():
+    soil = weather(5)[list(LOAM)].expand_dims(y=[1.0, 2.0]).stack(place=("y", "cell"))
+    found = layer_parameters(soil, soil, [0.1, 0.2], "layer")  # warnings are errors
+    assert {found[name].dims for name in LOAM} == {("place",)}
+    np.testing.assert_array_equal(found["vg_n"], soil["vg_n"])

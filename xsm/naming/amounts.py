@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import timedelta
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 from xsm.exceptions import GridError, UnitsError, did_you_mean
 from xsm.grid import step_days, time_dim
 from xsm.naming.roles import PRODUCTS, Role
+from xsm.time_axis import steps_between
 from xsm.typing import Array, FloatArray
 from xsm.units import Conversion, conversion, is_amount
 
@@ -25,6 +27,7 @@ __all__ = [
 
 Accumulation: TypeAlias = Literal["step", "since_00", "rate", "daily_mean_rate"]
 
+_DAY = np.timedelta64(1, "D")
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
 _WITHIN = 0.85  # share of steps within days that do not fall, in a sawtooth (dew lets some fall)
@@ -56,7 +59,7 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     UnitsError
         If units do not convert, or the values are, or may be, sums since 00 UTC.
     GridError
-        If amounts have no uniform time step to be divided by.
+        If amounts have no uniform time step to be divided by: steps differ, or there is one time.
 
     Examples
     --------
@@ -100,7 +103,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     str
         What the attribute ``accumulation`` of the variable or of the data set states; else what
         GRIB or the product says; else ``"step"`` where the time step is a day or more; else
-        what the values in memory show.
+        what the values in memory show. Steps may be missing.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
         If the attribute has another value, or the step is below a day, nothing is stated and the
         values are not in memory.
     GridError
-        If nothing is stated and there is no uniform time step.
+        If nothing is stated and time does not ascend, or there is one time alone.
 
     Examples
     --------
@@ -128,7 +131,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     said = {PRODUCTS.get(product) for product in (role.products(name) if role else ())}
     if said == {"step"}:
         return "step"
-    if _step(array, name, str(array.attrs.get("units"))) >= 1.0:
+    if _shortest(array, name, str(array.attrs.get("units"))) >= 1.0:
         return "step"
     if not in_memory(array):
         raise UnitsError(
@@ -172,8 +175,8 @@ def sawtooth(array: xr.DataArray) -> bool:
     Parameters
     ----------
     array : DataArray (time, ...)
-        Values in memory, of a step below a day. At most 60 days, at about 24
-        positions of each other dimension, are looked at.
+        Values in memory, of steps below a day, of which some may be missing. At most 60 days, at
+        about 24 positions of each other dimension, are looked at.
 
     Returns
     -------
@@ -192,12 +195,13 @@ def sawtooth(array: xr.DataArray) -> bool:
     (False, True)
     """
     time = time_dim(array)
-    per_day = max(round(1 / step_days(array)), 1)
+    shortest = steps_between(array[time].values, time).min()
+    per_day = max(round(_DAY / shortest), 1)
     thin = {d: slice(None, None, max(n // 24, 1)) for d, n in array.sizes.items() if d != time}
     head = array.isel({**thin, time: slice(None, _DAYS * per_day)}).transpose(time, ...)
     values = abs(np.asarray(head.values, dtype=float).reshape(head.sizes[time], -1))
     index: Any = head.indexes[time]
-    half = (index[1] - index[0]) / 2
+    half = timedelta(microseconds=int(shortest / np.timedelta64(2, "us")))
     days = np.asarray((index - half).floor("D"))  # the day in which each interval lies
     resets = days[1:] != days[:-1]
     rise, before = np.diff(values, axis=0), values[:-1]
@@ -257,6 +261,7 @@ def _checked(stated: str) -> Accumulation:
 
 def _step(array: xr.DataArray, name: str, units: str) -> float:
     """Return the time step in days, or say why an amount needs it."""
+    _check_several(array, name, units)
     try:
         return step_days(array)
     except GridError as error:
@@ -266,6 +271,27 @@ def _step(array: xr.DataArray, name: str, units: str) -> float:
             f'ds["{name}"].attrs["accumulation"] = "daily_mean_rate".'
         )
         raise GridError(msg) from error
+
+
+def _shortest(array: xr.DataArray, name: str, units: str) -> float:
+    """Return the shortest time step in days."""
+    _check_several(array, name, units)
+    time = time_dim(array)
+    steps = steps_between(array[time].values, time)
+    return float(steps.min() / _DAY) if steps.size else 1.0
+
+
+def _check_several(array: xr.DataArray, name: str, units: str) -> None:
+    """Refuse an amount at one time, which may be that of an hour or of a day."""
+    time = time_dim(array)
+    if array.sizes[time] == 1:
+        msg = (
+            f"The units {units!r} of {name!r} are an amount for each time step, and one time along "
+            f"{time!r} does not tell the step. Give more times and select one of the result; or, "
+            f'where it is the amount of a day, type ds["{name}"].attrs["accumulation"] = '
+            '"daily_mean_rate".'
+        )
+        raise GridError(msg)
 
 
 def _since_00(name: str, what: str) -> str:

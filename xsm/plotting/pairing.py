@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -22,7 +22,6 @@ __all__ = [
     "Given",
     "Paired",
     "Predictions",
-    "at_places",
     "joined",
     "named_predictions",
     "paired",
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 Given: TypeAlias = xr.Dataset | xr.DataArray
-Located = TypeVar("Located", bound=xr.Dataset | xr.DataArray)
 Predictions: TypeAlias = Given | Mapping[str, Given]
 
 
@@ -132,6 +130,8 @@ def paired(
     ------
     MissingVariableError, UnitsError
         If target or prediction are missing, or without units.
+    GridError
+        If their dimensions differ.
     NotEnoughDataError
         If they have no label in common.
 
@@ -177,6 +177,8 @@ def joined(
 
     Raises
     ------
+    GridError
+        If their dimensions differ; the message says which to rename.
     NotEnoughDataError
         If they share none.
 
@@ -186,6 +188,7 @@ def joined(
     >>> joined(observed, {"a": observed[1:]})[0].sizes["time"]
     1
     """
+    _check_dims(observed, predicted)
     bare = [observed, *map(without_scalars, predicted.values())]
     first, *rest = xr.align(*bare, join="inner")
     if not first.size:
@@ -199,49 +202,32 @@ def joined(
     return first, same
 
 
-def at_places(data: Located, at: Mapping[str, Any] | None) -> Located:
-    """Return the cells nearest to some places.
-
-    Parameters
-    ----------
-    data : DataArray or Dataset
-        With dimensions of space.
-    at : mapping of str to float or sequence of float, optional
-        Coordinates by dimension; of sequences, their first values are one place, their second
-        values the next.
-
-    Returns
-    -------
-    DataArray or Dataset
-        Along ``place`` where several were given; lazy where the data are.
-
-    Raises
-    ------
-    GridError
-        If a dimension does not exist, or the sequences differ in length.
-
-    Examples
-    --------
-    >>> field = xr.DataArray([1.0, 2.0], {"lat": [50.0, 51.0]}, "lat")
-    >>> float(at_places(field, {"lat": 50.8}))
-    2.0
-    """
-    if not at:
-        return data
-    absent = [d for d in at if d not in data.dims]
-    if absent:
-        msg = f"at= names {absent[0]!r}, which is no dimension; the data have {dict(data.sizes)}."
+def _check_dims(observed: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> None:
+    """Refuse predictions of other dimensions, and name those to rename."""
+    own = set(map(str, observed.dims))
+    wrong = []
+    for name, array in predicted.items():
+        other = set(map(str, array.dims))
+        if other == own:
+            continue
+        extra, lacking = (sorted(d, key=str) for d in (other - own, own - other))
+        pairs = {d: e for d in extra for e in lacking if _same_axis(array, d, observed, e)}
+        if len(pairs) == len(extra) == len(lacking):
+            todo = f"type .rename({', '.join(f'{d}={e!r}' for d, e in pairs.items())})"
+        else:
+            todo = "bring it to the same dimensions"
+        wrong.append(f"{name!r} has {dict(array.sizes)}: {todo}")
+    if wrong:
+        msg = f"The observations have {dict(observed.sizes)}. {'; '.join(wrong)}."
         raise GridError(msg)
-    lengths = {d: np.size(v) for d, v in at.items() if np.ndim(v)}
-    if len(set(lengths.values())) > 1:
-        msg = f"at= has {lengths} values; one for each place is needed in each dimension."
-        raise GridError(msg)
-    several = {d for d, n in lengths.items() if n > 1}
-    places = {d: xr.DataArray(v, dims="place") if d in several else v for d, v in at.items()}
-    named = {d: v for d, v in places.items() if d in data.indexes}
-    plain = {d: v for d, v in places.items() if d not in data.indexes}
-    found: Any = data.sel(named, method="nearest").isel(plain)
-    return cast("Located", found)
+
+
+def _same_axis(one: xr.DataArray, dim: str, other: xr.DataArray, name: str) -> bool:
+    """Tell whether two dimensions are the same axis: of the earth, or of equal labels."""
+    axes = axis_of(one, dim), axis_of(other, name)
+    if any(axes):
+        return axes[0] == axes[1]
+    return one.get_index(dim).equals(other.get_index(name))
 
 
 def region_means(array: xr.DataArray, zones: xr.DataArray, names: Sequence[str]) -> xr.DataArray:

@@ -22,7 +22,8 @@ from xsm.plotting.canvas import (
 )
 from xsm.plotting.geography import cell_edges
 from xsm.plotting.labels import describe
-from xsm.plotting.pairing import Given, at_places, named_predictions, paired
+from xsm.plotting.pairing import Given, named_predictions, paired
+from xsm.plotting.places import at_places
 from xsm.plotting.series import date_axis, dates_of
 from xsm.soil import richards_residual
 from xsm.soil.layering import DEPTH
@@ -86,7 +87,7 @@ def plot_profile(
     Raises
     ------
     GridError
-        If there are several cells, or the data are no profile.
+        If there are several cells, the place lies outside the data, or the data are no profile.
     UnknownNameError
         If there is no such panel, or it needs a prediction and there is none.
     MissingVariableError, UnitsError, NotEnoughDataError
@@ -213,7 +214,5 @@ def _draw(axes: Array, fields: Mapping[str, xr.DataArray], edges: FloatArray, un
 
 def _edges_of_time(when: Array) -> Array:
     """Return the edges of the steps about their times."""
-    if when.dtype.kind != "M":
-        return cell_edges(when)
-    plain = when.astype("M8[ns]").astype(np.int64).astype(float)
-    return cell_edges(plain, alone=86400e9).astype(np.int64).astype("M8[ns]")
+    plain = when.astype("M8[s]").astype(np.int64).astype(float)
+    return cell_edges(plain, alone=86400.0).astype(np.int64).astype("M8[s]")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError
+from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.naming import find_variables
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
 from xsm.plotting.labels import title_of
@@ -18,11 +18,11 @@ from xsm.plotting.pairing import (
     Given,
     Paired,
     Predictions,
-    at_places,
     named_predictions,
     paired,
     region_means,
 )
+from xsm.plotting.places import at_places
 from xsm.plotting.zones import Labels, read_zones
 from xsm.soil.layering import DEPTH
 from xsm.spread import shape_of
@@ -60,7 +60,8 @@ def plot_series(
         One prediction, or several by name.
     at : mapping of str to float or sequence of float, optional
         Places, ``{"latitude": 44.0, "longitude": 11.0}``, of which the nearest cells are drawn;
-        of sequences a panel each. Without it all series are drawn, up to 12.
+        of sequences a panel each; longitudes count from -180 or from 0. Without it all series are
+        drawn, up to 12.
     by : str or DataArray, optional
         A map of classes: the mean of each class is drawn (weighted by the area of cells where they
         are of degrees), a panel each, without a band, since errors of neighbours go together.
@@ -84,9 +85,10 @@ def plot_series(
     Raises
     ------
     GridError
-        If there are too many series, or the places or the map do not fit.
+        If there are too many series, a place lies outside the data, the map does not fit, or a
+        prediction has other dimensions than the observations.
     MissingVariableError, UnitsError, NotEnoughDataError
-        If target, units or common labels are missing.
+        If target, units or common labels are missing, or ``level`` is no probability.
 
     Examples
     --------
@@ -99,6 +101,7 @@ def plot_series(
     ('soil moisture [m³ m⁻³]', 'latitude = 42 °N, longitude = 15 °E')
     """
     ds, _ = dequantify(ds)
+    _check_level(level)
     pair = paired(ds, predicted, target=target, variables=variables)
     lines: dict[str, xr.DataArray] = {"observed": pair.observed, **_numbered(pair.predicted)}
     if by is None and level is not None:
@@ -110,6 +113,13 @@ def plot_series(
     _check_count(lines["observed"], pair.time)
     table = xr.Dataset({n: line.drop_attrs(deep=False) for n, line in lines.items()}).compute()
     return _draw(table, pair, tuple(at or ()), None if by is None else zones.title, level, ax)
+
+
+def _check_level(level: float | None) -> None:
+    """Refuse what is no probability."""
+    if level is not None and not 0.0 < level < 1.0:
+        msg = f"level={level} was given; a probability between 0 and 1 is needed, such as 0.9."
+        raise NotEnoughDataError(msg)
 
 
 def _numbered(predicted: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
@@ -247,21 +257,29 @@ def dates_of(time: xr.DataArray) -> tuple[Array, str]:
     Returns
     -------
     values : ndarray
-        numpy's dates; years as numbers for other calendars.
+        numpy's dates. Of other calendars each month lies at its place, its days stretched to its
+        length in this one.
     label : str
-        Name of the axis.
+        Name of the axis, with the calendar where it is another.
 
     Examples
     --------
     >>> dates_of(xr.DataArray(xr.date_range("2020-07-01", periods=1), dims="time"))[1]
     'time'
-    >>> noleap = xr.date_range("2021", periods=2, freq="YS", calendar="noleap", use_cftime=True)
-    >>> dates_of(xr.DataArray(noleap, dims="time"))
-    (array([2021., 2022.]), 'time [year]')
+    >>> equal = xr.date_range("2021-02-01", periods=2, freq="15D", calendar="360_day")
+    >>> dates_of(xr.DataArray(equal, dims="time"))
+    (array(['2021-02-01T00:00:00', '2021-02-15T00:00:00'], dtype='datetime64[s]'), 'time (360_day)')
     """
     if time.dtype.kind == "M":
         return np.asarray(time.values), "time"
-    return np.asarray(time.dt.decimal_year.values), "time [year]"
+    dates = time.dt
+    months = (12 * (dates.year.values - 1970) + dates.month.values - 1).astype("M8[M]")
+    starts, ends = (m.astype("M8[s]") for m in (months, months + 1))
+    hours = 24 * (dates.day.values - 1) + dates.hour.values
+    seconds = 3600 * hours + 60 * dates.minute.values + dates.second.values
+    whole = (ends - starts).astype(np.int64)
+    inside = seconds.astype(np.int64) * whole // (86400 * dates.days_in_month.values)
+    return starts + inside.astype("m8[s]"), f"time ({dates.calendar})"
 
 
 def date_axis(panel: Any, time: xr.DataArray) -> None:
@@ -285,9 +303,8 @@ def date_axis(panel: Any, time: xr.DataArray) -> None:
     dates: Any = importlib.import_module("matplotlib.dates")
     values, label = dates_of(time)
     panel.set_xlabel(label)
-    if values.dtype.kind == "M":
-        locator = dates.AutoDateLocator(minticks=3, maxticks=9)
-        panel.xaxis.set_major_locator(locator)
-        panel.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    locator = dates.AutoDateLocator(minticks=3, maxticks=9)
+    panel.xaxis.set_major_locator(locator)
+    panel.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     if values.size > 1:
         panel.set_xlim(values[0], values[-1])

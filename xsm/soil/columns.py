@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,7 @@ import xarray as xr
 from xsm.exceptions import GridError
 from xsm.grid import step_days, time_dim
 from xsm.naming import ROLES, find_variables
+from xsm.naming.amounts import in_memory
 from xsm.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.soil.known import root_shares
 from xsm.soil.layering import depth_coordinates
@@ -73,6 +75,7 @@ def simulate_columns(  # noqa: PLR0913
         The beta of Jackson et al. (1996), or the share of the roots in each of the solver's layers.
     cover : DataArray or float, default: 1.0
         Share of the demand of the atmosphere that plants take, 0 to 1; the rest dries the surface.
+        A lazy one is not looked at: columns of other values are NaN.
     initial : DataArray or float, default: -1.0
         Pressure head before the first step, m.
     bottom : {"free_drainage", "closed"} or float, default: "free_drainage"
@@ -107,8 +110,9 @@ def simulate_columns(  # noqa: PLR0913
     MissingVariableError, UnitsError
         If variables are missing or have no usable units; all in one error.
     GridError
-        If faces do not ascend from 0, ``layers`` are none of them, steps do not fill the steps of
-        the result, or time is cut into chunks.
+        If faces do not ascend from 0, ``layers`` are none of them, a number is not possible, steps
+        do not fill the steps of the result, there is one time alone, time is cut into chunks, or
+        parameters, ``cover`` or ``initial`` are of other cells.
 
     Notes
     -----
@@ -136,6 +140,7 @@ def simulate_columns(  # noqa: PLR0913
     rain, demand = (table.array(ds, r) for r in ("precipitation", "potential_evaporation"))
     time = time_dim(rain)
     faces = _faces(edges, layers)
+    _check_numbers(cover, max_ponding, air_entry, longest_step)
     _check_time(rain, demand, time, every)
     centres = tuple(0.5 * (faces[0][1:] + faces[0][:-1]))
     soil = layer_parameters(ds, parameters, centres, "layer", variables)
@@ -154,19 +159,74 @@ def simulate_columns(  # noqa: PLR0913
             "longest_step": longest_step,
         },
     )
+    if isinstance(cover, xr.DataArray):
+        cover = cover.where((cover >= 0.0) & (cover <= 1.0))
+    _check_cells(rain, {**soil, "cover": cover, "initial": initial})
     packed = _apply(job, time, rain, demand, cover, initial, soil)
     found = _unpacked(packed, rain, time, faces[0][faces[1]], every)
     return quantify(found) if quantified else found
 
 
+def _check_numbers(
+    cover: xr.DataArray | float,
+    max_ponding: float,
+    air_entry: float | None,
+    longest_step: float | None,
+) -> None:
+    """Refuse numbers that no column can have."""
+    wrong = []
+    if not isinstance(cover, xr.DataArray) or in_memory(cover):
+        values = np.asarray(cover, np.float64)
+        odd = values[(values < 0.0) | (values > 1.0)]
+        if odd.size:
+            wrong.append(f"cover={odd[0]:g} was given; a share from 0 to 1 is needed.")
+    if not max_ponding >= 0.0:
+        wrong.append(f"max_ponding={max_ponding} was given; 0 or more, in mm, is needed.")
+    if air_entry is not None and not air_entry >= 0.0:
+        wrong.append(f"air_entry={air_entry} was given; 0 or more, in m, is needed.")
+    if longest_step is not None and not longest_step > 0.0:
+        wrong.append(f"longest_step={longest_step} was given; more than 0 days are needed.")
+    if wrong:
+        raise GridError(" ".join(wrong))
+
+
+def _check_cells(rain: xr.DataArray, given: Mapping[str, xr.DataArray | float]) -> None:
+    """Refuse maps of other cells than those of the weather."""
+    wrong: dict[str, list[str]] = {}
+    maps = {n: a for n, a in given.items() if isinstance(a, xr.DataArray)}
+    for name, array in maps.items():
+        for dim in (d for d in rain.dims if d in array.dims):
+            own, other = (a.get_index(dim) for a in (rain, array))
+            labelled = dim in rain.indexes and dim in array.indexes
+            if len(own) != len(other) or (labelled and not own.equals(other)):
+                text = f"{dim} ({_range(other)}, not {_range(own)})"
+                wrong.setdefault(text, []).append(name)
+    if wrong:
+        listed = "; ".join(f"{', '.join(names)} along {text}" for text, names in wrong.items())
+        msg = (
+            f"Not of the cells of the weather are {listed}. Make parameters of the same data, "
+            "xsm.soil_parameters(ds), or bring a map to its cells: "
+            '.reindex_like(ds, method="nearest", tolerance=...).'
+        )
+        raise GridError(msg)
+
+
+def _range(index: Any) -> str:
+    """Return how many labels there are, and the first and the last."""
+    return f"{len(index)} from {index[0]} to {index[-1]}"
+
+
 def _check_time(rain: xr.DataArray, demand: xr.DataArray, time: str, every: int) -> None:
-    """Refuse times in chunks, and steps that do not fill those of the result."""
+    """Refuse times in chunks, one alone, and steps that do not fill those of the result."""
     steps = rain.sizes[time]
     if every < 1 or steps % every:
         msg = (
             f"every={every} does not divide the {steps} steps along {time!r}; select "
             f"ds.isel({time}=slice({steps // max(every, 1) * max(every, 1)}))."
         )
+        raise GridError(msg)
+    if steps == 1:
+        msg = f"One time along {time!r} does not tell how long its step is; give two or more."
         raise GridError(msg)
     for array in (rain, demand):
         if array.chunks is not None and len(array.chunksizes[time]) > 1:

@@ -99,7 +99,7 @@ def _at(
     ds: xr.Dataset, table: VariableTable, role: str, centres: Sequence[float], dim: str
 ) -> xr.DataArray:
     """Return a parameter, by layer where it is by horizon."""
-    array, layers = role_array(ds, table, role).drop_attrs(), table.layers(role)
+    array, layers = role_array(ds, table, role).drop_attrs(deep=False), table.layers(role)
     along = layers[0].dim or ("depth" if len(layers) > 1 else None)
     if along is None:
         return array.drop_vars("depth", errors="ignore")
