@@ -116,6 +116,24 @@ def test_lazy_equals_eager_and_computes_nothing(fitted, predicted, coarse, covar
     xr.testing.assert_allclose(lazy.compute(), predicted, atol=1e-4)
 
 
+@pytest.mark.parametrize("dim", ["lat", "lon"])
+def test_the_order_of_cells_changes_nothing(dim, fitted, predicted, coarse, fine, covariates):
+    turned = coarse.isel({dim: slice(None, None, -1)})
+    found = fitted.downscale(turned.to_dataset(), covariates=covariates)
+    xr.testing.assert_identical(found, predicted.isel({dim: slice(None, None, -1)}))
+    assert (found[dim][0] < found[dim][-1]) == (turned[dim][0] < turned[dim][-1])
+    settings = {"factor": 2, "epochs": 1, **SMALL}
+    assert turned.physm.fit(NAME, **settings).token == coarse.physm.fit(NAME, **settings).token
+    maps = fitted.score(turned.to_dataset(), covariates=covariates, truth=fine)
+    assert maps.indexes[dim].equals(found.indexes[dim])
+
+
+def test_turned_data_stay_lazy(fitted, predicted, coarse, covariates, no_compute):
+    with no_compute():
+        lazy = fitted.downscale(coarse[:, ::-1].to_dataset().chunk(time=7), covariates=covariates)
+    xr.testing.assert_allclose(lazy.compute(), predicted.isel(lat=slice(None, None, -1)), atol=1e-4)
+
+
 def test_saved_and_loaded_it_predicts_the_same(fitted, predicted, coarse, covariates, tmp_path):
     fitted.save(tmp_path / "model.xsm")
     again = xsm.load(tmp_path / "model.xsm")

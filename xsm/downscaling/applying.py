@@ -10,7 +10,7 @@ import xarray as xr
 from xsm.devices import choose_device
 from xsm.downscaling.collecting import collect_sources
 from xsm.downscaling.predicting import downscale_fields
-from xsm.downscaling.presenting import present
+from xsm.downscaling.presenting import as_given, present
 from xsm.downscaling.scoring import score_fields
 from xsm.downscaling.sources import Sources, known_names
 from xsm.downscaling.statistics import maps_of
@@ -211,7 +211,7 @@ def score_with(
     """
     sources, fields = _beside_truth(fitted, ds, covariates, truth, area, "auto")
     maps = maps_of(fitted.scaling, sources.nest)
-    return score_fields(fields["mean"], sources, maps=maps or None, dim=dim)
+    return as_given(score_fields(fields["mean"], sources, maps=maps or None, dim=dim), ds)
 
 
 def _beside_truth(

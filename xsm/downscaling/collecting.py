@@ -10,7 +10,7 @@ import xarray as xr
 
 from xsm.downscaling.sources import Sources, known_names
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
-from xsm.grid import time_dim, without_scalars
+from xsm.grid import oriented, time_dim, without_scalars
 from xsm.naming import VariableTable, find_variables
 from xsm.nested_recipe import Covariates
 from xsm.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
@@ -60,8 +60,9 @@ def collect_sources(
     Returns
     -------
     Sources
-        All on the times that target and covariates have in common; with a truth, from ``history``
-        steps before its first to its last, NaN where it has none between.
+        North at the top and west at the left, whichever way the data lie, since a network sees
+        planes as pictures; all on the times that target and covariates have in common; with a
+        truth, from ``history`` steps before its first to its last, NaN where it has none between.
 
     Raises
     ------
@@ -81,6 +82,7 @@ def collect_sources(
     >>> found.steps, found.nest.shape
     (3, (4, 4))
     """
+    ds = oriented(ds)
     nest = make_nest(ds, factor, truth)
     table = find_variables(ds, known_names(ds, variables))
     coarse = _in_order(table.array(ds, target), nest, "the target")
