@@ -57,6 +57,15 @@ def test_nearest_repeats_and_bilinear_equals_xarrays(coarse):
     np.testing.assert_allclose(line.sel(lat=inner.lat, lon=inner.lon), inner)
 
 
+@pytest.mark.parametrize("name", ["nearest", "bilinear", "conservative_bilinear"])
+def test_integers_are_downscaled_as_the_numbers_that_they_are(name, coarse):
+    whole = coarse.round()
+    found = whole.astype("i4").physm.downscale(FACTOR, model=name)
+    xr.testing.assert_identical(found, whole.physm.downscale(FACTOR, model=name))
+    lazy = whole.astype("i4").chunk(time=5).physm.downscale(FACTOR, model=name)
+    assert lazy["gws"].dtype == lazy["gws"].compute().dtype == found["gws"].dtype == float
+
+
 def test_conservative_bilinear_and_exact_reproduce_means_at_coasts(fine):
     sea = fine.where((fine.lat + 0.3 * fine.lon) % 3 > 1.1)
     coarse = coarse_of(sea)

@@ -52,7 +52,8 @@ def apply_baseline(
     -------
     DataArray
         (time, y, x) on the fine grid; NaN where the coarse cell is missing, the area is 0, or
-        nothing was learnt. Lazy where ``coarse`` is.
+        nothing was learnt. Floating point, in the precision of ``coarse``; of integers float64.
+        Lazy where ``coarse`` is.
 
     Raises
     ------
@@ -75,6 +76,7 @@ def apply_baseline(
         )
         raise MissingVariableError(msg)
     maps = maps or {}
+    coarse = coarse if coarse.dtype.kind == "f" else coarse.astype(float)
     flat = name in {"nearest", "cell_regression"}
     found = spread(coarse, nest) if flat else interpolate(coarse, nest)
     with xr.set_options(keep_attrs=True):
