@@ -97,6 +97,16 @@ def test_pattern_learns_the_mean_difference(coarse, fine):
     np.testing.assert_allclose((found - plain).isel(time=-1), wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["pattern", "bilinear"])
+def test_the_truth_tells_the_factor(name, coarse, fine):
+    wide = fine.coarsen(lat=FACTOR).mean().assign_attrs(units="mm")
+    found = coarse.physm.downscale(None, model=name, truth=wide)
+    factor = {"lat": 1, "lon": FACTOR}
+    xr.testing.assert_identical(found, coarse.physm.downscale(factor, model=name, truth=wide))
+    with pytest.raises(GridError, match="No factor was given; pass factor=4, or truth="):
+        coarse.physm.downscale(None, model=name)
+
+
 def test_baselines_that_learn_beat_those_that_do_not(coarse, fine):
     train, test = slice("2000", "2001"), slice("2002", "2002")
     errors = {}

@@ -1,5 +1,7 @@
 """The network under the verbs: fitting, predicting, saving, scoring; lazily; what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -230,6 +232,37 @@ def test_the_verb_trains_and_keeps(coarse):
     assert array.physm.fitted.name == "Tiny"
     again = array.physm.downscale(2, model=array.physm.fitted)
     xr.testing.assert_identical(found, again)
+
+
+def test_a_fitted_model_refuses_what_contradicts_it(fitted, predicted, coarse, fine, covariates):
+    given = {"model": fitted, "covariates": covariates}
+    ds, dims = coarse.to_dataset(), {"lat": 2, "lon": 2}
+    for factor in (2, dims):
+        found = xsm.downscale(ds, factor, conserve="exact", supervision="truth", **given)
+        xr.testing.assert_identical(found, predicted)
+    said = (
+        "was given supervision='interpolation', the model's is 'truth'; target='other', the "
+        "model's is 'groundwater_storage'; factor=(2, 4), the model's is (2, 2); truth=, from "
+        "which a fitted model learns nothing"
+    )
+    other = {"supervision": "interpolation", "target": "other", "truth": fine}
+    with pytest.raises(UnknownNameError, match=re.escape(said)):
+        xsm.downscale(ds.assign(other=coarse), {"lat": 2, "lon": 4}, **other, **given)
+    soft = coarse.physm.fit(NAME, factor=2, epochs=1, **SMALL)
+    with pytest.raises(UnknownNameError, match="conserve='exact', the model's is 'soft'"):
+        coarse.physm.downscale(2, model=soft, conserve="exact")
+
+
+def test_a_fitted_model_finds_variables_under_the_names_that_are_stated(
+    fitted, predicted, coarse, covariates
+):
+    ds = coarse.rename("depth_of_water").to_dataset()
+    names = {"groundwater_storage": "depth_of_water"}
+    given = {"model": fitted, "covariates": covariates}
+    found = xsm.downscale(ds, 2, variables=names, **given)
+    np.testing.assert_array_equal(found["depth_of_water"], predicted["gws"])
+    with pytest.raises(MissingVariableError, match="groundwater_storage"):
+        xsm.downscale(ds, 2, **given)
 
 
 def test_uneven_factors_and_descending_and_shifted_truth(coarse, fine, covariates):
