@@ -57,6 +57,25 @@ def test_nearest_repeats_and_bilinear_equals_xarrays(coarse):
     np.testing.assert_allclose(line.sel(lat=inner.lat, lon=inner.lon), inner)
 
 
+@pytest.mark.parametrize("name", ["nearest", "conservative_bilinear"])
+def test_coordinates_are_described_and_those_aside_kept(name):
+    axes = {"time": months(3).time, "y": [0.0, 1.0], "x": [0.0, 1.0]}
+    coarse = xr.DataArray(np.ones((3, 2, 2)), axes, name="gws", attrs={"units": "mm"})
+    coarse = coarse.assign_coords(
+        spatial_ref=xr.DataArray(0, attrs={"crs_wkt": "laea"}),
+        season=("time", ["DJF", "DJF", "MAM"]),
+        row=("y", [1, 2]),
+    )
+    for dim in "yx":
+        coarse[dim].attrs = {"units": "km", "axis": dim.upper()}
+    found = coarse.physm.downscale(2, model=name)
+    assert {dim: found[dim].attrs for dim in "yx"} == {dim: coarse[dim].attrs for dim in "yx"}
+    assert float(found["cell_area"].sum()) == 4e6
+    assert found["spatial_ref"].attrs == {"crs_wkt": "laea"}
+    assert found["season"].values.tolist() == ["DJF", "DJF", "MAM"]
+    assert "row" not in found.coords
+
+
 @pytest.mark.parametrize("name", ["nearest", "bilinear", "conservative_bilinear"])
 def test_integers_are_downscaled_as_the_numbers_that_they_are(name, coarse):
     whole = coarse.round()

@@ -177,6 +177,15 @@ def test_a_gap_in_the_window_costs_no_later_month(fitted, coarse, covariates):
     ]
 
 
+def test_coordinates_aside_are_kept(fitted, predicted, coarse, covariates):
+    season = np.asarray(coarse.time.dt.season)
+    given = coarse.assign_coords(spatial_ref=0, season=("time", season)).to_dataset()
+    found = fitted.downscale(given, covariates=covariates)
+    xr.testing.assert_identical(found.drop_vars(["spatial_ref", "season"]), predicted)
+    assert int(found["spatial_ref"]) == 0
+    assert found["season"].values.tolist() == season[5:].tolist()
+
+
 def test_another_region_is_predicted_without_what_is_known_of_cells(fitted, coarse, covariates):
     moved = {"lon": coarse.lon + 20.0}
     east = [part.assign_coords(lon=part.lon + 20.0) for part in covariates]

@@ -60,6 +60,28 @@ def test_without_baseline_values_stay_as_they_are(stores):
     xr.testing.assert_allclose(found(stores, baseline=None), plain)
 
 
+@pytest.mark.parametrize("freq", ["MS", "D"])
+def test_coordinates_of_the_total_are_kept_with_what_describes_them(stores, freq):
+    count = 36 if freq == "MS" else 1096
+    stores = {name: series(k, count, freq=freq) for k, name in enumerate(stores)}
+    plain = found(stores)
+    for array in stores.values():
+        array["lat"].attrs, array["time"].attrs = {"units": "km"}, {"axis": "T"}
+    names = ("spatial_ref", "height", "step")
+    labels = {"spatial_ref": 0, "height": (("lat", "lon"), np.arange(6.0).reshape(2, 3))}
+    labels |= {"step": ("time", np.arange(count))}
+    stores = {n: a.assign_coords(labels) for n, a in stores.items()}
+    anomaly = found(stores)
+    for name in ("lat", "time"):
+        assert anomaly[name].attrs == stores["tws"][name].attrs
+    for name in names[:2]:
+        np.testing.assert_array_equal(anomaly[name], stores["tws"][name])
+    assert "step" not in anomaly.coords
+    xr.testing.assert_equal(anomaly.drop_vars(names[:2]), plain)
+    station = {n: a.isel(lat=0, lon=1) for n, a in stores.items()}
+    assert float(found(station)["lon"]) == 11.0
+
+
 @pytest.mark.parametrize(
     ("units", "factor"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,9 @@ def present(
     -------
     xarray.Dataset
         The target under its name, ``<name>_std`` and what calibration adds, linked by
-        ``ancillary_variables``, with the fine cells' areas as coordinate ``cell_area``. Lazy where
-        the fields are.
+        ``ancillary_variables``, with the fine cells' areas as coordinate ``cell_area`` and the
+        coordinates of the coarse data that lie along no horizontal axis, as that of the projection
+        does. Lazy where the fields are.
 
     Examples
     --------
@@ -69,9 +70,21 @@ def present(
         spread = fields["std"].drop_attrs(deep=False) * np.float32(abs(back.factor))
         found = add_spread(found, name, spread.transpose(*order), calibration)
     area = (sources.nest.dims, sources.area, {"standard_name": "cell_area", "units": "m2"})
-    found = found.assign_coords(cell_area=area)
+    found = found.assign_coords(_aside(own, found, sources)).assign_coords(cell_area=area)
     found.attrs = {"Conventions": "CF-1.11", **facts}
     return as_given(found, own)
+
+
+def _aside(own: xr.DataArray, found: xr.Dataset, sources: Sources) -> dict[Hashable, xr.DataArray]:
+    """Return the coordinates besides the indexes that lie along no horizontal axis."""
+    times = found[sources.time]
+    return {
+        name: coordinate.sel({sources.time: times})
+        if sources.time in coordinate.dims
+        else coordinate
+        for name, coordinate in own.coords.items()
+        if name not in own.xindexes and not set(coordinate.dims) & set(sources.nest.dims)
+    }
 
 
 def as_given(found: xr.Dataset, own: xr.Dataset | xr.DataArray) -> xr.Dataset:

@@ -51,8 +51,9 @@ def groundwater_anomaly(
     Returns
     -------
     xarray.Dataset
-        ``groundwater_storage`` (mm, positive where there is more) on the cells of ``tws``, for the
-        months that all inputs have, labelled by the times of ``tws``. Where an input holds standard
+        ``groundwater_storage`` (mm, positive where there is more) on the cells of ``tws``, with all
+        coordinates of these, for the months that all inputs have, labelled by the times of ``tws``.
+        Where an input holds standard
         errors, ``groundwater_storage_std`` (mm) too, linked as ancillary variable. NaN where an
         input is NaN; a cell without any month of the baseline is NaN. Lazy where an input is,
         quantified where ``tws`` is.
@@ -224,11 +225,12 @@ def _present(
 
 
 def _dated(array: xr.DataArray, total: xr.DataArray) -> xr.DataArray:
-    """Give an array the times of the total: the first of each month."""
+    """Give an array the cells of the total and its times: the first of each month."""
     time = time_dim(total)
     months, at = np.unique(months_of(total), return_index=True)
     places = dict(zip(months.tolist(), at.tolist(), strict=True))
     order = [places[m] for m in array[MONTH].values.tolist()]
-    labels = total[time].isel({time: order}).variable
-    renamed = array.drop_vars(MONTH).rename({MONTH: time}).assign_coords({time: labels})
+    of_steps = [c for c in total.coords if time in total[c].dims and c not in total.xindexes]
+    like = total.drop_vars(of_steps).isel({time: order})
+    renamed = array.drop_vars(MONTH).rename({MONTH: time}).assign_coords(like.coords)
     return renamed.transpose(*total.dims)

@@ -232,8 +232,8 @@ def _quadrature(errors: list[xr.DataArray]) -> xr.DataArray | None:
 
 
 def _bare(array: xr.DataArray) -> xr.DataArray:
-    """Return an array as numbers without attributes; integers as float64."""
-    plain = array.drop_attrs()
+    """Return an array as numbers without attributes of its own; integers as float64."""
+    plain = array.drop_attrs(deep=False)
     return plain if plain.dtype.kind == "f" else plain.astype(np.float64)
 
 
