@@ -51,9 +51,9 @@ def apply_baseline(
     Returns
     -------
     DataArray
-        (time, y, x) on the fine grid, its coordinates described as the coarse ones; NaN where the coarse cell is missing, the area is 0, or
-        nothing was learnt. Floating point, in the precision of ``coarse``; of integers float64.
-        Lazy where ``coarse`` is.
+        (time, y, x) on the fine grid, its coordinates described as the coarse ones; NaN where the
+        coarse cell is missing, the area is 0, or nothing was learnt. Floating point, in the
+        precision of ``coarse``; of integers float64. Lazy where ``coarse`` is.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -75,16 +75,11 @@ def present(
     return as_given(found, own)
 
 
-def _aside(own: xr.DataArray, found: xr.Dataset, sources: Sources) -> dict[Hashable, xr.DataArray]:
-    """Return the coordinates besides the indexes that lie along no horizontal axis."""
-    times = found[sources.time]
-    return {
-        name: coordinate.sel({sources.time: times})
-        if sources.time in coordinate.dims
-        else coordinate
-        for name, coordinate in own.coords.items()
-        if name not in own.xindexes and not set(coordinate.dims) & set(sources.nest.dims)
-    }
+def _aside(own: xr.DataArray, found: xr.Dataset, sources: Sources) -> xr.Coordinates:
+    """Return the coordinates that lie along no horizontal axis, at the times that are left."""
+    names = [c for c in own.coords if not set(own[c].dims) & set(sources.nest.dims)]
+    times = {sources.time: found.indexes[sources.time]}
+    return own.coords.to_dataset()[names].sel(times).coords
 
 
 def as_given(found: xr.Dataset, own: xr.Dataset | xr.DataArray) -> xr.Dataset:
