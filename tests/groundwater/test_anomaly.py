@@ -60,6 +60,23 @@ def test_without_baseline_values_stay_as_they_are(stores):
     xr.testing.assert_allclose(found(stores, baseline=None), plain)
 
 
+@pytest.mark.parametrize("calendar", ["standard", "noleap"])
+@pytest.mark.parametrize("days", [1, 2, 3, 5, 8, 10])
+def test_series_of_some_days_are_averaged_as_monthly_does(stores, days, calendar):
+    times = xr.date_range("2004-01-01", "2006-12-31", calendar=calendar)
+    daily = xr.DataArray(np.arange(len(times)), {"time": times}, "time", attrs={"units": "mm"})
+    sparse = daily.isel(time=slice(None, None, days))
+    for part in (sparse, sparse.isel(time=slice(45 // days, -60 // days))):
+        whole = xsm.monthly(part.to_dataset(name="snow"))["snow"]
+        none = xr.DataArray(
+            np.zeros(len(whole)), {"time": whole.time}, "time", attrs={"units": "mm"}
+        )
+        anomaly = found({"tws": none, "soil_moisture": none, "snow": part}, baseline=None)
+        xr.testing.assert_allclose(anomaly, -whole, check_dim_order=True)
+    late = found({n: sparse.isel(time=slice(15 // days, None)) for n in stores}, baseline=None)
+    assert late.isnull().values.tolist() == [True] + [False] * 35
+
+
 @pytest.mark.parametrize("freq", ["MS", "D"])
 def test_coordinates_of_the_total_are_kept_with_what_describes_them(stores, freq):
     count = 36 if freq == "MS" else 1096

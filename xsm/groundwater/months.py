@@ -75,8 +75,8 @@ def by_month(array: xr.DataArray) -> xr.DataArray:
     DataArray
         ``month_number`` in the place of time, ascending. Of a series by months each value is that
         of its calendar month, and of two in one month (as GRACE has) their mean. Of a finer series
-        it is the mean of the month's steps: NaN where one is NaN, and where the series does not
-        hold all of the month.
+        it is the mean of the month's steps: NaN where one is NaN, and in a first or last month
+        that the series does not fill, as of :func:`xsm.monthly`.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def by_month(array: xr.DataArray) -> xr.DataArray:
         return named.isel({MONTH: np.argsort(months)})
     means = plain.assign_coords({MONTH: (time, months)}).groupby(MONTH).mean(time, skipna=False)
     means = means.transpose(*(MONTH if d == time else d for d in array.dims))
-    return means.where(_whole(array, months, means[MONTH].values)) if fine else means
+    return means.where(_whole(array, means[MONTH].values)) if fine else means
 
 
 def _fine(array: xr.DataArray) -> bool:
@@ -107,13 +107,15 @@ def _fine(array: xr.DataArray) -> bool:
     return bool(steps.size) and bool(np.median(steps) < _FINE)
 
 
-def _whole(array: xr.DataArray, months: Array, wanted: Array) -> xr.DataArray:
-    """Tell of which months a fine series holds all steps."""
-    times = array[time_dim(array)]
-    days = float(step(array) / np.timedelta64(1, "D"))
-    lengths = dict(zip(months.tolist(), times.dt.days_in_month.values.tolist(), strict=True))
-    counts = [np.count_nonzero(months == m) * days >= lengths[m] - 1e-6 for m in wanted.tolist()]
-    return xr.DataArray(counts, {MONTH: wanted}, MONTH)
+def _whole(array: xr.DataArray, wanted: Array) -> xr.DataArray:
+    """Tell of which months a fine series, which has even steps, holds all of them."""
+    step(array)  # refuses uneven ones
+    index = array.indexes[time_dim(array)]
+    apart = index[1] - index[0]
+    there = np.ones(len(wanted), bool)
+    there[0] = (index[0] - apart).month != index[0].month
+    there[-1] &= (index[-1] + apart).month != index[-1].month
+    return xr.DataArray(there, {MONTH: wanted}, MONTH)
 
 
 def baseline_months(baseline: Sequence[str] | slice) -> tuple[int, int]:
