@@ -15,6 +15,7 @@ import xsm
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnitsError
 from xsm.units import quantify
 
+DAYS = ["2004-02-01", "2005-06-30"]
 PERIOD = ("2004-01", "2005-12")
 SPACE = {"lat": [1.0, 0.0], "lon": [10.0, 11.0, 12.0]}
 AREA = 155067.931e6  # m2
@@ -58,6 +59,16 @@ def test_without_baseline_values_stay_as_they_are(stores):
     plain = stores["tws"] - stores["soil_moisture"] - stores["snow"]
     del stores["surface_water"]
     xr.testing.assert_allclose(found(stores, baseline=None), plain)
+
+
+def test_the_ends_of_a_baseline_are_dates_of_any_kind(stores):
+    expected = found(stores, baseline=("2004-02", "2005-06"))
+    for kind in (np.datetime64, pd.Timestamp, pd.Period, str):
+        ends = [kind(day, **({"freq": "M"} if kind is pd.Period else {})) for day in DAYS]
+        xr.testing.assert_identical(found(stores, baseline=ends), expected)
+    xr.testing.assert_identical(found(stores, baseline=pd.to_datetime(DAYS)), expected)
+    whole = found(stores, baseline=("2004-01", "2005-12"))
+    xr.testing.assert_identical(found(stores, baseline=(2004, 2005)), whole)
 
 
 @pytest.mark.parametrize("calendar", ["standard", "noleap"])
@@ -344,6 +355,11 @@ def test_periods_that_do_not_fit_are_refused(stores):
         xsm.groundwater_anomaly(**stores)
     with pytest.raises(NotEnoughDataError, match=r"baseline='2004' was given; the first and"):
         found(stores, baseline="2004")
+    for wrong in ("2004-1", "2004/01", "2004-13", "2004-00", "200401", "2004-01-32", None):
+        with pytest.raises(NotEnoughDataError, match=r"in this spelling: \(\"2004-01\", "):
+            found(stores, baseline=(wrong, "2005-06"))
+    with pytest.raises(NotEnoughDataError, match="baseline=5 was given; the first and the last"):
+        found(stores, baseline=5)
     with pytest.raises(NotEnoughDataError, match="first and the last month"):
         found(stores, baseline=slice("2006", "2004"))
     later = stores["snow"].assign_coords(time=xr.date_range("2010", periods=36, freq="MS"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from xsm.typing import Array
 __all__ = ["MONTH", "baseline_months", "by_month", "month_text", "months_of"]
 
 MONTH = "month_number"
+_DATE = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T ].*)?)?)?")
 _FINE = np.timedelta64(20, "D")  # steps of months are longer, also of odd GRACE solutions
 
 
@@ -124,7 +125,8 @@ def baseline_months(baseline: Sequence[str] | slice) -> tuple[int, int]:
     Parameters
     ----------
     baseline : (str, str) or slice
-        First and last year, month or day, as ``("2004", "2009")``; both count.
+        First and last year, month or day, as ``("2004", "2009")``, in the spelling of ISO 8601;
+        both count.
 
     Returns
     -------
@@ -141,8 +143,12 @@ def baseline_months(baseline: Sequence[str] | slice) -> tuple[int, int]:
     >>> [month_text(m) for m in baseline_months(("2004", "2009-06-15"))]
     ['2004-01', '2009-06']
     """
-    ends = (baseline.start, baseline.stop) if isinstance(baseline, slice) else tuple(baseline)
-    found = [re.match(r"(\d{4})(?:-(\d{2}))?", str(end)) for end in ends]
+    ends: Iterable[object] = ()
+    if isinstance(baseline, slice):
+        ends = (baseline.start, baseline.stop)
+    elif isinstance(baseline, Iterable):
+        ends = baseline
+    found = [_DATE.fullmatch(str(end)) for end in ends]
     if len(found) == 2 and found[0] and found[1]:
         first = int(found[0][1]) * 12 + int(found[0][2] or 1) - 1
         last = int(found[1][1]) * 12 + int(found[1][2] or 12) - 1
@@ -150,6 +156,6 @@ def baseline_months(baseline: Sequence[str] | slice) -> tuple[int, int]:
             return first, last
     msg = (
         f"baseline={baseline!r} was given; the first and the last month of a period are needed, "
-        'such as ("2004-01", "2009-12"), or None for anomalies that share a period already.'
+        'in this spelling: ("2004-01", "2009-12"); or None for anomalies of one period already.'
     )
     raise NotEnoughDataError(msg)
