@@ -70,8 +70,9 @@ def downscale(
         ``"exact"`` shifts the fine cells of each coarse one by one number, so that their
         area-weighted mean is the coarse value; also of a baseline.
     area : DataArray, optional
-        (y, x) areas of the fine cells; NaN or 0 leaves a cell out of the domain. By default those
-        of the sphere between meridians and parallels, or of the projection.
+        (y, x) areas of the fine cells, in m2 or with units; NaN or 0 leaves a cell out of the
+        domain. By default those of the sphere between meridians and parallels, or of the
+        projection.
     target : str, optional
         Role or variable; by default groundwater storage, then terrestrial water storage, then the
         only variable on the grid.
@@ -95,6 +96,8 @@ def downscale(
         If the target, a covariate or a truth is missing.
     NotEnoughDataError
         If data have no time in common, or too few.
+    UnitsError
+        If units of the area are none of an area.
     UnknownNameError
         If the model or a choice does not exist, or a choice is not that of the fitted model.
 

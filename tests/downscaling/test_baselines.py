@@ -8,7 +8,13 @@ import xsm
 from tests.downscaling.fields import FACTOR, coarse_of, grid, months, truth
 from xsm.downscaling.anchors import cell_regression, fit_anchors
 from xsm.downscaling.baselines import BASELINES, LEARNING
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnknownNameError
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    NotEnoughDataError,
+    UnitsError,
+    UnknownNameError,
+)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +106,29 @@ def test_conservative_bilinear_and_exact_reproduce_means_at_coasts(fine):
     two = coarse.physm.downscale(FACTOR, model="bilinear", conserve="exact", **settings)["gws"]
     xr.testing.assert_identical(one, two)
     assert one.isnull().equals(sea.isnull() | one.isnull())
+
+
+def test_areas_are_in_their_units(coarse):
+    plain = coarse.physm.downscale(FACTOR, model="conservative_bilinear")
+    km2 = (plain["cell_area"] / 1e6).assign_attrs(units="km2")
+    for area in (km2, km2[::-1], km2.assign_attrs(units="km**2").pint.quantify()):
+        found = coarse.physm.downscale(FACTOR, model="conservative_bilinear", area=area)
+        xr.testing.assert_allclose(found, plain, rtol=1e-12)
+        assert found["cell_area"].attrs["units"] == "m2"
+
+
+def test_areas_that_are_none_are_refused(coarse):
+    def downscale(area):
+        return coarse.physm.downscale(FACTOR, model="nearest", area=area)
+
+    area = coarse.physm.downscale(FACTOR, model="nearest")["cell_area"]
+    for wrong in (-area, 0 * area, area.where(area < 0), area.where(area.lat > 43, -1.0)):
+        with pytest.raises(GridError, match=r"area= holds .* m2 on the fine grid; areas above 0"):
+            downscale(wrong)
+    with pytest.raises(UnitsError, match="area= has units 'degrees_north', which are no area"):
+        downscale(area.assign_attrs(units="degrees_north"))
+    with pytest.raises(GridError, match=r'given as ndarray; a DataArray.*{"lat": ..., "lon": ...}'):
+        downscale(area.values)
 
 
 def test_cell_regression_is_exact_where_cells_are_linear(coarse):
