@@ -153,6 +153,14 @@ def test_units_and_names_of_the_user_come_back(fitted, predicted, coarse, covari
     np.testing.assert_allclose(found["GWSA_std"] * 1000, predicted["gws_std"], rtol=1e-4)
 
 
+def test_quantities_stay_quantities(fitted, predicted, coarse, covariates):
+    ds = coarse.to_dataset().pint.quantify()
+    found = fitted.downscale(ds, covariates=covariates)
+    assert {str(a.pint.units) for a in found.data_vars.values()} == {"millimeter"}
+    xr.testing.assert_identical(found, xsm.downscale(ds, model=fitted, covariates=covariates))
+    np.testing.assert_array_equal(found["gws"].pint.magnitude, predicted["gws"])
+
+
 def test_missing_cells_leak_nowhere(fitted, predicted, coarse, covariates):
     holes = coarse.copy()
     holes[:, 2, 3] = np.nan
