@@ -242,6 +242,12 @@ def test_what_is_refused(coarse, fine):
         both[name].attrs = {"units": "mm"}
     with pytest.raises(MissingVariableError, match=r"Which variable is to be downscaled.*'a', 'b'"):
         xsm.downscale(both, 2, model="nearest")
+    twice = coarse.isel(time=[0, 1, 1, 2])
+    for name in ("nearest", "convlstm_unet"):
+        with pytest.raises(GridError, match=r"target has 2000-02-01.* twice.*drop_duplicates"):
+            twice.physm.downscale(2, model=name)
+    with pytest.raises(GridError, match=r"truth has 2000-02-01.* twice along 'time'"):
+        coarse.physm.downscale(2, model="pattern", truth=fine.isel(time=[0, 1, 1, 2]))
     deep = coarse.expand_dims(depth=[1.0, 2.0])
     with pytest.raises(GridError, match=r"has dimensions \['depth'\] besides time"):
         deep.physm.downscale(2, model="nearest")

@@ -68,7 +68,7 @@ def collect_sources(
     Raises
     ------
     GridError
-        If grids do not nest, or do not overlap, or time is uneven, or no area is above 0.
+        If grids do not nest, or do not overlap, or time has a date twice, or no area is above 0.
     MissingVariableError
         If covariates are missing.
     UnitsError
@@ -149,6 +149,13 @@ def _in_order(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
     extra = [str(d) for d in array.dims if d not in {time, *nest.dims}]
     if extra:
         msg = f"{what} has dimensions {extra} besides time, y and x; select one, with .isel(...)."
+        raise GridError(msg)
+    index = array.indexes[time]
+    if index.has_duplicates:
+        msg = (
+            f"{what} has {index[index.duplicated()][0]} twice along {time!r}. Type "
+            f"ds.drop_duplicates({time!r}), or ds.groupby({time!r}).mean()."
+        )
         raise GridError(msg)
     return without_scalars(array).transpose(time, *nest.dims)
 

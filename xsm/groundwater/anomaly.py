@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError, NotEnoughDataError
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.grid import time_dim
 from xsm.groundwater.months import MONTH, baseline_months, by_month, month_text, months_of
 from xsm.groundwater.storage import Store, read_store
@@ -61,7 +61,7 @@ def groundwater_anomaly(
     Raises
     ------
     MissingVariableError
-        If a Dataset holds several variables, and one is needed.
+        If a Dataset holds several variables, and one is needed, or an input is none.
     UnitsError
         If units are missing or no amount of water, or a volume comes without ``area``.
     GridError
@@ -125,8 +125,17 @@ def groundwater_anomaly(
     return quantify(result) if plain["tws"][1] else result
 
 
-def _plain(data: xr.DataArray | xr.Dataset, what: str) -> tuple[xr.Dataset, bool]:
+def _plain(data: object, what: str) -> tuple[xr.Dataset, bool]:
     """Return an input as a data set without pint quantities, and whether there were any."""
+    if not isinstance(data, xr.DataArray | xr.Dataset):
+        msg = (
+            f"{what} was given as {type(data).__name__}; a DataArray or a Dataset is needed. Where "
+            f'there is none of it: {what}=xr.zeros_like(tws).assign_attrs(units="mm").'
+        )
+        raise MissingVariableError(msg)
+    if 0 in data.sizes.values():
+        msg = f"{what} is empty ({dict(data.sizes)}): nothing was selected. Look at its time."
+        raise NotEnoughDataError(msg)
     if isinstance(data, xr.Dataset):
         return dequantify(data)
     return dequantify(data.to_dataset(name=what if data.name is None else data.name))

@@ -293,6 +293,13 @@ def _area(area: float | xr.DataArray | None, name: str, units: object) -> Any:
         )
         raise UnitsError(msg)
     if not isinstance(area, xr.DataArray):
+        if np.ndim(area):
+            msg = (
+                f"area= was given as an array of shape {np.shape(area)} without coordinates; a "
+                "number in m2 is needed, or a DataArray with the coordinates of the data: "
+                'xr.DataArray(area, {...}, attrs={"units": "m2"}).'
+            )
+            raise GridError(msg)
         return float(area)
     if "units" not in area.attrs:
         msg = 'area= has no units. Set area.attrs["units"] = "m2", or pass a number in m2.'
