@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -14,7 +15,8 @@ from xsm.downscaling.sources import choose_target, known_names
 from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
 from xsm.fitted import FittedModel
 from xsm.naming import find_variables
-from xsm.nested_recipe import Covariates
+from xsm.nested_recipe import Covariates, NestedRecipe
+from xsm.nesting import make_nest
 from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel
 from xsm.registry import list_models, model_class, model_name
@@ -23,16 +25,18 @@ from xsm.whole_fields import fit_fields
 
 __all__ = ["downscale", "downscale_keeping"]
 
+_FACTOR, _CONSERVE = 4, "soft"  # the defaults, which are not told from what was left out
+
 
 def downscale(
     ds: xr.Dataset,
-    factor: Factor = 4,
+    factor: Factor = _FACTOR,
     *,
     model: str | type[FieldModel] | FittedModel = "convlstm_unet",
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
     supervision: str | None = None,
-    conserve: str = "soft",
+    conserve: str = _CONSERVE,
     area: xr.DataArray | None = None,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
@@ -51,7 +55,8 @@ def downscale(
         ``"conservative_bilinear"`` (then shifted so that coarse means are kept), ``"pattern"``
         (interpolation plus the mean fine pattern of the truth), ``"cell_regression"`` (a line for
         each fine cell on the series of its coarse one), or a network: a name or a class is trained
-        first, as by :func:`xsm.fit` with its defaults, a fitted model only predicts.
+        first, as by :func:`xsm.fit` with its defaults, a fitted model only predicts: its factor,
+        ``supervision``, ``conserve`` and target stay, and others are refused, as is ``truth``.
     covariates : Dataset, DataArray or sequence of them, optional
         Fields with or without time, each data set on any grid of the same kind (a list holds those
         of several grids): those on the fine grid are taken as they are, others are remapped
@@ -65,8 +70,9 @@ def downscale(
         ``"exact"`` shifts the fine cells of each coarse one by one number, so that their
         area-weighted mean is the coarse value; also of a baseline.
     area : DataArray, optional
-        (y, x) areas of the fine cells; NaN or 0 leaves a cell out of the domain. By default those
-        of the sphere between meridians and parallels, or of the projection.
+        (y, x) areas of the fine cells, in m2 or with units; NaN or 0 leaves a cell out of the
+        domain. By default those of the sphere between meridians and parallels, or of the
+        projection.
     target : str, optional
         Role or variable; by default groundwater storage, then terrestrial water storage, then the
         only variable on the grid.
@@ -90,8 +96,10 @@ def downscale(
         If the target, a covariate or a truth is missing.
     NotEnoughDataError
         If data have no time in common, or too few.
+    UnitsError
+        If units of the area are none of an area.
     UnknownNameError
-        If the model or a choice does not exist.
+        If the model or a choice does not exist, or a choice is not that of the fitted model.
 
     References
     ----------
@@ -184,8 +192,57 @@ def downscale_keeping(
             target=target,
             variables=variables,
         )
-    found = fitted.downscale(ds, covariates=covariates, area=area)
+    else:
+        said = {"supervision": supervision, "conserve": conserve, "target": target}
+        _check_settled(fitted, ds, factor, truth, said, variables)
+    reads = fitted if not variables else _reading(fitted, variables)
+    found = reads.downscale(ds, covariates=covariates, area=area)
     return _finish(found, quantified), fitted
+
+
+def _check_settled(
+    fitted: FittedModel,
+    ds: xr.Dataset,
+    factor: Factor,
+    truth: xr.Dataset | xr.DataArray | None,
+    said: Mapping[str, str | None],
+    variables: Mapping[str, str] | None,
+) -> None:
+    """Refuse what contradicts a model that is fitted already."""
+    recipe = fitted.recipe
+    if not isinstance(recipe, NestedRecipe) or not isinstance(fitted.model, FieldModel):
+        return  # a model of cells, which says itself that it does not downscale
+    settled = {
+        "factor": recipe.factor,
+        "supervision": recipe.supervision,
+        "conserve": fitted.model.conserve,
+        "target": recipe.target,
+    }
+    given: dict[str, Any] = {k: v for k, v in said.items() if v not in {None, _CONSERVE}}
+    if factor not in (None, _FACTOR):
+        given["factor"] = make_nest(ds, factor).factor
+    if "target" in given:
+        table = find_variables(ds, known_names(ds, variables))
+        given["target"] = choose_target(ds, table, given["target"])
+    wrong = [
+        f"{name}={value!r}, the model's is {settled[name]!r}"
+        for name, value in given.items()
+        if value != settled[name]
+    ]
+    if truth is not None:
+        wrong.append("truth=, from which a fitted model learns nothing: fitted.score takes it")
+    if wrong:
+        msg = (
+            f"The fitted {fitted.name!r} only predicts, and was given {'; '.join(wrong)}. Leave "
+            f"these out, or train another one: model={fitted.name!r}."
+        )
+        raise UnknownNameError(msg)
+
+
+def _reading(fitted: FittedModel, variables: Mapping[str, str]) -> FittedModel:
+    """Return a model that finds its variables under other names."""
+    known = {**fitted.recipe.variables, **variables}
+    return replace(fitted, recipe=replace(fitted.recipe, variables=known))
 
 
 def _finish(found: xr.Dataset, quantified: bool) -> xr.Dataset:  # noqa: FBT001
@@ -213,7 +270,7 @@ def _network(model: object) -> type[FieldModel]:
 def _baseline(
     name: str,
     ds: xr.Dataset,
-    factor: Factor,
+    factor: Factor | None,
     truth: xr.Dataset | xr.DataArray | None,
     area: xr.DataArray | None,
     conserve: str,
@@ -224,6 +281,9 @@ def _baseline(
     table = find_variables(ds, known_names(ds, variables))
     role = choose_target(ds, table, target)
     settings: dict[str, Any] = {"target": role, "area": area, "variables": variables}
+    if factor is None:
+        nest = make_nest(ds, None, truth)
+        factor = dict(zip(nest.dims, nest.factor, strict=True))
     sources = collect_sources(ds, factor=factor, **settings)
     maps = None
     if name in LEARNING and truth is not None:

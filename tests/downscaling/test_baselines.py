@@ -8,7 +8,13 @@ import xsm
 from tests.downscaling.fields import FACTOR, coarse_of, grid, months, truth
 from xsm.downscaling.anchors import cell_regression, fit_anchors
 from xsm.downscaling.baselines import BASELINES, LEARNING
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnknownNameError
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    NotEnoughDataError,
+    UnitsError,
+    UnknownNameError,
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +63,34 @@ def test_nearest_repeats_and_bilinear_equals_xarrays(coarse):
     np.testing.assert_allclose(line.sel(lat=inner.lat, lon=inner.lon), inner)
 
 
+@pytest.mark.parametrize("name", ["nearest", "conservative_bilinear"])
+def test_coordinates_are_described_and_those_aside_kept(name):
+    axes = {"time": months(3).time, "y": [0.0, 1.0], "x": [0.0, 1.0]}
+    coarse = xr.DataArray(np.ones((3, 2, 2)), axes, name="gws", attrs={"units": "mm"})
+    coarse = coarse.assign_coords(
+        spatial_ref=xr.DataArray(0, attrs={"crs_wkt": "laea"}),
+        season=("time", ["DJF", "DJF", "MAM"]),
+        row=("y", [1, 2]),
+    )
+    for dim in "yx":
+        coarse[dim].attrs = {"units": "km", "axis": dim.upper()}
+    found = coarse.physm.downscale(2, model=name)
+    assert {dim: found[dim].attrs for dim in "yx"} == {dim: coarse[dim].attrs for dim in "yx"}
+    assert float(found["cell_area"].sum()) == 4e6
+    assert found["spatial_ref"].attrs == {"crs_wkt": "laea"}
+    assert found["season"].values.tolist() == ["DJF", "DJF", "MAM"]
+    assert "row" not in found.coords
+
+
+@pytest.mark.parametrize("name", ["nearest", "bilinear", "conservative_bilinear"])
+def test_integers_are_downscaled_as_the_numbers_that_they_are(name, coarse):
+    whole = coarse.round()
+    found = whole.astype("i4").physm.downscale(FACTOR, model=name)
+    xr.testing.assert_identical(found, whole.physm.downscale(FACTOR, model=name))
+    lazy = whole.astype("i4").chunk(time=5).physm.downscale(FACTOR, model=name)
+    assert lazy["gws"].dtype == lazy["gws"].compute().dtype == found["gws"].dtype == float
+
+
 def test_conservative_bilinear_and_exact_reproduce_means_at_coasts(fine):
     sea = fine.where((fine.lat + 0.3 * fine.lon) % 3 > 1.1)
     coarse = coarse_of(sea)
@@ -74,6 +108,29 @@ def test_conservative_bilinear_and_exact_reproduce_means_at_coasts(fine):
     assert one.isnull().equals(sea.isnull() | one.isnull())
 
 
+def test_areas_are_in_their_units(coarse):
+    plain = coarse.physm.downscale(FACTOR, model="conservative_bilinear")
+    km2 = (plain["cell_area"] / 1e6).assign_attrs(units="km2")
+    for area in (km2, km2[::-1], km2.assign_attrs(units="km**2").pint.quantify()):
+        found = coarse.physm.downscale(FACTOR, model="conservative_bilinear", area=area)
+        xr.testing.assert_allclose(found, plain, rtol=1e-12)
+        assert found["cell_area"].attrs["units"] == "m2"
+
+
+def test_areas_that_are_none_are_refused(coarse):
+    def downscale(area):
+        return coarse.physm.downscale(FACTOR, model="nearest", area=area)
+
+    area = coarse.physm.downscale(FACTOR, model="nearest")["cell_area"]
+    for wrong in (-area, 0 * area, area.where(area < 0), area.where(area.lat > 43, -1.0)):
+        with pytest.raises(GridError, match=r"area= holds .* m2 on the fine grid; areas above 0"):
+            downscale(wrong)
+    with pytest.raises(UnitsError, match="area= has units 'degrees_north', which are no area"):
+        downscale(area.assign_attrs(units="degrees_north"))
+    with pytest.raises(GridError, match=r'given as ndarray; a DataArray.*{"lat": ..., "lon": ...}'):
+        downscale(area.values)
+
+
 def test_cell_regression_is_exact_where_cells_are_linear(coarse):
     fine = 3 * coarse.physm.downscale(FACTOR, model="nearest")["gws"] + 2
     found = coarse.physm.downscale(FACTOR, model="cell_regression", truth=fine)
@@ -86,6 +143,16 @@ def test_pattern_learns_the_mean_difference(coarse, fine):
     plain = coarse.physm.downscale(FACTOR, model="bilinear")["gws"]
     wanted = (fine - plain).sel(time=first).mean("time")
     np.testing.assert_allclose((found - plain).isel(time=-1), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["pattern", "bilinear"])
+def test_the_truth_tells_the_factor(name, coarse, fine):
+    wide = fine.coarsen(lat=FACTOR).mean().assign_attrs(units="mm")
+    found = coarse.physm.downscale(None, model=name, truth=wide)
+    factor = {"lat": 1, "lon": FACTOR}
+    xr.testing.assert_identical(found, coarse.physm.downscale(factor, model=name, truth=wide))
+    with pytest.raises(GridError, match="No factor was given; pass factor=4, or truth="):
+        coarse.physm.downscale(None, model=name)
 
 
 def test_baselines_that_learn_beat_those_that_do_not(coarse, fine):
@@ -175,6 +242,12 @@ def test_what_is_refused(coarse, fine):
         both[name].attrs = {"units": "mm"}
     with pytest.raises(MissingVariableError, match=r"Which variable is to be downscaled.*'a', 'b'"):
         xsm.downscale(both, 2, model="nearest")
+    twice = coarse.isel(time=[0, 1, 1, 2])
+    for name in ("nearest", "convlstm_unet"):
+        with pytest.raises(GridError, match=r"target has 2000-02-01.* twice.*drop_duplicates"):
+            twice.physm.downscale(2, model=name)
+    with pytest.raises(GridError, match=r"truth has 2000-02-01.* twice along 'time'"):
+        coarse.physm.downscale(2, model="pattern", truth=fine.isel(time=[0, 1, 1, 2]))
     deep = coarse.expand_dims(depth=[1.0, 2.0])
     with pytest.raises(GridError, match=r"has dimensions \['depth'\] besides time"):
         deep.physm.downscale(2, model="nearest")

@@ -1,5 +1,7 @@
 """The network under the verbs: fitting, predicting, saving, scoring; lazily; what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -116,6 +118,24 @@ def test_lazy_equals_eager_and_computes_nothing(fitted, predicted, coarse, covar
     xr.testing.assert_allclose(lazy.compute(), predicted, atol=1e-4)
 
 
+@pytest.mark.parametrize("dim", ["lat", "lon"])
+def test_the_order_of_cells_changes_nothing(dim, fitted, predicted, coarse, fine, covariates):
+    turned = coarse.isel({dim: slice(None, None, -1)})
+    found = fitted.downscale(turned.to_dataset(), covariates=covariates)
+    xr.testing.assert_identical(found, predicted.isel({dim: slice(None, None, -1)}))
+    assert (found[dim][0] < found[dim][-1]) == (turned[dim][0] < turned[dim][-1])
+    settings = {"factor": 2, "epochs": 1, **SMALL}
+    assert turned.physm.fit(NAME, **settings).token == coarse.physm.fit(NAME, **settings).token
+    maps = fitted.score(turned.to_dataset(), covariates=covariates, truth=fine)
+    assert maps.indexes[dim].equals(found.indexes[dim])
+
+
+def test_turned_data_stay_lazy(fitted, predicted, coarse, covariates, no_compute):
+    with no_compute():
+        lazy = fitted.downscale(coarse[:, ::-1].to_dataset().chunk(time=7), covariates=covariates)
+    xr.testing.assert_allclose(lazy.compute(), predicted.isel(lat=slice(None, None, -1)), atol=1e-4)
+
+
 def test_saved_and_loaded_it_predicts_the_same(fitted, predicted, coarse, covariates, tmp_path):
     fitted.save(tmp_path / "model.xsm")
     again = xsm.load(tmp_path / "model.xsm")
@@ -131,6 +151,14 @@ def test_units_and_names_of_the_user_come_back(fitted, predicted, coarse, covari
     assert found["GWSA_std"].attrs["units"] == "m"
     np.testing.assert_allclose(found["GWSA"] * 1000, predicted["gws"], atol=1e-3)
     np.testing.assert_allclose(found["GWSA_std"] * 1000, predicted["gws_std"], rtol=1e-4)
+
+
+def test_quantities_stay_quantities(fitted, predicted, coarse, covariates):
+    ds = coarse.to_dataset().pint.quantify()
+    found = fitted.downscale(ds, covariates=covariates)
+    assert {str(a.pint.units) for a in found.data_vars.values()} == {"millimeter"}
+    xr.testing.assert_identical(found, xsm.downscale(ds, model=fitted, covariates=covariates))
+    np.testing.assert_array_equal(found["gws"].pint.magnitude, predicted["gws"])
 
 
 def test_missing_cells_leak_nowhere(fitted, predicted, coarse, covariates):
@@ -155,6 +183,15 @@ def test_a_gap_in_the_window_costs_no_later_month(fitted, coarse, covariates):
     assert found.time[empty].values.tolist() == [
         coarse.time.values[10].astype("M8[ns]").astype(int)
     ]
+
+
+def test_coordinates_aside_are_kept(fitted, predicted, coarse, covariates):
+    season = np.asarray(coarse.time.dt.season)
+    given = coarse.assign_coords(spatial_ref=0, season=("time", season)).to_dataset()
+    found = fitted.downscale(given, covariates=covariates)
+    xr.testing.assert_identical(found.drop_vars(["spatial_ref", "season"]), predicted)
+    assert int(found["spatial_ref"]) == 0
+    assert found["season"].values.tolist() == season[5:].tolist()
 
 
 def test_another_region_is_predicted_without_what_is_known_of_cells(fitted, coarse, covariates):
@@ -212,6 +249,37 @@ def test_the_verb_trains_and_keeps(coarse):
     assert array.physm.fitted.name == "Tiny"
     again = array.physm.downscale(2, model=array.physm.fitted)
     xr.testing.assert_identical(found, again)
+
+
+def test_a_fitted_model_refuses_what_contradicts_it(fitted, predicted, coarse, fine, covariates):
+    given = {"model": fitted, "covariates": covariates}
+    ds, dims = coarse.to_dataset(), {"lat": 2, "lon": 2}
+    for factor in (2, dims):
+        found = xsm.downscale(ds, factor, conserve="exact", supervision="truth", **given)
+        xr.testing.assert_identical(found, predicted)
+    said = (
+        "was given supervision='interpolation', the model's is 'truth'; target='other', the "
+        "model's is 'groundwater_storage'; factor=(2, 4), the model's is (2, 2); truth=, from "
+        "which a fitted model learns nothing"
+    )
+    other = {"supervision": "interpolation", "target": "other", "truth": fine}
+    with pytest.raises(UnknownNameError, match=re.escape(said)):
+        xsm.downscale(ds.assign(other=coarse), {"lat": 2, "lon": 4}, **other, **given)
+    soft = coarse.physm.fit(NAME, factor=2, epochs=1, **SMALL)
+    with pytest.raises(UnknownNameError, match="conserve='exact', the model's is 'soft'"):
+        coarse.physm.downscale(2, model=soft, conserve="exact")
+
+
+def test_a_fitted_model_finds_variables_under_the_names_that_are_stated(
+    fitted, predicted, coarse, covariates
+):
+    ds = coarse.rename("depth_of_water").to_dataset()
+    names = {"groundwater_storage": "depth_of_water"}
+    given = {"model": fitted, "covariates": covariates}
+    found = xsm.downscale(ds, 2, variables=names, **given)
+    np.testing.assert_array_equal(found["depth_of_water"], predicted["gws"])
+    with pytest.raises(MissingVariableError, match="groundwater_storage"):
+        xsm.downscale(ds, 2, **given)
 
 
 def test_uneven_factors_and_descending_and_shifted_truth(coarse, fine, covariates):

@@ -60,6 +60,28 @@ def test_without_baseline_values_stay_as_they_are(stores):
     xr.testing.assert_allclose(found(stores, baseline=None), plain)
 
 
+@pytest.mark.parametrize("freq", ["MS", "D"])
+def test_coordinates_of_the_total_are_kept_with_what_describes_them(stores, freq):
+    count = 36 if freq == "MS" else 1096
+    stores = {name: series(k, count, freq=freq) for k, name in enumerate(stores)}
+    plain = found(stores)
+    for array in stores.values():
+        array["lat"].attrs, array["time"].attrs = {"units": "km"}, {"axis": "T"}
+    names = ("spatial_ref", "height", "step")
+    labels = {"spatial_ref": 0, "height": (("lat", "lon"), np.arange(6.0).reshape(2, 3))}
+    labels |= {"step": ("time", np.arange(count))}
+    stores = {n: a.assign_coords(labels) for n, a in stores.items()}
+    anomaly = found(stores)
+    for name in ("lat", "time"):
+        assert anomaly[name].attrs == stores["tws"][name].attrs
+    for name in names[:2]:
+        np.testing.assert_array_equal(anomaly[name], stores["tws"][name])
+    assert "step" not in anomaly.coords
+    xr.testing.assert_equal(anomaly.drop_vars(names[:2]), plain)
+    station = {n: a.isel(lat=0, lon=1) for n, a in stores.items()}
+    assert float(found(station)["lon"]) == 11.0
+
+
 @pytest.mark.parametrize(
     ("units", "factor"),
     [
@@ -277,6 +299,19 @@ def test_an_area_of_other_cells_is_refused(stores):
         found(stores, area=moved.assign_attrs(units="km2"))
 
 
+def test_an_area_without_coordinates_is_refused(stores):
+    stores["tws"].attrs["units"] = "km3"
+    with pytest.raises(GridError, match=r"an array of shape \(2, 3\) without coordinates"):
+        found(stores, area=np.ones((2, 3)))
+
+
+def test_inputs_that_are_none_or_empty_are_refused(stores):
+    with pytest.raises(MissingVariableError, match=r"snow was given as NoneType.*zeros_like"):
+        found(stores | {"snow": None})
+    with pytest.raises(NotEnoughDataError, match=r"snow is empty \({'time': 0, .*nothing was"):
+        found(stores | {"snow": stores["snow"][:0]})
+
+
 def test_several_variables_are_refused(stores):
     two = xr.Dataset({"a": stores["tws"], "b": stores["tws"]})
     with pytest.raises(MissingVariableError, match=r"tws was given as a Dataset of \['a', 'b'\]"):
@@ -305,6 +340,11 @@ def test_periods_that_do_not_fit_are_refused(stores):
         xsm.groundwater_anomaly(**stores)
     with pytest.raises(NotEnoughDataError, match=r"baseline='2004' was given; the first and"):
         found(stores, baseline="2004")
+    for wrong in ("2004-1", "2004/01", "2004-13", "2004-00", "200401", "2004-01-32", None):
+        with pytest.raises(NotEnoughDataError, match=r"in this spelling: \(\"2004-01\", "):
+            found(stores, baseline=(wrong, "2005-06"))
+    with pytest.raises(NotEnoughDataError, match="baseline=5 was given; the first and the last"):
+        found(stores, baseline=5)
     with pytest.raises(NotEnoughDataError, match="first and the last month"):
         found(stores, baseline=slice("2006", "2004"))
     later = stores["snow"].assign_coords(time=xr.date_range("2010", periods=36, freq="MS"))

@@ -1,5 +1,7 @@
 """Axes: edges from centres or bounds, areas that add up to the Earth, what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -76,6 +78,53 @@ def test_grids_that_are_none_are_refused():
         horizontal_axes(grid([1.0, 3.0, 2.0], [0.0, 1.0]))
     with pytest.raises(GridError, match=r"'lat' has one cell.*Give its bounds"):
         horizontal_axes(grid([1.0], [0.0, 1.0]))
+    with pytest.raises(GridError, match=r"'lat' is empty: nothing was selected.*lat=slice\(high"):
+        horizontal_axes(grid([], [0.0, 1.0]))
+
+
+EAST = [177.75, 178.25, 178.75, 179.25, 179.75, -179.75]
+ROLLED = [358.5, 359.5, 0.5, 1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("lon", "advice"),
+    [
+        (EAST, "ds.assign_coords(lon=ds.lon % 360)"),
+        (ROLLED, "ds.assign_coords(lon=(ds.lon + 180) % 360 - 180)"),
+        (np.roll(np.arange(0.5, 360), 180), "ds.assign_coords(lon=(ds.lon + 180) % 360 - 180)"),
+        (sorted(EAST), "ds.assign_coords(lon=ds.lon % 360).sortby('lon')"),
+        ([-179.75, 179.75], "ds.assign_coords(lon=ds.lon % 360)"),
+        (sorted(ROLLED), "ds.assign_coords(lon=(ds.lon + 180) % 360 - 180).sortby('lon')"),
+        (np.r_[-179.5:-174, 174.5:180], "ds.assign_coords(lon=ds.lon % 360).sortby('lon')"),
+        (np.arange(0, 361), "ds.isel(lon=slice(-1))"),
+    ],
+)
+def test_longitudes_that_a_seam_parts_are_refused_with_what_joins_them(lon, advice):
+    ds = grid([1.0, 2.0], lon)
+    with pytest.raises(GridError, match=rf"type {re.escape(advice)}\."):
+        horizontal_axes(ds)
+    widths = abs(np.diff(horizontal_axes(eval(advice))[1].edges))
+    assert widths.max() <= 1
+    np.testing.assert_allclose(widths, widths[0])
+
+
+def test_longitudes_with_a_gap_need_bounds():
+    with pytest.raises(GridError, match="Select a region without gaps, or give the bounds"):
+        horizontal_axes(grid([1.0, 2.0], [0.0, 1, 2, 3, 20, 21, 22]))
+
+
+def test_lengths_of_all_units_are_read_and_others_refused():
+    def area(units):
+        return cell_area(*horizontal_axes(grid([0.0, 1.0], [0.0, 1.0], ("y", "x"), attrs(units))))
+
+    def attrs(units):
+        return {"y": {"units": units}, "x": {"units": units}}
+
+    for units, metres in {"km": 1000, "kilometre": 1000, "kilometer": 1000, "cm": 0.01}.items():
+        np.testing.assert_allclose(area(units), metres**2)
+    for units in ("1000 m", "rad", "1"):
+        with pytest.raises(GridError, match=f"'y' has units '{units}', which are neither a length"):
+            area(units)
 
 
 def test_bounds_with_gaps_are_refused():

@@ -244,6 +244,18 @@ def test_what_has_no_role_along_the_layers_is_left_out():
     assert list(found.data_vars) == ["soil_moisture"]
 
 
+def test_water_of_a_column_stays_beside_the_layers():
+    same = WATER | {"standard_name": "volume_fraction_of_condensed_water_in_soil"}
+    theta = ("depth", [0.1, 0.3], same | {"layer_edges_m": [0.0, 0.1, 0.2]})
+    mm = same | {"units": "mm"}
+    ds = xr.Dataset({"theta": theta, "column_water": ((), 40.0, mm)})
+    found = xsm.to_depths(ds, [(0.0, 0.2)])
+    np.testing.assert_allclose(found["soil_moisture"], [0.2])
+    xr.testing.assert_identical(found["column_water"], ds["column_water"])
+    with pytest.raises(UnitsError, match="'mm' is water in a layer whose bounds are unknown"):
+        xsm.to_depths(ds.assign(deep=("depth", [1.0, 2.0], mm)), [(0.0, 0.2)])
+
+
 @pytest.mark.parametrize(
     "depths",
     [
@@ -256,6 +268,9 @@ def test_what_has_no_role_along_the_layers_is_left_out():
         [np.nan],
         [(0.0, 0.1), 0.2],
         [(0.0, 0.1, 0.2)],
+        0.1,
+        None,
+        ["a"],
     ],
 )
 def test_depths_that_are_none(depths):

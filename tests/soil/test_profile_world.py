@@ -49,6 +49,15 @@ def test_water_that_falls_leaves_or_stays(world):
     assert int(rest.notnull().sum()) == 364 * int(world["theta_s"].notnull().sum())
 
 
+def test_water_of_the_column_is_no_layer(world):
+    found = xsm.to_depths(world, [(0.05, 0.25), (0.25, 0.55)])
+    xr.testing.assert_identical(found["column_water"], world["column_water"])
+    above = (world["theta"] * world["depth_bnds"].diff("bnds").squeeze("bnds")).isel(depth=[0, 1])
+    mean = above.sum("depth", skipna=False) / 0.2
+    np.testing.assert_allclose(found["soil_moisture"].isel(depth=0), mean, rtol=1e-6)
+    assert "standard_name" not in world["column_water"].attrs
+
+
 def test_water_keeps_between_its_bounds_and_the_maps_are_those_of_its_texture(world):
     land = world["theta_s"].notnull()
     assert bool((world["theta"] > world["theta_r"]).where(land, other=True).all())

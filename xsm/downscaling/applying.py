@@ -10,7 +10,7 @@ import xarray as xr
 from xsm.devices import choose_device
 from xsm.downscaling.collecting import collect_sources
 from xsm.downscaling.predicting import downscale_fields
-from xsm.downscaling.presenting import present
+from xsm.downscaling.presenting import as_given, present
 from xsm.downscaling.scoring import score_fields
 from xsm.downscaling.sources import Sources, known_names
 from xsm.downscaling.statistics import maps_of
@@ -22,7 +22,7 @@ from xsm.nesting import horizontal_axes
 from xsm.nn import FieldModel, Model
 from xsm.recipe import Recipe
 from xsm.spread import standardised
-from xsm.units import dequantify
+from xsm.units import dequantify, quantify
 
 __all__ = ["Trained", "downscale_with", "field_errors", "score_with"]
 
@@ -81,7 +81,7 @@ def downscale_with(
     Returns
     -------
     xarray.Dataset
-        The fine field and its standard deviation.
+        The fine field and its standard deviation; quantified where the data are.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def downscale_with(
     (7, 8, 8)
     """
     recipe, model = _nested(fitted)
-    ds, _ = dequantify(ds)
+    ds, quantified = dequantify(ds)
     sources = _sources(recipe, ds, covariates, area)
     fields = downscale_fields(
         model,
@@ -117,7 +117,8 @@ def downscale_with(
         "lead": 0,
     }
     own = ds[str(variable.name)]
-    return present(fields, own, variable, sources, facts, fitted.calibration)
+    found = present(fields, own, variable, sources, facts, fitted.calibration)
+    return quantify(found) if quantified else found
 
 
 def _nested(fitted: Trained) -> tuple[NestedRecipe, FieldModel]:
@@ -211,7 +212,7 @@ def score_with(
     """
     sources, fields = _beside_truth(fitted, ds, covariates, truth, area, "auto")
     maps = maps_of(fitted.scaling, sources.nest)
-    return score_fields(fields["mean"], sources, maps=maps or None, dim=dim)
+    return as_given(score_fields(fields["mean"], sources, maps=maps or None, dim=dim), ds)
 
 
 def _beside_truth(

@@ -51,8 +51,9 @@ def apply_baseline(
     Returns
     -------
     DataArray
-        (time, y, x) on the fine grid; NaN where the coarse cell is missing, the area is 0, or
-        nothing was learnt. Lazy where ``coarse`` is.
+        (time, y, x) on the fine grid, its coordinates described as the coarse ones; NaN where the
+        coarse cell is missing, the area is 0, or nothing was learnt. Floating point, in the
+        precision of ``coarse``; of integers float64. Lazy where ``coarse`` is.
 
     Raises
     ------
@@ -75,6 +76,7 @@ def apply_baseline(
         )
         raise MissingVariableError(msg)
     maps = maps or {}
+    coarse = coarse if coarse.dtype.kind == "f" else coarse.astype(float)
     flat = name in {"nearest", "cell_regression"}
     found = spread(coarse, nest) if flat else interpolate(coarse, nest)
     with xr.set_options(keep_attrs=True):
@@ -84,17 +86,17 @@ def apply_baseline(
         elif name == "cell_regression":
             found = _bare(maps["offset"]) + _bare(maps["slope"]) * found
     found = found.transpose(*coarse.dims).astype(coarse.dtype)
-    if name != "conservative_bilinear" and not exact:
-        return found
-    return on_planes(
-        conserve,
-        [found, coarse],
-        nest.dims,
-        nest.shape,
-        coords={a.dim: a.centres for a in nest.fine},
-        area=area,
-        factor=nest.factor,
-    )
+    if name == "conservative_bilinear" or exact:
+        found = on_planes(
+            conserve,
+            [found, coarse],
+            nest.dims,
+            nest.shape,
+            coords={},
+            area=area,
+            factor=nest.factor,
+        )
+    return found.assign_coords(nest.coords(coarse))
 
 
 def _bare(array: xr.DataArray) -> xr.DataArray:

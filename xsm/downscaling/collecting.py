@@ -9,13 +9,14 @@ import numpy as np
 import xarray as xr
 
 from xsm.downscaling.sources import Sources, known_names
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
-from xsm.grid import time_dim, without_scalars
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnitsError
+from xsm.grid import oriented, time_dim, without_scalars
 from xsm.naming import VariableTable, find_variables
 from xsm.nested_recipe import Covariates
 from xsm.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
 from xsm.nesting.nest import Factor
-from xsm.units import dequantify
+from xsm.typing import FloatArray
+from xsm.units import conversion, dequantify
 
 __all__ = ["check_steps", "collect_sources"]
 
@@ -48,8 +49,8 @@ def collect_sources(
     truth : Dataset or DataArray, optional
         The target on the fine grid.
     area : DataArray, optional
-        (y, x) areas of the fine cells; NaN or 0 leaves a cell out. By default those of the sphere,
-        or of the projection.
+        (y, x) areas of the fine cells, in m2 or with units; NaN or 0 leaves a cell out. By default
+        those of the sphere, or of the projection.
     wanted : tuple of tuple of str, optional
         Covariates with and without time that are needed; by default all there are.
     variables : mapping of str to str, optional
@@ -60,15 +61,18 @@ def collect_sources(
     Returns
     -------
     Sources
-        All on the times that target and covariates have in common; with a truth, from ``history``
-        steps before its first to its last, NaN where it has none between.
+        North at the top and west at the left, whichever way the data lie, since a network sees
+        planes as pictures; all on the times that target and covariates have in common; with a
+        truth, from ``history`` steps before its first to its last, NaN where it has none between.
 
     Raises
     ------
     GridError
-        If grids do not nest, or do not overlap, or time is uneven.
+        If grids do not nest, or do not overlap, or time has a date twice, or no area is above 0.
     MissingVariableError
         If covariates are missing.
+    UnitsError
+        If units of the area are none of an area.
     NotEnoughDataError
         If there is no time in common.
 
@@ -81,6 +85,7 @@ def collect_sources(
     >>> found.steps, found.nest.shape
     (3, (4, 4))
     """
+    ds = oriented(ds)
     nest = make_nest(ds, factor, truth)
     table = find_variables(ds, known_names(ds, variables))
     coarse = _in_order(table.array(ds, target), nest, "the target")
@@ -99,10 +104,6 @@ def collect_sources(
         fine_truth = fine_truth.reindex({time: times})
     pick = {time: times}
     moving = {n: a.sel(pick) for n, a in moving.items()}
-    areas = nest.area
-    if area is not None:
-        placed = nest.place(area, "area").transpose(*nest.dims).values
-        areas = np.where(placed > 0, placed, 0.0)
     lone = {target: coarse.sel(pick)}
     return Sources(
         nest,
@@ -111,8 +112,35 @@ def collect_sources(
         moving,
         still,
         fine_truth,
-        areas,
+        nest.area if area is None else _areas(area, nest),
     )
+
+
+def _areas(area: object, nest: Nest) -> FloatArray:
+    """Return the areas of the fine cells in m2, 0 where a cell is left out."""
+    if not isinstance(area, xr.DataArray):
+        msg = (
+            f"area= was given as {type(area).__name__}; a DataArray on the fine grid is needed, "
+            "with its coordinates: xr.DataArray(area, {"
+            f'"{nest.y.dim}": ..., "{nest.x.dim}": ...}}).'
+        )
+        raise GridError(msg)
+    plain = dequantify(area.to_dataset(name="area"))[0]["area"]
+    units = str(plain.attrs.get("units", "m2"))
+    try:
+        metres = conversion(units, "m2").factor
+    except UnitsError as error:
+        msg = f'area= has units {units!r}, which are no area. Type area.attrs["units"] = "m2".'
+        raise UnitsError(msg) from error
+    placed: FloatArray = metres * nest.place(plain, "area").transpose(*nest.dims).values
+    if not (placed > 0).any() or (placed < 0).any():
+        low, high = np.fmin.reduce(placed, None), np.fmax.reduce(placed, None)
+        msg = (
+            f"area= holds {low:g} to {high:g} m2 on the fine grid; areas above 0 are needed, NaN "
+            "or 0 where a cell is left out. Leave area= out for those of the grid."
+        )
+        raise GridError(msg)
+    return np.where(placed > 0, placed, 0.0)
 
 
 def _in_order(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
@@ -121,6 +149,13 @@ def _in_order(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
     extra = [str(d) for d in array.dims if d not in {time, *nest.dims}]
     if extra:
         msg = f"{what} has dimensions {extra} besides time, y and x; select one, with .isel(...)."
+        raise GridError(msg)
+    index = array.indexes[time]
+    if index.has_duplicates:
+        msg = (
+            f"{what} has {index[index.duplicated()][0]} twice along {time!r}. Type "
+            f"ds.drop_duplicates({time!r}), or ds.groupby({time!r}).mean()."
+        )
         raise GridError(msg)
     return without_scalars(array).transpose(time, *nest.dims)
 

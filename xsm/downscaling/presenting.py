@@ -12,7 +12,7 @@ from xsm.calibration import add_spread
 from xsm.downscaling.sources import Sources
 from xsm.naming import Variable
 
-__all__ = ["present"]
+__all__ = ["as_given", "present"]
 
 
 def present(
@@ -23,7 +23,7 @@ def present(
     facts: Mapping[str, Any],
     calibration: xr.Dataset | None = None,
 ) -> xr.Dataset:
-    """Give downscaled fields the name, the units and the order of dimensions of the coarse data.
+    """Give downscaled fields the name, the units and the order of the coarse data.
 
     Parameters
     ----------
@@ -44,8 +44,9 @@ def present(
     -------
     xarray.Dataset
         The target under its name, ``<name>_std`` and what calibration adds, linked by
-        ``ancillary_variables``, with the fine cells' areas as coordinate ``cell_area``. Lazy where
-        the fields are.
+        ``ancillary_variables``, with the fine cells' areas as coordinate ``cell_area`` and the
+        coordinates of the coarse data that lie along no horizontal axis, as that of the projection
+        does. Lazy where the fields are.
 
     Examples
     --------
@@ -69,6 +70,42 @@ def present(
         spread = fields["std"].drop_attrs(deep=False) * np.float32(abs(back.factor))
         found = add_spread(found, name, spread.transpose(*order), calibration)
     area = (sources.nest.dims, sources.area, {"standard_name": "cell_area", "units": "m2"})
-    found = found.assign_coords(cell_area=area)
+    found = found.assign_coords(_aside(own, found, sources)).assign_coords(cell_area=area)
     found.attrs = {"Conventions": "CF-1.11", **facts}
-    return found
+    return as_given(found, own)
+
+
+def _aside(own: xr.DataArray, found: xr.Dataset, sources: Sources) -> xr.Coordinates:
+    """Return the coordinates that lie along no horizontal axis, at the times that are left."""
+    names = [c for c in own.coords if not set(own[c].dims) & set(sources.nest.dims)]
+    times = {sources.time: found.indexes[sources.time]}
+    return own.coords.to_dataset()[names].sel(times).coords
+
+
+def as_given(found: xr.Dataset, own: xr.Dataset | xr.DataArray) -> xr.Dataset:
+    """Let the axes of a result run in the direction of the user's.
+
+    Parameters
+    ----------
+    found : xarray.Dataset
+        On the fine grid, in the order of the sources.
+    own : Dataset or DataArray
+        The coarse data as the user gave them.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same, its axes turned where those of ``own`` run the other way. Lazy where it was.
+
+    Examples
+    --------
+    >>> found = xr.Dataset(coords={"lat": [4.0, 3.0, 2.0, 1.0]})
+    >>> as_given(found, xr.Dataset(coords={"lat": [1.5, 3.5]}))["lat"].values
+    array([1., 2., 3., 4.])
+    """
+    turn = {}
+    for dim in set(found.indexes) & set(own.indexes):
+        new, old = found.indexes[dim], own.indexes[dim]
+        if len(old) > 1 and (new[-1] > new[0]) != (old[-1] > old[0]):
+            turn[dim] = slice(None, None, -1)
+    return found.isel(turn)

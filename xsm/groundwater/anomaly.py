@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError, NotEnoughDataError
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.grid import time_dim
 from xsm.groundwater.months import MONTH, baseline_months, by_month, month_text, months_of
 from xsm.groundwater.storage import Store, read_store
@@ -51,8 +51,9 @@ def groundwater_anomaly(
     Returns
     -------
     xarray.Dataset
-        ``groundwater_storage`` (mm, positive where there is more) on the cells of ``tws``, for the
-        months that all inputs have, labelled by the times of ``tws``. Where an input holds standard
+        ``groundwater_storage`` (mm, positive where there is more) on the cells of ``tws``, with all
+        coordinates of these, for the months that all inputs have, labelled by the times of ``tws``.
+        Where an input holds standard
         errors, ``groundwater_storage_std`` (mm) too, linked as ancillary variable. NaN where an
         input is NaN; a cell without any month of the baseline is NaN. Lazy where an input is,
         quantified where ``tws`` is.
@@ -60,7 +61,7 @@ def groundwater_anomaly(
     Raises
     ------
     MissingVariableError
-        If a Dataset holds several variables, and one is needed.
+        If a Dataset holds several variables, and one is needed, or an input is none.
     UnitsError
         If units are missing or no amount of water, or a volume comes without ``area``.
     GridError
@@ -124,8 +125,17 @@ def groundwater_anomaly(
     return quantify(result) if plain["tws"][1] else result
 
 
-def _plain(data: xr.DataArray | xr.Dataset, what: str) -> tuple[xr.Dataset, bool]:
+def _plain(data: object, what: str) -> tuple[xr.Dataset, bool]:
     """Return an input as a data set without pint quantities, and whether there were any."""
+    if not isinstance(data, xr.DataArray | xr.Dataset):
+        msg = (
+            f"{what} was given as {type(data).__name__}; a DataArray or a Dataset is needed. Where "
+            f'there is none of it: {what}=xr.zeros_like(tws).assign_attrs(units="mm").'
+        )
+        raise MissingVariableError(msg)
+    if 0 in data.sizes.values():
+        msg = f"{what} is empty ({dict(data.sizes)}): nothing was selected. Look at its time."
+        raise NotEnoughDataError(msg)
     if isinstance(data, xr.Dataset):
         return dequantify(data)
     return dequantify(data.to_dataset(name=what if data.name is None else data.name))
@@ -224,11 +234,12 @@ def _present(
 
 
 def _dated(array: xr.DataArray, total: xr.DataArray) -> xr.DataArray:
-    """Give an array the times of the total: the first of each month."""
+    """Give an array the cells of the total and its times: the first of each month."""
     time = time_dim(total)
     months, at = np.unique(months_of(total), return_index=True)
     places = dict(zip(months.tolist(), at.tolist(), strict=True))
     order = [places[m] for m in array[MONTH].values.tolist()]
-    labels = total[time].isel({time: order}).variable
-    renamed = array.drop_vars(MONTH).rename({MONTH: time}).assign_coords({time: labels})
+    of_steps = [c for c in total.coords if time in total[c].dims and c not in total.xindexes]
+    like = total.drop_vars(of_steps).isel({time: order})
+    renamed = array.drop_vars(MONTH).rename({MONTH: time}).assign_coords(like.coords)
     return renamed.transpose(*total.dims)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from xsm.typing import Array
 __all__ = ["MONTH", "baseline_months", "by_month", "month_text", "months_of"]
 
 MONTH = "month_number"
+_DATE = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T ].*)?)?)?")
 _FINE = np.timedelta64(20, "D")  # steps of months are longer, also of odd GRACE solutions
 
 
@@ -75,8 +76,8 @@ def by_month(array: xr.DataArray) -> xr.DataArray:
     DataArray
         ``month_number`` in the place of time, ascending. Of a series by months each value is that
         of its calendar month, and of two in one month (as GRACE has) their mean. Of a finer series
-        it is the mean of the month's steps: NaN where one is NaN, and where the series does not
-        hold all of the month.
+        it is the mean of the month's steps: NaN where one is NaN, and in a first or last month
+        that the series does not fill, as of :func:`xsm.monthly`.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def by_month(array: xr.DataArray) -> xr.DataArray:
         return named.isel({MONTH: np.argsort(months)})
     means = plain.assign_coords({MONTH: (time, months)}).groupby(MONTH).mean(time, skipna=False)
     means = means.transpose(*(MONTH if d == time else d for d in array.dims))
-    return means.where(_whole(array, months, means[MONTH].values)) if fine else means
+    return means.where(_whole(array, means[MONTH].values)) if fine else means
 
 
 def _fine(array: xr.DataArray) -> bool:
@@ -107,13 +108,15 @@ def _fine(array: xr.DataArray) -> bool:
     return bool(steps.size) and bool(np.median(steps) < _FINE)
 
 
-def _whole(array: xr.DataArray, months: Array, wanted: Array) -> xr.DataArray:
-    """Tell of which months a fine series holds all steps."""
-    times = array[time_dim(array)]
-    days = float(step(array) / np.timedelta64(1, "D"))
-    lengths = dict(zip(months.tolist(), times.dt.days_in_month.values.tolist(), strict=True))
-    counts = [np.count_nonzero(months == m) * days >= lengths[m] - 1e-6 for m in wanted.tolist()]
-    return xr.DataArray(counts, {MONTH: wanted}, MONTH)
+def _whole(array: xr.DataArray, wanted: Array) -> xr.DataArray:
+    """Tell of which months a fine series, which has even steps, holds all of them."""
+    step(array)  # refuses uneven ones
+    index = array.indexes[time_dim(array)]
+    apart = index[1] - index[0]
+    there = np.ones(len(wanted), bool)
+    there[0] = (index[0] - apart).month != index[0].month
+    there[-1] &= (index[-1] + apart).month != index[-1].month
+    return xr.DataArray(there, {MONTH: wanted}, MONTH)
 
 
 def baseline_months(baseline: Sequence[str] | slice) -> tuple[int, int]:
@@ -122,7 +125,8 @@ def baseline_months(baseline: Sequence[str] | slice) -> tuple[int, int]:
     Parameters
     ----------
     baseline : (str, str) or slice
-        First and last year, month or day, as ``("2004", "2009")``; both count.
+        First and last year, month or day, as ``("2004", "2009")``, in the spelling of ISO 8601;
+        both count.
 
     Returns
     -------
@@ -139,8 +143,12 @@ def baseline_months(baseline: Sequence[str] | slice) -> tuple[int, int]:
     >>> [month_text(m) for m in baseline_months(("2004", "2009-06-15"))]
     ['2004-01', '2009-06']
     """
-    ends = (baseline.start, baseline.stop) if isinstance(baseline, slice) else tuple(baseline)
-    found = [re.match(r"(\d{4})(?:-(\d{2}))?", str(end)) for end in ends]
+    ends: Iterable[object] = ()
+    if isinstance(baseline, slice):
+        ends = (baseline.start, baseline.stop)
+    elif isinstance(baseline, Iterable):
+        ends = baseline
+    found = [_DATE.fullmatch(str(end)) for end in ends]
     if len(found) == 2 and found[0] and found[1]:
         first = int(found[0][1]) * 12 + int(found[0][2] or 1) - 1
         last = int(found[1][1]) * 12 + int(found[1][2] or 12) - 1
@@ -148,6 +156,6 @@ def baseline_months(baseline: Sequence[str] | slice) -> tuple[int, int]:
             return first, last
     msg = (
         f"baseline={baseline!r} was given; the first and the last month of a period are needed, "
-        'such as ("2004-01", "2009-12"), or None for anomalies that share a period already.'
+        'in this spelling: ("2004-01", "2009-12"); or None for anomalies of one period already.'
     )
     raise NotEnoughDataError(msg)

@@ -232,8 +232,8 @@ def _quadrature(errors: list[xr.DataArray]) -> xr.DataArray | None:
 
 
 def _bare(array: xr.DataArray) -> xr.DataArray:
-    """Return an array as numbers without attributes; integers as float64."""
-    plain = array.drop_attrs()
+    """Return an array as numbers without attributes of its own; integers as float64."""
+    plain = array.drop_attrs(deep=False)
     return plain if plain.dtype.kind == "f" else plain.astype(np.float64)
 
 
@@ -293,6 +293,13 @@ def _area(area: float | xr.DataArray | None, name: str, units: object) -> Any:
         )
         raise UnitsError(msg)
     if not isinstance(area, xr.DataArray):
+        if np.ndim(area):
+            msg = (
+                f"area= was given as an array of shape {np.shape(area)} without coordinates; a "
+                "number in m2 is needed, or a DataArray with the coordinates of the data: "
+                'xr.DataArray(area, {...}, attrs={"units": "m2"}).'
+            )
+            raise GridError(msg)
         return float(area)
     if "units" not in area.attrs:
         msg = 'area= has no units. Set area.attrs["units"] = "m2", or pass a number in m2.'

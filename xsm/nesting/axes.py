@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError
+from xsm.exceptions import GridError, UnitsError
 from xsm.typing import FloatArray
+from xsm.units import conversion
 
 __all__ = ["Axis", "cell_area", "horizontal_axes", "refine"]
 
@@ -27,7 +28,7 @@ _NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
 }
 _GEOGRAPHIC: dict[str, Kind] = {"y": "latitude", "x": "longitude"}
-_METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0}
+_UNEVEN = 5.0  # median widths: a wider cell of longitude is none, but a jump of the labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,8 @@ def horizontal_axes(data: xr.Dataset | xr.DataArray) -> tuple[Axis, Axis]:
     Raises
     ------
     GridError
-        If an axis is not found, is not monotonic, or has one cell and no bounds.
+        If an axis is not found, is empty, is not monotonic, has one cell and no bounds, or units
+        of no length; if longitudes jump, as where a region crosses the antimeridian.
 
     Examples
     --------
@@ -153,7 +155,7 @@ def _axis(data: xr.Dataset | xr.DataArray, which: str) -> Axis:
         raise GridError(msg)
     coordinate = data[dims[0]]
     kind, unit = _kind(coordinate, which)
-    edges = _edges(data, dims[0])
+    edges = _edges(data, dims[0], kind)
     if kind == "latitude":
         edges = np.clip(edges, -90.0, 90.0)
     return Axis(dims[0], edges, kind, unit)
@@ -178,15 +180,29 @@ def _kind(coordinate: xr.DataArray, which: str) -> tuple[Kind, float]:
     geographic = units.startswith("degree") or str(coordinate.name).lower()[:3] in {"lat", "lon"}
     if geographic or str(coordinate.name).lower() in {"rlat", "rlon"}:  # also of a rotated pole
         return _GEOGRAPHIC[which], 1.0
-    return "projected", _METRES.get(units, 1.0)
+    try:
+        return "projected", conversion(units or "m", "m").factor
+    except UnitsError as error:
+        name = str(coordinate.name)
+        msg = (
+            f"{name!r} has units {units!r}, which are neither a length nor degrees. Give "
+            f'metres, ds["{name}"].attrs["units"] = "m", once its values are.'
+        )
+        raise GridError(msg) from error
 
 
-def _edges(data: xr.Dataset | xr.DataArray, dim: str) -> FloatArray:
+def _edges(data: xr.Dataset | xr.DataArray, dim: str, kind: Kind) -> FloatArray:
     """Return the edges of the cells along a dimension."""
     centres = np.asarray(data[dim].values, float)
-    steps = np.diff(centres)
-    if not ((steps > 0).all() or (steps < 0).all()):
-        msg = f"{dim!r} is not monotonic; type ds.sortby({dim!r})."
+    if not centres.size:
+        msg = (
+            f"{dim!r} is empty: nothing was selected. A slice follows the order of the coordinate: "
+            f"ds.sel({dim}=slice(high, low)) where it descends."
+        )
+        raise GridError(msg)
+    if not _monotonic(centres):
+        advice = _unwrapped(centres, dim) if kind == "longitude" else None
+        msg = f"{dim!r} is not monotonic; type {advice or f'ds.sortby({dim!r})'}."
         raise GridError(msg)
     bounds = _bounds(data, dim)
     if bounds is not None:
@@ -197,9 +213,54 @@ def _edges(data: xr.Dataset | xr.DataArray, dim: str) -> FloatArray:
             f'ds.assign_coords({dim}_bnds=(("{dim}", "bnds"), [[lower, upper]])), a Dataset.'
         )
         raise GridError(msg)
+    steps = np.diff(centres)
     middle = (centres[1:] + centres[:-1]) / 2
     ends = [centres[0] - steps[0] / 2], [centres[-1] + steps[-1] / 2]
-    return np.concatenate([ends[0], middle, ends[1]])
+    edges = np.concatenate([ends[0], middle, ends[1]])
+    if kind == "longitude":
+        _check_turn(edges, centres, dim)
+    return edges
+
+
+def _monotonic(values: FloatArray) -> bool:
+    """Tell whether values ascend, or descend."""
+    steps = np.diff(values)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _unwrapped(centres: FloatArray, dim: str) -> str | None:
+    """Return what to type so that longitudes that a seam parts lie in a row."""
+    gap = np.diff(np.sort(centres)).max()
+    ways = {
+        f"ds.{dim} % 360": centres % 360,
+        f"(ds.{dim} + 180) % 360 - 180": (centres + 180) % 360 - 180,
+    }
+    for text, values in ways.items():
+        in_order = _monotonic(values)
+        if np.diff(np.sort(values)).max() < gap / 2 or (in_order and not _monotonic(centres)):
+            return f"ds.assign_coords({dim}={text})" + ("" if in_order else f".sortby({dim!r})")
+    return None
+
+
+def _check_turn(edges: FloatArray, centres: FloatArray, dim: str) -> None:
+    """Refuse longitudes that jump, or go around the globe more than once."""
+    widths = np.abs(np.diff(edges))
+    width, span = float(np.median(widths)), float(widths.sum())
+    around = span > 360.0 + 1e-3 * width
+    if not around and widths.max() < _UNEVEN * width:
+        return
+    advice = _unwrapped(centres, dim)
+    if advice is not None:
+        advice = f"Where they cross a seam, type {advice}."
+    elif around:
+        advice = f"Where the last column repeats the first, type ds.isel({dim}=slice(-1))."
+    else:
+        advice = f"Select a region without gaps, or give the bounds of the cells as {dim}_bnds."
+    msg = (
+        f"{dim!r} makes cells of {widths.min():g} to {widths.max():g} degrees, {span:g} together: "
+        f"no row of longitudes. {advice}"
+    )
+    raise GridError(msg)
 
 
 def _bounds(data: xr.Dataset | xr.DataArray, dim: str) -> FloatArray | None:

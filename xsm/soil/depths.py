@@ -113,7 +113,10 @@ def to_depths(
 
 def _checked(depths: Depths) -> tuple[bool, Any]:
     """Return whether depths are points, and depths as floats; refuse what is no depth."""
-    pairs = [np.ravel(np.asarray(item, dtype=float)) for item in depths]
+    try:
+        pairs = [np.ravel(np.asarray(item, dtype=float)) for item in depths]
+    except (TypeError, ValueError):
+        pairs = []
     sizes = {pair.size for pair in pairs}
     right = sizes in ({1}, {2}) and all(
         math.isfinite(pair.sum()) and pair[0] >= 0 and (pair.size == 1 or pair[1] > pair[0])
@@ -158,8 +161,18 @@ def _layered(ds: xr.Dataset, table: VariableTable) -> dict[str, tuple[Variable, 
 def _check_usable(ds: xr.Dataset, table: VariableTable) -> None:
     """Refuse states of the soil that were found but cannot be used: they would stay as they are."""
     moving = {name for name, role in ROLES.items() if role.layered and not role.static}
-    faulty = [n for n, role in roles_of(ds).items() if n in table.faults and role.name in moving]
+    faulty = [
+        name
+        for name, role in roles_of(ds).items()
+        if name in table.faults and role.name in moving and not _beside(ds, table, name, role.name)
+    ]
     table.require(*(moving & set(table.problems)), *faulty)
+
+
+def _beside(ds: xr.Dataset, table: VariableTable, name: str, role: str) -> bool:
+    """Tell whether a variable is none of the layers of its role, as the water of a whole column."""
+    dim = table[role].dim if role in table else None
+    return dim is not None and dim not in ds[name].dims
 
 
 def _shared(roles: Mapping[str, tuple[Variable, ...]]) -> dict[str, tuple[Variable, ...]]:

@@ -203,6 +203,7 @@ def _results(done: Columns, forcing: _Forcing) -> dict[str, tuple[Array, dict[st
         "cell_methods": "time: point",
         "comment": "value at the end of the labelled day",
     }
+    column = {k: v for k, v in moisture.items() if k != "standard_name"} | {"units": "mm"}
     mean = {"units": "mm day-1", "cell_methods": "time: mean"}
     return {
         "e": (-(done.evaporation + done.uptake.sum(axis=1)), daily_attrs("e")),
@@ -227,7 +228,7 @@ def _results(done: Columns, forcing: _Forcing) -> dict[str, tuple[Array, dict[st
         ),
         "column_water": (
             1e3 * water.sum(axis=1),
-            {"long_name": "water in the soil to 2.2 m", **moisture, "units": "mm"},
+            {"long_name": "water in the soil to 2.2 m", **column},
         ),
     }
 
