@@ -38,30 +38,6 @@ def fitted(world) -> xsm.FittedModel:
     return world.sel(time=TRAIN).physm.fit("lstm", **QUICK)
 
 
-def test_a_faulty_top_layer_stops_only_who_asks_for_it(world):
-    ds = world.assign(swvl1=world["swvl1"].drop_attrs())
-    with pytest.raises(UnitsError, match=r"'swvl1' has no units.*target=\"swvl2\""):
-        ds.physm.fit("lstm", **QUICK)
-    assert ds.physm.fit("lstm", target="swvl2", **QUICK).recipe.target == "swvl2"
-    chosen = ds.physm.fit("lstm", variables={"soil_moisture": "swvl2"}, **QUICK)
-    assert "swvl2" in chosen.predict(ds)
-
-
-@pytest.mark.parametrize(
-    "verb",
-    ["variables", "fit", "water_balance", "daily", "soil_parameters", "texture_class"],
-)
-def test_verbs_need_a_data_set(world, verb):
-    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
-        getattr(xsm, verb)(world["swvl1"])
-
-
-@pytest.mark.parametrize("verb", ["score", "consistency"])
-def test_scores_need_a_data_set(world, verb):
-    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
-        getattr(xsm, verb)(world["swvl1"], world[["swvl1"]])
-
-
 def test_default_inputs_hold_no_answer(fitted):
     given = set(fitted.recipe.dynamic) | set(fitted.recipe.static)
     assert {"precipitation", "air_temperature"} <= given

@@ -170,3 +170,27 @@ def test_precision_is_no_extrapolation(world):
         assert int(ds.physm.predict(fitted).extrapolation.sum()) == 0
     warmer = (double.t2m + 60.0).assign_attrs(world.t2m.attrs)
     assert bool((double.assign(t2m=warmer).physm.predict(fitted).extrapolation == 1).all())
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["variables", "fit", "water_balance", "daily", "soil_parameters", "texture_class"],
+)
+def test_verbs_need_a_data_set(world, verb):
+    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
+        getattr(xsm, verb)(world["swvl1"])
+
+
+@pytest.mark.parametrize("verb", ["score", "consistency"])
+def test_scores_need_a_data_set(world, verb):
+    with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
+        getattr(xsm, verb)(world["swvl1"], world[["swvl1"]])
+
+
+def test_a_faulty_top_layer_stops_only_who_asks_for_it(world):
+    ds = world.assign(swvl1=world["swvl1"].drop_attrs())
+    with pytest.raises(UnitsError, match=r"'swvl1' has no units.*target=\"swvl2\""):
+        ds.physm.fit("lstm", **QUICK)
+    assert ds.physm.fit("lstm", target="swvl2", **QUICK).recipe.target == "swvl2"
+    chosen = ds.physm.fit("lstm", variables={"soil_moisture": "swvl2"}, **QUICK)
+    assert "swvl2" in chosen.predict(ds)

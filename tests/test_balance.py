@@ -9,7 +9,7 @@ import xsm
 from tests.physics.reference import reference, world
 from xsm.balance import inflow_arrays, previous_observation
 from xsm.balance.water import _aligned
-from xsm.exceptions import GridError, MissingVariableError, UnknownNameError
+from xsm.exceptions import GridError, MissingVariableError, UnitsError, UnknownNameError
 from xsm.typing import TERMS
 
 SHAPE = (40, 5, 6)
@@ -327,3 +327,11 @@ def test_published_shares_of_the_truth_on_mhm(data_dir, deep, trend, share):
     product = balance["inflow_trend"] * (balance["previous_observation"] - seen)
     counted = product.notnull() & (product != 0)
     assert float((product < 0).sum() / counted.sum()) == pytest.approx(share, abs=0.005)
+
+
+def test_a_target_that_is_no_water_is_refused():
+    ds = xsm.open_tutorial("land").isel(latitude=slice(0, 2), longitude=slice(18, 20))
+    for verb in (ds.physm.water_balance, ds.physm.consistency):
+        with pytest.raises(UnitsError, match=r"target='t2m' is the air_temperature \(K\)"):
+            verb(target="t2m")
+    assert "inflow" in ds.physm.water_balance(target="swvl2")

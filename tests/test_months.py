@@ -59,3 +59,14 @@ def test_quantities_stay_quantities():
     ds = daily(pd.date_range("2020-01-01", periods=31), swe=(np.ones(31), "mm"))
     found = xsm.monthly(ds.pint.quantify())
     assert str(found["swe"].pint.units) in {"mm", "millimeter"}
+
+
+def test_monthly_fluxes_keep_their_sign_when_they_are_read_again():
+    """Under ERA5-Land's name evaporation is negative, in canonical sign positive: both are told."""
+    ds = xsm.open_tutorial("land").isel(latitude=slice(0, 2), longitude=slice(18, 20))
+    months = xsm.monthly(ds)
+    daily, again = (xsm.variables(data).array(data, "evaporation") for data in (ds, months))
+    wanted = daily.resample(time="MS").mean()
+    np.testing.assert_allclose(again.values, wanted.values, rtol=1e-5)
+    assert float(again.min()) >= 0
+    assert months["e"].attrs["positive"] == "up"

@@ -8,7 +8,7 @@ import xarray as xr
 
 from xsm.audit import water_balance_consistency
 from xsm.climatology import earlier_climatology
-from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice, check_dataset
+from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice
 from xsm.fitted import FittedModel
 from xsm.grid import time_dim
 from xsm.metrics import score as score_prediction
@@ -86,7 +86,6 @@ def score(
     >>> float(table["rmse"].sel(source="model").max())
     0.0
     """
-    check_dataset(ds)
     beside: object = baselines
     if not isinstance(beside, bool | FittedModel):
         msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."

@@ -16,8 +16,8 @@ __all__ = [
     "UnitsError",
     "UnknownNameError",
     "check_choice",
-    "check_whole",
     "check_dataset",
+    "check_whole",
     "did_you_mean",
 ]
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from xsm.exceptions import GridError
 from xsm.grid import time_dim
-from xsm.naming import ROLES, find_variables
+from xsm.naming import ROLES, VariableTable, find_variables
 from xsm.units import dequantify, quantify
 
 __all__ = ["monthly"]
@@ -61,12 +61,21 @@ def monthly(ds: xr.Dataset) -> xr.Dataset:
             made[name] = array if time not in array.dims else None
             continue
         role = next((r for r in table.roles if table[r].name == name), None)
-        rate = table.array(ds, role) if role is not None and ROLES[role].flux else array
+        rate = array if role is None else _rate(table, ds, role, array)
         means = rate.resample({time: "MS"}).mean(skipna=False).transpose(*array.dims)
         made[name] = means.assign_attrs({**rate.attrs, "cell_methods": "time: mean"})
     kept = {str(name): array for name, array in made.items() if array is not None}
     found = xr.Dataset(kept, attrs={k: v for k, v in ds.attrs.items() if k != "accumulation"})
     return quantify(found) if quantified else found
+
+
+def _rate(table: VariableTable, ds: xr.Dataset, role: str, array: xr.DataArray) -> xr.DataArray:
+    """Return a flux as a canonical rate that states its sign, all else as it is."""
+    if not ROLES[role].flux:
+        return array
+    rate = table.array(ds, role)
+    sign = ROLES[role].positive
+    return rate.assign_attrs(positive=sign) if sign in {"up", "down"} else rate
 
 
 def _whole_months(ds: xr.Dataset, time: str) -> xr.Dataset:

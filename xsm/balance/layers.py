@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from xsm.exceptions import GridError
-from xsm.naming import Variable, VariableTable
+from xsm.exceptions import GridError, UnitsError
+from xsm.naming import ROLES, Variable, VariableTable
 
-__all__ = ["deep_layers", "describe_layer", "own_layer"]
+__all__ = ["check_water", "deep_layers", "describe_layer", "own_layer"]
 
 _DEEPEST = 1.0  # m; deep soil water ends here (Geng et al. 2024: layers 2 and 3 of ERA5-Land)
+
+
+def check_water(table: VariableTable, target: str) -> None:
+    """Refuse a target that is known to be something else than water in the ground.
+
+    Parameters
+    ----------
+    table : VariableTable
+        Which variable is what.
+    target : str
+        Role or variable.
+
+    Raises
+    ------
+    UnitsError
+        If its role is measured neither in m3 m-3 nor in mm.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> table = xsm.variables(xsm.open_tutorial("land"))
+    >>> check_water(table, "swvl1")
+    """
+    role = ROLES.get(table.lookup(target).role)
+    if role is not None and role.units not in {"m3 m-3", "mm"}:
+        msg = (
+            f"target={target!r} is the {role.name} ({role.units}); a water balance is about stored "
+            'water, in m3 m-3 or mm. Pass target="soil_moisture", or leave it out.'
+        )
+        raise UnitsError(msg)
 
 
 def deep_layers(table: VariableTable, target: str | None) -> dict[Variable, float]:

@@ -8,7 +8,7 @@ from typing import get_args
 import xarray as xr
 
 from xsm.balance.blocks import Plan, scan_arrays
-from xsm.balance.layers import deep_layers, describe_layer, own_layer
+from xsm.balance.layers import check_water, deep_layers, describe_layer, own_layer
 from xsm.dimensions import check_same_names
 from xsm.exceptions import (
     GridError,
@@ -224,6 +224,8 @@ def inflow_arrays(  # noqa: PLR0913
     if observed:
         arrays["observed"] = table.array(ds, observed)
     storage = deep_layers(table, observed) if deep else own_layer(table, observed) if compat else {}
+    if observed:
+        check_water(table, observed)
     arrays |= {f"layer {v.name} {v.index}": table.array(ds, v) for v in storage}
     reference = "observed" if observed else next(iter(arrays))
     arrays = _aligned(arrays, reference)
