@@ -250,5 +250,5 @@ def test_quantify_names_unreadable_units():
 
 @pytest.mark.parametrize("given", [xr.DataArray([0.2], dims="x", name="swvl1"), {"swvl1": 0.2}])
 def test_only_data_sets_are_dequantified(given):
-    with pytest.raises(TypeError, match=r"Dataset is needed; given is a (DataArray 'swvl1'|dict)"):
+    with pytest.raises(TypeError, match=r"ds is of the type (DataArray|dict); a Dataset is needed"):
         dequantify(given)
