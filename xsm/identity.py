@@ -120,10 +120,8 @@ def data_token(arrays: Mapping[str, xr.DataArray]) -> str:
     >>> data_token({"soil": soil}) == data_token({"soil": soil[::-1]})
     False
     """
-    sums: dict[str, Any] = {}
+    sums = {name: _checksum(array) for name, array in arrays.items()}
     lazy = any(array.chunks is not None for array in arrays.values())
-    for name, array in arrays.items():
-        sums[name] = _checksum(array)
     (found,) = compute(sums, **({} if lazy else {"scheduler": "threads"}))
     labels = {
         name: {d: array[d].values.astype(str) for d in array.dims if d in array.coords}

@@ -8,6 +8,7 @@ import xarray as xr
 from xsm.exceptions import GridError
 from xsm.grid import time_dim
 from xsm.naming import ROLES, VariableTable, find_variables
+from xsm.time_axis import steps_between
 from xsm.units import dequantify, quantify
 
 __all__ = ["monthly"]
@@ -37,7 +38,7 @@ def monthly(ds: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     GridError
-        If no month is complete.
+        If no month is complete, or time does not ascend.
     UnitsError
         If the units of a flux are missing or unusable.
 
@@ -81,13 +82,10 @@ def _rate(table: VariableTable, ds: xr.Dataset, role: str, array: xr.DataArray) 
 def _whole_months(ds: xr.Dataset, time: str) -> xr.Dataset:
     """Leave out a first and last month that data at even steps do not fill."""
     index = ds.indexes[time]
-    steps = np.diff(index)
-    if len(steps) and not (steps > steps[0] * 0).all():
-        msg = f"Time along {time!r} does not ascend: type ds.sortby({time!r}) and drop duplicates."
-        raise GridError(msg)
+    steps = steps_between(np.asarray(index), time)
     if not len(steps) or (steps != steps[0]).any():
         return ds
-    step = steps[0]
+    step = index[1] - index[0]
     month = np.asarray(ds[time].dt.year * 12 + ds[time].dt.month)
     keep = np.ones(len(index), bool)
     if (index[0] - step).month == index[0].month:
