@@ -12,6 +12,7 @@ from xsm.typing import Array
 __all__ = ["steps_between", "uneven"]
 
 _DAY = np.timedelta64(1, "D")
+_NONE = np.timedelta64(0, "ns")
 _MONTH = 28 * _DAY  # the shortest one
 _UNITS = {"D": 86400 * 10**9, "h": 3600 * 10**9, "min": 60 * 10**9, "s": 10**9}
 _FINEST = 24  # steps that may be put into the shortest one to make all equal
@@ -44,11 +45,11 @@ def steps_between(times: Array, dim: str) -> Array:
     array([1., 2.])
     """
     steps = np.diff(times).astype("m8[ns]")
-    if (steps > np.timedelta64(0)).all():
+    if (steps > _NONE).all():
         return steps
     said, todo = [], "ds"
-    if (steps < np.timedelta64(0)).any():
-        at = int((steps < np.timedelta64(0)).argmax())
+    if (steps < _NONE).any():
+        at = int((steps < _NONE).argmax())
         said.append(f"descends, from {_text(times[at])} to {_text(times[at + 1])}")
         todo += f".sortby({dim!r})"
     found, counts = np.unique(times, return_counts=True)

@@ -94,7 +94,7 @@ def test_months_of_other_calendars_lie_at_their_places(calendar):
     time = xr.date_range("1899-12-01", "1901-03-30", freq="12h", calendar=calendar, use_cftime=True)
     found, label = dates_of(xr.DataArray(time, dims="time"))
     assert label == f"time ({calendar})"
-    assert (np.diff(found) > np.timedelta64(0)).all()
+    assert (np.diff(found) > np.timedelta64(0, "ns")).all()
     months = [f"{d.year}-{d.month:02d}" for d in time]
     np.testing.assert_array_equal(found.astype("M8[M]"), np.array(months, "M8[M]"))
 
