@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from xsm.hydrology.soil.carsel_parrish import PUBLISHED
 from xsm.physics.columns import Columns, simulate
 from xsm.physics.retention import Hydraulics
-from xsm.soil.carsel_parrish import PUBLISHED
 
 WANTED = 60.0  # seconds, of 400 columns of 20 layers over two years on two cores
 LAYERS = 20

@@ -24,14 +24,14 @@ from torch import nn
 from train import Bare, prepare
 
 import xsm
+from xsm.cells.reading import make_windows
+from xsm.cells.scaling import fit_scaling
+from xsm.cells.windows import Windows
 from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
-from xsm.optimiser import Adam
-from xsm.samples import make_windows
-from xsm.scaling import fit_scaling
-from xsm.steps import Whole
-from xsm.training import train_epoch
-from xsm.windows import Windows
+from xsm.training.adam import Adam
+from xsm.training.loop import train_epoch
+from xsm.training.steps import Whole
 
 TABLE = Path(__file__).parents[1] / "docs" / "benchmarks" / "gpu.md"
 Candidate = Callable[[int], None]

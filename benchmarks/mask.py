@@ -159,7 +159,7 @@ def datasets(data: dict[str, FloatArray]) -> tuple[Any, Any]:
 
 def balance(ds: Any) -> Any:
     """Return the mask by the labelled function, which finds variables and keeps labels."""
-    from xsm.balance import inflow_arrays
+    from xsm.hydrology.balance import inflow_arrays
 
     roles = {"snow_water_equivalent": "snow", "soil_moisture": "observed"}
     chosen = ["inflow_trend_filtered"]

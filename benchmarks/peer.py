@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from xsm.features import Features
-from xsm.recipe import Recipe
+from xsm.cells.features import Features
+from xsm.training.recipe import Recipe
 
 PARTS = ("train", "validation", "test")
 DRIVER = """

@@ -37,7 +37,7 @@ import torch
 import xarray as xr
 
 import xsm
-from xsm.intraop import one_intraop_thread
+from xsm.nn.devices import one_intraop_thread
 
 INPUTS = [f"input_{i}" for i in range(14)]
 WINDOW, CELLS = 7, 2000

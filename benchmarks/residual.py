@@ -20,8 +20,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.physics.columns import Columns, simulate
+from xsm.physics.darcy import FACES
 from xsm.physics.retention import Hydraulics
-from xsm.physics.richards import FACES, richards_residual
+from xsm.physics.richards import richards_residual
 
 SIZE = np.full(20, 0.1)
 GRID = {"centres": np.arange(20) * 0.1 + 0.05, "thickness": SIZE}

@@ -33,21 +33,23 @@ from peer import Neuralhydrology, configure, write_basins
 from torch import nn
 
 import xsm
-from xsm.batches import make_samples
-from xsm.devices import choose_precision
-from xsm.features import Features, collect
+from xsm.cells.collect import collect
+from xsm.cells.features import Features
+from xsm.cells.recipe import make_recipe
+from xsm.cells.samples import make_samples
+from xsm.cells.scaling import fit_scaling
+from xsm.cells.stream import Stream
+from xsm.cells.windows import Windows
+from xsm.data.naming import find_variables
 from xsm.models.lstm import LSTM
-from xsm.naming import find_variables
 from xsm.nn import Schedule, Sizes
-from xsm.optimiser import Adam
+from xsm.nn.devices import choose_precision
 from xsm.options import thread_count
-from xsm.recipe import Recipe, make_recipe
-from xsm.scaling import fit_scaling
-from xsm.splits import Split, chronological
-from xsm.steps import Parts, Whole, count_parts
-from xsm.streaming import Stream
-from xsm.training import train_epoch
-from xsm.windows import Windows
+from xsm.training.adam import Adam
+from xsm.training.loop import train_epoch
+from xsm.training.recipe import Recipe
+from xsm.training.splits import Split, chronological
+from xsm.training.steps import Parts, Whole, count_parts
 
 WINDOW, HIDDEN, LEAD = 7, 128, 1
 TABLE = Path(__file__).parents[1] / "docs" / "benchmarks" / "train.md"

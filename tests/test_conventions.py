@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.targets import predicted_target
-from xsm.units import quantify
+from xsm.data.targets import predicted_target
+from xsm.data.units import quantify
 
 DAY = 86400.0
 EDGES = [0.0, 0.07, 0.28, 1.0, 2.89]

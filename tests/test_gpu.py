@@ -6,9 +6,9 @@ import torch
 
 import xsm
 from tests.worlds import bucket, recipe
-from xsm.batches import make_samples
-from xsm.scaling import fit_scaling
-from xsm.splits import chronological
+from xsm.cells.samples import make_samples
+from xsm.cells.scaling import fit_scaling
+from xsm.training.splits import chronological
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -14,9 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import xsm
+from xsm.hydrology.soil.carsel_parrish import PUBLISHED
+from xsm.hydrology.soil.triangle import CLASSES
 from xsm.registry import model_class
-from xsm.soil.carsel_parrish import PUBLISHED
-from xsm.soil.triangle import CLASSES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

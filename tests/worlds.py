@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xsm.features import Features
-from xsm.recipe import Recipe
+from xsm.cells.features import Features
+from xsm.training.recipe import Recipe
 
 __all__ = ["bucket", "recipe"]
 

@@ -9,30 +9,33 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from xsm import accessor as _accessor  # registers .physm
+from xsm.api import accessor as _accessor
 
 if TYPE_CHECKING:
-    from xsm.aggregation import daily
-    from xsm.api import fit, predict, variables
-    from xsm.assess import consistency, score
-    from xsm.balance import water_balance
-    from xsm.fitted import FittedModel
-    from xsm.groundwater import groundwater_anomaly
-    from xsm.loading import load
-    from xsm.months import monthly
-    from xsm.options import get_options, set_options
-    from xsm.planning import plan
-    from xsm.refining import downscale
-    from xsm.registry import describe_model, list_models
-    from xsm.soil import (
+    from xsm.api.consistency import consistency
+    from xsm.api.downscale import downscale
+    from xsm.api.fit import fit
+    from xsm.api.fitted import FittedModel
+    from xsm.api.load import load
+    from xsm.api.plan import plan
+    from xsm.api.predict import predict
+    from xsm.api.score import score
+    from xsm.api.variables import variables
+    from xsm.data.daily import daily
+    from xsm.data.monthly import monthly
+    from xsm.evaluation.spread import intervals, reliability
+    from xsm.hydrology.balance import water_balance
+    from xsm.hydrology.groundwater import groundwater_anomaly
+    from xsm.hydrology.soil import (
         richards_residual,
         simulate_columns,
         soil_parameters,
         texture_class,
         to_depths,
     )
-    from xsm.spread import intervals, reliability
-    from xsm.tutorial import open_tutorial
+    from xsm.options import get_options, set_options
+    from xsm.registry import describe_model, list_models
+    from xsm.synthetic.tutorial import open_tutorial
 
 __version__ = "0.1.0"
 
@@ -65,31 +68,31 @@ __all__ = [
 ]
 
 _HOME = {
-    "FittedModel": "fitted",
-    "consistency": "assess",
-    "daily": "aggregation",
+    "FittedModel": "api.fitted",
+    "consistency": "api.consistency",
+    "daily": "data.daily",
     "describe_model": "registry",
-    "downscale": "refining",
-    "fit": "api",
+    "downscale": "api.downscale",
+    "fit": "api.fit",
     "get_options": "options",
-    "groundwater_anomaly": "groundwater",
-    "intervals": "spread",
+    "groundwater_anomaly": "hydrology.groundwater",
+    "intervals": "evaluation.spread",
     "list_models": "registry",
-    "load": "loading",
-    "monthly": "months",
-    "open_tutorial": "tutorial",
-    "plan": "planning",
-    "predict": "api",
-    "richards_residual": "soil",
-    "reliability": "spread",
-    "score": "assess",
+    "load": "api.load",
+    "monthly": "data.monthly",
+    "open_tutorial": "synthetic.tutorial",
+    "plan": "api.plan",
+    "predict": "api.predict",
+    "richards_residual": "hydrology.soil",
+    "reliability": "evaluation.spread",
+    "score": "api.score",
     "set_options": "options",
-    "simulate_columns": "soil",
-    "soil_parameters": "soil",
-    "texture_class": "soil",
-    "to_depths": "soil",
-    "variables": "api",
-    "water_balance": "balance",
+    "simulate_columns": "hydrology.soil",
+    "soil_parameters": "hydrology.soil",
+    "texture_class": "hydrology.soil",
+    "to_depths": "hydrology.soil",
+    "variables": "api.variables",
+    "water_balance": "hydrology.balance",
 }
 
 del _accessor

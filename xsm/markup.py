@@ -13,6 +13,7 @@ from html import escape
 
 __all__ = ["page", "paragraph", "section", "table"]
 
+
 _DARK = (
     "html[theme='dark'] .xsm-repr, html[data-theme='dark'] .xsm-repr, "
     "body[data-theme='dark'] .xsm-repr, body.vscode-dark .xsm-repr, "

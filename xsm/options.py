@@ -7,9 +7,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypedDict, cast
 
-from xsm.exceptions import UnknownNameError, did_you_mean
+from xsm.exceptions import (
+    NotEnoughDataError,
+    UnknownNameError,
+    did_you_mean,
+)
 
-__all__ = ["Options", "get_options", "set_options", "thread_count"]
+__all__ = ["Options", "get_options", "parse_limit", "set_options", "thread_count"]
 
 
 class Options(TypedDict):
@@ -155,3 +159,47 @@ class Restore:
     ) -> None:
         """Put the former values back, also after an error."""
         _OPTIONS.update(self._before)
+
+
+def parse_limit(memory_limit: str | int) -> int:
+    """Return a number of bytes.
+
+    Parameters
+    ----------
+    memory_limit : str or int
+        Such as ``"2 GiB"``.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is no amount of memory.
+    NotEnoughDataError
+        If it is too little.
+
+    Examples
+    --------
+    >>> parse_limit("16 MiB")
+    16777216
+    """
+    from dask.utils import parse_bytes
+
+    try:
+        found = int(parse_bytes(memory_limit))
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
+        raise UnknownNameError(msg) from error
+    if found < _LEAST:
+        msg = (
+            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
+            "handful of cells. Pass 16 MiB or more."
+        )
+        raise NotEnoughDataError(msg)
+    return found
+
+
+_LEAST = 16 * 2**20  # bytes of memory_limit

@@ -14,6 +14,7 @@ from xsm.nn import Model
 
 __all__ = ["describe_model", "list_models", "model_class", "model_name"]
 
+
 _GROUP = "xsm.models"
 
 

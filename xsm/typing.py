@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 __all__ = ["TERMS", "Array", "Compat", "FloatArray", "Scaling", "Trend"]
 
+
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 Array: TypeAlias = npt.NDArray[Any]
 Trend: TypeAlias = Literal["change", "level"]

@@ -33,13 +33,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from real_data import climates
 
+from xsm.data.naming import METEOROLOGY
 from xsm.losses import RMSE
 from xsm.models.cnn_lstm import CNNLSTM
-from xsm.naming import METEOROLOGY
 from xsm.nn import Model, Sizes
-from xsm.optimiser import Adam
 from xsm.registry import model_class
-from xsm.steps import Whole
+from xsm.training.adam import Adam
+from xsm.training.steps import Whole
 
 mpl.use("Agg")
 

@@ -14,9 +14,10 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import xsm
-from xsm.accessor import PhysmArray, PhysmDataset
+from xsm.api.accessor import PhysmDataset
+from xsm.api.array_accessor import PhysmArray
+from xsm.data.naming import ROLES
 from xsm.estimators import Estimator
-from xsm.naming import ROLES
 from xsm.registry import model_class
 
 DOCS = Path(__file__).parents[1]

@@ -14,13 +14,13 @@ import xarray as xr
 
 import xsm
 from tests.worlds import bucket, recipe
-from xsm.climatology import seasonal_mean
-from xsm.features import Features
+from xsm.cells.features import Features
+from xsm.cells.scaling import fit_scaling
+from xsm.data.naming import Variable
+from xsm.data.units import Conversion
+from xsm.evaluation.climatology import seasonal_mean
 from xsm.models.lstm import LSTM
-from xsm.naming import Variable
 from xsm.nn import Model, Sizes
-from xsm.scaling import fit_scaling
-from xsm.units import Conversion
 
 __all__ = ["assert_same", "dataset", "forge", "parts", "untrained"]
 

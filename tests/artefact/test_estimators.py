@@ -17,7 +17,7 @@ import xsm
 from tests.artefact.models import assert_same as assert_same_network
 from tests.artefact.models import dataset, forge, untrained
 from tests.artefact.test_forged import facts, nodes
-from tests.test_estimators import SMALL, Neighbours
+from tests.estimators.test_estimators import SMALL, Neighbours
 from tests.worlds import bucket
 from xsm.exceptions import ArtefactError
 

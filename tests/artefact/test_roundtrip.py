@@ -21,11 +21,11 @@ import xsm
 from tests.artefact.models import Echo, assert_same, dataset, parts, untrained
 from tests.worlds import bucket
 from xsm.artefact import dataset_of, group_of, plain, restore
+from xsm.cells.features import Features
+from xsm.cells.scaling import fit_scaling
 from xsm.exceptions import ArtefactError, GridError, MissingVariableError, UnitsError
-from xsm.features import Features
 from xsm.models.phy_lstm import PhyLSTM
 from xsm.nn import Sizes
-from xsm.scaling import fit_scaling
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import torch
 from tests.physics.profiles import ERA5_LAND, LOAM, SOILS, each, grid, plain, world
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.physics import differentiable
-from xsm.physics.richards import FACES, richards_residual
+from xsm.physics.darcy import FACES
+from xsm.physics.richards import richards_residual
 
 
 def last_axis(array):

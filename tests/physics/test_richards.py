@@ -15,7 +15,8 @@ from tests.physics.analytic import EXPONENTIAL, ExponentialInfiltration
 from tests.physics.profiles import ERA5_LAND, LOAM, SOILS, each, grid, middles, world
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.physics import darcy, retention, richards
-from xsm.physics.richards import FACES, richards_residual
+from xsm.physics.darcy import FACES
+from xsm.physics.richards import richards_residual
 
 
 @pytest.mark.parametrize("soil", SOILS)

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from tests.plotting.conftest import mixture
+from xsm.data.units import quantify
 from xsm.exceptions import GridError, MissingVariableError
-from xsm.units import quantify
 
 
 def test_maps_of_the_mean_weights(land):

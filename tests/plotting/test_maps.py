@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 
+from xsm.data.units import quantify
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.plotting import plot_map
 from xsm.plotting.geography import cell_edges, placed
-from xsm.units import quantify
 
 
 def mesh(ax: Axes):

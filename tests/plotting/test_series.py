@@ -11,12 +11,7 @@ from scipy import stats
 
 import xsm
 from tests.plotting.conftest import UNITS, off_by
-from xsm.exceptions import (
-    GridError,
-    MissingVariableError,
-    NotEnoughDataError,
-    UnknownNameError,
-)
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnknownNameError
 from xsm.plotting import plot_training
 from xsm.plotting.pairing import named_predictions
 from xsm.plotting.series import dates_of

@@ -8,14 +8,9 @@ import xarray as xr
 
 import xsm
 from tests.plotting.conftest import UNITS, off_by
-from xsm.exceptions import (
-    GridError,
-    MissingVariableError,
-    NotEnoughDataError,
-    UnknownNameError,
-)
+from xsm.data.units import quantify
+from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnknownNameError
 from xsm.plotting import KOPPEN_GEIGER, plot_boxes, plot_reliability, read_zones
-from xsm.units import quantify
 
 
 def alternating(ds: xr.Dataset, size: object) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""The accessor ``.physm``: one statement a method; what it does stands in :mod:`xsm.api`."""
+"""The accessor ``.physm``: one statement a method; what it does stands in :mod:`xsm.api.fit`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xsm.array_accessor import PhysmArray
-from xsm.memory import kept, recall, remember
+from xsm.api.memory import kept, recall, remember
 from xsm.typing import TERMS, Compat, Scaling, Trend
 
 if TYPE_CHECKING:
     from distributed import Client
 
+    from xsm.api.fitted import FittedModel
+    from xsm.api.plan import Plan
+    from xsm.data.naming import VariableTable
+    from xsm.data.nesting.nest import Factor
     from xsm.estimators import Estimator
-    from xsm.fitted import FittedModel
+    from xsm.fields.sources import Covariates
     from xsm.losses import Loss
-    from xsm.naming import VariableTable
-    from xsm.nested_recipe import Covariates
-    from xsm.nesting.nest import Factor
     from xsm.nn import FieldModel, Model
-    from xsm.planning import Plan
     from xsm.plotting import DataPlots
 
-__all__ = ["PhysmArray", "PhysmDataset"]
+__all__ = ["PhysmDataset"]
 
 
 @xr.register_dataset_accessor("physm")
@@ -55,9 +54,9 @@ class PhysmDataset:
 
     def variables(self, overrides: Mapping[str, str] | None = None) -> VariableTable:
         """See :func:`xsm.variables`."""
-        from xsm import api
+        from xsm.api.variables import variables
 
-        return api.variables(self._ds, overrides)
+        return variables(self._ds, overrides)
 
     def fit(
         self,
@@ -95,9 +94,9 @@ class PhysmDataset:
         **hyperparameters: Any,
     ) -> FittedModel:
         """Train a model on a data set, see :func:`xsm.fit`."""
-        from xsm import api
+        from xsm.api.fit import fit
 
-        fitted = api.fit(
+        fitted = fit(
             self._ds,
             model,
             target=target,
@@ -147,9 +146,9 @@ class PhysmDataset:
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.downscale`; a model that is trained on the way is kept as ``fitted``."""
-        from xsm import refining
+        from xsm.api.downscale import downscale_keeping
 
-        found, fitted = refining.downscale_keeping(
+        found, fitted = downscale_keeping(
             self._ds,
             factor,
             model=model,
@@ -171,15 +170,15 @@ class PhysmDataset:
         device: str = "auto",
     ) -> xr.Dataset:
         """See :func:`xsm.predict`."""
-        from xsm import api
+        from xsm.api.predict import predict
 
-        return api.predict(self._ds, fitted or self.fitted, batch_size=batch_size, device=device)
+        return predict(self._ds, fitted or self.fitted, batch_size=batch_size, device=device)
 
     def plan(self, fitted: FittedModel | None = None, *, batch_size: int | None = None) -> Plan:
         """See :func:`xsm.plan`."""
-        from xsm import planning
+        from xsm.api.plan import plan
 
-        return planning.plan(self._ds, fitted or self.fitted, batch_size=batch_size)
+        return plan(self._ds, fitted or self.fitted, batch_size=batch_size)
 
     def score(
         self,
@@ -191,9 +190,9 @@ class PhysmDataset:
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.score`."""
-        from xsm import assess
+        from xsm.api.score import score
 
-        return assess.score(
+        return score(
             self._ds, predicted, dim=dim, baselines=baselines, target=target, variables=variables
         )
 
@@ -214,9 +213,9 @@ class PhysmDataset:
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.consistency`."""
-        from xsm import assess
+        from xsm.api.consistency import consistency
 
-        return assess.consistency(
+        return consistency(
             self._ds,
             predicted,
             law=law,
@@ -244,7 +243,7 @@ class PhysmDataset:
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Return the inflow and its trend, see :func:`xsm.water_balance`."""
-        from xsm.balance import water_balance
+        from xsm.hydrology.balance import water_balance
 
         return water_balance(
             self._ds,

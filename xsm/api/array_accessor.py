@@ -1,4 +1,4 @@
-"""The accessor ``.physm`` of arrays; that of data sets stands in :mod:`xsm.accessor`."""
+"""The accessor ``.physm`` of arrays; that of data sets stands in :mod:`xsm.api.accessor`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from xsm.api.memory import kept, recall, remember
 from xsm.exceptions import GridError, UnknownNameError
-from xsm.memory import kept, recall, remember
 from xsm.typing import Compat, Scaling, Trend
 
 if TYPE_CHECKING:
     from distributed import Client
 
+    from xsm.api.fitted import FittedModel
+    from xsm.data.nesting.nest import Factor
     from xsm.estimators import Estimator
-    from xsm.fitted import FittedModel
+    from xsm.fields.sources import Covariates
     from xsm.losses import Loss
-    from xsm.nested_recipe import Covariates
-    from xsm.nesting.nest import Factor
     from xsm.nn import FieldModel, Model
     from xsm.plotting import DataPlots
 
@@ -87,9 +87,9 @@ class PhysmArray:
         **hyperparameters: Any,
     ) -> FittedModel:
         """Train a model on a data set, see :func:`xsm.fit`."""
-        from xsm import api
+        from xsm.api.fit import fit
 
-        fitted = api.fit(
+        fitted = fit(
             _joined(self._array, forcing),
             model,
             target=str(self._array.name),
@@ -138,9 +138,9 @@ class PhysmArray:
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.downscale`; a model that is trained on the way is kept as ``fitted``."""
-        from xsm import refining
+        from xsm.api.downscale import downscale_keeping
 
-        found, fitted = refining.downscale_keeping(
+        found, fitted = downscale_keeping(
             _joined(self._array, None),
             factor,
             model=model,
@@ -163,9 +163,9 @@ class PhysmArray:
         device: str = "auto",
     ) -> xr.Dataset:
         """See :func:`xsm.predict`."""
-        from xsm import api
+        from xsm.api.predict import predict
 
-        return api.predict(
+        return predict(
             _joined(self._array, forcing),
             fitted or self.fitted,
             batch_size=batch_size,
@@ -182,9 +182,9 @@ class PhysmArray:
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.score`."""
-        from xsm import assess
+        from xsm.api.score import score
 
-        return assess.score(
+        return score(
             _joined(self._array, forcing),
             predicted,
             target=str(self._array.name),
@@ -210,9 +210,9 @@ class PhysmArray:
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.consistency`."""
-        from xsm import assess
+        from xsm.api.consistency import consistency
 
-        return assess.consistency(
+        return consistency(
             _joined(self._array, forcing),
             predicted,
             target=str(self._array.name),

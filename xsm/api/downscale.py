@@ -8,22 +8,23 @@ from typing import Any
 
 import xarray as xr
 
-from xsm.downscaling.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
-from xsm.downscaling.collecting import collect_sources
-from xsm.downscaling.presenting import present
-from xsm.downscaling.sources import choose_target, known_names
+from xsm.api.fitted import FittedModel
+from xsm.data.naming import find_variables
+from xsm.data.nesting import make_nest
+from xsm.data.nesting.nest import Factor
+from xsm.data.units import dequantify, quantify
 from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
-from xsm.fitted import FittedModel
-from xsm.naming import find_variables
-from xsm.nested_recipe import Covariates, NestedRecipe
-from xsm.nesting import make_nest
-from xsm.nesting.nest import Factor
+from xsm.fields.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
+from xsm.fields.collect import collect_sources
+from xsm.fields.fit import fit_fields
+from xsm.fields.labels import present
+from xsm.fields.sources import Covariates, choose_target, known_names
 from xsm.nn import FieldModel
 from xsm.registry import list_models, model_class, model_name
-from xsm.units import dequantify, quantify
-from xsm.whole_fields import fit_fields
+from xsm.training.recipe import NestedRecipe
 
 __all__ = ["downscale", "downscale_keeping"]
+
 
 _FACTOR, _CONSERVE = 4, "soft"  # the defaults, which are not told from what was left out
 
@@ -180,7 +181,7 @@ def downscale_keeping(
             _baseline(model, ds, factor, truth, area, conserve, target, variables), quantified
         ), None
     if fitted is None:
-        fitted = fit_fields(
+        learnt = fit_fields(
             ds,
             _network(model),
             factor=factor,
@@ -192,6 +193,7 @@ def downscale_keeping(
             target=target,
             variables=variables,
         )
+        fitted = FittedModel.of(learnt)
     else:
         said = {"supervision": supervision, "conserve": conserve, "target": target}
         _check_settled(fitted, ds, factor, truth, said, variables)

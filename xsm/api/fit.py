@@ -1,4 +1,4 @@
-"""The verbs: the order of the steps of each, nothing else."""
+"""The verb that trains: which kind of model, then cells or fields."""
 
 from __future__ import annotations
 
@@ -8,56 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xsm.arguments import check_kind, given
+from xsm.api.arguments import check_kind
+from xsm.api.fitted import FittedModel
+from xsm.cells.fit import fit_cells
+from xsm.data.nesting.nest import Factor
 from xsm.estimators import Estimator
 from xsm.exceptions import check_choice, check_whole
-from xsm.fitted import FittedModel
-from xsm.loading import needed_model
+from xsm.fields.fit import fit_fields
+from xsm.fields.sources import Covariates
 from xsm.losses import Loss
-from xsm.naming import VariableTable, find_variables
-from xsm.nested_recipe import Covariates
-from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel, Model
-from xsm.pointwise import fit_cells
 from xsm.registry import model_class, model_name
+from xsm.training.schedule import given
 from xsm.typing import Scaling
-from xsm.units import dequantify, quantify
-from xsm.whole_fields import fit_fields
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["fit", "predict", "variables"]
-
-
-def variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> VariableTable:
-    """Show which variable of a data set plays which role, in what units and sign.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Data of any product.
-    overrides : mapping of str to str, optional
-        Role to variable name, where xsm finds none or the wrong one.
-
-    Returns
-    -------
-    VariableTable
-        A table with a text and an HTML representation. Nothing is computed.
-
-    Raises
-    ------
-    UnknownNameError, MissingVariableError
-        If an override names no role or no variable.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> table = xsm.variables(xsm.open_tutorial("land"))
-    >>> table["precipitation"].name
-    'tp'
-    """
-    return find_variables(ds, overrides)
+__all__ = ["fit"]
 
 
 def fit(
@@ -156,7 +124,7 @@ def fit(
         weights as if it had never stopped; with the file of a finished run it ends at once.
     client : distributed.Client, optional
         Train on all workers of this cluster, one rank a worker, each on its share of the cells;
-        see :func:`xsm.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
+        see :func:`xsm.cells.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
     factor, covariates, truth, conserve, area : optional
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
@@ -218,7 +186,7 @@ def fit(
     point |= given(data_integration=data_integration or None, known_forcing=known_forcing or None)
     check_kind(model_name(cls), fine, point, downscales=issubclass(cls, FieldModel))
     if issubclass(cls, FieldModel):
-        return fit_fields(
+        learnt = fit_fields(
             ds,
             cls,
             **fine,
@@ -236,7 +204,8 @@ def fit(
             checkpoint=checkpoint,
             hyperparameters=steps | hyperparameters,
         )
-    return fit_cells(
+        return FittedModel.of(learnt)
+    learnt = fit_cells(
         ds,
         cls,
         **point,
@@ -255,61 +224,4 @@ def fit(
         steps=steps,
         hyperparameters=hyperparameters,
     )
-
-
-def predict(
-    ds: xr.Dataset,
-    fitted: FittedModel | None = None,
-    *,
-    batch_size: int | None = None,
-    device: str = "auto",
-) -> xr.Dataset:
-    """Predict the target of a fitted model for all whole windows of a data set.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Inputs (time, *space) under any product's names; the target is needed only with data
-        integration.
-    fitted : FittedModel, optional
-        The model; ``ds.physm.predict()`` takes the one last fitted through this very object.
-    batch_size : int, optional
-        Samples evaluated at a time; memory grows with it. By default 1024 on the CPU, where larger
-        ones leave the cache, and 65,536 elsewhere.
-    device : str, default: "auto"
-        Where to evaluate; one block at a time on a device, on the CPU one on each thread.
-
-    Returns
-    -------
-    xarray.Dataset
-        The target under its name and in its units of ``ds`` (else of the training data), float32,
-        labelled by the time that it is valid at: ``lead`` steps after each window's end, so that
-        the last lies ``lead`` steps beyond the input (with ``known_forcing``, at its end). NaN
-        where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
-        where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
-        of the window, or a static one, lies outside the range that the model has seen in training,
-        0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
-        their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is no model, or the data lack an input.
-    UnitsError, GridError
-        If units are unusable, or the cells are not those of a model that was trained by cell.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> forecast = xsm.predict(ds, fitted)
-    >>> forecast["swvl1"].attrs["units"], ds.sizes["time"] - forecast.sizes["time"]
-    ('m3 m-3', 6)
-    >>> str(forecast["time"].values[-1])[:10]  # one day beyond the data
-    '2021-01-01'
-    """
-    model = needed_model(fitted, "predict")
-    ds, quantified = dequantify(ds)
-    found = model.predict(ds, batch_size=batch_size, device=device)
-    return quantify(found) if quantified else found
+    return FittedModel.of(learnt)

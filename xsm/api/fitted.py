@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import xarray as xr
 
-from xsm.arguments import check_kind, given
-from xsm.calibration import METHODS, learn_calibration, standard_errors
-from xsm.card import card_text
-from xsm.display import model_html
-from xsm.downscaling.applying import downscale_with, field_errors, score_with
-from xsm.estimators import Estimator
-from xsm.exceptions import UnknownNameError, check_choice
-from xsm.explaining import By, expert_means, importance
-from xsm.features import collect
-from xsm.inference import choose_place, predict_lazily
-from xsm.metrics import score
-from xsm.naming import Variable
-from xsm.nested_recipe import Covariates, NestedRecipe
-from xsm.nn import Model, weight_bytes
+from xsm.api.arguments import check_kind
+from xsm.artefact.card import card_text
+from xsm.artefact.learnt import Learnt
+from xsm.artefact.page import model_html
+from xsm.artefact.saving import save_fitted
+from xsm.cells.apply import predict_cells, standard_errors
+from xsm.cells.experts import By, importance, predict_experts
+from xsm.data.units import dequantify
+from xsm.evaluation.calibration import METHODS, learn_calibration
+from xsm.evaluation.metrics import score
+from xsm.exceptions import check_choice
+from xsm.fields.apply import downscale_with, field_errors, score_with
+from xsm.fields.sources import Covariates
 from xsm.plotting import FittedPlots
-from xsm.presenting import label_prediction
-from xsm.recipe import Recipe
-from xsm.saving import save_fitted
-from xsm.scaling import scaling_for
-from xsm.units import dequantify
+from xsm.training.recipe import NestedRecipe
+from xsm.training.schedule import given
 
 __all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel:
+class FittedModel(Learnt):
     """A trained model, immutable, made by :func:`xsm.fit`.
 
     Parameters
@@ -68,29 +64,10 @@ class FittedModel:
         What :meth:`calibrate` has learnt of the spread.
     """
 
-    name: str
-    model: Model | Estimator
-    recipe: Recipe
-    scaling: xr.Dataset
-    climatology: xr.DataArray | None
-    history: xr.Dataset
-    variable: Variable
-    attrs: Mapping[str, Any]
-    parameters: Mapping[str, Any]
-    card: Mapping[str, str]
-    fingerprint: Mapping[str, Any] = field(default_factory=dict)
-    layers: tuple[Variable, ...] = ()
-    calibration: xr.Dataset | None = None
-    token: str = field(default="", init=False)
-
-    def __post_init__(self) -> None:
-        """Name the content once, for the graphs that hold the model."""
-        from dask.base import tokenize
-
-        made = self.model
-        learnt = dict(made.arrays) if isinstance(made, Estimator) else weight_bytes(made)
-        parts = (self.name, self.recipe, learnt, self.scaling)
-        object.__setattr__(self, "token", tokenize(*parts))
+    @classmethod
+    def of(cls, learnt: Learnt) -> FittedModel:
+        """Return a record with the verbs."""
+        return cls(**{f.name: getattr(learnt, f.name) for f in fields(learnt) if f.init})
 
     def predict(
         self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
@@ -111,22 +88,7 @@ class FittedModel:
         xarray.Dataset
             The target, lazy where the inputs are.
         """
-        recipe = self.recipe
-        if isinstance(recipe, NestedRecipe):
-            msg = f"{self.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
-            raise UnknownNameError(msg)
-        features = collect(ds, recipe, with_target=recipe.data_integration)
-        scaling = scaling_for(self.scaling, features, bounded=recipe.bounded)
-        found = predict_lazily(
-            self.model,
-            recipe,
-            scaling,
-            features,
-            token=self.token,
-            batch_size=batch_size,
-            device=choose_place(self.model, device),
-        )
-        return self._present(found, ds, scaling)
+        return predict_cells(self, ds, batch_size=batch_size, device=device)
 
     @property
     def plot(self) -> FittedPlots:
@@ -136,7 +98,7 @@ class FittedModel:
     def experts(
         self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
     ) -> xr.Dataset:
-        """Predict the target by each expert of a mixture, see :func:`xsm.explaining.expert_means`.
+        """Predict the target by each expert of a mixture.
 
         Parameters
         ----------
@@ -154,15 +116,7 @@ class FittedModel:
             each times its ``expert_weight``, is the prediction. Experts are trained together, not
             each by itself. Lazy where the inputs are, NaN where the prediction is.
         """
-        place = choose_place(self.model, device)
-        means, scaling = expert_means(self, ds, batch_size=batch_size, device=place)
-        made = [self._present(found, ds, scaling) for found in means.values()]
-        beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]
-        parts = [part.drop_vars(beside) for part in made]
-        joined = xr.concat(parts, xr.DataArray(list(means), dims="expert", name="expert"))
-        for name in joined.data_vars:
-            joined[name].attrs.pop("ancillary_variables")
-        return joined.transpose(..., "expert")
+        return predict_experts(self, ds, batch_size=batch_size, device=device)
 
     def importance(
         self,
@@ -176,7 +130,7 @@ class FittedModel:
     ) -> xr.Dataset:
         """Show how much each expert counts, and how much is lost without its inputs.
 
-        A weight is no importance by itself, see :func:`xsm.explaining.importance`.
+        A weight is no importance by itself, see :func:`xsm.cells.experts.importance`.
 
         Parameters
         ----------
@@ -200,24 +154,8 @@ class FittedModel:
             (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
             the inputs), ``permutation_share`` and ``rmse``; lazy where the data are.
         """
-        place = choose_place(self.model, device)
         return importance(
-            self, ds, by=by, repeats=repeats, seed=seed, batch_size=batch_size, device=place
-        )
-
-    def _present(
-        self, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
-    ) -> xr.Dataset:
-        """Give a prediction the names, the units and the order of dimensions of the user's data."""
-        return label_prediction(
-            found,
-            ds,
-            scaling,
-            name=self.name,
-            recipe=self.recipe,
-            trained=self.layers or (self.variable,),
-            attrs=self.attrs,
-            calibration=self.calibration,
+            self, ds, by=by, repeats=repeats, seed=seed, batch_size=batch_size, device=device
         )
 
     def downscale(
@@ -272,10 +210,10 @@ class FittedModel:
             Scores along ``source``: model, persistence and training climatology, see
             :func:`xsm.score`, or model and baselines of :func:`xsm.downscale`, with ``skill``.
         """
-        fields = isinstance(self.recipe, NestedRecipe)
+        downscales = isinstance(self.recipe, NestedRecipe)
         fine = given(covariates=covariates, truth=truth, area=area)
-        check_kind(self.name, fine, {}, downscales=fields)
-        if fields:
+        check_kind(self.name, fine, {}, downscales=downscales)
+        if downscales:
             return score_with(self, ds, dim=dim, **fine)
         return score(
             ds,
@@ -347,11 +285,11 @@ class FittedModel:
         """
         check_choice("method", method, METHODS)
         raw = replace(self, calibration=None)
-        fields = isinstance(self.recipe, NestedRecipe)
+        downscales = isinstance(self.recipe, NestedRecipe)
         fine = given(covariates=covariates, truth=truth, area=area)
-        check_kind(self.name, fine, given(batch_size=batch_size), downscales=fields)
+        check_kind(self.name, fine, given(batch_size=batch_size), downscales=downscales)
         ds = dequantify(ds)[0]
-        if fields:
+        if downscales:
             z = field_errors(raw, ds, device=device, **fine)
         else:
             predicted = raw.predict(ds, batch_size=batch_size, device=device)

@@ -6,13 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from xsm.api.fitted import FittedModel
+from xsm.artefact.saving import load_parts
 from xsm.estimators import Estimator
-from xsm.exceptions import MissingVariableError, UnknownNameError
-from xsm.fitted import FittedModel
 from xsm.nn import Model
-from xsm.saving import load_parts
 
-__all__ = ["load", "needed_model"]
+__all__ = ["load"]
 
 
 def load(
@@ -57,48 +56,3 @@ def load(
     True
     """
     return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))
-
-
-def needed_model(fitted: object, verb: str) -> FittedModel:
-    """Return the model that a verb was given, and say where to get one.
-
-    Parameters
-    ----------
-    fitted : FittedModel
-        What was given.
-    verb : str
-        The verb's name.
-
-    Returns
-    -------
-    FittedModel
-        The same.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is none.
-    UnknownNameError
-        If it is something else, such as the path of one.
-
-    Examples
-    --------
-    >>> needed_model("soil.xsm", "predict")
-    Traceback (most recent call last):
-    xsm.exceptions.UnknownNameError: 'soil.xsm' is no fitted model. ... xsm.load('soil.xsm') ...
-    """
-    if isinstance(fitted, FittedModel):
-        return fitted
-    if fitted is None:
-        msg = (
-            "No model was given, and none was fitted through this very object (a selection of it "
-            f"is another object). Pass one: ds.physm.{verb}(fitted), with "
-            "fitted = ds.physm.fit(...)."
-        )
-        raise MissingVariableError(msg)
-    path = os.fspath(fitted) if isinstance(fitted, str | os.PathLike) else "soil.xsm"
-    msg = (
-        f"{fitted!r} is no fitted model. Pass what ds.physm.fit(...) returned, or what "
-        f"xsm.load({path!r}) reads: ds.physm.{verb}(fitted)."
-    )
-    raise UnknownNameError(msg)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 if TYPE_CHECKING:
-    from xsm.fitted import FittedModel
+    from xsm.api.fitted import FittedModel
 
 __all__ = ["kept", "recall", "remember"]
+
 
 _FITTED: dict[int, tuple[weakref.ref[Any], FittedModel]] = {}
 

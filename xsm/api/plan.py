@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
-from xsm.display import page, paragraph, section, table
-from xsm.features import Features, collect
-from xsm.fitted import FittedModel
-from xsm.loading import needed_model
-from xsm.naming import find_variables
-from xsm.units import dequantify
+from xsm.api.fitted import FittedModel
+from xsm.api.predict import needed_model
+from xsm.cells.collect import collect
+from xsm.cells.features import Features
+from xsm.data.naming import find_variables
+from xsm.data.units import dequantify
+from xsm.markup import page, paragraph, section, table
 
 __all__ = ["Plan", "plan"]
+
 
 # Bytes of the inputs of a block. Below the first the scheduler takes longer than the network of a
 # small model; above the second several blocks at a time may not fit a laptop.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from xsm.artefact.fingerprint import fingerprint
 from xsm.artefact.nodes import Declared
 from xsm.artefact.places import refusing
 from xsm.artefact.reading import Artefact, open_artefact
@@ -20,7 +19,6 @@ __all__ = [
     "build_record",
     "check_mapping",
     "dataset_of",
-    "fingerprint",
     "group_of",
     "open_artefact",
     "plain",

@@ -10,16 +10,12 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xsm.estimation import Estimated, card_of
-from xsm.features import Features
-from xsm.history import History
-from xsm.jobs import Trained
 from xsm.losses import Loss
-from xsm.recipe import Recipe
-from xsm.splits import Split
+from xsm.training.history import History
+from xsm.training.splits import Split
 from xsm.typing import Array
 
-__all__ = ["card_text", "history_dataset", "made_of", "make_card", "outcome"]
+__all__ = ["card_text", "history_dataset", "made_of", "outcome"]
 
 
 def history_dataset(histories: Sequence[History]) -> xr.Dataset:
@@ -57,64 +53,6 @@ def _table(history: History) -> xr.Dataset:
         for n in history.training
     }
     return xr.Dataset(both, {"part": ["training", "validation"], "epoch": history.epoch})
-
-
-def make_card(
-    recipe: Recipe,
-    features: Features,
-    split: Split,
-    trained: Trained | Estimated,
-    losses: Sequence[Loss],
-    settings: Mapping[str, Any],
-    seconds: float,
-) -> dict[str, str]:
-    """Describe a fitted model in words.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Its inputs and output.
-    features : Features
-        What it was given.
-    split : Split
-        Steps that trained and validated.
-    trained : Trained or Estimated
-        What the training returned.
-    losses : sequence of Loss
-        Terms of the loss.
-    settings : mapping of str to Any
-        All settings of the training.
-    seconds : float
-        How long it took.
-
-    Returns
-    -------
-    dict of str to str
-        Lines of the card by their titles; ``print(fitted)`` shows them.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> fitted.card["target"], fitted.card["losses"]
-    ('soil_moisture', '1 rmse')
-    """
-    times = features.target[features.time].values if features.target is not None else np.array([])
-    card = {
-        "target": recipe.target,
-        **({"layers": _depths(recipe)} if recipe.depths else {}),
-        "dynamic": ", ".join(recipe.dynamic)
-        + (", observed target" if recipe.data_integration else ""),
-        "static": ", ".join(recipe.static) or "none",
-        "window, lead": f"{recipe.window}, {recipe.lead}"
-        + (" (forcing known)" if recipe.known_forcing else ""),
-        **({"neighbours": f"{recipe.patch} x {recipe.patch} cells"} if recipe.patch > 1 else {}),
-        "scaling": recipe.scaling + (", target by its bounds" if recipe.bounded else ""),
-        **outcome(trained.history, trained.samples, times, split, losses),
-        **made_of(settings, seconds),
-    }
-    return card_of(card, trained.model) if isinstance(trained, Estimated) else card
 
 
 def outcome(
@@ -213,11 +151,6 @@ def card_text(name: str, card: Mapping[str, str]) -> str:
     width = max(map(len, card))
     lines = [f"  {key:<{width}}  {value}" for key, value in card.items()]
     return "\n".join([f"<xsm.FittedModel {name!r}>", *lines])
-
-
-def _depths(recipe: Recipe) -> str:
-    """Describe the layers of a target."""
-    return ", ".join("{:g}-{:g}".format(*depth) for depth in recipe.depths) + " m"
 
 
 def _titled(loss: Loss) -> str:

@@ -19,6 +19,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["Content", "Folder"]
 
+
 Content: TypeAlias = bytes | bytearray | memoryview
 
 _STALE = 86400.0  # seconds after which what a killed save left is removed

@@ -20,6 +20,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["METADATA", "Declared", "array_node", "declared", "group_node", "node_name", "real_name"]
 
+
 METADATA = "zarr.json"
 _CORE = {
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),

@@ -8,10 +8,11 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from xsm.display.markup import page, section, table
+from xsm.markup import page, section, table
 from xsm.typing import FloatArray
 
 __all__ = ["model_html"]
+
 
 _TRAINING = ("training", "validation", "losses", "best epoch", "calibration", "seconds")
 _SETTINGS = ("settings", "versions")

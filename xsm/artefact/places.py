@@ -13,6 +13,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["Place", "place_of", "refusing"]
 
+
 Place: TypeAlias = Folder | Prefix
 
 

@@ -20,6 +20,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["Artefact", "open_artefact"]
 
+
 _CHECK = "Check the path and your permissions, or take another copy."
 
 

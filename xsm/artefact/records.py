@@ -10,6 +10,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["build_record", "check_mapping"]
 
+
 _T = TypeVar("_T")
 
 
@@ -66,7 +67,7 @@ def build_record(record: type[_T], facts: Any) -> _T:
 
     Examples
     --------
-    >>> from xsm.units import Conversion
+    >>> from xsm.data.units import Conversion
     >>> build_record(Conversion, {"factor": 1000.0}).factor
     1000.0
     """

@@ -12,6 +12,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["Prefix"]
 
+
 _BATCH = 1 << 26  # bytes under way at a time
 _OURS = re.compile(r"[a-z]+(/[\w.~%-]+)?/zarr\.json|[a-z]+/[\w.~%-]+/c(/0)*", re.ASCII)
 _UNLISTED = {"http", "https"}  # web servers list no folders

@@ -15,6 +15,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["LARGEST", "MARK", "SCHEMA", "begin_digest", "check_schema", "read_root"]
 
+
 SCHEMA = 1
 """Number of the layout. It rises when a reader of the number before could not read the new one."""
 

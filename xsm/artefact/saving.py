@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import xarray as xr
@@ -25,27 +25,25 @@ from xsm.artefact import (
     restore,
     write_artefact,
 )
+from xsm.artefact.learnt import Learnt
+from xsm.data.naming import Variable
+from xsm.data.units import Conversion
 from xsm.estimators import Estimator
 from xsm.exceptions import ArtefactError
-from xsm.naming import Variable
-from xsm.nested_recipe import NestedRecipe
 from xsm.nn import Model, Sizes, assemble, members_of
-from xsm.recipe import Recipe
 from xsm.registry import list_models, model_class, model_name
+from xsm.training.recipe import NestedRecipe, Recipe
 from xsm.typing import Array
-from xsm.units import Conversion
-
-if TYPE_CHECKING:
-    from xsm.fitted import FittedModel
 
 __all__ = ["load_parts", "save_fitted"]
+
 
 _KEPT = ("attrs", "parameters", "card", "fingerprint")
 _DTYPES = {torch.bfloat16: torch.int16}  # what numpy lacks, and what its bits are stored as
 
 
 def save_fitted(
-    fitted: FittedModel,
+    fitted: Learnt,
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
@@ -55,7 +53,7 @@ def save_fitted(
 
     Parameters
     ----------
-    fitted : FittedModel
+    fitted : Learnt
         The model.
     path : str or path
         A folder that does not exist yet, or a URL.
@@ -209,7 +207,7 @@ def load_parts(
     Returns
     -------
     dict
-        Arguments of :class:`xsm.FittedModel`.
+        Arguments of :class:`xsm.artefact.learnt.Learnt`.
 
     Raises
     ------

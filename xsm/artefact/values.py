@@ -14,6 +14,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["canonical", "parse", "plain", "readable", "restore"]
 
+
 _TAG = "__type__"
 _KINDS = "biufUmM"  # of numpy values that JSON holds exactly
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from xsm.cells.features import Features
 from xsm.exceptions import TrainingError
-from xsm.features import Features
-from xsm.recipe import Recipe
+from xsm.training.recipe import Recipe
 from xsm.typing import Array
 
 __all__ = ["neighbourhood", "plan_blocks", "select", "shards"]
@@ -27,7 +27,7 @@ def shards(
     features : Features
         Canonical arrays, lazy or not.
     scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
     count : int
         Number of shares.
     reach : int, default: 0
@@ -157,7 +157,7 @@ def neighbourhood(
     features : Features
         Canonical arrays, lazy or not.
     scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
     box : mapping of str to slice
         Positions along dimensions.
     reach : int

@@ -14,17 +14,19 @@ import torch.distributed
 import xarray as xr
 from torch import Tensor, nn
 
-from xsm.blocks import shards
-from xsm.devices import choose_device
+from xsm.cells.blocks import shards
+from xsm.cells.features import Features
+from xsm.cells.training import run_job
 from xsm.exceptions import TrainingError
-from xsm.features import Features
-from xsm.jobs import Job, Trained, run_job
 from xsm.nn import Batch, Model, Output
+from xsm.nn.devices import choose_device
+from xsm.training.job import Job, Trained
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 __all__ = ["train_on_cluster"]
+
 
 _PATIENCE = timedelta(minutes=15)  # how long a rank waits for the slowest, which may be reading
 _LOOK = 1.0  # seconds between two looks at the workers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,21 +12,22 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from xsm.batches import fits
-from xsm.blocks import plan_blocks
+from xsm.cells.blocks import plan_blocks
+from xsm.cells.features import Features
+from xsm.cells.reading import make_windows, read_block
+from xsm.cells.samples import fits
+from xsm.cells.windows import GATHERED, Windows
 from xsm.estimators import Estimator, Training, feature_count, flatten
 from xsm.exceptions import NotEnoughDataError, TrainingError
-from xsm.features import Features
-from xsm.history import History
 from xsm.nn import Sizes
 from xsm.options import thread_count
-from xsm.recipe import Recipe
-from xsm.samples import make_windows, read_block
-from xsm.splits import Split
+from xsm.training.history import History
+from xsm.training.recipe import Recipe
+from xsm.training.splits import Split
 from xsm.typing import Array, FloatArray
-from xsm.windows import GATHERED, Windows
 
-__all__ = ["Drawing", "Estimated", "Estimation", "card_of", "draw_windows", "run_estimation"]
+__all__ = ["Drawing", "Estimated", "Estimation", "draw_windows", "run_estimation"]
+
 
 _VALIDATION = 131_072  # windows that validate at most: their RMSE is known to 0.2 %
 _BLOCK = 8  # a block that is read takes one in so many bytes of the limit
@@ -131,7 +131,7 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     features : Features
         Canonical arrays with the target, lazy or not.
     scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     --------
     >>> import pandas as pd
     >>> from xsm.models.random_forest import RandomForest
-    >>> from xsm.scaling import fit_scaling
+    >>> from xsm.cells.scaling import fit_scaling
     >>> days = {"time": pd.date_range("2020", periods=60)}
     >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(60.0)), days, "time") for k in (1, 2))
     >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
@@ -184,39 +184,6 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     said = training.describe(f"windows of {count} features")
     said += f"; {validation.describe('validate')}" if validation else ""
     return Estimated(estimator, _history(estimator, rows), said)
-
-
-def card_of(card: Mapping[str, str], estimator: Estimator) -> dict[str, str]:
-    """Return a card in the words of estimators.
-
-    Parameters
-    ----------
-    card : mapping of str to str
-        That of :func:`xsm.fitted.make_card`.
-    estimator : Estimator
-        What it describes.
-
-    Returns
-    -------
-    dict of str to str
-        What is minimised instead of the terms of a loss, what is counted instead of epochs, and
-        the versions of what trained it.
-
-    Examples
-    --------
-    >>> from xsm.models.random_forest import RandomForest
-    >>> forest = RandomForest(Sizes(dynamic=1, static=0, window=7))
-    >>> card = {"losses": "", "best epoch": "9 of 9", "versions": "xsm 1"}
-    >>> card_of(card, forest)["trees"]
-    '9 of 9'
-    """
-    names = {"best epoch": estimator.stage}
-    found = {names.get(name, name): text for name, text in card.items()}
-    modules = {n: importlib.import_module(n) for n in estimator.requires}
-    own = [f"{n} {getattr(m, '__version__', '?')}" for n, m in modules.items()]
-    found["losses"] = estimator.minimises
-    found["versions"] = ", ".join([card["versions"], *own])
-    return found
 
 
 def _arrays(estimator: Estimator, drawn: Drawing, training: Training) -> Mapping[str, Array]:

@@ -6,26 +6,27 @@ import copy
 import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 import xarray as xr
 
+from xsm.artefact.learnt import Learnt
+from xsm.cells.apply import label
+from xsm.cells.collect import collect
+from xsm.cells.features import Features
+from xsm.cells.prediction import choose_place, predict_lazily
+from xsm.cells.scaling import scaling_for
+from xsm.data.naming import ROLES
 from xsm.estimators import Estimator
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnknownNameError
-from xsm.features import Features, collect
-from xsm.inference import predict_lazily
-from xsm.layered import DEPTH
-from xsm.naming import ROLES
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.nn import ExpertLSTM, Model, members_of
-from xsm.scaling import scaling_for
 from xsm.typing import Array
 
-if TYPE_CHECKING:
-    from xsm.fitted import FittedModel
+__all__ = ["By", "expert_means", "importance", "predict_experts"]
 
-__all__ = ["By", "expert_means", "importance"]
 
 By: TypeAlias = str | xr.DataArray | Sequence[str | xr.DataArray] | None
 _SEASONS = ("DJF", "MAM", "JJA", "SON")
@@ -33,13 +34,13 @@ _LEAST = 8  # steps: fewer cannot be moved along time by a quarter of them
 
 
 def expert_means(
-    fitted: FittedModel, ds: xr.Dataset, *, batch_size: int | None, device: str
+    fitted: Learnt, ds: xr.Dataset, *, batch_size: int | None, device: str
 ) -> tuple[dict[str, dict[str, xr.DataArray]], xr.Dataset]:
     """Return what each expert says, and the statistics on the cells of the data.
 
     Parameters
     ----------
-    fitted : FittedModel
+    fitted : Learnt
         A model with experts.
     ds : xarray.Dataset
         Inputs under any product's names.
@@ -83,14 +84,28 @@ def expert_means(
         features,
         token=f"{fitted.token}-apart",
         batch_size=batch_size,
-        device=device,
+        device=choose_place(fitted.model, device),
     )
     flag, names = found["extrapolation"], mixtures[0].groups
     return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling
 
 
+def predict_experts(
+    fitted: Learnt, ds: xr.Dataset, *, batch_size: int | None, device: str
+) -> xr.Dataset:
+    """Predict the target by each expert of a mixture, see :meth:`xsm.FittedModel.experts`."""
+    means, scaling = expert_means(fitted, ds, batch_size=batch_size, device=device)
+    made = [label(fitted, found, ds, scaling) for found in means.values()]
+    beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]
+    parts = [part.drop_vars(beside) for part in made]
+    joined = xr.concat(parts, xr.DataArray(list(means), dims="expert", name="expert"))
+    for name in joined.data_vars:
+        joined[name].attrs.pop("ancillary_variables")
+    return joined.transpose(..., "expert")
+
+
 def importance(
-    fitted: FittedModel,
+    fitted: Learnt,
     ds: xr.Dataset,
     *,
     by: By = None,
@@ -106,7 +121,7 @@ def importance(
 
     Parameters
     ----------
-    fitted : FittedModel
+    fitted : Learnt
         A model with experts.
     ds : xarray.Dataset
         Inputs and target, lazy or not.
@@ -308,7 +323,7 @@ def _table(
     permuted: xr.DataArray,
     whole: xr.DataArray,
     moves: Sequence[int],
-    fitted: FittedModel,
+    fitted: Learnt,
 ) -> xr.Dataset:
     """Put weights and losses side by side."""
     role = ROLES.get(fitted.recipe.target)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,18 +11,11 @@ import dask
 import xarray as xr
 from dask.system import CPU_COUNT
 
-from xsm.balance import Balance, balance_series
-from xsm.culling import own_tasks
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnitsError
-from xsm.grid import axis_of, oriented, step, time_dim, without_scalars, wraps
-from xsm.layered import DEPTH, layered_array, profile_series, soil_maps
-from xsm.naming import find_variables
-from xsm.recipe import Recipe, require_target
-from xsm.soil.profile import read_profile
+from xsm.data.culling import own_tasks
+from xsm.data.grid import without_scalars
+from xsm.exceptions import MissingVariableError
 
-__all__ = ["Features", "collect"]
-
-_REAL = "fiub"  # kinds of dtype
+__all__ = ["Features"]
 
 
 @dataclass(frozen=True)
@@ -153,171 +145,3 @@ def _of_kind(loaded: xr.Dataset, kind: str) -> dict[str, xr.DataArray]:
     """Return the loaded arrays whose name begins with a kind, by the rest of their name."""
     own = [name for name in map(str, loaded.data_vars) if name.startswith(f"{kind} ")]
     return {name.removeprefix(f"{kind} "): loaded[name] for name in own}
-
-
-def collect(
-    ds: xr.Dataset,
-    recipe: Recipe,
-    *,
-    balances: Sequence[Balance] = (),
-    needs: Collection[str] = (),
-    with_target: bool = True,
-) -> Features:
-    """Return the canonical arrays that a recipe names, aligned and broadcast, lazily.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Data of any product.
-    recipe : Recipe
-        What is wanted.
-    balances : sequence of loss terms
-        Terms of a water balance whose trends are wanted.
-    needs : collection of str
-        Keys that loss terms read, of which the soil and its fluxes are taken.
-    with_target : bool, default: True
-        Take the target too.
-
-    Returns
-    -------
-    Features
-        Arrays on (time, *space). NaN stays NaN; dask arrays stay lazy.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If a variable is missing or has no usable units; all in one error.
-    GridError
-        If time is irregular or coordinates differ.
-    NotEnoughDataError
-        If the data are empty, or hold no whole window.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> days = {"time": pd.date_range("2020", periods=3)}
-    >>> rain = xr.DataArray([0.0, 0.001, 0.002], days, "time", attrs={"units": "m"})
-    >>> soil = xr.DataArray([20.0, 20.0, 30.0], days, "time", attrs={"units": "%"})
-    >>> ds = xr.Dataset({"tp": rain, "swvl1": soil})
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 2, 1, "cell")
-    >>> features = collect(ds, recipe)
-    >>> features.dynamic["precipitation"].values, features.observed.values
-    (array([0., 1., 2.]), array([0.2, 0.2, 0.3]))
-    """
-    ds = oriented(ds) if recipe.patch > 1 else ds
-    table = find_variables(ds, recipe.variables)
-    names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
-    table.require(*names)
-    if with_target:
-        require_target(table, recipe)
-    names = names[: len(names) - (with_target and bool(recipe.depths))]
-    arrays = {name: table.array(ds, name).drop_vars(DEPTH, errors="ignore") for name in names}
-    series = balance_series(ds, balances, target=recipe.target, variables=recipe.variables)
-    profile = read_profile(ds, table, recipe.target) if with_target and recipe.depths else None
-    series |= profile_series(ds, table, profile, needs)
-    time = time_dim(arrays[recipe.dynamic[0]])
-    _check_static(arrays, recipe, time)
-    bounds = ("theta_r", "theta_s") if recipe.bounded else ()
-    soil = soil_maps(ds, recipe.centres, {*bounds, *needs}, recipe.variables)
-    layers = {f"soil {name}": array for name, array in soil.items()}
-    if profile is not None:
-        layers["target"] = layered_array(profile)
-    _check_numbers({**arrays, **series, **layers})
-    _check_size({**arrays, **layers})
-    _check_length(arrays[recipe.dynamic[0]].sizes[time], recipe)
-    together = _together([*arrays.values(), *series.values(), *layers.values()], time)
-    space = _space(together[0], time, recipe)
-    order = (time, *space, ...)
-    named = zip([*arrays, *series, *layers], together, strict=True)
-    arrays = {name: array.transpose(*order) for name, array in named}
-    still = {k: arrays[k].isel({time: 0}, drop=True) for k in (*recipe.static, *layers)}
-    target = arrays["target" if recipe.depths else recipe.target] if with_target else None
-    return Features(
-        dynamic={name: arrays[name] for name in recipe.dynamic},
-        static={name: still[name] for name in recipe.static},
-        target=target,
-        series={name: arrays[name] for name in series},
-        time=time,
-        space=space,
-        soil={name: still[f"soil {name}"] for name in soil},
-        wrap=bool(space) and wraps(arrays[recipe.dynamic[0]], space[-1]),
-    )
-
-
-def _space(array: xr.DataArray, time: str, recipe: Recipe) -> tuple[str, ...]:
-    """Return the dimensions of space; for neighbours two, rows and columns."""
-    space = [str(d) for d in array.dims if d != time]
-    if recipe.patch == 1:
-        return tuple(space)
-    if len(space) != 2:
-        msg = (
-            f"The model looks at squares of {recipe.patch} x {recipe.patch} cells, the data have "
-            f"the dimensions {space} beside {time!r}; two are needed. Select or unstack them, or "
-            "train with patch=1."
-        )
-        raise GridError(msg)
-    return tuple(sorted(space, key=lambda dim: {"X": 1, "Y": -1}.get(axis_of(array, dim), 0)))
-
-
-def _check_static(arrays: dict[str, xr.DataArray], recipe: Recipe, time: str) -> None:
-    """Refuse inputs on the wrong side of time."""
-    moving = [name for name in recipe.static if time in arrays[name].dims]
-    still = [name for name in recipe.dynamic if time not in arrays[name].dims]
-    if moving or still:
-        msg = (
-            f"static={moving} vary along {time!r}, dynamic={still} do not. "
-            "Name them on the other side."
-        )
-        raise GridError(msg)
-
-
-def _check_numbers(arrays: dict[str, xr.DataArray]) -> None:
-    """Refuse what holds no real numbers."""
-    others = {
-        name: str(array.dtype) for name, array in arrays.items() if array.dtype.kind not in _REAL
-    }
-    if others:
-        said = ", ".join(f"{name!r} holds {kind}" for name, kind in others.items())
-        msg = f"{said}; real numbers are needed: ds[name].astype('float32') of each."
-        raise UnitsError(msg)
-
-
-def _check_size(arrays: dict[str, xr.DataArray]) -> None:
-    """Refuse an empty selection."""
-    empty = {f"{d}" for a in arrays.values() for d, size in a.sizes.items() if not size}
-    if empty:
-        msg = (
-            f"The data are empty along {sorted(empty)}: nothing was selected. Check the bounds of "
-            "ds.sel(...); slices follow the order of the coordinate, so descending latitude needs "
-            "slice(50, 40)."
-        )
-        raise NotEnoughDataError(msg)
-
-
-def _check_length(steps: int, recipe: Recipe) -> None:
-    """Refuse a series without one whole window."""
-    needed = recipe.window + recipe.shift
-    if steps < needed:
-        ahead = f" and the forcing up to {recipe.shift} steps ahead" if recipe.shift else ""
-        msg = (
-            f"The data hold {steps} steps; one window takes {needed}: {recipe.window} of the past"
-            f"{ahead}. Select a longer period: the first prediction is of the step "
-            f"{recipe.window - 1 + recipe.lead} after its first."
-        )
-        raise NotEnoughDataError(msg)
-
-
-def _together(arrays: list[xr.DataArray], time: str) -> list[xr.DataArray]:
-    """Align exactly, broadcast, and put time first."""
-    try:
-        aligned = xr.align(*arrays, join="exact", copy=False)
-    except ValueError as error:
-        msg = (
-            f"The variables lie on different coordinates: {error}. All need the same grid and the "
-            "same times: select or interpolate them first, for example with xr.align or "
-            "ds.interp_like(other)."
-        )
-        raise GridError(msg) from error
-    step(next(a for a in aligned if time in a.dims))
-    broad = xr.broadcast(*aligned, exclude=[DEPTH])
-    return [a.transpose(time, ..., *({DEPTH} & set(a.dims))) for a in broad]

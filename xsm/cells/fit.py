@@ -10,28 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xsm.arguments import for_data, given, make_schedule, parse_limit
-from xsm.artefact import fingerprint
-from xsm.batches import fits
-from xsm.card import history_dataset, make_card
-from xsm.climatology import seasonal_mean
-from xsm.estimation import Estimated, Estimation, run_estimation
+from xsm.artefact.card import history_dataset
+from xsm.artefact.learnt import Learnt
+from xsm.cells.card import make_card
+from xsm.cells.collect import collect
+from xsm.cells.estimation import Estimated, Estimation, run_estimation
+from xsm.cells.features import Features
+from xsm.cells.recipe import for_data, make_recipe
+from xsm.cells.samples import fits
+from xsm.cells.scaling import fit_scaling
+from xsm.cells.training import run_job
+from xsm.data.fingerprint import data_token, fingerprint
+from xsm.data.naming import find_variables
+from xsm.data.units import dequantify
 from xsm.estimators import Estimator
+from xsm.evaluation.climatology import seasonal_mean
 from xsm.exceptions import check_choice
-from xsm.features import Features, collect
-from xsm.fitted import FittedModel
-from xsm.identity import data_token
-from xsm.jobs import Job, Trained, run_job
 from xsm.losses import Loss, WaterBalance
-from xsm.naming import find_variables
 from xsm.nn import Model, Schedule, assemble, check_patch, check_terms, head_and_members
-from xsm.options import get_options
-from xsm.recipe import make_recipe
+from xsm.options import get_options, parse_limit
 from xsm.registry import model_name
-from xsm.scaling import fit_scaling
-from xsm.splits import chronological
+from xsm.training.job import Job, Trained
+from xsm.training.schedule import given, make_schedule
+from xsm.training.splits import chronological
 from xsm.typing import Scaling
-from xsm.units import dequantify
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -64,7 +66,7 @@ def fit_cells(
     client: Client | None = None,
     steps: Mapping[str, Any] | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
-) -> FittedModel:
+) -> Learnt:
     """Train a model that predicts each cell, see :func:`xsm.fit`.
 
     Parameters
@@ -84,7 +86,7 @@ def fit_cells(
 
     Returns
     -------
-    FittedModel
+    Learnt
         The model with what it has learnt.
 
     Examples
@@ -177,7 +179,7 @@ def fit_cells(
             "members": members,
         }
     seconds = clock.perf_counter() - started
-    return FittedModel(
+    return Learnt(
         name=model_name(cls),
         model=made,
         recipe=recipe,
@@ -199,7 +201,7 @@ def _train(job: Job, features: Features, statistics: xr.Dataset, client: Client 
     """Train a network here, or on a cluster."""
     if client is None:
         return run_job(job, features, statistics)
-    from xsm.cluster import train_on_cluster  # loads torch.distributed
+    from xsm.cells.cluster import train_on_cluster
 
     return train_on_cluster(client, job, features, statistics)
 

@@ -12,6 +12,7 @@ from xsm.typing import Array
 
 __all__ = ["even_chunks", "stacked_blocks", "with_halo"]
 
+
 Piece: TypeAlias = tuple[
     int, int, int, int
 ]  # a chunk, from which place in it to which, of how many

@@ -17,6 +17,7 @@ __all__ = [
     "with_presence",
 ]
 
+
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)  # what float32 loses of an input that is derived
 
 

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.calibration import add_spread
-from xsm.layered import DEPTH
-from xsm.naming import ROLES, Variable, find_variables
-from xsm.recipe import Recipe, holds_target
-from xsm.soil.layering import depth_coordinates
-from xsm.units import Conversion
+from xsm.cells.recipe import holds_target
+from xsm.data.naming import ROLES, Variable, find_variables
+from xsm.data.units import Conversion
+from xsm.evaluation.calibration import add_spread
+from xsm.hydrology.soil.layering import DEPTH, depth_coordinates
+from xsm.training.recipe import Recipe
 
 __all__ = ["as_given", "label_prediction", "present"]
+
 
 _FLAG = {
     "long_name": "an input of the window lies outside the range seen in training",
@@ -116,7 +117,8 @@ def label_prediction(
     Parameters
     ----------
     found : mapping of str to DataArray
-        ``mean``, ``extrapolation`` and what else :func:`xsm.inference.predict_lazily` returned.
+        ``mean``, ``extrapolation`` and what else
+        :func:`xsm.cells.prediction.predict_lazily` returned.
     ds : xarray.Dataset
         The data that were predicted from.
     scaling : xarray.Dataset

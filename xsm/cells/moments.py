@@ -11,6 +11,7 @@ from xsm.typing import Array, FloatArray
 
 __all__ = ["MOMENTS", "cell_moments", "merge_moments", "pool_moments"]
 
+
 MOMENTS = ("count", "mean", "squares", "low", "high")
 """Rows of the moments: number of finite values, mean, sum of squared deviations, extremes."""
 

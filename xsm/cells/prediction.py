@@ -12,20 +12,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.devices import choose_device
+from xsm.cells.features import Features
+from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
+from xsm.cells.predictor import Predictor
+from xsm.cells.reading import scaling_arrays
 from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
-from xsm.features import Features
-from xsm.halo import even_chunks, stacked_blocks, with_halo
-from xsm.layered import DEPTH
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.nn import Answer, Model
+from xsm.nn.devices import choose_device
 from xsm.options import thread_count
-from xsm.predictor import Predictor
-from xsm.recipe import Recipe
-from xsm.samples import scaling_arrays
+from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
 __all__ = ["choose_place", "predict_lazily"]
+
 
 _TILE = 2**17  # windows that a thread scales at a time, of arrays in memory
 _FIELD = 2**12  # cells of a band of rows, where neighbours are looked at
@@ -77,7 +78,7 @@ def predict_lazily(
     >>> import pandas as pd
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
-    >>> from xsm.scaling import fit_scaling
+    >>> from xsm.cells.scaling import fit_scaling
     >>> days = {"time": pd.date_range("2020-01-01", periods=40)}
     >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(40.0)), days, "time") for k in (1, 2))
     >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
@@ -126,7 +127,7 @@ def choose_place(model: Model | Estimator, device: str) -> str:
     model : Model or Estimator
         What predicts.
     device : str
-        What is wanted, see :func:`xsm.devices.choose_device`.
+        What is wanted, see :func:`xsm.nn.devices.choose_device`.
 
     Returns
     -------

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xsm.devices import turn_on
+from xsm.cells.inputs import beyond, model_inputs, neighbour_table, static_inputs, with_one
 from xsm.estimators import Estimator
-from xsm.inputs import beyond, model_inputs, neighbour_table, static_inputs, with_one
-from xsm.intraop import one_intraop_thread
 from xsm.nn import Answer, Batch, Model, last_observation
-from xsm.recipe import Recipe
+from xsm.nn.devices import one_intraop_thread, turn_on
+from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
 __all__ = ["Predictor"]
+
 
 # Samples at a time. Measured, LSTM of 128 units on a core with 1 MiB of L2: 85,000 samples/s from
 # 256 to 1024, 65,000 from 2048; with 16 units little changes above 512.

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xsm.blocks import neighbourhood
+from xsm.cells.blocks import neighbourhood
+from xsm.cells.features import Features
+from xsm.cells.inputs import model_inputs, neighbour_table, static_inputs
+from xsm.cells.windows import Windows
+from xsm.data.grid import step_days
 from xsm.exceptions import NotEnoughDataError
-from xsm.features import Features
-from xsm.grid import step_days
-from xsm.inputs import model_inputs, neighbour_table, static_inputs
-from xsm.layered import DEPTH
-from xsm.recipe import Recipe
+from xsm.hydrology.soil.layering import DEPTH
+from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
-from xsm.windows import Windows
 
 __all__ = ["make_windows", "read_block", "scaling_arrays"]
 
@@ -39,7 +39,7 @@ def make_windows(
     features : Features
         Canonical arrays with the target, in memory.
     scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
     recipe : Recipe
         Window, lead, data integration.
     times : slice
@@ -64,7 +64,7 @@ def make_windows(
     Examples
     --------
     >>> import pandas as pd
-    >>> from xsm.scaling import fit_scaling
+    >>> from xsm.cells.scaling import fit_scaling
     >>> days = {"time": pd.date_range("2020", periods=40)}
     >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(40.0)), days, "time") for k in (1, 2))
     >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
@@ -105,11 +105,11 @@ def read_block(
     features : Features
         Canonical arrays with the target, lazy or not.
     scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
     recipe : Recipe
         Window, lead, data integration.
     box : mapping of str to slice
-        As of :func:`xsm.blocks.plan_blocks`.
+        As of :func:`xsm.cells.blocks.plan_blocks`.
     thin : int
         One in so many cells is kept.
     random : torch.Generator or None
@@ -127,7 +127,7 @@ def read_block(
     Examples
     --------
     >>> import pandas as pd
-    >>> from xsm.scaling import fit_scaling
+    >>> from xsm.cells.scaling import fit_scaling
     >>> days = {"time": pd.date_range("2020", periods=60)}
     >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(60.0)), days, "time") for k in (1, 2))
     >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
@@ -253,7 +253,7 @@ def scaling_arrays(scaling: xr.Dataset, keep: Array | None = None) -> dict[str, 
     Parameters
     ----------
     scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`.
+        Statistics of :func:`xsm.cells.scaling.fit_scaling`.
     keep : ndarray, optional
         Flat positions of the wanted cells.
 

@@ -10,15 +10,16 @@ from functools import partial
 import torch
 import xarray as xr
 
-from xsm.blocks import plan_blocks
-from xsm.features import Features
-from xsm.recipe import Recipe
-from xsm.samples import make_windows, read_block
-from xsm.splits import Split
-from xsm.streaming import Drawn, Stream, draw_evenly
-from xsm.windows import GATHERED, Windows
+from xsm.cells.blocks import plan_blocks
+from xsm.cells.features import Features
+from xsm.cells.reading import make_windows, read_block
+from xsm.cells.stream import Drawn, Stream, draw_evenly
+from xsm.cells.windows import GATHERED, Windows
+from xsm.training.recipe import Recipe
+from xsm.training.splits import Split
 
 __all__ = ["fits", "make_samples"]
+
 
 # Of a block that is read, a random quarter of the cells stays in the pool, so that as many bytes
 # hold cells of four times as many blocks. Measured with a pool of a third of the data, RMSE of
@@ -76,7 +77,7 @@ def make_samples(
     features : Features
         Canonical arrays with the target, lazy or not.
     scaling : xarray.Dataset
-        Statistics of :func:`xsm.scaling.fit_scaling`, on the same cells.
+        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
     recipe : Recipe
         Window, lead, data integration.
     split : Split
@@ -105,8 +106,8 @@ def make_samples(
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from xsm.scaling import fit_scaling
-    >>> from xsm.splits import chronological
+    >>> from xsm.cells.scaling import fit_scaling
+    >>> from xsm.training.splits import chronological
     >>> days = {"time": pd.date_range("2020", periods=1000)}
     >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(1000.0)), days, "time") for k in (1, 2))
     >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())

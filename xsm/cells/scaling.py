@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.cells.features import Features
+from xsm.cells.moments import MOMENTS, cell_moments, merge_moments, pool_moments
+from xsm.data.grid import without_scalars
 from xsm.exceptions import GridError, NotEnoughDataError
-from xsm.features import Features
-from xsm.grid import without_scalars
-from xsm.layered import DEPTH
-from xsm.moments import MOMENTS, cell_moments, merge_moments, pool_moments
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.typing import Array, FloatArray, Scaling
 
 __all__ = ["align_scaling", "fit_scaling", "scaling_for", "within_bounds"]
+
 
 _FEWEST = 30  # observations that a cell needs for its own range
 _SHARE = 0.05  # of cells that may be without

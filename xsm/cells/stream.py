@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from xsm.cells.windows import Windows, draw_times, in_batches, most_samples
 from xsm.exceptions import NotEnoughDataError
 from xsm.nn import Batch, Schedule
-from xsm.windows import Windows, draw_times, generator, in_batches, most_samples
+from xsm.training.seeds import generator
 
 __all__ = ["Block", "Drawn", "Stream", "draw_evenly"]
+
 
 _USES = 2  # draws of a sample, on average, while its block is in the pool
 
@@ -26,12 +28,12 @@ class Stream:
     """Samples drawn from a pool of blocks, one of which is replaced from time to time.
 
     A run is what is gathered at once: some batches, drawn from all blocks of the pool as
-    :meth:`xsm.windows.Windows.draw` would draw them from one. While a run is trained on, a thread
-    reads the next block and gathers the next run. Every block is visited once, in random order,
-    before one is visited again, and stays until twice as many samples were drawn from it as it
-    holds. (As many as it holds takes twice the reading, and trains no better: RMSE from a pool of a
-    quarter of the data, after 1,600 batches of 256, is 0.0009 +- 0.0013 higher then, of 0.176, in
-    20 pairs of runs.)
+    :meth:`xsm.cells.windows.Windows.draw` would draw them from one. While a run is trained on, a
+    thread reads the next block and gathers the next run. Every block is visited once, in random
+    order, before one is visited again, and stays until twice as many samples were drawn from it as
+    it holds. (As many as it holds takes twice the reading, and trains no better: RMSE from a pool
+    of a quarter of the data, after 1,600 batches of 256, is 0.0009 +- 0.0013 higher then, of
+    0.176, in 20 pairs of runs.)
 
     What is drawn depends on the seed and on the number of the run alone, never on the speed of the
     store or on when training was resumed.
@@ -114,7 +116,7 @@ class Stream:
         Yields
         ------
         dict of str to Tensor
-            As of :meth:`xsm.windows.Windows.batch`.
+            As of :meth:`xsm.cells.windows.Windows.batch`.
         """
         first = (epoch - 1) * schedule.iterations
         if self._at != first:

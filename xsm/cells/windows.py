@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xsm.inputs import with_one, with_presence
+from xsm.cells.inputs import with_one, with_presence
 from xsm.nn import Batch, Schedule, last_observation
+from xsm.training.seeds import generator
 from xsm.typing import Array, FloatArray
 
-__all__ = ["GATHERED", "Windows", "draw_times", "generator", "in_batches", "most_samples"]
+__all__ = ["GATHERED", "Windows", "draw_times", "in_batches", "most_samples"]
+
 
 GATHERED = 16384  # samples gathered at a time: less work for each batch, and still in the cache
 _BYTES = 2**25  # of samples with neighbours at a time
@@ -239,32 +241,6 @@ def most_samples(dynamic: Tensor) -> int:
     (149796, 1242)
     """
     return max(64, _BYTES // (4 * dynamic[0].numel()))
-
-
-def generator(*seeds: int) -> torch.Generator:
-    """Return a source of random numbers that depends on whole numbers alone.
-
-    Parameters
-    ----------
-    *seeds : int
-        Such as the seed of the run and the number of the epoch: what is drawn in an epoch does not
-        depend on what was drawn before, so that a run can go on at any of them.
-
-    Returns
-    -------
-    torch.Generator
-        On the CPU, so that draws are the same on every device.
-
-    Examples
-    --------
-    >>> a, b = (torch.rand(1, generator=generator(0, k)) for k in (1, 2))
-    >>> bool(a == b), bool(a == torch.rand(1, generator=generator(0, 1)))
-    (False, True)
-    """
-    state = np.random.SeedSequence([s & 0xFFFFFFFFFFFFFFFF for s in seeds]).generate_state(
-        1, np.uint64
-    )
-    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
 
 
 def in_batches(gathered: Batch, size: int) -> Iterator[Batch]:

@@ -12,6 +12,10 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import time_dim
+from xsm.data.naming import ROLES, Accumulation, Role, accumulation_of, roles_of
+from xsm.data.time_axis import steps_between
+from xsm.data.units import dequantify, is_amount, quantify
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -19,12 +23,9 @@ from xsm.exceptions import (
     UnknownNameError,
     did_you_mean,
 )
-from xsm.grid import time_dim
-from xsm.naming import ROLES, Accumulation, Role, accumulation_of, roles_of
-from xsm.time_axis import steps_between
-from xsm.units import dequantify, is_amount, quantify
 
 __all__ = ["daily"]
+
 
 States: TypeAlias = Literal["end", "mean"]
 Label: TypeAlias = Literal["end", "start"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import xarray as xr
 
+from xsm.data.grid import axis_of
 from xsm.exceptions import GridError
-from xsm.grid import axis_of
 
 __all__ = ["check_prediction", "check_same_names"]
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from dask.base import compute, tokenize
 
-from xsm.naming import VariableTable
+from xsm.data.naming import VariableTable
 
-__all__ = ["fingerprint"]
+if TYPE_CHECKING:
+    from dask.array import Array as LazyArray
+
+__all__ = ["data_token", "fingerprint"]
 
 
 def fingerprint(arrays: Mapping[str, xr.DataArray], table: VariableTable) -> dict[str, Any]:
@@ -32,7 +36,7 @@ def fingerprint(arrays: Mapping[str, xr.DataArray], table: VariableTable) -> dic
 
     Examples
     --------
-    >>> from xsm.naming import find_variables
+    >>> from xsm.data.naming import find_variables
     >>> rain = xr.DataArray([0.0, 1.0], {"x": [1, 2]}, "x", attrs={"units": "mm day-1"})
     >>> found = fingerprint({"precipitation": rain}, find_variables(xr.Dataset({"pr": rain})))
     >>> found["variables"], found["sizes"]
@@ -55,3 +59,51 @@ def _digest(values: np.ndarray[Any, Any]) -> str:
     if values.dtype.kind == "O":
         return hashlib.sha256(repr(values.tolist()).encode()).hexdigest()
     return hashlib.sha256(f"{values.dtype}".encode() + values.tobytes()).hexdigest()
+
+
+def data_token(arrays: Mapping[str, xr.DataArray]) -> str:
+    """Return a checksum of values and coordinates.
+
+    Parameters
+    ----------
+    arrays : mapping of str to DataArray
+        In memory or lazy; lazy ones are read once.
+
+    Returns
+    -------
+    str
+        The same for any chunks, also for none; another one where one value is another or in
+        another place, or a label.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([[0.1, 0.2], [0.3, np.nan]], {"x": [1, 2]}, ("time", "x"))
+    >>> data_token({"soil": soil}) == data_token({"soil": soil.chunk(time=1)})
+    True
+    >>> data_token({"soil": soil}) == data_token({"soil": soil[::-1]})
+    False
+    """
+    sums = {name: _checksum(array) for name, array in arrays.items()}
+    lazy = any(array.chunks is not None for array in arrays.values())
+    (found,) = compute(sums, **({} if lazy else {"scheduler": "threads"}))
+    labels = {
+        name: {d: array[d].values.astype(str) for d in array.dims if d in array.coords}
+        for name, array in arrays.items()
+    }
+    return tokenize({name: int(value) for name, value in found.items()}, labels)
+
+
+def _checksum(array: xr.DataArray) -> LazyArray:
+    """Return the sum of all values' bits, each times an odd number of its place, modulo 2**64."""
+    import dask.array as da
+
+    data = array.data
+    if array.chunks is None:
+        data = da.from_array(array.values, chunks="auto", name=False)
+    bits = data.astype(np.float64).view(np.uint64)
+    odd, stride = np.uint64(1), 2
+    for size, chunks in zip(reversed(data.shape), reversed(data.chunks), strict=True):
+        places = da.arange(size, chunks=(chunks,), dtype=np.uint64) * np.uint64(stride)
+        odd = places.reshape(-1, *[1] * odd.ndim) + odd
+        stride *= size
+    return (bits * odd).sum(dtype=np.uint64)

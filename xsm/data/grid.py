@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xsm.data.time_axis import steps_between, uneven
 from xsm.exceptions import GridError
-from xsm.time_axis import steps_between, uneven
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,6 +25,7 @@ __all__ = [
     "without_scalars",
     "wraps",
 ]
+
 
 _DAY = np.timedelta64(1, "D")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import time_dim
+from xsm.data.naming import ROLES, VariableTable, find_variables
+from xsm.data.time_axis import steps_between
+from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError
-from xsm.grid import time_dim
-from xsm.naming import ROLES, VariableTable, find_variables
-from xsm.time_axis import steps_between
-from xsm.units import dequantify, quantify
 
 __all__ = ["monthly"]
+
 
 _DAY = np.timedelta64(1, "D")
 

@@ -12,6 +12,7 @@ from xsm.exceptions import UnitsError
 
 __all__ = ["cancelled", "parse", "unit_registry"]
 
+
 _SPELLINGS = {
     "": "dimensionless",
     "-": "dimensionless",

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import xarray as xr
 
+from xsm.data.naming import ROLES, Variable, VariableTable, find_variables
+from xsm.data.units import Conversion, conversion
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
-from xsm.naming import ROLES, Variable, VariableTable, find_variables
-from xsm.units import Conversion, conversion
 
 __all__ = ["default_target", "observed_target", "predicted_spread", "predicted_target"]
+
 
 _TARGETS = ("soil_moisture", "satellite_soil_moisture")
 

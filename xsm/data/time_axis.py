@@ -11,6 +11,7 @@ from xsm.typing import Array
 
 __all__ = ["steps_between", "uneven"]
 
+
 _DAY = np.timedelta64(1, "D")
 _NONE = np.timedelta64(0, "ns")
 _MONTH = 28 * _DAY  # the shortest one

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xsm.data.spelling import cancelled, parse, unit_registry
 from xsm.exceptions import UnitsError, check_dataset
-from xsm.spelling import cancelled, parse, unit_registry
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Conversion", "conversion", "dequantify", "is_amount", "quantify"]
+
 
 _WATER_DENSITY = 1000.0  # kg m-3; links mass and depth of water
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Estimator", "Log", "Training", "feature_count", "flatten"]
 
+
 Log = Callable[[int, float, float], None]
 """Takes the number of what was learnt so far (trees, rounds), and the RMSE of the training windows
 and of the validating ones (NaN where there are none)."""

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from xsm.estimators.nodes import Trees, one_tree
+from xsm.estimators.ubjson import read_ubjson
 from xsm.exceptions import ArtefactError
-from xsm.trees.nodes import Trees, one_tree
-from xsm.trees.ubjson import read_ubjson
 from xsm.typing import Array, FloatArray
 
 __all__ = ["Boosted", "read_boosted"]

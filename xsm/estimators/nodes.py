@@ -15,6 +15,7 @@ from xsm.typing import Array, FloatArray
 
 __all__ = ["Trees", "one_tree"]
 
+
 _DTYPES = {"feature": "i4", "threshold": "f4", "children": "i4", "value": "f8", "root": "i4"}
 _LANES = 8  # samples that walk a tree side by side, so that their waits for memory overlap
 

@@ -11,6 +11,7 @@ from xsm.exceptions import ArtefactError
 
 __all__ = ["read_ubjson"]
 
+
 _NUMBERS = {"i": "i1", "U": "u1", "I": ">i2", "l": ">i4", "L": ">i8", "d": ">f4", "D": ">f8"}
 _CONSTANTS = {"Z": None, "T": True, "F": False}
 _DEEPEST = 32

@@ -8,15 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xsm.distribution import PROBABILITIES
+from xsm.evaluation.distribution import PROBABILITIES
 from xsm.exceptions import NotEnoughDataError, check_choice
-from xsm.layered import layered_pair
-from xsm.naming import find_variables
-from xsm.recipe import Recipe, require_target
-from xsm.spread import spread_of, standardised
-from xsm.targets import predicted_spread
 
-__all__ = ["METHODS", "add_spread", "learn_calibration", "standard_errors"]
+__all__ = ["METHODS", "add_spread", "learn_calibration"]
+
 
 METHODS = ("scale", "isotonic", "conformal")
 
@@ -83,49 +79,6 @@ def learn_calibration(z: xr.DataArray, method: str) -> xr.Dataset:
         return xr.Dataset({"scale": scale}, attrs=attrs)
     table = ("probability", quantiles / scale)
     return xr.Dataset({"scale": scale, "quantile": table}, {"probability": PROBABILITIES}, attrs)
-
-
-def standard_errors(ds: xr.Dataset, predicted: xr.Dataset, recipe: Recipe) -> xr.DataArray:
-    """Return the errors of a prediction in units of its spread.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Observations.
-    predicted : xarray.Dataset
-        The prediction, with the spread of each predicted variable.
-    recipe : Recipe
-        What was predicted.
-
-    Returns
-    -------
-    DataArray
-        (observed - mean) / std (time, *space [, depth]); lazy where these are, NaN where either is.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is no spread, or there are no observations.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([0.2, 0.3], dims="time", attrs={"units": "m3 m-3"})
-    >>> ds = xr.Dataset({"swvl1": soil}, {"time": xr.date_range("2020", periods=2)})
-    >>> above = (soil + 0.1).assign_attrs(soil.attrs)
-    >>> predicted = ds.assign(swvl1=above, swvl1_std=0.1 * soil / soil)
-    >>> standard_errors(ds, predicted, Recipe("swvl1", (), (), 1, 0, "global")).values.round(6)
-    array([-1., -1.])
-    """
-    target, known = recipe.target, recipe.variables
-    require_target(find_variables(ds, known), recipe)
-    names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
-    if len(names) > 1 or (names and recipe.depths):
-        spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
-        std = layered_pair(ds, spreads, target, known)[1]
-    else:
-        std = predicted_spread(ds, predicted[f"{spread_of(predicted)}_std"], target, known)
-    observed, mean = layered_pair(ds, predicted, target, known)
-    return standardised(observed, mean, std)[0]
 
 
 def _count(z: xr.DataArray) -> tuple[npt.NDArray[np.int64], dict[str, float]]:

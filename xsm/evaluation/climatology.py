@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from xsm.grid import time_dim
+from xsm.data.grid import time_dim
 from xsm.typing import Array, FloatArray
 
 __all__ = ["earlier_climatology", "from_climatology", "seasonal_mean"]
+
 
 _WEEKS = 28  # days; the shortest month
 _DAYS = {"360_day": 360, "366_day": 366, "all_leap": 366}  # of a year, where it is not 365

@@ -18,6 +18,7 @@ from xsm.typing import FloatArray
 
 __all__ = ["PROBABILITIES", "Shape", "crps_gaussian"]
 
+
 PROBABILITIES: npt.NDArray[np.float64] = np.arange(1, 200) / 200
 """Probabilities of tables: every half percent, so that central intervals reach 99 %."""
 

@@ -8,16 +8,17 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from xsm.balance import previous_observation
-from xsm.climatology import from_climatology
-from xsm.dimensions import check_prediction
+from xsm.data.dimensions import check_prediction
+from xsm.data.grid import as_list, snap, time_dim, without_scalars
+from xsm.data.naming import ROLES, Variable, find_variables
+from xsm.evaluation.climatology import from_climatology
 from xsm.exceptions import NotEnoughDataError
-from xsm.grid import as_list, snap, time_dim, without_scalars
-from xsm.layered import layered_pair
-from xsm.naming import ROLES, Variable, find_variables
+from xsm.hydrology.balance import previous_observation
+from xsm.hydrology.soil.layered import layered_pair
 from xsm.typing import Array, FloatArray
 
 __all__ = ["METRICS", "score", "score_sources", "scored_pair"]
+
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
 _KEPT = "_kept"  # the dimension of a block that no data have
@@ -127,7 +128,7 @@ def scored_pair(
     Returns
     -------
     observed : DataArray
-        As of :func:`xsm.layered.layered_pair`; time ascends.
+        As of :func:`xsm.hydrology.soil.layered.layered_pair`; time ascends.
     predicted : DataArray
         The same, at times in any order.
 

@@ -7,16 +7,17 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from xsm.dimensions import check_prediction
-from xsm.distribution import PROBABILITIES, Shape
+from xsm.data.dimensions import check_prediction
+from xsm.data.grid import as_list, snap, without_scalars
+from xsm.data.naming import ROLES, find_variables
+from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
+from xsm.data.units import dequantify, quantify
+from xsm.evaluation.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_dataset
-from xsm.grid import as_list, snap, without_scalars
-from xsm.naming import ROLES, find_variables
-from xsm.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.typing import FloatArray
-from xsm.units import dequantify, quantify
 
 __all__ = ["intervals", "judge", "reliability", "shape_of", "spread_of", "standardised"]
+
 
 _LEVELS = (0.5, 0.9)
 

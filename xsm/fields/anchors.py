@@ -11,6 +11,7 @@ from xsm.typing import FloatArray
 
 __all__ = ["cell_regression", "fit_anchors"]
 
+
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 _LEAST = 4  # windows
 

@@ -3,60 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Protocol
 
 import xarray as xr
 
-from xsm.devices import choose_device
-from xsm.downscaling.collecting import collect_sources
-from xsm.downscaling.predicting import downscale_fields
-from xsm.downscaling.presenting import as_given, present
-from xsm.downscaling.scoring import score_fields
-from xsm.downscaling.sources import Sources, known_names
-from xsm.downscaling.statistics import maps_of
-from xsm.estimators import Estimator
+from xsm.artefact.learnt import Learnt
+from xsm.data.naming import find_variables
+from xsm.data.nesting import horizontal_axes
+from xsm.data.units import dequantify, quantify
+from xsm.evaluation.spread import standardised
 from xsm.exceptions import MissingVariableError, UnknownNameError
-from xsm.naming import find_variables
-from xsm.nested_recipe import Covariates, NestedRecipe
-from xsm.nesting import horizontal_axes
-from xsm.nn import FieldModel, Model
-from xsm.recipe import Recipe
-from xsm.spread import standardised
-from xsm.units import dequantify, quantify
+from xsm.fields.baselines import score_fields
+from xsm.fields.collect import collect_sources
+from xsm.fields.labels import as_given, present
+from xsm.fields.prediction import downscale_fields
+from xsm.fields.scaling import maps_of
+from xsm.fields.sources import Covariates, Sources, known_names
+from xsm.nn import FieldModel
+from xsm.nn.devices import choose_device
+from xsm.training.recipe import NestedRecipe
 
-__all__ = ["Trained", "downscale_with", "field_errors", "score_with"]
-
-
-class Trained(Protocol):
-    """What is needed of a fitted model."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-
-    @property
-    def model(self) -> Model | Estimator:
-        """The network."""
-
-    @property
-    def recipe(self) -> Recipe:
-        """What goes in and what comes out."""
-
-    @property
-    def scaling(self) -> xr.Dataset:
-        """Statistics of the training."""
-
-    @property
-    def calibration(self) -> xr.Dataset | None:
-        """What was learnt of the spread."""
-
-    @property
-    def token(self) -> str:
-        """Name of the content."""
+__all__ = ["downscale_with", "field_errors", "score_with"]
 
 
 def downscale_with(
-    fitted: Trained,
+    fitted: Learnt,
     ds: xr.Dataset,
     *,
     covariates: Covariates | None,
@@ -67,7 +37,7 @@ def downscale_with(
 
     Parameters
     ----------
-    fitted : FittedModel
+    fitted : Learnt
         The model.
     ds : xarray.Dataset
         Holds the coarse field.
@@ -121,7 +91,7 @@ def downscale_with(
     return quantify(found) if quantified else found
 
 
-def _nested(fitted: Trained) -> tuple[NestedRecipe, FieldModel]:
+def _nested(fitted: Learnt) -> tuple[NestedRecipe, FieldModel]:
     """Refuse models that predict cells."""
     if isinstance(fitted.recipe, NestedRecipe) and isinstance(fitted.model, FieldModel):
         return fitted.recipe, fitted.model
@@ -161,7 +131,7 @@ def _sources(
 
 
 def score_with(
-    fitted: Trained,
+    fitted: Learnt,
     ds: xr.Dataset,
     *,
     dim: Hashable | Iterable[Hashable] | None,
@@ -173,7 +143,7 @@ def score_with(
 
     Parameters
     ----------
-    fitted : FittedModel
+    fitted : Learnt
         The model.
     ds : xarray.Dataset
         Holds the coarse field.
@@ -187,7 +157,7 @@ def score_with(
     Returns
     -------
     xarray.Dataset
-        See :func:`xsm.downscaling.scoring.score_fields`.
+        See :func:`xsm.fields.baselines.score_fields`.
 
     Raises
     ------
@@ -216,7 +186,7 @@ def score_with(
 
 
 def _beside_truth(
-    fitted: Trained,
+    fitted: Learnt,
     ds: xr.Dataset,
     covariates: Covariates | None,
     truth: xr.Dataset | xr.DataArray | None,
@@ -237,7 +207,7 @@ def _beside_truth(
 
 
 def field_errors(
-    fitted: Trained,
+    fitted: Learnt,
     ds: xr.Dataset,
     *,
     covariates: Covariates | None = None,
@@ -249,7 +219,7 @@ def field_errors(
 
     Parameters
     ----------
-    fitted : FittedModel
+    fitted : Learnt
         The model.
     ds : xarray.Dataset
         Holds the coarse field.

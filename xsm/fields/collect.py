@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.downscaling.sources import Sources, known_names
+from xsm.data.grid import oriented, time_dim, without_scalars
+from xsm.data.naming import VariableTable, find_variables
+from xsm.data.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
+from xsm.data.nesting.nest import Factor
+from xsm.data.units import conversion, dequantify
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnitsError
-from xsm.grid import oriented, time_dim, without_scalars
-from xsm.naming import VariableTable, find_variables
-from xsm.nested_recipe import Covariates
-from xsm.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
-from xsm.nesting.nest import Factor
+from xsm.fields.sources import Covariates, Sources, known_names
 from xsm.typing import FloatArray
-from xsm.units import conversion, dequantify
 
 __all__ = ["check_steps", "collect_sources"]
 

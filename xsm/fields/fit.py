@@ -10,21 +10,21 @@ from typing import Any
 
 import xarray as xr
 
-from xsm.arguments import check_schedule, parse_limit
-from xsm.card import history_dataset, made_of, outcome
-from xsm.downscaling.collecting import collect_sources
-from xsm.downscaling.fitting import FieldJob, FieldsTrained, train_fields
-from xsm.downscaling.sources import Sources, choose_target, known_names
+from xsm.artefact.card import history_dataset, made_of, outcome
+from xsm.artefact.learnt import Learnt
+from xsm.data.naming import VariableTable, find_variables
+from xsm.data.nesting.nest import Factor
+from xsm.data.units import dequantify
 from xsm.exceptions import check_choice
-from xsm.fitted import FittedModel
+from xsm.fields.collect import collect_sources
+from xsm.fields.samples import FieldJob, FieldsTrained, train_fields
+from xsm.fields.sources import Covariates, Sources, choose_target, known_names
 from xsm.losses import Loss
-from xsm.naming import VariableTable, find_variables
-from xsm.nested_recipe import Covariates, NestedRecipe
-from xsm.nesting.nest import Factor
 from xsm.nn import FieldModel, head_and_members
-from xsm.options import get_options
+from xsm.options import get_options, parse_limit
 from xsm.registry import model_name
-from xsm.units import dequantify
+from xsm.training.recipe import NestedRecipe
+from xsm.training.schedule import check_schedule
 
 __all__ = ["fit_fields"]
 
@@ -52,7 +52,7 @@ def fit_fields(
     memory_limit: str | int = "2 GiB",
     checkpoint: str | os.PathLike[str] | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
-) -> FittedModel:
+) -> Learnt:
     """Train a network that downscales, see :func:`xsm.fit`.
 
     Parameters
@@ -72,7 +72,7 @@ def fit_fields(
 
     Returns
     -------
-    FittedModel
+    Learnt
         The model with its best weights.
 
     Raises
@@ -153,7 +153,7 @@ def _fitted(
     ds: xr.Dataset,
     table: VariableTable,
     seconds: float,
-) -> FittedModel:
+) -> Learnt:
     """Put together what the user holds."""
     recipe, cls = job.recipe, job.model
     settings = {**asdict(job.schedule), **cls.hyperparameters(), **job.network, "seed": job.seed}
@@ -174,7 +174,7 @@ def _fitted(
         **made_of(settings, seconds),
     }
     sizes = {str(d): n for d, n in sources.target.sizes.items()}
-    return FittedModel(
+    return Learnt(
         name=model_name(cls),
         model=trained.model,
         recipe=recipe,

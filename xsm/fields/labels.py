@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.calibration import add_spread
-from xsm.downscaling.sources import Sources
-from xsm.naming import Variable
+from xsm.data.naming import Variable
+from xsm.evaluation.calibration import add_spread
+from xsm.fields.sources import Sources
 
 __all__ = ["as_given", "present"]
 
@@ -50,7 +50,7 @@ def present(
 
     Examples
     --------
-    >>> from xsm.nesting import make_nest
+    >>> from xsm.data.nesting import make_nest
     >>> axes = {"time": xr.date_range("2020", periods=1), "y": [1.0, 3.0], "x": [1.0, 3.0]}
     >>> gws = xr.DataArray(np.ones((1, 2, 2)), axes, name="gws", attrs={"units": "mm"})
     >>> nest = make_nest(gws, 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from xsm.downscaling.sources import Sources
-from xsm.fields import Frame
+from xsm.fields.frame import Frame
+from xsm.fields.sources import Sources
 from xsm.physics.infiltration import infiltration, monthly_anomaly
 from xsm.typing import Array
 
@@ -36,14 +36,14 @@ def loss_series(sources: Sources, frame: Frame, training: slice) -> dict[str, Ar
     --------
     >>> import xarray as xr
     >>> import numpy as np
-    >>> from xsm.downscaling.collecting import collect_sources
+    >>> from xsm.fields.collect import collect_sources
     >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
     >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
     >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
     >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
     >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
-    >>> from xsm.downscaling.sources import one_scale_up
-    >>> from xsm.downscaling.statistics import field_statistics, frame_of
+    >>> from xsm.fields.supervision import one_scale_up
+    >>> from xsm.fields.scaling import field_statistics, frame_of
     >>> up = one_scale_up(sources)
     >>> frame = frame_of(field_statistics(up, slice(None)), up.nest, up.area, window=6)
     >>> loss_series(up, frame, slice(None))["target"].shape

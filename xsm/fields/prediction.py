@@ -12,15 +12,15 @@ from dask.base import tokenize
 from dask.delayed import delayed
 from tqdm.auto import tqdm
 
-from xsm.downscaling.collecting import check_steps
-from xsm.downscaling.sources import Sources
-from xsm.downscaling.statistics import frame_of, stacked
+from xsm.data.nesting import Nest
 from xsm.exceptions import NotEnoughDataError
-from xsm.fieldwise import FieldPredictor
-from xsm.nested_recipe import NestedRecipe
-from xsm.nesting import Nest
+from xsm.fields.collect import check_steps
+from xsm.fields.predictor import FieldPredictor
+from xsm.fields.scaling import frame_of, stacked
+from xsm.fields.sources import Sources
 from xsm.nn import FieldModel
 from xsm.options import get_options, thread_count
+from xsm.training.recipe import NestedRecipe
 from xsm.typing import Array, FloatArray
 
 __all__ = ["downscale_fields"]
@@ -75,7 +75,7 @@ def downscale_fields(
     >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
     >>> small = {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1, "valid": 0.0}
     >>> fitted = gws.physm.fit("convlstm_unet", factor=2, progress=False, **small)
-    >>> from xsm.downscaling.collecting import collect_sources
+    >>> from xsm.fields.collect import collect_sources
     >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
     >>> parts = fitted.model, fitted.recipe, fitted.scaling, sources
     >>> sorted(downscale_fields(*parts, token=fitted.token, device="cpu"))

@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xsm.fields import Frame, gather_patch
-from xsm.intraop import one_intraop_thread
+from xsm.fields.frame import Frame
+from xsm.fields.patches import gather_patch
 from xsm.nn import FieldModel
+from xsm.nn.devices import one_intraop_thread
 from xsm.physics.conservation import conserve
 from xsm.typing import Array, FloatArray
 
 __all__ = ["FieldPredictor", "patch_starts", "taper"]
+
 
 _LOCK = threading.Lock()
 
@@ -148,7 +150,7 @@ class FieldPredictor:
         coarse : ndarray
             (window, channel, h, w) canonical, the target first.
         fine : ndarray
-            (:attr:`xsm.fields.Frame.reach`, covariate, y, x).
+            (:attr:`xsm.fields.frame.Frame.reach`, covariate, y, x).
         static : ndarray
             (covariate, y, x).
         report : callable, optional

@@ -14,6 +14,7 @@ from xsm.typing import Array, FloatArray
 
 __all__ = ["fit_regional", "regional_terms", "remembered", "told_by_region"]
 
+
 _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 5
 
@@ -111,7 +112,8 @@ def fit_regional(
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        As of :meth:`xsm.fields.Frame.inputs`, and ``target`` (step, 1, y, x), NaN where missing.
+        As of :meth:`xsm.fields.frame.Frame.inputs`, and ``target`` (step, 1, y, x), NaN where
+        missing.
     memory : ndarray
         (step, channel, y, x) of :func:`remembered`.
     steps : sequence of int

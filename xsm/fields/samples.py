@@ -9,28 +9,30 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.checkpoint import Checkpoint
-from xsm.devices import choose_device, choose_precision, seeded
-from xsm.downscaling.anchors import fit_anchors
-from xsm.downscaling.baselines import learn_maps
-from xsm.downscaling.collecting import check_steps
-from xsm.downscaling.series import loss_series
-from xsm.downscaling.sources import Sources, one_scale_up
-from xsm.downscaling.statistics import field_statistics, frame_of, stacked
-from xsm.exceptions import MissingVariableError, NotEnoughDataError
-from xsm.fields import Fields, Frame
-from xsm.history import History
-from xsm.identity import data_token, described_model, described_schedule, described_terms
+from xsm.data.fingerprint import data_token
+from xsm.data.nesting import interpolate
+from xsm.exceptions import NotEnoughDataError
+from xsm.fields.collect import check_steps
+from xsm.fields.frame import Frame
+from xsm.fields.loss_series import loss_series
+from xsm.fields.patches import Fields
+from xsm.fields.regional import fit_regional
+from xsm.fields.scaling import field_statistics, frame_of, stacked
+from xsm.fields.sources import Sources
+from xsm.fields.supervision import _supervised, _with_maps
 from xsm.losses import Loss
-from xsm.nested_recipe import NestedRecipe
-from xsm.nesting import interpolate
-from xsm.nesting.regional import fit_regional
 from xsm.nn import FieldEnsemble, FieldModel, Schedule, Sizes, check_terms
-from xsm.splits import Split, chronological
-from xsm.training import train
+from xsm.nn.devices import choose_device, choose_precision, seeded
+from xsm.training.checkpoint import Checkpoint
+from xsm.training.history import History
+from xsm.training.identity import described_model, described_schedule, described_terms
+from xsm.training.loop import train
+from xsm.training.recipe import NestedRecipe
+from xsm.training.splits import Split, chronological
 from xsm.typing import Array, FloatArray
 
 __all__ = ["FieldJob", "FieldsTrained", "train_fields"]
+
 
 _LAYERS = 3  # channels of the base: interpolated, anchor minus interpolated, whether there is one
 
@@ -148,7 +150,7 @@ def train_fields(job: FieldJob, native: Sources) -> FieldsTrained:
     Examples
     --------
     >>> import numpy as np
-    >>> from xsm.downscaling.collecting import collect_sources
+    >>> from xsm.fields.collect import collect_sources
     >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
     >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
     >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
@@ -247,49 +249,6 @@ def _named(sources: Sources) -> dict[str, xr.DataArray]:
 def _joined(models: Sequence[FieldModel]) -> FieldModel:
     """Return one network that predicts as several do together."""
     return models[0] if len(models) == 1 else FieldEnsemble(models).eval()
-
-
-def _supervised(native: Sources, supervision: str) -> Sources:
-    """Return what trains."""
-    if supervision == "truth":
-        if native.truth is None:
-            msg = (
-                "supervision='truth' was given, but no truth. Pass truth= on the fine grid, or "
-                "supervision='scale_transfer', which learns from the coarse data alone."
-            )
-            raise MissingVariableError(msg)
-        return native
-    if supervision == "scale_transfer":
-        return one_scale_up(native)
-    return replace(native, truth=None)
-
-
-def _with_maps(
-    scaling: xr.Dataset, sources: Sources, training: slice, recipe: NestedRecipe
-) -> tuple[xr.Dataset, FloatArray | None]:
-    """Add what is known of each fine cell, and return what its regression says when left out."""
-    if recipe.supervision != "truth" or sources.truth is None:
-        return scaling, None
-    pick = {sources.time: training}
-    part = replace(
-        sources,
-        coarse={n: a.isel(pick) for n, a in sources.coarse.items()},
-        truth=sources.truth.isel(pick),
-    )
-    axes = {axis.dim: axis.centres for axis in sources.nest.fine}
-    scaling = scaling.assign_coords(axes)
-    for axis in axes:
-        scaling[axis].attrs = dict(sources.target[axis].attrs)
-    scaling = scaling.assign({n: a.variable for n, a in learn_maps(part).items()})
-    if not recipe.anchored:
-        return scaling, None
-    weights, left_out = fit_anchors(
-        part.target.values.astype(float),
-        sources.truth.isel(pick).values.astype(float),
-        window=recipe.window,
-        factor=recipe.factor,
-    )
-    return scaling.assign(anchor=(("lag", *sources.nest.dims), weights)), left_out
 
 
 def _arrays(

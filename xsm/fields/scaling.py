@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.downscaling.sources import Sources
+from xsm.data.nesting import Nest, interpolate
+from xsm.data.nesting.interpolation import lerp_weights
 from xsm.exceptions import GridError
-from xsm.fields import Frame
-from xsm.nesting import Nest, interpolate
-from xsm.nesting.interpolation import lerp_weights
+from xsm.fields.frame import Frame
+from xsm.fields.sources import Sources
 from xsm.typing import FloatArray
 
 __all__ = ["field_statistics", "frame_of", "maps_of", "stacked"]
+
 
 _LEAST = 0.01  # of the spread of the target: smallest scale of what is left to learn
 _KINDS = ("dynamic", "fine", "static")
@@ -43,7 +44,7 @@ def field_statistics(sources: Sources, training: slice) -> xr.Dataset:
     Examples
     --------
     >>> import numpy as np
-    >>> from xsm.downscaling.collecting import collect_sources
+    >>> from xsm.fields.collect import collect_sources
     >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
     >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
     >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
@@ -132,7 +133,7 @@ def frame_of(scaling: xr.Dataset, nest: Nest, area: FloatArray, *, window: int) 
     Examples
     --------
     >>> import numpy as np
-    >>> from xsm.downscaling.collecting import collect_sources
+    >>> from xsm.fields.collect import collect_sources
     >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
     >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
     >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
@@ -176,7 +177,7 @@ def maps_of(scaling: xr.Dataset, nest: Nest) -> dict[str, xr.DataArray]:
     Examples
     --------
     >>> import numpy as np
-    >>> from xsm.downscaling.collecting import collect_sources
+    >>> from xsm.fields.collect import collect_sources
     >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
     >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
     >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError, MissingVariableError
-from xsm.grid import without_scalars
-from xsm.naming import VariableTable
-from xsm.nesting import Axis, Nest, coarsen, horizontal_axes
-from xsm.physics.conservation import block_mean
+from xsm.data.grid import without_scalars
+from xsm.data.naming import VariableTable
+from xsm.data.nesting import Nest, horizontal_axes
+from xsm.exceptions import MissingVariableError
 from xsm.typing import FloatArray
 
-__all__ = ["Sources", "choose_target", "known_names", "one_scale_up"]
+__all__ = ["Covariates", "Sources", "choose_target", "known_names"]
+
 
 _TARGETS = ("groundwater_storage", "terrestrial_water_storage")
 
@@ -139,7 +139,7 @@ def choose_target(ds: xr.Dataset, table: VariableTable, target: str | None) -> s
     Examples
     --------
     >>> ds = xr.Dataset({"rain": (("y", "x"), np.ones((2, 2)))}, {"y": [0, 1], "x": [0, 1]})
-    >>> from xsm.naming import find_variables
+    >>> from xsm.data.naming import find_variables
     >>> choose_target(ds, find_variables(ds), None)
     'rain'
     """
@@ -161,65 +161,4 @@ def choose_target(ds: xr.Dataset, table: VariableTable, target: str | None) -> s
     return names[0]
 
 
-def one_scale_up(sources: Sources) -> Sources:
-    """Return what trains a model one scale up: the coarse target as truth, its means as input.
-
-    Parameters
-    ----------
-    sources : Sources
-        On the native grids.
-
-    Returns
-    -------
-    Sources
-        The coarse grid of ``sources`` is the fine one; a coarse cell joins ``factor`` of its cells
-        along each axis. Rows and columns at the end that fill no such cell are left out.
-
-    Raises
-    ------
-    GridError
-        If the grid has too few cells.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xsm.downscaling.collecting import collect_sources
-    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
-    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
-    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
-    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
-    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
-    >>> up = one_scale_up(sources)
-    >>> up.nest.shape, up.target.shape
-    ((4, 4), (12, 2, 2))
-    """
-    high, wide = sources.nest.factor
-    rows, columns = sources.nest.y.size // high * high, sources.nest.x.size // wide * wide
-    if min(rows // high, columns // wide) < 2:
-        msg = (
-            f"supervision='scale_transfer' learns from the grid {high} x {wide} times coarser, but "
-            f"there are {sources.nest.y.size} x {sources.nest.x.size} coarse cells: fewer than two "
-            "along an axis would remain. Pass truth=, or supervision='interpolation'."
-        )
-        raise GridError(msg)
-    y, x = _joined(sources.nest.y, rows, high), _joined(sources.nest.x, columns, wide)
-    nest = Nest(y, x, (high, wide))
-    cut = dict(zip(sources.nest.dims, (slice(rows), slice(columns)), strict=True))
-    fine = {n: a.isel(cut) for n, a in sources.coarse.items()}
-    static = {n: coarsen(a, sources.nest).isel(cut) for n, a in sources.static.items()}
-    area = block_mean(sources.area, area=np.ones_like(sources.area), factor=(high, wide))
-    target = next(iter(fine))
-    return replace(
-        sources,
-        nest=nest,
-        coarse={n: coarsen(a, nest) for n, a in fine.items()},
-        fine={n: a for n, a in fine.items() if n != target},
-        static=static,
-        truth=fine[target],
-        area=area[:rows, :columns],
-    )
-
-
-def _joined(axis: Axis, cells: int, factor: int) -> Axis:
-    """Join cells of an axis."""
-    return Axis(axis.dim, axis.edges[: cells + 1 : factor], axis.kind, axis.unit)
+Covariates: TypeAlias = xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray]

@@ -13,14 +13,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from xsm.nn.conserving import block_means
+from xsm.physics.conservation_torch import block_means
 
-__all__ = [
-    "InfiltrationCorrelation",
-    "InfiltrationSign",
-    "MassBalance",
-    "TotalVariation",
-]
+__all__ = ["InfiltrationCorrelation", "InfiltrationSign", "MassBalance", "TotalVariation"]
+
 
 Batch = Mapping[str, Tensor]
 

@@ -18,6 +18,7 @@ from xsm.physics.retention import Hydraulics
 
 __all__ = ["Richards"]
 
+
 _SOIL = ("theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat", "air_entry")
 _GEOMETRY = ("layer_centre", "layer_thickness", "step_days")
 

@@ -24,6 +24,7 @@ __all__ = [
     "unique_names",
 ]
 
+
 Batch = Mapping[str, Tensor]
 
 

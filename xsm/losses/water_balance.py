@@ -12,6 +12,7 @@ from xsm.typing import TERMS, Compat, Trend
 
 __all__ = ["WaterBalance"]
 
+
 _LETTERS = {
     "precipitation": "P",
     "evaporation": "E",

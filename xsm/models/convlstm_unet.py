@@ -12,12 +12,7 @@ import torch
 from torch import nn
 
 from xsm.losses import BetaNLL
-from xsm.multiscale import (
-    InfiltrationCorrelation,
-    InfiltrationSign,
-    MassBalance,
-    TotalVariation,
-)
+from xsm.losses.fields import InfiltrationCorrelation, InfiltrationSign, MassBalance, TotalVariation
 from xsm.nn import Batch, ConvLSTM, FieldModel, Output, Sizes, UNet, masked_resize
 
 __all__ = ["ConvLSTMUNet"]
@@ -55,7 +50,7 @@ class ConvLSTMUNet(FieldModel):
     network is the base.
 
     ``L = beta_nll + 0.5 mass + 0.05 sign + 0.05 correlation + 0.001 variation``, see
-    :mod:`xsm.losses` and :mod:`xsm.multiscale`; the weights are xsm's. The two terms of
+    :mod:`xsm.losses` and :mod:`xsm.losses.fields`; the weights are xsm's. The two terms of
     infiltration are there where precipitation and soil moisture are among the covariates.
 
     Examples

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from xsm.estimators import Estimator, Training, feature_count
+from xsm.estimators.nodes import Trees, one_tree
 from xsm.exceptions import ArtefactError, TrainingError
-from xsm.trees import Trees, one_tree
 from xsm.typing import Array, FloatArray
 
 if TYPE_CHECKING:
     from xsm.nn import Sizes
 
 __all__ = ["RandomForest"]
+
 
 _CHUNK = 5  # trees at least that are grown between two looks at the RMSE
 _SLICE = 16384  # windows evaluated at a time in training

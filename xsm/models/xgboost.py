@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from xsm.estimators import Estimator, Log, Training, feature_count
+from xsm.estimators.boosted import Boosted, read_boosted
 from xsm.exceptions import ArtefactError, TrainingError
-from xsm.trees import Boosted, read_boosted
 from xsm.typing import Array, FloatArray
 
 if TYPE_CHECKING:
     from xsm.nn import Sizes
 
 __all__ = ["XGBoost"]
+
 
 _COMPARED = 1000  # windows on which the model as read has to predict what xgboost does
 

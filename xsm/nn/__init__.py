@@ -1,7 +1,6 @@
 """Blocks that networks share."""
 
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_observation
-from xsm.nn.conserving import block_means, conserve_means
 from xsm.nn.convlstm import ConvLSTM
 from xsm.nn.dropout import Dropout, Masks, dropping
 from xsm.nn.ensemble import Ensemble, FieldEnsemble, assemble, members_of, weight_bytes
@@ -13,6 +12,7 @@ from xsm.nn.masked import MaskedConv2d, masked_pool, masked_resize
 from xsm.nn.recurrent import PointLSTM
 from xsm.nn.spatial import PatchEncoder, PatchLSTM, check_patch
 from xsm.nn.unet import UNet
+from xsm.physics.conservation_torch import block_means, conserve_means
 
 __all__ = [
     "Answer",

@@ -19,6 +19,7 @@ from xsm.typing import Scaling
 
 __all__ = ["Answer", "Batch", "Model", "Output", "Schedule", "Sizes", "last_observation"]
 
+
 Batch: TypeAlias = dict[str, Tensor]
 Output: TypeAlias = dict[str, Tensor]
 

@@ -13,6 +13,7 @@ from xsm.exceptions import TrainingError
 
 __all__ = ["Dropout", "dropping"]
 
+
 _OWN = threading.local()
 _MANY, _VALUES = 64, 2**20  # masks drawn at a time, at most, and their values
 

@@ -20,6 +20,7 @@ from xsm.nn.spatial import PatchEncoder, check_patch
 
 __all__ = ["ExpertLSTM", "GroupedEncoder"]
 
+
 _FEW = 1.5  # experts: where the mean weights are spread over fewer, the router has collapsed
 _NEVER = 0.01  # an expert whose weight is nowhere above does not matter
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from xsm.nn.base import Batch, Model, Output, Schedule, Sizes
-from xsm.nn.conserving import conserve_means
 from xsm.nn.heads import with_spread
+from xsm.physics.conservation_torch import conserve_means
 from xsm.typing import Scaling
 
 __all__ = ["FieldModel"]

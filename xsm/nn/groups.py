@@ -10,6 +10,7 @@ from xsm.nn.base import Sizes
 
 __all__ = ["GROUPS", "Groups", "channel_names", "resolve_groups"]
 
+
 Groups: TypeAlias = Mapping[str, Sequence[str] | str] | Sequence[tuple[str, Sequence[str] | str]]
 
 GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -13,6 +13,7 @@ from xsm.losses import RMSE, BetaNLL, Loss
 
 __all__ = ["HEADS", "check_terms", "head_and_members", "with_spread"]
 
+
 HEADS = ("point", "gaussian")
 
 _FLOOR = 1e-6  # of the variance: a standard deviation of a thousandth of the target's range

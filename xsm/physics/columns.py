@@ -18,6 +18,7 @@ from xsm.physics.threads import share_cells
 
 __all__ = ["STRESS", "Columns", "simulate"]
 
+
 Array = npt.NDArray[np.float64]
 
 STRESS = (-0.1, -0.25, -8.0, -80.0)

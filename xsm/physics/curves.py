@@ -26,6 +26,7 @@ __all__ = [
     "suction_of",
 ]
 
+
 RetentionModel: TypeAlias = Literal["van_genuchten", "brooks_corey", "gardner"]
 
 MODELS: tuple[RetentionModel, ...] = ("van_genuchten", "brooks_corey", "gardner")

@@ -11,6 +11,7 @@ from xsm.physics.curves import Curve, compiled, curve_of, relative_conductivity,
 
 __all__ = ["FACES", "face_conductivity", "scan_residual"]
 
+
 FACES = ("geometric", "arithmetic", "upstream")
 """How the conductivity at a face follows from its two layers; kernels take the position."""
 

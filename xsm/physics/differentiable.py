@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from xsm.exceptions import GridError, check_choice
+from xsm.physics.darcy import FACES
 from xsm.physics.retention import Hydraulics
-from xsm.physics.retention_torch import log_conductivity, pressure_head, saturation
-from xsm.physics.richards import FACES, Face
+from xsm.physics.retention_torch import log_conductivity, pressure_head
+from xsm.physics.richards import Face
 
-__all__ = ["log_conductivity", "pressure_head", "residual", "saturation"]
+__all__ = ["residual"]
 
 
 def residual(  # noqa: PLR0913

@@ -14,6 +14,7 @@ from xsm.physics.darcy import face_conductivity
 
 __all__ = ["Column", "Rules", "new_column", "solve_step", "stress"]
 
+
 _MOST = 20  # iterations of a step; more, and it is taken again, shorter
 # m-1, of saturated and of other soil: they keep the matrix regular, and change no solution.
 _FLOOR, _DRY_FLOOR = 1e-6, 1e-15

@@ -34,6 +34,7 @@ __all__ = [
     "water_content",
 ]
 
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 

@@ -16,6 +16,7 @@ from xsm.physics.retention import Hydraulics
 
 __all__ = ["capacity", "log_conductivity", "pressure_head", "saturation", "water_content"]
 
+
 # exp(-60) m day-1 is no flow; below it single precision would lose the gradient of a product.
 _SLOWEST = -60.0
 

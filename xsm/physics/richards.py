@@ -17,7 +17,8 @@ from xsm.physics.retention import Hydraulics
 from xsm.physics.threads import share_cells
 from xsm.typing import FloatArray
 
-__all__ = ["FACES", "Face", "richards_residual"]
+__all__ = ["Face", "richards_residual"]
+
 
 Face: TypeAlias = Literal["geometric", "arithmetic", "upstream"]
 

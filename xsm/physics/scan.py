@@ -12,6 +12,7 @@ from xsm.typing import FloatArray
 
 __all__ = ["STATES", "scan", "scratch"]
 
+
 STATES = ("snow", "deep_storage", "inflow", "observed", "total", "count")
 """Rows of the state: what is known of a cell after a step."""
 

@@ -11,6 +11,7 @@ from xsm.physics.picard import Column, Rules, new_column, solve_step
 
 __all__ = ["CLOSED", "FREE", "HEAD", "run_columns"]
 
+
 FREE, HEAD, CLOSED = 0, 1, 2  # what the bottom does
 _FEW, _MANY = 6, 12  # iterations up to, and from, which the next step is longer, or shorter
 _SHORTEST = 1e-9  # days; shorter steps are given up

@@ -18,7 +18,8 @@ from xsm.options import thread_count
 from xsm.physics.scan import STATES, scan, scratch
 from xsm.typing import FloatArray, Trend
 
-__all__ = ["INPUTS", "OUTPUTS", "STATES", "inflow_trend", "initial_state"]
+__all__ = ["INPUTS", "OUTPUTS", "inflow_trend", "initial_state"]
+
 
 INPUTS = (
     "precipitation",

@@ -4,21 +4,20 @@ matplotlib is imported when the first figure is drawn (extra ``plot``), cartopy 
 installed and there are coasts or projections to draw (extra ``maps``).
 """
 
-from xsm.plotting.data import DataPlots, map_variable, plot_spread
 from xsm.plotting.experts import (
     plot_dominant_expert,
     plot_expert_maps,
     plot_expert_seasons,
     plot_expert_shares,
 )
+from xsm.plotting.figures import DataPlots, FittedPlots
 from xsm.plotting.improvement import plot_improvement
-from xsm.plotting.maps import plot_classes, plot_map
-from xsm.plotting.model import FittedPlots
+from xsm.plotting.maps import map_variable, plot_classes, plot_map
 from xsm.plotting.profiles import plot_profile
+from xsm.plotting.reliability import plot_reliability, plot_spread
 from xsm.plotting.series import plot_series
 from xsm.plotting.spectra import plot_spectra
 from xsm.plotting.training import plot_training
-from xsm.plotting.trust import plot_reliability
 from xsm.plotting.zones import KOPPEN_GEIGER, plot_boxes, plot_zones, read_zones
 
 __all__ = [

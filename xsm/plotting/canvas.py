@@ -31,6 +31,7 @@ __all__ = [
     "value_limits",
 ]
 
+
 SEQUENTIAL = "YlGnBu"
 """Dry to wet; its lightness falls evenly."""
 

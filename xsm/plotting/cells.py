@@ -9,14 +9,7 @@ import xarray as xr
 
 from xsm.exceptions import MissingVariableError
 from xsm.plotting.canvas import MISSING
-from xsm.plotting.geography import (
-    cell_edges,
-    coastline,
-    degrees,
-    map_axes,
-    on_globe,
-    placed,
-)
+from xsm.plotting.geography import cell_edges, coastline, degrees, map_axes, on_globe, placed
 from xsm.plotting.labels import axis_label
 
 __all__ = ["draw_cells", "frame_map", "size_of_map"]

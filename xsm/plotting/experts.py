@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import time_dim
+from xsm.data.units import dequantify
 from xsm.exceptions import GridError, MissingVariableError
-from xsm.grid import time_dim
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
 from xsm.plotting.maps import plot_classes, plot_map
 from xsm.plotting.pairing import region_means
 from xsm.plotting.series import date_axis, dates_of
 from xsm.plotting.zones import Labels, Zones, read_zones
-from xsm.units import dequantify
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -28,6 +28,7 @@ __all__ = [
     "plot_expert_seasons",
     "plot_expert_shares",
 ]
+
 
 _EXPERT = "expert"
 _WEIGHT = "expert_weight"

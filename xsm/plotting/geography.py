@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import axis_of
 from xsm.exceptions import GridError
-from xsm.grid import axis_of
 from xsm.typing import FloatArray
 
 __all__ = ["cell_edges", "coastline", "degrees", "map_axes", "on_globe", "placed", "space_of"]
+
 
 _STATIONS = {"X": ("longitude", "lon", "x", "easting"), "Y": ("latitude", "lat", "y", "northing")}
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xsm.evaluation.metrics import METRICS, score_sources
 from xsm.exceptions import GridError, check_choice
-from xsm.metrics import METRICS, score_sources
 from xsm.plotting.labels import describe
 from xsm.plotting.maps import plot_map
 from xsm.plotting.pairing import Given, Paired, paired
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xsm.plotting.canvas import AxesLike
 
 __all__ = ["DIMENSIONLESS", "gain", "plot_improvement", "scores_of"]
+
 
 DIMENSIONLESS = ("r", "r2", "kge")
 """Scores without units, of which more is better."""
@@ -31,7 +32,7 @@ def scores_of(pair: Paired, metric: str) -> xr.DataArray:
     pair : Paired
         Observations and predictions.
     metric : str
-        One of :data:`xsm.metrics.METRICS`.
+        One of :data:`xsm.evaluation.metrics.METRICS`.
 
     Returns
     -------

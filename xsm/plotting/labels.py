@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.naming import ROLES
+from xsm.data.naming import ROLES
 
 __all__ = ["axis_label", "describe", "pretty_units", "role_label", "title_of"]
+
 
 _RAISED = str.maketrans("0123456789-+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺")
 _SPELLINGS = {

@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
     from xsm.plotting.canvas import AxesLike
+from xsm.data.grid import as_list
+from xsm.data.naming import ROLES, find_variables
+from xsm.data.units import dequantify
+from xsm.exceptions import MissingVariableError, did_you_mean
 
-__all__ = ["plot_classes", "plot_map", "split_panels"]
+__all__ = ["map_variable", "plot_classes", "plot_map", "split_panels"]
+
 
 _MOST = 60  # panels of one figure
 
@@ -280,3 +285,108 @@ def _beyond(values: Sequence[Array], limits: tuple[float, float]) -> str:
     return {(False, False): "neither", (True, False): "min", (False, True): "max"}.get(
         (below, above), "both"
     )
+
+
+def map_variable(
+    ds: xr.Dataset,
+    name: str | None = None,
+    *,
+    over: str | Sequence[str] | None = None,
+    col: str | None = None,
+    row: str | None = None,
+    col_wrap: int = 4,
+    centre: float | None = None,
+    robust: bool = False,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    cmap: str | Colormap | None = None,
+    coastlines: bool | None = None,
+    projection: Any = None,
+    label: str | None = None,
+    ax: AxesLike | None = None,
+) -> Any:
+    """Draw maps of a variable of a data set, in its own units.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data: observations, a prediction, scores, an audit.
+    name : str, optional
+        A variable, or a role, whose variable is drawn; not needed where the data hold one.
+    over : str or sequence of str, optional
+        Dimensions that are averaged before; missing values are left out.
+    col, row : str, optional
+        Dimensions along which panels lie beside and below each other.
+    col_wrap : int, default: 4
+        Panels in a row, without ``row``.
+    centre : float, optional
+        Make the scale of colours symmetric about it, and diverging.
+    robust : bool, default: False
+        Colours from the 2nd to the 98th percentile in place of the extremes.
+    vmin, vmax : float, optional
+        Ends of the scale of colours.
+    cmap : str or Colormap, optional
+        By default one that the colour-blind read.
+    coastlines : bool, optional
+        Draw coasts, as of :func:`xsm.plotting.plot_map`.
+    projection : cartopy.crs.Projection, optional
+        Projection of new axes.
+    label : str, optional
+        What the colours show; by default from the attributes, with units.
+    ax : Axes or array of Axes, optional
+        Draw into these, one for each panel.
+
+    Returns
+    -------
+    Axes or ndarray of Axes
+        One for each panel, see :func:`xsm.plotting.plot_map`.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no such variable, or several and no name.
+    GridError, NotEnoughDataError
+        If it is no map, or all missing.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> from matplotlib.figure import Figure
+    >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 5))
+    >>> ax = map_variable(ds, "soil_moisture", over="time", ax=Figure().subplots())
+    >>> ax.get_xlabel(), ax.figure.axes[1].get_ylabel()
+    ('longitude [°E]', 'volumetric soil water, 0 to 7 cm [m³ m⁻³]')
+    """
+    array = _variable(ds, name)
+    if over is not None:
+        array = array.mean(as_list(over), keep_attrs=True)
+    return plot_map(
+        array,
+        col=col,
+        row=row,
+        col_wrap=col_wrap,
+        centre=centre,
+        robust=robust,
+        vmin=vmin,
+        vmax=vmax,
+        cmap=cmap,
+        coastlines=coastlines,
+        projection=projection,
+        label=label,
+        ax=ax,
+    )
+
+
+def _variable(ds: xr.Dataset, name: str | None) -> xr.DataArray:
+    """Return a variable by its name or role, with units as an attribute."""
+    ds, _ = dequantify(ds)
+    names = list(map(str, ds.data_vars))
+    if name is None and len(names) == 1:
+        name = names[0]
+    if name is not None and name not in ds and name in ROLES:
+        name = str(find_variables(ds).lookup(name).name)
+    if name is None or name not in ds:
+        hint = did_you_mean(name or "", names)
+        msg = f"Name the variable to draw; {name!r} is none of the {len(names)} in the data. {hint}"
+        raise MissingVariableError(msg)
+    return ds[name]

@@ -9,14 +9,14 @@ from typing import TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import axis_of, time_dim, without_scalars
+from xsm.data.naming import ROLES, find_variables
+from xsm.data.targets import default_target
+from xsm.data.units import dequantify
 from xsm.exceptions import GridError, NotEnoughDataError
-from xsm.grid import axis_of, time_dim, without_scalars
-from xsm.layered import layered_pair
-from xsm.naming import ROLES, find_variables
+from xsm.hydrology.soil.layered import layered_pair
 from xsm.plotting.geography import degrees
 from xsm.plotting.labels import role_label
-from xsm.targets import default_target
-from xsm.units import dequantify
 
 __all__ = [
     "Given",
@@ -27,6 +27,7 @@ __all__ = [
     "paired",
     "region_means",
 ]
+
 
 Given: TypeAlias = xr.Dataset | xr.DataArray
 Predictions: TypeAlias = Given | Mapping[str, Given]

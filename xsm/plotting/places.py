@@ -8,12 +8,13 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import axis_of
 from xsm.exceptions import GridError
-from xsm.grid import axis_of
 from xsm.plotting.geography import degrees, placed
 from xsm.typing import Array, FloatArray
 
 __all__ = ["at_places"]
+
 
 Located = TypeVar("Located", bound=xr.Dataset | xr.DataArray)
 

@@ -9,32 +9,26 @@ import numpy as np
 import xarray as xr
 from dask.base import compute
 
+from xsm.data.grid import time_dim
+from xsm.data.naming import find_variables
+from xsm.data.units import dequantify
 from xsm.exceptions import GridError, UnknownNameError, check_choice
-from xsm.grid import time_dim
-from xsm.naming import find_variables
-from xsm.plotting.canvas import (
-    MISSING,
-    colour_norm,
-    colour_scale,
-    given_back,
-    panels,
-    value_limits,
-)
+from xsm.hydrology.soil import richards_residual
+from xsm.hydrology.soil.layering import DEPTH
+from xsm.hydrology.soil.profile import read_profile
+from xsm.plotting.canvas import MISSING, colour_norm, colour_scale, given_back, panels, value_limits
 from xsm.plotting.geography import cell_edges
 from xsm.plotting.labels import describe
 from xsm.plotting.pairing import Given, named_predictions, paired
 from xsm.plotting.places import at_places
 from xsm.plotting.series import date_axis, dates_of
-from xsm.soil import richards_residual
-from xsm.soil.layering import DEPTH
-from xsm.soil.profile import read_profile
 from xsm.typing import Array, FloatArray
-from xsm.units import dequantify
 
 if TYPE_CHECKING:
     from xsm.plotting.canvas import AxesLike
 
 __all__ = ["PANELS", "plot_profile"]
+
 
 PANELS = ("observed", "predicted", "error", "residual")
 """What a profile through time may show."""

@@ -13,8 +13,13 @@ from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
 
 if TYPE_CHECKING:
     from xsm.plotting.canvas import AxesLike
+from xsm.evaluation.spread import reliability
+from xsm.plotting.pairing import named_predictions
 
-__all__ = ["plot_reliability"]
+if TYPE_CHECKING:
+    from xsm.plotting.canvas import AxesLike
+
+__all__ = ["plot_reliability", "plot_spread"]
 
 
 def plot_reliability(
@@ -111,3 +116,58 @@ def _name(axes: Any) -> None:
     for panel, title in zip(axes, ("coverage of central intervals", "PIT"), strict=True):
         panel.set_title(title, fontsize="medium")
         panel.grid(alpha=0.3)
+
+
+def plot_spread(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | Mapping[str, xr.Dataset] | None = None,
+    *,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    ax: AxesLike | None = None,
+) -> Any:
+    """Draw whether the spread of predictions can be believed.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The observations; or, without a prediction, what :func:`xsm.reliability` gave.
+    predicted : Dataset or mapping of str to Dataset, optional
+        One prediction with a spread, or several by name.
+    target : str, optional
+        Role or variable; by default what the prediction says.
+    variables : mapping of str to str, optional
+        Role to variable name.
+    ax : array of Axes, optional
+        Two axes to draw into.
+
+    Returns
+    -------
+    ndarray of Axes
+        Coverage and PIT, see :func:`xsm.plotting.plot_reliability`.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError, NotEnoughDataError
+        As :func:`xsm.reliability`.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> from matplotlib.figure import Figure
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> spread = xr.full_like(ds["swvl1"], 0.02)
+    >>> guess = xr.Dataset({"swvl1": ds["swvl1"], "swvl1_std": spread}, attrs={"model": "truth"})
+    >>> axes = plot_spread(ds, guess, ax=Figure().subplots(1, 2))
+    >>> [text.get_text() for text in axes[0].get_legend().get_texts()]
+    ['as it says', 'truth']
+    """
+    if predicted is None:
+        return plot_reliability(ds, ax=ax)
+    given = named_predictions(predicted)
+    tables = {
+        name: reliability(ds, each, target=target, variables=variables)
+        for name, each in given.items()
+        if isinstance(each, xr.Dataset)
+    }
+    return plot_reliability(tables, ax=ax)

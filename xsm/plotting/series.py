@@ -10,30 +10,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming import find_variables
+from xsm.data.targets import predicted_spread
+from xsm.data.units import dequantify
+from xsm.evaluation.spread import shape_of
 from xsm.exceptions import GridError, NotEnoughDataError
-from xsm.naming import find_variables
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
 from xsm.plotting.labels import title_of
-from xsm.plotting.pairing import (
-    Given,
-    Paired,
-    Predictions,
-    named_predictions,
-    paired,
-    region_means,
-)
+from xsm.plotting.pairing import Given, Paired, Predictions, named_predictions, paired, region_means
 from xsm.plotting.places import at_places
 from xsm.plotting.zones import Labels, read_zones
-from xsm.soil.layering import DEPTH
-from xsm.spread import shape_of
-from xsm.targets import predicted_spread
 from xsm.typing import Array
-from xsm.units import dequantify
 
 if TYPE_CHECKING:
     from xsm.plotting.canvas import AxesLike
 
 __all__ = ["date_axis", "dates_of", "plot_series"]
+
 
 _MOST = 12  # series of one figure
 

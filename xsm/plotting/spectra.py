@@ -9,19 +9,20 @@ import numpy as np
 import xarray as xr
 from dask.base import compute
 
+from xsm.data.grid import step_days, time_dim
 from xsm.exceptions import GridError, NotEnoughDataError, check_choice
-from xsm.grid import step_days, time_dim
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels, plain_log
 from xsm.plotting.geography import degrees, placed, space_of
 from xsm.plotting.labels import describe
 from xsm.plotting.pairing import Predictions, paired
-from xsm.soil.layering import DEPTH
 from xsm.typing import FloatArray
 
 if TYPE_CHECKING:
     from xsm.plotting.canvas import AxesLike
 
 __all__ = ["plot_spectra", "spectrum_of_space", "spectrum_of_time"]
+
 
 _KILOMETRES = 111.195  # of a degree of a great circle, radius 6371 km
 

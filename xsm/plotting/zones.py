@@ -16,17 +16,18 @@ from xsm.exceptions import (
     check_choice,
     did_you_mean,
 )
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.plotting.canvas import colours_of, given_back, panels
 from xsm.plotting.improvement import scores_of
 from xsm.plotting.labels import describe
 from xsm.plotting.pairing import Predictions, paired
-from xsm.soil.layering import DEPTH
 from xsm.typing import Array
 
 if TYPE_CHECKING:
     from xsm.plotting.canvas import AxesLike
 
 __all__ = ["KOPPEN_GEIGER", "Labels", "Zones", "plot_boxes", "plot_zones", "read_zones"]
+
 
 Labels: TypeAlias = Mapping[Any, str] | str
 

@@ -11,6 +11,7 @@ from xsm.synthetic.terrain import Soil
 
 __all__ = ["LAYERS", "Forcing", "Result", "simulate", "storm_shares"]
 
+
 Array = NDArray[np.float64]
 
 LAYERS = ((0.0, 7.0), (7.0, 28.0), (28.0, 100.0), (100.0, 289.0))  # cm

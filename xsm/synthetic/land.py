@@ -16,6 +16,7 @@ from xsm.synthetic.weather import Weather, make_weather, potential_evaporation
 
 __all__ = ["Ground", "daily_attrs", "land_world", "make_ground", "static_maps"]
 
+
 Array = NDArray[np.float64]
 
 FIRST_YEAR = 2018

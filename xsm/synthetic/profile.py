@@ -10,12 +10,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from xsm.naming import ROLES
-from xsm.soil.carsel_parrish import PARAMETERS, class_parameters
-from xsm.soil.known import root_shares
-from xsm.soil.layering import depth_coordinates
-from xsm.soil.profile import FACE_DIM, face_coordinate
-from xsm.soil.triangle import CLASSES, classify
+from xsm.data.naming import ROLES
+from xsm.hydrology.soil.carsel_parrish import PARAMETERS, class_parameters
+from xsm.hydrology.soil.known import root_shares
+from xsm.hydrology.soil.layering import depth_coordinates
+from xsm.hydrology.soil.profile import FACE_DIM, face_coordinate
+from xsm.hydrology.soil.triangle import CLASSES, classify
 from xsm.synthetic.columns import (
     ALL_RAIN,
     ALL_SNOW,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from xsm.physics.columns import Columns
 
 __all__ = ["profile_world"]
+
 
 Array = NDArray[np.float64]
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 __all__ = ["correlated_noise", "normal_cdf", "persistent_noise"]
 
+
 Array = NDArray[np.float64]
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xsm.synthetic.fields import correlated_noise
+from xsm.synthetic.random_fields import correlated_noise
 
 __all__ = ["Soil", "Terrain", "make_terrain", "soil_from_texture"]
+
 
 Array = NDArray[np.float64]
 

@@ -12,6 +12,7 @@ from xsm.synthetic import land_world, profile_world
 
 __all__ = ["open_tutorial"]
 
+
 _WORLDS: dict[str, Callable[..., xr.Dataset]] = {"land": land_world, "profile": profile_world}
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xsm.synthetic.fields import correlated_noise, normal_cdf, persistent_noise
+from xsm.synthetic.random_fields import correlated_noise, normal_cdf, persistent_noise
 from xsm.synthetic.terrain import Terrain
 
 __all__ = ["Weather", "extraterrestrial_radiation", "make_weather", "potential_evaporation"]
+
 
 Array = NDArray[np.float64]
 

@@ -20,6 +20,7 @@ from xsm.exceptions import TrainingError
 
 __all__ = ["Checkpoint"]
 
+
 _UNREADABLE = (  # of what numpy and zipfile raise for bytes that are no whole archive
     OSError,
     ValueError,

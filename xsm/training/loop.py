@@ -9,29 +9,23 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xsm.checkpoint import Checkpoint
 from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
-from xsm.history import History, Log, under
 from xsm.losses import Loss, check_losses, consecutive_steps, total_loss, unique_names
 from xsm.nn import Batch, Model, Output, Schedule
-from xsm.optimiser import Adam
 from xsm.options import thread_count
-from xsm.steps import Parts, Step, Whole, count_parts
+from xsm.training.adam import Adam
+from xsm.training.checkpoint import Checkpoint
+from xsm.training.history import History, Log, under
+from xsm.training.steps import Parts, Step, Whole, count_parts
 
-__all__ = [
-    "Alone",
-    "Ranks",
-    "Samples",
-    "Slices",
-    "train",
-    "train_epoch",
-]
+__all__ = ["Alone", "Ranks", "Samples", "Slices", "train", "train_epoch"]
+
 
 _VALIDATION_BATCH = 4096
 
 
 class Samples(Protocol):
-    """What trains: :class:`xsm.windows.Windows` or :class:`xsm.streaming.Stream`."""
+    """What trains: :class:`xsm.cells.windows.Windows` or :class:`xsm.cells.stream.Stream`."""
 
     device: torch.device
 
@@ -46,7 +40,7 @@ class Samples(Protocol):
 
 
 class Slices(Protocol):
-    """What validates: :class:`xsm.windows.Windows` or :class:`xsm.streaming.Drawn`."""
+    """What validates: :class:`xsm.cells.windows.Windows` or :class:`xsm.cells.stream.Drawn`."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -151,7 +145,7 @@ def train(  # noqa: PLR0913
     >>> from xsm.losses import RMSE
     >>> from xsm.models.lstm import LSTM
     >>> from xsm.nn import Sizes
-    >>> from xsm.windows import Windows
+    >>> from xsm.cells.windows import Windows
     >>> series = np.sin(np.arange(60.0)).reshape(60, 1)
     >>> cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
     >>> windows = Windows(

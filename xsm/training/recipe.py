@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-import xarray as xr
-
-from xsm.balance import Balance, balance_roles, require_roles
-from xsm.exceptions import MissingVariableError, NotEnoughDataError
-from xsm.grid import space_dims
-from xsm.naming import METEOROLOGY, ROLES, STATIC, VariableTable
-from xsm.soil.profile import read_profile
-from xsm.targets import default_target
 from xsm.typing import Scaling
 
-__all__ = ["Recipe", "holds_target", "input_groups", "make_recipe", "require_target"]
+__all__ = ["NestedRecipe", "Recipe"]
 
 
 @dataclass(frozen=True)
@@ -77,244 +68,47 @@ class Recipe:
         return self.lead if self.known_forcing else 0
 
 
-def make_recipe(
-    ds: xr.Dataset,
-    table: VariableTable,
-    *,
-    target: str | None,
-    dynamic: Sequence[str] | None,
-    static: Sequence[str] | None,
-    window: int,
-    lead: int,
-    scaling: Scaling,
-    data_integration: bool = False,
-    known_forcing: bool = False,
-    variables: Mapping[str, str] | None = None,
-    balances: Sequence[Balance] = (),
-    layered: bool = False,
-    bounded: bool = False,
-    patch: int = 1,
-) -> Recipe:
-    """Decide which variables go in and which comes out.
+@dataclass(frozen=True)
+class NestedRecipe(Recipe):
+    """What a downscaling model is given and what it predicts.
 
     Parameters
     ----------
-    ds : xarray.Dataset
-        The data.
-    table : VariableTable
-        Which variable is what.
-    target : str, optional
-        Role or variable; by default soil moisture of the top layer, else of a satellite.
-    dynamic : sequence of str, optional
-        Roles or variables; by default the meteorology that is there.
-    static : sequence of str, optional
-        Roles or variables; by default the soil and terrain maps that are there.
+    target : str
+        Role, or name of a variable that has none.
+    dynamic, static : tuple of str
+        Roles, or names, of the covariates with and without time.
     window, lead : int
-        Steps of input, and steps from the window's end to the prediction.
-    scaling : {"cell", "global"}
-        How inputs and target are scaled.
-    data_integration, known_forcing : bool, default: False
-        The window holds the observed target; the weather is known up to the prediction.
-    variables : mapping of str to str, optional
-        Role to variable name.
-    balances : sequence of loss terms
-        Terms of a water balance, whose variables have to be there too.
-    layered, bounded : bool, default: False
-        Predict all layers of the target; scale it by residual and saturated water content.
-    patch : int, default: 1
-        Cells along a side of the square of neighbours that a sample holds.
-
-    Returns
-    -------
-    Recipe
-        The decision. Nothing is computed.
-
-    Raises
-    ------
-    MissingVariableError
-        If the target or an input is not there, or there is no meteorology at all.
-    NotEnoughDataError
-        If window or lead do not fit.
+        Steps of input; the lead is 0.
+    scaling : {"global"}
+        All cells are scaled alike.
+    data_integration, known_forcing : bool
+        False: they belong to models of points.
+    variables : mapping of str to str
+        Role to variable name, as the user stated it.
+    depths, centres : tuple
+        Empty: the target has one layer.
+    patch : int
+        1: patches of fields are the network's own.
+    bounded : bool
+        False.
+    layer : tuple of float, optional
+        None.
+    factor : tuple of int
+        Fine cells of a coarse one along y and x.
+    supervision : {"truth", "scale_transfer", "interpolation"}
+        What it learned from.
+    anchored : bool
+        Each fine cell with a truth has its own regression on the coarse window, which the network
+        corrects; elsewhere it corrects the interpolation.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from xsm.naming import find_variables
-    >>> days = {"time": pd.date_range("2020", periods=3)}
-    >>> rain = xr.DataArray([0.0, 1.0, 2.0], days, "time", attrs={"units": "mm day-1"})
-    >>> soil = xr.DataArray([0.2, 0.2, 0.3], days, "time", attrs={"units": "m3 m-3"})
-    >>> ds = xr.Dataset({"pr": rain, "swvl1": soil})
-    >>> settings = {"target": None, "dynamic": None, "static": None}
-    >>> recipe = make_recipe(ds, find_variables(ds), window=2, lead=1, scaling="cell", **settings)
-    >>> recipe.target, recipe.dynamic, recipe.static
-    ('soil_moisture', ('precipitation',), ())
+    >>> recipe = NestedRecipe("groundwater_storage", (), (), 6, 0, "global", factor=(4, 4))
+    >>> recipe.supervision
+    'scale_transfer'
     """
-    _check_times(window, lead, data_integration=data_integration, known_forcing=known_forcing)
-    target = default_target(table) if target is None else target
-    fluxes = [r for b in balances for r in balance_roles(b.terms, b.compat).values()]
-    require_roles(table, [target, *(dynamic or ()), *(static or ()), *fluxes])
-    name = _key(table, target)
-    layered = layered and (target in ROLES or table.lookup(target).dim is not None)
-    depths, centres = _layers(ds, table, name) if layered else ((), ())
-    given = METEOROLOGY if dynamic is None else tuple(dynamic)
-    maps = STATIC if static is None else tuple(static)
-    keys = [_key(table, d) for d in given if dynamic is not None or d in table]
-    if not keys:
-        msg = (
-            f"No meteorology was found among {sorted(map(str, ds.data_vars))}. Name the inputs: "
-            'dynamic=["precipitation", ...] with roles or variables, or map roles to variables: '
-            'variables={"precipitation": "my_rain"}; ds.physm.variables() shows what was found.'
-        )
-        raise MissingVariableError(msg)
-    return Recipe(
-        target=name,
-        dynamic=tuple(keys),
-        static=tuple(_key(table, s) for s in maps if static is not None or s in table),
-        window=window,
-        lead=lead,
-        scaling=scaling,
-        data_integration=data_integration,
-        known_forcing=known_forcing,
-        variables=dict(variables or {}),
-        depths=depths,
-        centres=centres,
-        patch=patch if len(space_dims(table.array(ds, keys[0]))) > 1 else 1,
-        bounded=bounded,
-        layer=None if depths else table.lookup(name).depth,
-    )
 
-
-def holds_target(table: VariableTable, recipe: Recipe) -> bool:
-    """Tell whether data hold the target, and not another layer of the soil in its place.
-
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    recipe : Recipe
-        What is predicted.
-
-    Returns
-    -------
-    bool
-        False where there is no variable of that role; also where the layer that was found and the
-        one that is predicted share less than half of the thinner.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> recipe = Recipe("soil_moisture", (), (), 7, 1, "cell", layer=(0.0, 0.07))
-    >>> holds_target(xsm.variables(ds), recipe)
-    True
-    >>> holds_target(xsm.variables(ds.drop_vars("swvl1")), recipe)
-    False
-    """
-    if recipe.target not in table.roles:
-        return False
-    found = table.lookup(recipe.target).depth
-    if recipe.layer is None or found is None:
-        return True
-    shared = min(recipe.layer[1], found[1]) - max(recipe.layer[0], found[0])
-    return shared > 0.5 * min(recipe.layer[1] - recipe.layer[0], found[1] - found[0])
-
-
-def require_target(table: VariableTable, recipe: Recipe) -> None:
-    """Refuse data that lack the target.
-
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    recipe : Recipe
-        What is predicted.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If it is not there or cannot be used; if another layer of the soil is there in its place.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> recipe = Recipe("soil_moisture", (), (), 7, 1, "cell", layer=(0.0, 0.07))
-    >>> require_target(xsm.variables(ds), recipe)
-    """
-    table.require(recipe.target)
-    if recipe.target in table.roles and not holds_target(table, recipe):
-        found = table.lookup(recipe.target)
-        msg = (
-            f"The model was trained on {recipe.target} {_centimetres(recipe.layer)} deep, the data "
-            f"hold it {_centimetres(found.depth)} deep, as {found.name!r}. Add the layer, or name "
-            f'it in fit: variables={{"{recipe.target}": "..."}}.'
-        )
-        raise MissingVariableError(msg)
-
-
-def _centimetres(layer: tuple[float, float] | None) -> str:
-    """Return the bounds of a layer as text."""
-    return "" if layer is None else f"{100 * layer[0]:g} to {100 * layer[1]:g} cm"
-
-
-def _layers(
-    ds: xr.Dataset, table: VariableTable, target: str
-) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...]]:
-    """Return bounds and centres of the layers of a target; nothing where it has one."""
-    if len(table.layers(target)) < 2:
-        return (), ()
-    profile = read_profile(ds, table, target)
-    return tuple(pairwise(profile.edges)), profile.centres
-
-
-def _check_times(window: int, lead: int, *, data_integration: bool, known_forcing: bool) -> None:
-    """Refuse a window or a lead that makes no sense."""
-    if window < 1 or lead < 0:
-        msg = f"window={window}, lead={lead} were given; window >= 1 and lead >= 0 are needed."
-        raise NotEnoughDataError(msg)
-    if (data_integration or known_forcing) and lead < 1:
-        what = "data_integration" if data_integration else "known_forcing"
-        msg = (
-            f"{what}=True was given with lead={lead}: the answer itself would be in the window, or "
-            "nothing would be ahead. Pass lead=1 or more."
-        )
-        raise NotEnoughDataError(msg)
-
-
-def input_groups(
-    table: VariableTable, groups: Mapping[str, Sequence[str] | str]
-) -> dict[str, tuple[str, ...]]:
-    """Return groups of inputs under the keys by which a recipe knows them.
-
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    groups : mapping of str to sequence of str
-        Roles or variables by the name of the group.
-
-    Returns
-    -------
-    dict of str to tuple of str
-        Roles, or names of variables that have none; what the data do not hold stays as it is.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> table = xsm.variables(xsm.open_tutorial("land"))
-    >>> input_groups(table, {"water": ["tp"], "heat": "air_temperature"})
-    {'water': ('precipitation',), 'heat': ('air_temperature',)}
-    """
-    found = {}
-    for name, members in groups.items():
-        listed = [members] if isinstance(members, str) else list(members)
-        found[str(name)] = tuple(_key(table, n) if n in table.names else n for n in listed)
-    return found
-
-
-def _key(table: VariableTable, name: str) -> str:
-    """Return the role of a variable, or its own name where the role means another layer."""
-    variable = table.lookup(name)
-    if name == variable.role or variable.role not in table.roles:
-        return name
-    return variable.role if table[variable.role] == variable else name
+    factor: tuple[int, int] = (4, 4)
+    supervision: str = "scale_transfer"
+    anchored: bool = False

@@ -1,21 +1,15 @@
-"""Arguments of ``fit``, checked."""
+"""The schedule and what was said of it, checked."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from xsm.estimators import Estimator
-from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice, check_whole
-from xsm.naming import VariableTable
+from xsm.exceptions import UnknownNameError, check_choice, check_whole
 from xsm.nn import Model, Schedule
-from xsm.recipe import Recipe, input_groups
 
-__all__ = ["check_kind", "check_schedule", "for_data", "given", "make_schedule", "parse_limit"]
-
-_LEAST = 16 * 2**20  # bytes of memory_limit
+__all__ = ["check_schedule", "given", "make_schedule"]
 
 
 def given(**arguments: Any) -> dict[str, Any]:
@@ -37,41 +31,6 @@ def given(**arguments: Any) -> dict[str, Any]:
     {'epochs': 3}
     """
     return {name: value for name, value in arguments.items() if value is not None}
-
-
-def check_kind(
-    name: str,
-    fine: Mapping[str, object],
-    point: Mapping[str, object],
-    *,
-    downscales: bool,
-) -> None:
-    """Refuse arguments that belong to models of the other kind.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model.
-    fine, point : mapping of str to object
-        Arguments given that are of models that downscale, and of models that predict cells.
-    downscales : bool
-        Which of the two the model is.
-
-    Raises
-    ------
-    UnknownNameError
-        If one was given to a model of the other kind.
-
-    Examples
-    --------
-    >>> check_kind("lstm", {}, {"lead": 1}, downscales=False)
-    """
-    others = point if downscales else fine
-    if others:
-        kind = "downscales fields" if downscales else "predicts cells"
-        hint = "covariates=" if downscales else 'model="convlstm_unet"'
-        msg = f"{name!r} {kind} and takes no {', '.join(others)}; see {hint}."
-        raise UnknownNameError(msg)
 
 
 def make_schedule(
@@ -150,85 +109,3 @@ def check_schedule(schedule: Schedule) -> Schedule:
     whole = ("epochs", "iterations", "batch_size", "validate_every", "patience")
     numbers: dict[str, Any] = {n: check_whole(n, getattr(schedule, n), 1) for n in whole}
     return replace(schedule, learning_rate=rate, **numbers)
-
-
-def for_data(
-    model: type[Model] | type[Estimator],
-    network: Mapping[str, Any],
-    table: VariableTable,
-    recipe: Recipe,
-) -> dict[str, Any]:
-    """Return hyper-parameters as the data have it.
-
-    Parameters
-    ----------
-    model : subclass of Model or Estimator
-        The class.
-    network : mapping of str to Any
-        Its hyper-parameters.
-    table : VariableTable
-        Which variable is what.
-    recipe : Recipe
-        What goes in.
-
-    Returns
-    -------
-    dict of str to Any
-        ``patch`` is 1 where the data are no grid; ``groups`` hold roles instead of variables.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> from xsm.models.ismoe import ISMoE
-    >>> table = xsm.variables(xsm.open_tutorial("land"))
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> for_data(ISMoE, {"groups": {"water": ["tp"]}}, table, recipe)
-    {'groups': {'water': ('precipitation',)}, 'patch': 1}
-    """
-    found = dict(network)
-    if "patch" in model.hyperparameters():
-        found["patch"] = recipe.patch
-    if isinstance(found.get("groups"), Mapping):
-        found["groups"] = input_groups(table, found["groups"])
-    return found
-
-
-def parse_limit(memory_limit: str | int) -> int:
-    """Return a number of bytes.
-
-    Parameters
-    ----------
-    memory_limit : str or int
-        Such as ``"2 GiB"``.
-
-    Returns
-    -------
-    int
-        Bytes.
-
-    Raises
-    ------
-    UnknownNameError
-        If it is no amount of memory.
-    NotEnoughDataError
-        If it is too little.
-
-    Examples
-    --------
-    >>> parse_limit("16 MiB")
-    16777216
-    """
-    from dask.utils import parse_bytes
-
-    try:
-        found = int(parse_bytes(memory_limit))
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        msg = f"memory_limit={memory_limit!r} is no amount of memory. Pass such as '2 GiB'."
-        raise UnknownNameError(msg) from error
-    if found < _LEAST:
-        msg = (
-            f"memory_limit={memory_limit!r} is too little to stream through: blocks would hold a "
-            "handful of cells. Pass 16 MiB or more."
-        )
-        raise NotEnoughDataError(msg)
-    return found

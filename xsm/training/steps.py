@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from xsm.losses import Loss, total_loss
 from xsm.nn import Batch, Masks, Model, Output, dropping
-from xsm.windows import generator
+from xsm.training.seeds import generator
 
 __all__ = ["Parts", "Step", "Whole", "count_parts"]
+
 
 # Samples of a part, at least. Measured on two cores, in two parts against whole: batches of 256 are
 # 1.67 times as fast (bfloat16 1.47), of 64 1.18 (1.12); where other work keeps a core busy 0.97 and

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from xsm.naming.amounts import Accumulation, accumulation_of
-from xsm.naming.find import find_variables
-from xsm.naming.matching import roles_of
-from xsm.naming.roles import METEOROLOGY, ROLES, STATIC, Role
-from xsm.naming.table import Variable, VariableTable
+from xsm.data.naming.amounts import Accumulation, accumulation_of
+from xsm.data.naming.find import find_variables
+from xsm.data.naming.matching import roles_of
+from xsm.data.naming.roles import METEOROLOGY, ROLES, STATIC, Role
+from xsm.data.naming.table import VariableTable
+from xsm.data.naming.variable import Variable
 
 __all__ = [
     "METEOROLOGY",

@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import step_days, time_dim
+from xsm.data.naming.roles import PRODUCTS, Role
+from xsm.data.time_axis import steps_between
+from xsm.data.units import Conversion, conversion, is_amount
 from xsm.exceptions import GridError, UnitsError, did_you_mean
-from xsm.grid import step_days, time_dim
-from xsm.naming.roles import PRODUCTS, Role
-from xsm.time_axis import steps_between
 from xsm.typing import Array, FloatArray
-from xsm.units import Conversion, conversion, is_amount
 
 __all__ = [
     "Accumulation",
@@ -24,6 +24,7 @@ __all__ = [
     "in_memory",
     "sawtooth",
 ]
+
 
 Accumulation: TypeAlias = Literal["step", "since_00", "rate", "daily_mean_rate"]
 
@@ -63,7 +64,7 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
 
     Examples
     --------
-    >>> from xsm.naming import ROLES
+    >>> from xsm.data.naming import ROLES
     >>> import numpy as np, xarray as xr
     >>> hours = np.arange("2020-01-01T01", "2020-01-02T01", dtype="M8[h]").astype("M8[ns]")
     >>> tp = ("time", np.ones(24), {"units": "m", "accumulation": "step"})
@@ -227,7 +228,7 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
     Examples
     --------
     >>> import xarray as xr
-    >>> from xsm.naming import ROLES
+    >>> from xsm.data.naming import ROLES
     >>> array = xr.DataArray([-1.0, -2.0], name="e")  # ERA5-Land: negative is evaporation
     >>> check_sign(array, Conversion(factor=-1.0), ROLES["evaporation"])
     """

@@ -9,6 +9,7 @@ import xarray as xr
 
 __all__ = ["RECIPES", "saturation_vapour_pressure", "specific_humidity"]
 
+
 _EPSILON = 287.0597 / 461.5250
 """Gas constant of dry air over that of water vapour (IFS documentation)."""
 

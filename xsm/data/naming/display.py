@@ -2,97 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TypeAlias
 
-from xsm.display import page, paragraph, section
-from xsm.display import table as markup
-from xsm.naming.layers import describe
-from xsm.naming.roles import METEOROLOGY, ROLES
-
-if TYPE_CHECKING:
-    from xsm.naming.table import Variable, VariableTable
+from xsm.data.naming.layers import describe
+from xsm.data.naming.roles import METEOROLOGY, ROLES
+from xsm.data.naming.variable import Variable
+from xsm.markup import page, paragraph, section
+from xsm.markup import table as markup
 
 __all__ = ["as_html", "as_text"]
+
+
+Found: TypeAlias = Mapping[str, tuple[Variable, ...]]
+Texts: TypeAlias = Mapping[str, str]
 
 _MANY = 6  # layers of one variable that are shown one by one
 _HEAD = ("role", "variable", "found by", "units", "canonical", "sign", "depth")
 _CORE = (*METEOROLOGY, "evaporation", "surface_runoff", "snow_water_equivalent", "soil_moisture")
 
 
-def as_text(table: VariableTable) -> str:
-    """Return the table of variables as text.
-
-    Parameters
-    ----------
-    table : VariableTable
-        What was found.
-
-    Returns
-    -------
-    str
-        A line for each variable, then what is wrong, remarks, and what is missing.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> from xsm.naming import find_variables
-    >>> table = find_variables(xr.Dataset({"elevation": ("x", [1.0, 2.0], {"units": "m"})}))
-    >>> print(as_text(table).splitlines()[2])
-    elevation  elevation  alias     m      m
-    """
-    rows = [_HEAD, *_rows(table)]
+def as_text(found: Found, problems: Texts, faults: Texts, notes: Texts) -> str:
+    """Return a line for each variable, then what is wrong, remarks, and what is missing."""
+    rows = [_HEAD, *_rows(found)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     lines = ["<xsm.VariableTable>"]
     lines += [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    lines += [f"! {role}: {text}" for role, text in _unusable(table).items()]
-    lines += [f"* {role}: {text}" for role, text in table.notes.items()]
-    missing = _missing(table)
+    lines += [f"! {role}: {text}" for role, text in _unusable(problems, faults).items()]
+    lines += [f"* {role}: {text}" for role, text in notes.items()]
+    missing = _missing(found, problems)
     return "\n".join([*lines, f"not found: {missing}"] if missing else lines)
 
 
-def as_html(table: VariableTable) -> str:
-    """Return the table of variables as HTML.
-
-    Parameters
-    ----------
-    table : VariableTable
-        What was found.
-
-    Returns
-    -------
-    str
-        A fragment for notebooks, in the colours of the page; all text is escaped.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> from xsm.naming import find_variables
-    >>> table = find_variables(xr.Dataset({"elevation": ("x", [1.0, 2.0], {"units": "m"})}))
-    >>> "<td>elevation</td>" in as_html(table)
-    True
-    """
-    found = _rows(table)
-    body = section("found", markup(found, _HEAD), count=len(table.roles))
+def as_html(found: Found, problems: Texts, faults: Texts, notes: Texts) -> str:
+    """Return a fragment for notebooks, in the colours of the page; all text is escaped."""
+    body = section("found", markup(_rows(found), _HEAD), count=len(found))
     for title, texts, wrong in (
-        ("cannot be used", _unusable(table), True),
-        ("remarks", table.notes, False),
+        ("cannot be used", _unusable(problems, faults), True),
+        ("remarks", notes, False),
     ):
         if texts:
             inside = "".join(paragraph(t, role, wrong=wrong) for role, t in texts.items())
             body += section(title, inside, count=len(texts))
-    missing = _missing(table)
+    missing = _missing(found, problems)
     if missing:
         body += section("not found", paragraph(missing), count=missing.count(",") + 1, opened=False)
-    return page("xsm.VariableTable", "", body, as_text(table))
+    return page("xsm.VariableTable", "", body, as_text(found, problems, faults, notes))
 
 
-def _rows(table: VariableTable) -> list[tuple[str, ...]]:
+def _rows(found: Found) -> list[tuple[str, ...]]:
     """Return the cells of each variable, the role named once."""
     rows = []
-    for role in table.roles:
-        layers = table.layers(role)
+    for role, layers in found.items():
         if len(layers) > _MANY and layers[0].dim is not None:
             rows.append(_together(role, layers))
         else:
@@ -122,15 +85,12 @@ def _row(role: str, variable: Variable) -> tuple[str, ...]:
     return (role, name, variable.how, variable.units, about.units, about.sign + turned, depth)
 
 
-def _unusable(table: VariableTable) -> dict[str, str]:
+def _unusable(problems: Texts, faults: Texts) -> dict[str, str]:
     """Return the roles that cannot be used, then other variables of the data that cannot."""
-    said = " ".join(table.problems.values())
-    return {
-        **table.problems,
-        **{name: text for name, text in table.faults.items() if text not in said},
-    }
+    said = " ".join(problems.values())
+    return {**problems, **{name: text for name, text in faults.items() if text not in said}}
 
 
-def _missing(table: VariableTable) -> str:
+def _missing(found: Found, problems: Texts) -> str:
     """Return the roles of fit and of the water balance that were not found."""
-    return ", ".join(r for r in _CORE if r not in table.found and r not in table.problems)
+    return ", ".join(r for r in _CORE if r not in found and r not in problems)

@@ -7,6 +7,14 @@ from dataclasses import replace
 
 import xarray as xr
 
+from xsm.data.naming.amounts import check_sign, flux_conversion
+from xsm.data.naming.derived import RECIPES
+from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
+from xsm.data.naming.matching import Match, match
+from xsm.data.naming.roles import ROLES, Role
+from xsm.data.naming.table import VariableTable, part_names
+from xsm.data.naming.variable import Variable
+from xsm.data.units import Conversion, conversion, dequantify
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -14,13 +22,6 @@ from xsm.exceptions import (
     UnknownNameError,
     did_you_mean,
 )
-from xsm.naming.amounts import check_sign, flux_conversion
-from xsm.naming.derived import RECIPES
-from xsm.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
-from xsm.naming.matching import Match, match
-from xsm.naming.roles import ROLES, Role
-from xsm.naming.table import Variable, VariableTable, part_names
-from xsm.units import Conversion, conversion, dequantify
 
 __all__ = ["find_variables"]
 

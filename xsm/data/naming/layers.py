@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming.roles import Role
+from xsm.data.units import conversion
 from xsm.exceptions import UnitsError
-from xsm.naming.roles import Role
 from xsm.typing import FloatArray
-from xsm.units import conversion
 
 __all__ = ["Bounds", "depth_dim", "dim_bounds", "dim_depths", "layer_bounds"]
+
 
 Bounds = tuple[float, float] | None
 
@@ -132,7 +133,7 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
     Examples
     --------
     >>> import xarray as xr
-    >>> from xsm.naming import ROLES
+    >>> from xsm.data.naming import ROLES
     >>> ds = xr.Dataset({"swvl2": ("x", [0.2]), "wet_30_60cm": ("x", [0.2])})
     >>> layer_bounds(ds, "swvl2", ROLES["soil_moisture"])
     (0.07, 0.28)

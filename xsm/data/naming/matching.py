@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from xsm.naming.layers import depth_dim
-from xsm.naming.roles import ROLES, Role
+from xsm.data.naming.layers import depth_dim
+from xsm.data.naming.roles import ROLES, Role
 
 __all__ = ["Match", "match", "roles_of"]
 

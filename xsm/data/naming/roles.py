@@ -117,7 +117,7 @@ class Role:
 
 def _read() -> tuple[dict[str, Role], dict[str, str]]:
     """Read the table."""
-    text = files("xsm.naming").joinpath("variables.toml").read_text(encoding="utf-8")
+    text = files("xsm.data.naming").joinpath("variables.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     products: dict[str, str] = table.pop("products")
     return {name: _role(name, entry) for name, entry in table.items()}, products

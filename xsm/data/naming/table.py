@@ -7,49 +7,17 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
+from xsm.data.naming.derived import RECIPES
+from xsm.data.naming.display import as_html, as_text
+from xsm.data.naming.roles import ROLES
+from xsm.data.naming.variable import Variable
+from xsm.data.units import dequantify
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
-from xsm.naming.derived import RECIPES
-from xsm.naming.roles import ROLES
-from xsm.units import Conversion, dequantify
 
-__all__ = ["Variable", "VariableTable"]
+__all__ = ["VariableTable"]
+
 
 _KEPT = ("cell_methods", "grid_mapping", "flag_values", "flag_meanings")
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A variable of a data set and what it is.
-
-    Parameters
-    ----------
-    role : str
-        What it is; its own name where it has no role.
-    name : str or tuple of str
-        Its name in the data set; several where it is derived.
-    how : str
-        How it was found: ``"override"``, ``"standard_name"``, ``"alias"``, ``"derived"`` or,
-        without a role, ``"name"``.
-    units : str
-        Units of the data; canonical for derived ones, empty where there are none.
-    conversion : Conversion
-        To canonical unit and sign.
-    depth : tuple of float, optional
-        Top and bottom in m, positive down, of a layer of soil whose bounds are known.
-    dim : str, optional
-        Dimension of layers, where one variable holds several.
-    index : int, optional
-        Position along it.
-    """
-
-    role: str
-    name: str | tuple[str, ...]
-    how: str
-    units: str
-    conversion: Conversion = field(default_factory=Conversion)
-    depth: tuple[float, float] | None = None
-    dim: str | None = None
-    index: int | None = None
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -219,15 +187,11 @@ class VariableTable:
 
     def __repr__(self) -> str:
         """Return the table as text."""
-        from xsm.naming.display import as_text
-
-        return as_text(self)
+        return as_text(self.found, self.problems, self.faults, self.notes)
 
     def _repr_html_(self) -> str:
         """Return the table as HTML."""
-        from xsm.naming.display import as_html
-
-        return as_html(self)
+        return as_html(self.found, self.problems, self.faults, self.notes)
 
     def _name(self, variable: Variable) -> str:
         """Return the role where a variable is its choice, else the variable's own name."""

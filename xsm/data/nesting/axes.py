@@ -8,11 +8,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.units import conversion
 from xsm.exceptions import GridError, UnitsError
 from xsm.typing import FloatArray
-from xsm.units import conversion
 
 __all__ = ["Axis", "cell_area", "horizontal_axes", "refine"]
+
 
 Kind: TypeAlias = Literal["latitude", "longitude", "projected"]
 

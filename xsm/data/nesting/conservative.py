@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from xsm.data.nesting.axes import Axis, horizontal_axes
+from xsm.data.nesting.planes import on_planes
 from xsm.exceptions import GridError
-from xsm.nesting.axes import Axis, horizontal_axes
-from xsm.nesting.planes import on_planes
 from xsm.typing import FloatArray
 
 __all__ = ["overlap_mean", "to_grid"]
+
 
 _LEAST = 1e-9  # share of a target cell below which an overlap is rounding
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from xsm.nesting.axes import Axis
-from xsm.nesting.nest import Nest
-from xsm.nesting.planes import on_planes
+from xsm.data.nesting.axes import Axis
+from xsm.data.nesting.nest import Nest
+from xsm.data.nesting.planes import on_planes
 from xsm.typing import Array, FloatArray
 
 __all__ = ["Weights", "interpolate", "lerp_blocks", "lerp_weights"]
+
 
 Weights = tuple[Array, Array, FloatArray]  # lower cell, upper cell, share of the upper
 
@@ -35,7 +36,7 @@ def interpolate(coarse: xr.DataArray, nest: Nest) -> xr.DataArray:
 
     Examples
     --------
-    >>> from xsm.nesting.nest import make_nest
+    >>> from xsm.data.nesting.nest import make_nest
     >>> grid = xr.DataArray([[0.0, 4.0]] * 2, {"y": [2.0, 6.0], "x": [2.0, 6.0]})
     >>> interpolate(grid, make_nest(grid, 4)).values[0]
     array([0. , 0. , 0.5, 1.5, 2.5, 3.5, 4. , 4. ])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
-from xsm.nesting.nest import Nest
-from xsm.nesting.planes import on_planes
+from xsm.data.nesting.nest import Nest
+from xsm.data.nesting.planes import on_planes
 from xsm.physics.conservation import block_mean, repeat_blocks
 from xsm.typing import FloatArray
 
@@ -33,7 +33,7 @@ def coarsen(fine: xr.DataArray, nest: Nest, area: FloatArray | None = None) -> x
     Examples
     --------
     >>> import numpy as np
-    >>> from xsm.nesting.nest import make_nest
+    >>> from xsm.data.nesting.nest import make_nest
     >>> grid = xr.DataArray(np.zeros((2, 2)), {"y": [1.0, 3.0], "x": [1.0, 3.0]})
     >>> fine = xr.DataArray([[1.0, 3.0, np.nan, 8.0]] * 4, dims=("y", "x"))
     >>> coarsen(fine, make_nest(grid, 2)).values[0]
@@ -68,7 +68,7 @@ def spread(coarse: xr.DataArray, nest: Nest) -> xr.DataArray:
 
     Examples
     --------
-    >>> from xsm.nesting.nest import make_nest
+    >>> from xsm.data.nesting.nest import make_nest
     >>> grid = xr.DataArray([[1.0, 2.0], [3.0, 4.0]], {"y": [1.0, 3.0], "x": [1.0, 3.0]})
     >>> spread(grid, make_nest(grid, 2)).values[:2]
     array([[1., 1., 2., 2.],

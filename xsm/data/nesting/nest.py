@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from xsm.data.nesting.axes import Axis, cell_area, horizontal_axes, refine
 from xsm.exceptions import GridError
-from xsm.nesting.axes import Axis, cell_area, horizontal_axes, refine
 from xsm.typing import Array, FloatArray
 
 __all__ = ["Factor", "Nest", "make_nest"]
+
 
 Factor = int | Mapping[str, int]
 _NEAR = 0.01  # of a fine cell: edges nearer than this are the same

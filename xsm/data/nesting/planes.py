@@ -12,6 +12,7 @@ from xsm.typing import Array
 
 __all__ = ["on_planes"]
 
+
 _BYTES = 2**27  # of a block of planes
 
 

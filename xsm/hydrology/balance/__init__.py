@@ -5,8 +5,7 @@ The arithmetic is in :mod:`xsm.physics.water_balance`; here are variables, layer
 
 from __future__ import annotations
 
-from xsm.balance.series import Balance, balance_series
-from xsm.balance.water import (
+from xsm.hydrology.balance.water_balance import (
     balance_roles,
     inflow_arrays,
     previous_observation,
@@ -15,9 +14,7 @@ from xsm.balance.water import (
 )
 
 __all__ = [
-    "Balance",
     "balance_roles",
-    "balance_series",
     "inflow_arrays",
     "previous_observation",
     "require_roles",

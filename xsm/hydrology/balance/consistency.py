@@ -6,13 +6,14 @@ from collections.abc import Hashable, Iterable, Mapping
 
 import xarray as xr
 
-from xsm.balance import inflow_arrays
-from xsm.dimensions import check_prediction
+from xsm.data.dimensions import check_prediction
+from xsm.data.grid import as_list
 from xsm.exceptions import NotEnoughDataError
-from xsm.grid import as_list
+from xsm.hydrology.balance import inflow_arrays
 from xsm.typing import TERMS, Compat, Trend
 
 __all__ = ["water_balance_consistency"]
+
 
 TRENDS: tuple[Trend, ...] = ("change", "level")
 _LONG = {

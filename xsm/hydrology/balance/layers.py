@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from xsm.data.naming import ROLES, Variable, VariableTable
 from xsm.exceptions import GridError, UnitsError
-from xsm.naming import ROLES, Variable, VariableTable
 
 __all__ = ["check_water", "deep_layers", "describe_layer", "own_layer"]
+
 
 _DEEPEST = 1.0  # m; deep soil water ends here (Geng et al. 2024: layers 2 and 3 of ERA5-Land)
 

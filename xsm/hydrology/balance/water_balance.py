@@ -7,9 +7,10 @@ from typing import get_args
 
 import xarray as xr
 
-from xsm.balance.blocks import Plan, scan_arrays
-from xsm.balance.layers import check_water, deep_layers, describe_layer, own_layer
-from xsm.dimensions import check_same_names
+from xsm.data.dimensions import check_same_names
+from xsm.data.grid import step_days, time_dim
+from xsm.data.naming import VariableTable, find_variables
+from xsm.data.units import dequantify, quantify
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -17,10 +18,9 @@ from xsm.exceptions import (
     UnknownNameError,
     did_you_mean,
 )
-from xsm.grid import step_days, time_dim
-from xsm.naming import VariableTable, find_variables
+from xsm.hydrology.balance.chunks import Plan, scan_arrays
+from xsm.hydrology.balance.layers import check_water, deep_layers, describe_layer, own_layer
 from xsm.typing import TERMS, Compat, Trend
-from xsm.units import dequantify, quantify
 
 __all__ = [
     "balance_roles",
@@ -29,6 +29,7 @@ __all__ = [
     "require_roles",
     "water_balance",
 ]
+
 
 _ROLES = {**{term: term for term in TERMS}, "snow": "snow_water_equivalent"}
 _NAMES = {

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from xsm.groundwater.anomaly import groundwater_anomaly
+from xsm.hydrology.groundwater.anomaly import groundwater_anomaly
 
 __all__ = ["groundwater_anomaly"]

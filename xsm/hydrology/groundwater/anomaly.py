@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import time_dim
+from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
-from xsm.grid import time_dim
-from xsm.groundwater.months import MONTH, baseline_months, by_month, month_text, months_of
-from xsm.groundwater.storage import Store, read_store
-from xsm.units import dequantify, quantify
+from xsm.hydrology.groundwater.months import MONTH, baseline_months, by_month, month_text, months_of
+from xsm.hydrology.groundwater.storage import Store, read_store
 
 __all__ = ["groundwater_anomaly"]
+
 
 _NAME = "groundwater_storage"
 _GRACE = ("2004-01", "2009-12")

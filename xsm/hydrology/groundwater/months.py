@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import step, time_dim, without_scalars
 from xsm.exceptions import NotEnoughDataError
-from xsm.grid import step, time_dim, without_scalars
 from xsm.typing import Array
 
 __all__ = ["MONTH", "baseline_months", "by_month", "month_text", "months_of"]
+
 
 MONTH = "month_number"
 _DATE = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T ].*)?)?)?")

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming import ROLES
+from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
+from xsm.data.units import conversion
 from xsm.exceptions import GridError, MissingVariableError, UnitsError
-from xsm.naming import ROLES
-from xsm.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
-from xsm.units import conversion
 
 __all__ = ["Store", "read_store"]
+
 
 _ERRORS = ("_error", " error", "_std", "_stderr", "_uncertainty", "_sigma")
 _BOUNDS = ("_bnds", "_bounds")

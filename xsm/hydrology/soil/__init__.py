@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from xsm.soil.columns import simulate_columns
-from xsm.soil.consistency import richards_consistency
-from xsm.soil.depths import to_depths
-from xsm.soil.parameters import soil_parameters
-from xsm.soil.residual import richards_residual
-from xsm.soil.texture import texture_class
+from xsm.hydrology.soil.columns import simulate_columns
+from xsm.hydrology.soil.consistency import richards_consistency
+from xsm.hydrology.soil.depths import to_depths
+from xsm.hydrology.soil.parameters import soil_parameters
+from xsm.hydrology.soil.richards import richards_residual
+from xsm.hydrology.soil.texture import texture_class
 
 __all__ = [
     "richards_consistency",

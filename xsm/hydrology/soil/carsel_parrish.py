@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from xsm.soil.triangle import CLASSES, classify
+from xsm.hydrology.soil.triangle import CLASSES, classify
 from xsm.typing import Array, FloatArray
 
 __all__ = ["PARAMETERS", "PUBLISHED", "class_parameters"]
+
 
 PARAMETERS = ("theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat")
 """The order of parameters in arrays."""
@@ -54,7 +55,7 @@ def class_parameters(sand: Array, silt: Array, clay: Array) -> FloatArray:
     Raises
     ------
     UnitsError
-        If the shares are no whole, see :func:`xsm.soil.triangle.whole`.
+        If the shares are no whole, see :func:`xsm.hydrology.soil.triangle.whole`.
 
     Examples
     --------

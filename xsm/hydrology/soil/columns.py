@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import step_days, time_dim
+from xsm.data.naming import ROLES, find_variables
+from xsm.data.naming.amounts import in_memory
+from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError
-from xsm.grid import step_days, time_dim
-from xsm.naming import ROLES, find_variables
-from xsm.naming.amounts import in_memory
-from xsm.soil.hydraulics import HYDRAULIC, layer_parameters
-from xsm.soil.known import root_shares
-from xsm.soil.layering import depth_coordinates
-from xsm.soil.profile import FACE_DIM, face_coordinate
-from xsm.soil.residual import Face
-from xsm.soil.simulation import SERIES, ColumnJob
+from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
+from xsm.hydrology.soil.known import root_shares
+from xsm.hydrology.soil.layering import depth_coordinates
+from xsm.hydrology.soil.profile import FACE_DIM, face_coordinate
+from xsm.hydrology.soil.richards import Face
+from xsm.hydrology.soil.simulation import SERIES, ColumnJob
 from xsm.typing import FloatArray
-from xsm.units import dequantify, quantify
 
 __all__ = ["EDGES", "simulate_columns"]
+
 
 EDGES = tuple(
     cm / 100.0

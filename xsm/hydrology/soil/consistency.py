@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import xarray as xr
 
+from xsm.data.grid import as_list, step_days, time_dim
+from xsm.data.naming import VariableTable, find_variables
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
-from xsm.grid import as_list, step_days, time_dim
-from xsm.naming import VariableTable, find_variables
-from xsm.soil.known import known_terms
-from xsm.soil.profile import Profile, read_profile
-from xsm.soil.residual import Known, known_of, quiet_steps, residual_of
+from xsm.hydrology.soil.known import known_terms
+from xsm.hydrology.soil.profile import Profile, read_profile
+from xsm.hydrology.soil.richards import Known, known_of, quiet_steps, residual_of
 
 __all__ = ["richards_consistency"]
+
 
 _ROUNDING = 1e-6  # m3 m-3; of float32, and of solvers at saturation
 _TEXT = {

@@ -12,13 +12,19 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming import ROLES, Variable, VariableTable, find_variables, roles_of
+from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, MissingVariableError
-from xsm.naming import ROLES, Variable, VariableTable, find_variables, roles_of
-from xsm.soil.layering import aligned, depth_coordinate, depth_coordinates, describe_layers
-from xsm.soil.remapping import Mean, Plan, interval_weights, point_weights, remap
-from xsm.units import dequantify, quantify
+from xsm.hydrology.soil.layering import (
+    aligned,
+    depth_coordinate,
+    depth_coordinates,
+    describe_layers,
+)
+from xsm.hydrology.soil.remapping import Mean, Plan, interval_weights, point_weights, remap
 
 __all__ = ["to_depths"]
+
 
 Depths: TypeAlias = Sequence[float] | Sequence[tuple[float, float]]
 

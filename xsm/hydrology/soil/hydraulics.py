@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming import Variable, VariableTable, find_variables
+from xsm.data.naming.layers import dim_depths
+from xsm.data.units import dequantify
 from xsm.exceptions import GridError, MissingVariableError, UnitsError
-from xsm.naming import Variable, VariableTable, find_variables
-from xsm.naming.layers import dim_depths
-from xsm.soil.carsel_parrish import PARAMETERS
-from xsm.soil.layering import describe_layers, role_array
-from xsm.units import dequantify
+from xsm.hydrology.soil.carsel_parrish import PARAMETERS
+from xsm.hydrology.soil.layering import describe_layers, role_array
 
 __all__ = ["HYDRAULIC", "layer_parameters"]
+
 
 HYDRAULIC = (*PARAMETERS, "air_entry")
 """Roles of the parameters, in the order of :class:`xsm.physics.retention.Hydraulics`."""

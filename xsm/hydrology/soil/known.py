@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming import VariableTable
+from xsm.data.naming.layers import depth_dim, dim_depths
 from xsm.exceptions import GridError, UnknownNameError, did_you_mean
-from xsm.naming import VariableTable
-from xsm.naming.layers import depth_dim, dim_depths
-from xsm.soil.profile import FACE_DIM, Profile, read_profile
+from xsm.hydrology.soil.profile import FACE_DIM, Profile, read_profile
 from xsm.typing import FloatArray
 
 __all__ = ["KNOWN", "known_fluxes", "known_sink", "known_terms", "root_shares"]
+
 
 KNOWN = ("root_water_uptake", "evaporation", "infiltration", "drainage", "soil_water_flux")
 """Terms that can close the Richardson-Richards equation; each is a role."""

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming import Variable, VariableTable
 from xsm.exceptions import GridError
-from xsm.naming import Variable, VariableTable
 
 __all__ = [
     "aligned",
@@ -20,6 +20,7 @@ __all__ = [
     "role_array",
     "same_layers",
 ]
+
 
 DEPTH = "depth"
 
@@ -51,7 +52,7 @@ def role_array(ds: xr.Dataset, table: VariableTable, role: str) -> xr.DataArray:
 
     Examples
     --------
-    >>> from xsm.naming import find_variables
+    >>> from xsm.data.naming import find_variables
     >>> ds = xr.Dataset({"sand_0-5cm_mean": ("x", [40.0]), "sand_5-15cm_mean": ("x", [30.0])})
     >>> role_array(ds, find_variables(ds), "sand")["depth"].values
     array([0.025, 0.1  ])

@@ -9,15 +9,16 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming import ROLES, VariableTable, find_variables
+from xsm.data.units import dequantify, quantify
 from xsm.exceptions import check_choice
-from xsm.naming import ROLES, VariableTable, find_variables
-from xsm.soil.carsel_parrish import PARAMETERS, class_parameters
-from xsm.soil.layering import carried_bounds, role_array, same_layers
-from xsm.soil.rosetta import is_installed, rosetta_parameters
-from xsm.soil.texture import SHARES, by_block, shares_of
-from xsm.units import dequantify, quantify
+from xsm.hydrology.soil.carsel_parrish import PARAMETERS, class_parameters
+from xsm.hydrology.soil.layering import carried_bounds, role_array, same_layers
+from xsm.hydrology.soil.rosetta import is_installed, rosetta_parameters
+from xsm.hydrology.soil.texture import SHARES, by_block, shares_of
 
 __all__ = ["soil_parameters"]
+
 
 Method: TypeAlias = Literal["dataset", "rosetta", "texture_class"]
 

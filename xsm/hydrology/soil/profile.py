@@ -9,19 +9,15 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import time_dim
+from xsm.data.naming import ROLES, Variable, VariableTable
+from xsm.data.naming.layers import dim_depths
+from xsm.data.units import conversion
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
-from xsm.grid import time_dim
-from xsm.naming import ROLES, Variable, VariableTable
-from xsm.naming.layers import dim_depths
-from xsm.soil.layering import (
-    aligned,
-    carried_bounds,
-    depth_coordinate,
-    describe_layers,
-)
-from xsm.units import conversion
+from xsm.hydrology.soil.layering import aligned, carried_bounds, depth_coordinate, describe_layers
 
 __all__ = ["FACE_DIM", "Profile", "face_coordinate", "read_profile"]
+
 
 FACE_DIM = "depth_interface"
 """Dimension of the faces between layers."""

@@ -12,6 +12,7 @@ from xsm.typing import Array, FloatArray
 
 __all__ = ["Bounds", "Mean", "Plan", "interval_weights", "point_weights", "remap"]
 
+
 Bounds: TypeAlias = Sequence[tuple[float, float]]
 Mean: TypeAlias = Literal["arithmetic", "geometric", "harmonic"]
 

@@ -8,16 +8,17 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import xarray as xr
 
+from xsm.data.grid import step_days, time_dim
+from xsm.data.naming import VariableTable, find_variables
+from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, check_choice
-from xsm.grid import step_days, time_dim
-from xsm.naming import VariableTable, find_variables
-from xsm.soil.blocks import ResidualPlan, residual_arrays
-from xsm.soil.hydraulics import HYDRAULIC, layer_parameters
-from xsm.soil.known import known_fluxes, known_sink, known_terms
-from xsm.soil.profile import FACE_DIM, Profile, face_coordinate, read_profile
-from xsm.units import dequantify, quantify
+from xsm.hydrology.soil.chunks import ResidualPlan, residual_arrays
+from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
+from xsm.hydrology.soil.known import known_fluxes, known_sink, known_terms
+from xsm.hydrology.soil.profile import FACE_DIM, Profile, face_coordinate, read_profile
 
 __all__ = ["Bottom", "Face", "Known", "known_of", "quiet_steps", "residual_of", "richards_residual"]
+
 
 Face: TypeAlias = Literal["geometric", "arithmetic", "upstream"]
 Bottom: TypeAlias = Literal["open", "free_drainage"]
@@ -140,7 +141,7 @@ class Known:
     Parameters
     ----------
     parameters : dict of str to DataArray
-        As of :func:`xsm.soil.hydraulics.layer_parameters`.
+        As of :func:`xsm.hydrology.soil.hydraulics.layer_parameters`.
     sink : DataArray, optional
         Water taken up, day-1, with the profile's dimension of layers.
     fluxes : DataArray, optional

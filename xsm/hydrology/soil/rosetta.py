@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from xsm.soil.triangle import whole
+from xsm.hydrology.soil.triangle import whole
 from xsm.typing import Array, FloatArray
 
 __all__ = ["is_installed", "rosetta_parameters"]
+
 
 _VERSION = 3
 _TEXTURE, _DENSITY = 2, 3  # codes of the models of texture, and of texture and bulk density
@@ -62,7 +63,7 @@ def rosetta_parameters(
     Raises
     ------
     UnitsError
-        If the shares are no whole, see :func:`xsm.soil.triangle.whole`.
+        If the shares are no whole, see :func:`xsm.hydrology.soil.triangle.whole`.
 
     Warns
     -----

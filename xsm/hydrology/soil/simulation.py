@@ -13,6 +13,7 @@ from xsm.typing import Array, FloatArray
 
 __all__ = ["SERIES", "ColumnJob"]
 
+
 SERIES = ("evaporation", "surface_runoff", "drainage", "ponding")
 """Results of a column as a whole."""
 

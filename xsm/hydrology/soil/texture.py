@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.naming import VariableTable, find_variables
-from xsm.soil.layering import aligned, role_array, same_layers
-from xsm.soil.triangle import CLASSES, classify
+from xsm.data.naming import VariableTable, find_variables
+from xsm.data.units import dequantify, quantify
+from xsm.hydrology.soil.layering import aligned, role_array, same_layers
+from xsm.hydrology.soil.triangle import CLASSES, classify
 from xsm.typing import Array, FloatArray
-from xsm.units import dequantify, quantify
 
 __all__ = ["SHARES", "by_block", "shares_of", "texture_class"]
+
 
 SHARES = ("sand", "silt", "clay")
 

@@ -15,6 +15,7 @@ from xsm.typing import Array, FloatArray
 
 __all__ = ["CLASSES", "TOLERANCE", "classify", "definitions", "whole"]
 
+
 CLASSES = (
     "sand",
     "loamy_sand",

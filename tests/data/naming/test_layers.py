@@ -1,0 +1,232 @@
+"""Layers of soil: bounds from attributes, CF, coordinates, midpoints, names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from xsm.data.naming import find_variables
+from xsm.exceptions import UnitsError
+
+
+def profile(dim: str = "depth", size: int = 3, units: str = "m3 m-3") -> xr.Dataset:
+    """Return soil moisture 0.1, 0.2, ... along a dimension."""
+    days = np.arange("2020-01-01", "2020-01-03", dtype="M8[D]").astype("M8[ns]")
+    values = np.tile(np.arange(1, size + 1) / 10, (2, 1))
+    return xr.Dataset({"theta": (("time", dim), values, {"units": units})}, {"time": days})
+
+
+def bounds(ds: xr.Dataset) -> list[tuple[float, float] | None]:
+    return [v.depth for v in find_variables(ds).layers()]
+
+
+def test_cf_bounds_in_cm_and_encoding():
+    ds = profile().assign_coords(depth=("depth", [5.0, 20, 60], {"units": "cm"}))
+    ds["depth_bnds"] = (("depth", "bnds"), [[0.0, 10], [10, 30], [30, 90]])
+    ds["depth"].encoding["bounds"] = "depth_bnds"
+    assert bounds(ds) == [(0, 0.1), (0.1, 0.3), (0.3, 0.9)]
+
+
+def test_tops_and_bottoms():
+    ds = profile("layer")
+    ds["layer_top"] = ("layer", [0, 10, 30], {"units": "cm"})
+    ds["layer_bottom"] = ("layer", [0.1, 0.3, 0.9], {"units": "m"})
+    assert bounds(ds) == [(0, 0.1), (0.1, 0.3), (0.3, 0.9)]
+
+
+def test_midpoints_without_gaps():
+    ds = profile().assign_coords(depth=("depth", [5, 20, 60], {"units": "cm"}))
+    assert bounds(ds) == [(0, 0.1), (0.1, 0.3), (0.3, 0.9)]
+
+
+def test_upward_axis_is_turned_and_sorted():
+    attrs = {"units": "m", "positive": "up"}
+    ds = profile("z").assign_coords(z=("z", [-0.6, -0.2, -0.05], attrs))
+    table = find_variables(ds)
+    assert [v.depth for v in table.layers()] == [(0, 0.1), (0.1, 0.3), (0.3, 0.9)]
+    assert [v.index for v in table.layers()] == [2, 1, 0]
+    assert table.array(ds, "soil_moisture").values.tolist() == [0.3, 0.3]
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [
+        ("depth", [5, 10, 20], {"units": "cm"}),  # sensors: no layers without gaps fit
+        ("depth", [5, 20, 60]),  # no units
+        ("depth", [5, 20, 60], {"units": "hPa"}),
+    ],
+)
+def test_unknown_bounds_are_said(depth):
+    ds = profile().assign_coords(depth=depth)
+    table = find_variables(ds)
+    assert bounds(ds) == [None, None, None]
+    hint = 'Give 4 edges in m: ds["theta"].attrs["layer_edges_m"] = [0.0, 0.1, ...]'
+    assert hint in table.notes["soil_moisture"]
+    assert table.array(ds, table.layers()[2]).values.tolist() == [0.3, 0.3]
+
+
+def test_coordinate_of_another_length_is_not_used():
+    ds = profile("layer4", 4)
+    ds["layer_top"] = ("layer", [0, 10, 20, 30, 50], {"units": "cm"})
+    ds["layer_bottom"] = ("layer", [10, 20, 30, 50, 100.0], {"units": "cm"})
+    assert bounds(ds) == [None] * 4
+    ds["theta"].attrs["layer_edges_m"] = [0.0, 0.1, 0.2, 0.3, 0.5]
+    assert bounds(ds) == [(0, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.5)]
+
+
+def test_sensors_with_a_depth():
+    ds = profile("sensor").assign(sensor_depth=("sensor", [60, 5, 20], {"units": "cm"}))
+    assert [v.index for v in find_variables(ds).layers()] == [1, 2, 0]
+
+
+def test_water_in_layers():
+    ds = profile(units="kg m-2")
+    with pytest.raises(UnitsError, match=r"water in a layer whose bounds are unknown.*layer_edges"):
+        find_variables(ds).require("soil_moisture")
+    ds["theta"].attrs["layer_edges_m"] = [0, 0.1, 0.3, 0.9]
+    table = find_variables(ds)
+    found = [float(table.array(ds, layer)[0]) for layer in table.layers()]
+    np.testing.assert_allclose(found, [0.1 / 100, 0.2 / 200, 0.3 / 600])
+
+
+@pytest.mark.parametrize(
+    ("name", "attrs", "depth"),
+    [
+        ("swvl4", {}, (1.0, 2.89)),
+        ("volumetric_soil_water_layer_1", {}, (0, 0.07)),
+        ("mrsos", {}, (0, 0.1)),
+        ("SoilMoi40_100cm_inst", {}, (0.4, 1.0)),
+        ("SoilM_0_10cm", {}, (0, 0.1)),
+        ("sm_surface", {}, (0, 0.05)),
+        ("soil_moisture", {"layer_top_cm": 7.0, "layer_bottom_cm": 28}, (0.07, 0.28)),
+        ("soil_moisture", {"layer_top_m": "0", "layer_bottom_m": "0.3"}, (0, 0.3)),
+        (
+            "soil_moisture",
+            {
+                "GRIB_typeOfLevel": "depthBelowLandLayer",
+                "GRIB_topLevel": 7,
+                "GRIB_bottomLevel": 28,
+            },
+            (0.07, 0.28),
+        ),
+        ("soil_moisture", {}, None),
+    ],
+)
+def test_single_layers(name, attrs, depth):
+    ds = xr.Dataset({name: ("x", [0.2], {"units": "m3 m-3", **attrs})})
+    assert find_variables(ds).lookup(name).depth == depth
+
+
+def test_overlapping_layers_are_left_to_lookup():
+    names = ("SoilM_0_100cm", "SoilM_0_10cm", "SoilM_10_40cm", "SoilM_40_100cm", "SoilM_0_200cm")
+    ds = xr.Dataset({name: ("x", [10.0], {"units": "kg m-2"}) for name in names})
+    table = find_variables(ds)
+    assert [v.name for v in table.layers()] == ["SoilM_0_10cm", "SoilM_10_40cm", "SoilM_40_100cm"]
+    assert float(table.array(ds, "SoilM_0_200cm")[0]) == pytest.approx(0.005)
+
+
+def test_layers_keep_their_own_names():
+    ds = xr.Dataset({f"swvl{i}": ("x", [0.1 * i], {"units": "m3 m-3"}) for i in (2, 1, 3)})
+    table = find_variables(ds)
+    named = [table.array(ds, v).name for v in table.layers()]
+    assert named == ["soil_moisture", "swvl2", "swvl3"]
+    assert table.array(ds, "swvl1").name == "swvl1"
+
+
+def test_layers_below_an_override_stay():
+    ds = xr.Dataset({f"swvl{i}": ("x", [0.1 * i], {"units": "m3 m-3"}) for i in (1, 2, 3)})
+    table = find_variables(ds, {"soil_moisture": "swvl2"})
+    assert table["soil_moisture"].name == "swvl2"
+    assert [v.name for v in table.layers()] == ["swvl2", "swvl3"]
+    assert table.lookup("swvl1").depth == (0, 0.07)
+
+
+def test_an_override_of_unknown_depth_is_alone():
+    ds = xr.Dataset({name: ("x", [0.1], {"units": "m3 m-3"}) for name in ("wet", "swvl2")})
+    assert [v.name for v in find_variables(ds, {"soil_moisture": "wet"}).layers()] == ["wet"]
+
+
+NAMED = {"units": "m3 m-3", "standard_name": "volume_fraction_of_condensed_water_in_soil"}
+
+
+def era5_layers(**changed: dict[str, object]) -> xr.Dataset:
+    """Return the layers of ERA5-Land with a standard_name, some with other attributes."""
+    attrs = {f"swvl{i}": NAMED for i in (1, 2, 3, 4)} | changed
+    return xr.Dataset({name: ("x", [0.2], a) for name, a in attrs.items()})
+
+
+@pytest.mark.parametrize("attrs", [{}, NAMED | {"units": "m3/m"}, {"units": "K"}])
+def test_a_faulty_top_layer_is_refused(attrs):
+    ds = era5_layers(swvl1=attrs)
+    table = find_variables(ds)
+    assert table.layers() == ()
+    assert "! soil_moisture: " in repr(table)
+    with pytest.raises(UnitsError, match=r"'swvl1'.*top layer.*variables=.*target=\"swvl2\""):
+        table.require("soil_moisture")
+    assert table.lookup("swvl2").depth == (0.07, 0.28)
+    named = find_variables(ds, {"soil_moisture": "swvl2"})
+    assert [v.name for v in named.layers()] == ["swvl2", "swvl3", "swvl4"]
+    assert find_variables(ds.drop_vars("swvl1"))["soil_moisture"].name == "swvl2"
+
+
+def test_a_faulty_layer_below_is_shown():
+    table = find_variables(era5_layers(swvl3={}))
+    assert [v.name for v in table.layers()] == ["swvl1", "swvl2", "swvl4"]
+    assert "! swvl3: 'swvl3' has no units" in repr(table)
+    with pytest.raises(UnitsError, match="'swvl3' has no units"):
+        table.lookup("swvl3")
+
+
+def test_a_faulty_map_of_the_top_layer_is_left_aside():
+    names = ("sand_0-5cm_mean", "sand_5-15cm_mean")
+    ds = xr.Dataset({name: ("x", [40.0], {"units": "%"}) for name in names})
+    ds[names[0]].attrs["units"] = "K"
+    table = find_variables(ds)
+    assert "sand" not in table
+    assert 'variables={"sand": "sand_5-15cm_mean"}.' in repr(table)
+
+
+def test_layers_of_a_product_stay_together():
+    table = find_variables(era5_layers(swvl1={"units": "%"}))
+    assert [v.name for v in table.layers()] == ["swvl1", "swvl2", "swvl3", "swvl4"]
+    assert [v.how for v in table.layers()] == ["alias", *["standard_name"] * 3]
+
+
+def test_a_layer_of_another_name_counts_by_its_bounds():
+    bounds = {"layer_top_cm": 0, "layer_bottom_cm": 7}
+    ds = era5_layers(swvl1=NAMED | bounds, deep=NAMED | {"layer_edges_m": [2.89, 4.0]})
+    found = [v.name for v in find_variables(ds.rename(swvl1="SM")).layers()]
+    assert found == ["SM", "swvl2", "swvl3", "swvl4", "deep"]
+    assert find_variables(ds.assign(SM=ds["swvl1"]))["soil_moisture"].name == "swvl1"
+    probe = ds.assign(probe=ds["swvl1"].assign_attrs(layer_bottom_cm=2))
+    assert find_variables(probe)["soil_moisture"].name == "swvl1"  # known names first
+    del ds["swvl1"].attrs["units"]
+    with pytest.raises(UnitsError, match=r"'SM' has no units.*It is the top layer"):
+        find_variables(ds.rename(swvl1="SM")).require("soil_moisture")
+
+
+def test_unknown_bounds_beside_layers_below_the_surface_are_said():
+    ds = era5_layers().rename(swvl1="SM")
+    table = find_variables(ds)
+    assert table["soil_moisture"].name == "swvl2"
+    assert 'ds["SM"].attrs["layer_edges_m"] = [0.0, 0.1]' in table.notes["soil_moisture"]
+    assert "soil_moisture" not in find_variables(era5_layers(SM=NAMED)).notes
+
+
+@pytest.mark.parametrize("edges", ["surface", [0, "deep"], [0, None], [0.1, 0.0]])
+def test_edges_that_are_no_depths_are_a_problem(edges):
+    stated = NAMED | {"layer_edges_m": edges}
+    with pytest.raises(
+        UnitsError, match=r"'swvl1' states layer_edges_m=.*numbers from the surface"
+    ):
+        find_variables(era5_layers(swvl1=stated)).require("soil_moisture")
+    table = find_variables(era5_layers(swvl3=stated))
+    assert "'swvl3' states layer_edges_m=" in table.faults["swvl3"]
+    assert table["soil_moisture"].name == "swvl1"
+
+
+def test_tops_that_are_no_depths_are_a_problem():
+    stated = NAMED | {"layer_top_cm": "surface", "layer_bottom_cm": 7}
+    table = find_variables(era5_layers(swvl1=stated))
+    assert "layer_top_cm='surface', layer_bottom_cm=7;" in table.problems["soil_moisture"]

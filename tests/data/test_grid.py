@@ -1,0 +1,56 @@
+"""Axes: time found by its dates, space by the rest."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from xsm.data.grid import snap, space_dims, step, step_days, time_dim
+from xsm.exceptions import GridError
+
+
+def series(times, dim="time") -> xr.DataArray:
+    return xr.DataArray(np.zeros(len(times)), dims=dim, coords={dim: times})
+
+
+def test_time_is_found_under_any_name_and_calendar():
+    assert time_dim(series(pd.date_range("2020", periods=3), "valid_time")) == "valid_time"
+    noleap = xr.date_range("2020", periods=3, calendar="noleap", use_cftime=True)
+    assert time_dim(series(noleap, "t")) == "t"
+    assert step_days(series(noleap, "t")) == 1.0
+
+
+def test_step_of_hours_days_and_a_single_time():
+    assert step_days(series(pd.date_range("2020", periods=3, freq="3h"))) == 0.125
+    assert step(series(pd.date_range("2020", periods=1))) == np.timedelta64(1, "D")
+
+
+def test_no_time_or_two_times_are_refused():
+    with pytest.raises(GridError, match=r"no dimension with dates.*xr.decode_cf"):
+        time_dim(xr.DataArray(np.zeros(3), dims="time"))
+    two = xr.Dataset(
+        coords={"a": pd.date_range("2020", periods=2), "b": pd.date_range("2020", periods=2)}
+    )
+    with pytest.raises(GridError, match="several dimensions with dates"):
+        time_dim(two)
+
+
+def test_space_is_all_but_time():
+    array = series(pd.date_range("2020", periods=3)).expand_dims(depth=2, station=4)
+    assert space_dims(array) == ("depth", "station")
+    assert space_dims(array, without=("depth",)) == ("station",)
+
+
+def test_labels_that_differ_by_rounding_are_taken_over():
+    lat = np.arange(45.05, 40, -0.1)
+    like = xr.DataArray(np.zeros((lat.size, 3)), {"lat": lat, "time": [1, 2, 3]}, ("lat", "time"))
+    part = like.isel(lat=slice(5, 20)).astype("f4")
+    rounded = part.assign_coords(lat=part.lat.astype("f4"))
+    assert not set(rounded.lat.values) & set(lat)
+    xr.testing.assert_identical(snap(rounded, like), part)
+    assert snap(rounded.chunk(), like).chunks is not None
+    apart = part.assign_coords(lat=part.lat + 0.03)
+    xr.testing.assert_identical(snap(apart, like), apart)
+    xr.testing.assert_identical(snap(part.drop_vars("lat"), like), part.drop_vars("lat"))
+    lone = like.isel(lat=slice(0, 1))
+    xr.testing.assert_identical(snap(rounded, lone), rounded)

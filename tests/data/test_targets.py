@@ -1,0 +1,55 @@
+"""Predictions in other units than the observations are the same prediction."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import xsm
+from xsm.data.targets import observed_target, predicted_spread, predicted_target
+from xsm.exceptions import UnitsError
+
+DAYS = {"time": pd.date_range("2020-03-01", periods=30)}
+VALUES = np.random.default_rng(0).uniform(1.0, 9.0, 30)
+
+
+def series(values, units):
+    return xr.DataArray(values, DAYS, "time", attrs={"units": units})
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "units", "factor", "offset"),
+    [
+        ("t2m", "K", "degC", 1.0, -273.15),
+        ("t2m", "degC", "K", 1.0, 273.15),
+        ("twsa", "cm", "mm", 10.0, 0.0),
+        ("twsa", "cm", "kg m-2", 10.0, 0.0),
+        ("swvl1", "m3 m-3", "%", 100.0, 0.0),
+        ("swvl1", "%", "kg m-2", 0.7, 0.0),  # 70 mm of soil
+        ("swvl1", "kg m-2", "m3 m-3", 1 / 70, 0.0),
+        ("e", "m", "mm", 1000.0, 0.0),  # amounts of a day, negative where water evaporates
+        ("e", "m", "mm day-1", 1000.0, 0.0),
+        ("e", "m", "kg m-2 s-1", 1000 / 86400, 0.0),
+        ("discharge", "m3 s-1", "l s-1", 1000.0, 0.0),  # no role
+    ],
+)
+def test_other_units_are_the_same_prediction(name, own, units, factor, offset):
+    sign = -1.0 if name == "e" else 1.0
+    ds = series(sign * VALUES, own).to_dataset(name=name)
+    guess = series(factor * (sign * VALUES) + offset, units).rename(name)
+    truth = observed_target(ds, name)
+    np.testing.assert_allclose(predicted_target(ds, guess, name), truth, rtol=1e-12)
+    spread = predicted_spread(ds, series(0.1 * factor * VALUES, units), name)
+    wanted = predicted_spread(ds, series(0.1 * VALUES, own), name)
+    np.testing.assert_allclose(spread, wanted, rtol=1e-12)
+    assert (spread > 0).all()
+    table = xsm.score(ds, guess, target=name, baselines=False)
+    assert float(table["rmse"].max()) < 1e-9
+
+
+def test_units_of_something_else_are_refused():
+    ds = series(VALUES, "K").to_dataset(name="t2m")
+    with pytest.raises(UnitsError, match="'mm' do not convert to 'K'"):
+        predicted_target(ds, series(VALUES, "mm"), "t2m")
+    with pytest.raises(UnitsError, match="'mm' do not convert to 'K'"):
+        predicted_spread(ds, series(VALUES, "mm"), "t2m")

@@ -1,0 +1,157 @@
+"""Scores are those of numpy, lazy or not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from xsm.evaluation.metrics import METRICS, score_sources
+from xsm.exceptions import NotEnoughDataError
+
+
+@pytest.fixture
+def observed():
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2019-03-01", periods=900)  # a leap year, and parts of two others
+    values = rng.random((900, 2, 3)).astype(np.float32)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    values[:, 1, 2] = np.nan
+    return xr.DataArray(values, {"time": days, "x": [1, 2]}, ("time", "x", "y"), name="soil")
+
+
+@pytest.fixture
+def guess(observed):
+    error = np.random.default_rng(1).normal(0.1, 0.2, observed.shape)
+    return {"model": (0.8 * observed + error).isel(time=slice(5, None)), "zero": 0.0 * observed}
+
+
+@pytest.mark.parametrize("dim", ["time", ("x", "y"), ("time", "x", "y")])
+@pytest.mark.parametrize("chunks", [{"time": -1, "x": 1}, {"time": 90}, {"x": -1, "y": -1}])
+def test_lazy_scores_are_those_of_data_in_memory(observed, guess, chunks, dim, no_compute):
+    observed.x.attrs["units"] = "km"
+    whole = score_sources(observed, guess, dim=dim)
+    with no_compute():
+        lazy = score_sources(
+            observed.chunk(chunks), {k: v.chunk(time=300) for k, v in guess.items()}, dim=dim
+        )
+    for name in [*METRICS, "count"]:
+        assert lazy[name].chunks is not None
+        assert lazy[name].dtype == whole[name].dtype
+        assert lazy[name].attrs == whole[name].attrs
+    xr.testing.assert_allclose(lazy, whole, rtol=1e-9)
+    if "time" in dim:
+        assert lazy.get("x", observed.x).attrs == whole.get("x", observed.x).attrs
+        assert "x" in dim or lazy.x.attrs == {"units": "km"}
+
+
+@pytest.mark.parametrize("dim", ["time", ("time", "member"), ("x", "y")])
+@pytest.mark.parametrize("chunks", [{"x": 1}, {"time": 90}, {"time": -1, "y": 2}])
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
+def test_members_and_another_order_of_dimensions(observed, guess, chunks, dim):
+    members = xr.concat([guess["model"], guess["model"] + 0.1], "member").transpose("y", ...)
+    sources = {"model": members, "zero": guess["zero"].transpose("y", "x", "time")}
+    whole = score_sources(observed, sources, dim=dim)
+    over = {dim} if isinstance(dim, str) else set(dim)
+    left = [d for d in ("time", "x", "y", "member") if d not in over]
+    assert whole["rmse"].dims == ("source", *left)
+    for given, kept in ((True, True), (True, False), (False, True)):  # lazy observations, sources
+        lazy = score_sources(
+            observed.chunk(chunks) if given else observed,
+            {k: v.chunk(chunks) if kept else v for k, v in sources.items()},
+            dim=dim,
+        )
+        assert lazy["rmse"].dims == whole["rmse"].dims
+        xr.testing.assert_allclose(lazy.compute(), whole, rtol=1e-9)
+    error = (sources["model"] - observed) ** 2
+    np.testing.assert_allclose(
+        whole["rmse"].sel(source="model"), (error.mean(dim) ** 0.5).transpose(*left), rtol=1e-6
+    )
+
+
+# numpy warns of the quotients of steps with one value, where dask computes them later
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
+@pytest.mark.parametrize("chunks", [None, {"cell": 2, "time": -1}, {"cell": -1, "time": 90}])
+def test_dimensions_and_coordinates_have_any_names(observed, guess, chunks):
+    flat = observed.stack(cell=("x", "y")).reset_index("cell", drop=True)
+    zones = ("cell", list("aabbcc"), {"long_name": "zone"})
+    model = guess["model"].stack(cell=("x", "y")).reset_index("cell", drop=True)
+    given = flat.chunk(chunks) if chunks else flat
+    table = score_sources(given, {"model": model.assign_coords(zone=zones)}, dim="time")
+    assert table.zone.values.tolist() == list("aabbcc")
+    assert table.zone.attrs == {"long_name": "zone"}
+    over_cells = score_sources(given, {"model": model}, dim="cell")
+    wanted = score_sources(observed, {"model": guess["model"]}, dim=("x", "y"))
+    xr.testing.assert_allclose(over_cells.compute(), wanted)
+
+
+def test_scores_follow_their_definitions(observed, guess):
+    table = score_sources(observed, guess, dim="time").sel(source="model", x=1).isel(y=0)
+    truth, value = observed.sel(x=1).isel(y=0).values[5:], guess["model"].sel(x=1).isel(y=0).values
+    there = np.isfinite(truth + value)
+    truth, value = truth[there].astype(float), value[there].astype(float)
+    error = value - truth
+    r, spread = np.corrcoef(truth, value)[0, 1], value.std() / truth.std()
+    wanted = {
+        "r": r,
+        "rmse": np.sqrt((error**2).mean()),
+        "r2": 1 - (error**2).sum() / ((truth - truth.mean()) ** 2).sum(),
+        "kge": 1 - np.hypot(np.hypot(r - 1, spread - 1), value.mean() / truth.mean() - 1),
+        "ubrmse": error.std(),
+        "bias": error.mean(),
+        "mae": np.abs(error).mean(),
+        "count": there.sum(),
+    }
+    for name, number in wanted.items():
+        np.testing.assert_allclose(table[name], number, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_order_of_times_changes_no_score(observed, lazy):
+    """Climatology is of earlier years, persistence the day before, by the definition in pandas."""
+    import xsm
+
+    days = observed.indexes["time"]
+    soil = observed.fillna(0.3).isel(x=0, y=0).assign_attrs(units="m3 m-3")
+    soil = soil.assign_coords(time=days).to_dataset(name="swvl1")
+    last = soil.sel(time=slice("2020-06-01", "2020-12-30"))
+    series = soil["swvl1"].to_series().astype(float)
+    mean = series[:"2020-05-31"].groupby(days[days < "2020-06-01"].day_of_year).mean()
+    truth = series["2020-06-01":"2020-12-30"]
+    wanted = {
+        "model": 0.0,
+        "persistence": ((series.shift(1) - series)["2020-06-01":"2020-12-30"] ** 2).mean() ** 0.5,
+        "climatology": ((mean[truth.index.day_of_year].values - truth) ** 2).mean() ** 0.5,
+    }
+    back, random = slice(None, None, -1), np.random.default_rng(0)
+    for a in (slice(None), back, random.permutation(900)):
+        for b in (slice(None), back, random.permutation(last.sizes["time"])):
+            given = soil.isel(time=a).chunk() if lazy else soil.isel(time=a)
+            found = xsm.score(given, last.isel(time=b))["rmse"]
+            assert found["source"].values.tolist() == list(wanted)
+            np.testing.assert_allclose(found, list(wanted.values()), rtol=1e-6)
+
+
+@pytest.mark.parametrize("empty", ["time", "x"])
+def test_an_empty_selection_is_refused(observed, empty):
+    import xsm
+
+    ds = observed.assign_attrs(units="m3 m-3").to_dataset(name="swvl1")
+    with pytest.raises(NotEnoughDataError, match=rf"prediction is empty.*'{empty}': 0"):
+        xsm.score(ds, ds.isel({empty: slice(0, 0)}))
+
+
+def test_lazy_scores_take_few_tasks_for_each_block(observed, guess):
+    """Arithmetic on lazy arrays makes some hundred, and a scheduler takes a millisecond of each."""
+    chunked = observed.chunk(time=-1, x=1, y=1)
+    table = score_sources(chunked, {k: v.chunk(x=1, y=1) for k, v in guess.items()}, dim="time")
+    assert len(dict(table.__dask_graph__())) < 60 * chunked.data.npartitions
+
+
+def test_a_model_without_climatology_says_so():
+    import xsm
+
+    ds = xsm.open_tutorial("land").isel(latitude=slice(0, 3), longitude=slice(20, 23))
+    fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
+    object.__setattr__(fitted, "climatology", None)
+    with pytest.warns(UserWarning, match="No climatology was scored.*the model keeps none"):
+        fitted.score(ds)

@@ -1,0 +1,116 @@
+"""The verb that predicts, and where it gets its model from."""
+
+from __future__ import annotations
+
+import os
+
+import xarray as xr
+
+from xsm.api.fitted import FittedModel
+from xsm.data.units import dequantify, quantify
+from xsm.exceptions import MissingVariableError, UnknownNameError
+
+__all__ = ["needed_model", "predict"]
+
+
+def predict(
+    ds: xr.Dataset,
+    fitted: FittedModel | None = None,
+    *,
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> xr.Dataset:
+    """Predict the target of a fitted model for all whole windows of a data set.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Inputs (time, *space) under any product's names; the target is needed only with data
+        integration.
+    fitted : FittedModel, optional
+        The model; ``ds.physm.predict()`` takes the one last fitted through this very object.
+    batch_size : int, optional
+        Samples evaluated at a time; memory grows with it. By default 1024 on the CPU, where larger
+        ones leave the cache, and 65,536 elsewhere.
+    device : str, default: "auto"
+        Where to evaluate; one block at a time on a device, on the CPU one on each thread.
+
+    Returns
+    -------
+    xarray.Dataset
+        The target under its name and in its units of ``ds`` (else of the training data), float32,
+        labelled by the time that it is valid at: ``lead`` steps after each window's end, so that
+        the last lies ``lead`` steps beyond the input (with ``known_forcing``, at its end). NaN
+        where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
+        where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
+        of the window, or a static one, lies outside the range that the model has seen in training,
+        0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
+        their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no model, or the data lack an input.
+    UnitsError, GridError
+        If units are unusable, or the cells are not those of a model that was trained by cell.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
+    >>> forecast = xsm.predict(ds, fitted)
+    >>> forecast["swvl1"].attrs["units"], ds.sizes["time"] - forecast.sizes["time"]
+    ('m3 m-3', 6)
+    >>> str(forecast["time"].values[-1])[:10]  # one day beyond the data
+    '2021-01-01'
+    """
+    model = needed_model(fitted, "predict")
+    ds, quantified = dequantify(ds)
+    found = model.predict(ds, batch_size=batch_size, device=device)
+    return quantify(found) if quantified else found
+
+
+def needed_model(fitted: object, verb: str) -> FittedModel:
+    """Return the model that a verb was given, and say where to get one.
+
+    Parameters
+    ----------
+    fitted : FittedModel
+        What was given.
+    verb : str
+        The verb's name.
+
+    Returns
+    -------
+    FittedModel
+        The same.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is none.
+    UnknownNameError
+        If it is something else, such as the path of one.
+
+    Examples
+    --------
+    >>> needed_model("soil.xsm", "predict")
+    Traceback (most recent call last):
+    xsm.exceptions.UnknownNameError: 'soil.xsm' is no fitted model. ... xsm.load('soil.xsm') ...
+    """
+    if isinstance(fitted, FittedModel):
+        return fitted
+    if fitted is None:
+        msg = (
+            "No model was given, and none was fitted through this very object (a selection of it "
+            f"is another object). Pass one: ds.physm.{verb}(fitted), with "
+            "fitted = ds.physm.fit(...)."
+        )
+        raise MissingVariableError(msg)
+    path = os.fspath(fitted) if isinstance(fitted, str | os.PathLike) else "soil.xsm"
+    msg = (
+        f"{fitted!r} is no fitted model. Pass what ds.physm.fit(...) returned, or what "
+        f"xsm.load({path!r}) reads: ds.physm.{verb}(fitted)."
+    )
+    raise UnknownNameError(msg)

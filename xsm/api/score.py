@@ -1,0 +1,106 @@
+"""The verb that scores a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+
+import xarray as xr
+
+from xsm.api.consistency import _bare
+from xsm.api.fitted import FittedModel
+from xsm.data.naming import find_variables
+from xsm.data.targets import default_target
+from xsm.data.units import dequantify
+from xsm.evaluation.climatology import earlier_climatology
+from xsm.evaluation.metrics import score as score_prediction
+from xsm.evaluation.metrics import scored_pair
+from xsm.exceptions import NotEnoughDataError
+
+__all__ = ["score"]
+
+
+def score(
+    ds: xr.Dataset,
+    predicted: xr.Dataset | xr.DataArray,
+    *,
+    dim: Hashable | Iterable[Hashable] | None = None,
+    baselines: bool | FittedModel = True,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Score a prediction against the observations, beside persistence and climatology.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The observations, at times in any order.
+    predicted : Dataset or DataArray
+        A prediction of :func:`xsm.predict`, or of anything else, with units; a Dataset holds it
+        under the target's name.
+    dim : str or iterable of str, optional
+        Dimensions that a score is taken over; by default time, which leaves a map.
+    baselines : bool or FittedModel, default: True
+        Score persistence and climatology too. The climatology is that of the model's training data
+        where a model is given, else the mean of each day of the year (of monthly data, of each
+        month) over the steps of ``ds`` before the first predicted one, where these hold a whole
+        year; else it is left out, and a warning says so.
+    target : str, optional
+        Role or variable of the observations; by default what the prediction says.
+    variables : mapping of str to str, optional
+        Role to variable name, where xsm finds none or the wrong one.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae``, ``count`` along ``source``
+        (model, persistence, climatology), canonical units, all sources on the same steps. Lazy
+        where the data are; NaN where nothing can be scored. ``fitted.score(ds)`` predicts and
+        scores in one call.
+
+    Raises
+    ------
+    MissingVariableError, UnitsError
+        If target or prediction are missing, or without units.
+    GridError
+        If the prediction lacks a dimension of the observations (more, such as ``member``, may be),
+        or has another calendar.
+    TypeError
+        If one of the arguments is of another type.
+    NotEnoughDataError
+        If the prediction is empty, or predictions and observations have no label in common.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+    >>> table = xsm.score(ds, ds["swvl1"], baselines=False)
+    >>> float(table["rmse"].sel(source="model").max())
+    0.0
+    """
+    beside: object = baselines
+    if not isinstance(beside, bool | FittedModel):
+        msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
+        raise TypeError(msg)
+    ds, _ = dequantify(ds)
+    predicted = _bare(predicted)
+    if not all(predicted.sizes.values()):
+        msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
+        raise NotEnoughDataError(msg)
+    table = find_variables(ds, variables)
+    target = target or str(predicted.attrs.get("target") or default_target(table))
+    lead = int(predicted.attrs.get("lead", 1))
+    mean = None
+    if isinstance(baselines, FittedModel):
+        mean = baselines.climatology
+    elif baselines:
+        mean = earlier_climatology(*scored_pair(ds, predicted, target, variables))
+    return score_prediction(
+        ds,
+        predicted,
+        dim=dim,
+        target=target,
+        lead=lead,
+        baselines=bool(baselines),
+        climatology=mean,
+        variables=variables,
+    )

@@ -1,0 +1,47 @@
+"""All that a fitted model is, as plain data: the record that :class:`xsm.FittedModel` extends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import xarray as xr
+from dask.base import tokenize
+
+from xsm.data.naming import Variable
+from xsm.estimators import Estimator
+from xsm.nn import Model, weight_bytes
+from xsm.training.recipe import Recipe
+
+__all__ = ["Learnt"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Learnt:
+    """What training has made, without verbs; its fields are described in :class:`xsm.FittedModel`.
+
+    ``token`` names the content, for the graphs that hold the model.
+    """
+
+    name: str
+    model: Model | Estimator
+    recipe: Recipe
+    scaling: xr.Dataset
+    climatology: xr.DataArray | None
+    history: xr.Dataset
+    variable: Variable
+    attrs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    card: Mapping[str, str]
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    layers: tuple[Variable, ...] = ()
+    calibration: xr.Dataset | None = None
+    token: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        """Name the content once."""
+        made = self.model
+        learnt = dict(made.arrays) if isinstance(made, Estimator) else weight_bytes(made)
+        parts = (self.name, self.recipe, learnt, self.scaling)
+        object.__setattr__(self, "token", tokenize(*parts))

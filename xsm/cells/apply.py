@@ -1,0 +1,103 @@
+"""What a fitted model of cells does with new data: predict, and errors in units of its spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+from xsm.artefact.learnt import Learnt
+from xsm.cells.collect import collect
+from xsm.cells.labels import label_prediction
+from xsm.cells.prediction import choose_place, predict_lazily
+from xsm.cells.recipe import require_target
+from xsm.cells.scaling import scaling_for
+from xsm.data.naming import find_variables
+from xsm.data.targets import predicted_spread
+from xsm.evaluation.spread import spread_of, standardised
+from xsm.exceptions import UnknownNameError
+from xsm.hydrology.soil.layered import layered_pair
+from xsm.training.recipe import NestedRecipe, Recipe
+
+__all__ = ["label", "predict_cells", "standard_errors"]
+
+
+def predict_cells(
+    fitted: Learnt, ds: xr.Dataset, *, batch_size: int | None, device: str
+) -> xr.Dataset:
+    """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
+    recipe = fitted.recipe
+    if isinstance(recipe, NestedRecipe):
+        msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
+        raise UnknownNameError(msg)
+    features = collect(ds, recipe, with_target=recipe.data_integration)
+    scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
+    found = predict_lazily(
+        fitted.model,
+        recipe,
+        scaling,
+        features,
+        token=fitted.token,
+        batch_size=batch_size,
+        device=choose_place(fitted.model, device),
+    )
+    return label(fitted, found, ds, scaling)
+
+
+def label(
+    fitted: Learnt, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
+) -> xr.Dataset:
+    """Give a prediction the names, the units and the order of dimensions of the user's data."""
+    return label_prediction(
+        found,
+        ds,
+        scaling,
+        name=fitted.name,
+        recipe=fitted.recipe,
+        trained=fitted.layers or (fitted.variable,),
+        attrs=fitted.attrs,
+        calibration=fitted.calibration,
+    )
+
+
+def standard_errors(ds: xr.Dataset, predicted: xr.Dataset, recipe: Recipe) -> xr.DataArray:
+    """Return the errors of a prediction in units of its spread.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Observations.
+    predicted : xarray.Dataset
+        The prediction, with the spread of each predicted variable.
+    recipe : Recipe
+        What was predicted.
+
+    Returns
+    -------
+    DataArray
+        (observed - mean) / std (time, *space [, depth]); lazy where these are, NaN where either is.
+
+    Raises
+    ------
+    MissingVariableError
+        If there is no spread, or there are no observations.
+
+    Examples
+    --------
+    >>> soil = xr.DataArray([0.2, 0.3], dims="time", attrs={"units": "m3 m-3"})
+    >>> ds = xr.Dataset({"swvl1": soil}, {"time": xr.date_range("2020", periods=2)})
+    >>> above = (soil + 0.1).assign_attrs(soil.attrs)
+    >>> predicted = ds.assign(swvl1=above, swvl1_std=0.1 * soil / soil)
+    >>> standard_errors(ds, predicted, Recipe("swvl1", (), (), 1, 0, "global")).values.round(6)
+    array([-1., -1.])
+    """
+    target, known = recipe.target, recipe.variables
+    require_target(find_variables(ds, known), recipe)
+    names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
+    if len(names) > 1 or (names and recipe.depths):
+        spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
+        std = layered_pair(ds, spreads, target, known)[1]
+    else:
+        std = predicted_spread(ds, predicted[f"{spread_of(predicted)}_std"], target, known)
+    observed, mean = layered_pair(ds, predicted, target, known)
+    return standardised(observed, mean, std)[0]

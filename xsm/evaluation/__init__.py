@@ -1,0 +1,1 @@
+"""Scores, climatology, spread, calibration: what a prediction is worth."""

@@ -1,0 +1,126 @@
+"""What supervises: a truth, the same one scale up, or the interpolation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from xsm.data.nesting import Axis, Nest, coarsen
+from xsm.exceptions import GridError, MissingVariableError
+from xsm.fields.anchors import fit_anchors
+from xsm.fields.baselines import learn_maps
+from xsm.fields.sources import Sources
+from xsm.physics.conservation import block_mean
+from xsm.training.recipe import NestedRecipe
+from xsm.typing import FloatArray
+
+__all__ = ["one_scale_up"]
+
+
+def _supervised(native: Sources, supervision: str) -> Sources:
+    """Return what trains."""
+    if supervision == "truth":
+        if native.truth is None:
+            msg = (
+                "supervision='truth' was given, but no truth. Pass truth= on the fine grid, or "
+                "supervision='scale_transfer', which learns from the coarse data alone."
+            )
+            raise MissingVariableError(msg)
+        return native
+    if supervision == "scale_transfer":
+        return one_scale_up(native)
+    return replace(native, truth=None)
+
+
+def _with_maps(
+    scaling: xr.Dataset, sources: Sources, training: slice, recipe: NestedRecipe
+) -> tuple[xr.Dataset, FloatArray | None]:
+    """Add what is known of each fine cell, and return what its regression says when left out."""
+    if recipe.supervision != "truth" or sources.truth is None:
+        return scaling, None
+    pick = {sources.time: training}
+    part = replace(
+        sources,
+        coarse={n: a.isel(pick) for n, a in sources.coarse.items()},
+        truth=sources.truth.isel(pick),
+    )
+    axes = {axis.dim: axis.centres for axis in sources.nest.fine}
+    scaling = scaling.assign_coords(axes)
+    for axis in axes:
+        scaling[axis].attrs = dict(sources.target[axis].attrs)
+    scaling = scaling.assign({n: a.variable for n, a in learn_maps(part).items()})
+    if not recipe.anchored:
+        return scaling, None
+    weights, left_out = fit_anchors(
+        part.target.values.astype(float),
+        sources.truth.isel(pick).values.astype(float),
+        window=recipe.window,
+        factor=recipe.factor,
+    )
+    return scaling.assign(anchor=(("lag", *sources.nest.dims), weights)), left_out
+
+
+def one_scale_up(sources: Sources) -> Sources:
+    """Return what trains a model one scale up: the coarse target as truth, its means as input.
+
+    Parameters
+    ----------
+    sources : Sources
+        On the native grids.
+
+    Returns
+    -------
+    Sources
+        The coarse grid of ``sources`` is the fine one; a coarse cell joins ``factor`` of its cells
+        along each axis. Rows and columns at the end that fill no such cell are left out.
+
+    Raises
+    ------
+    GridError
+        If the grid has too few cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xsm.fields.collect import collect_sources
+    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
+    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
+    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
+    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
+    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> up = one_scale_up(sources)
+    >>> up.nest.shape, up.target.shape
+    ((4, 4), (12, 2, 2))
+    """
+    high, wide = sources.nest.factor
+    rows, columns = sources.nest.y.size // high * high, sources.nest.x.size // wide * wide
+    if min(rows // high, columns // wide) < 2:
+        msg = (
+            f"supervision='scale_transfer' learns from the grid {high} x {wide} times coarser, but "
+            f"there are {sources.nest.y.size} x {sources.nest.x.size} coarse cells: fewer than two "
+            "along an axis would remain. Pass truth=, or supervision='interpolation'."
+        )
+        raise GridError(msg)
+    y, x = _joined(sources.nest.y, rows, high), _joined(sources.nest.x, columns, wide)
+    nest = Nest(y, x, (high, wide))
+    cut = dict(zip(sources.nest.dims, (slice(rows), slice(columns)), strict=True))
+    fine = {n: a.isel(cut) for n, a in sources.coarse.items()}
+    static = {n: coarsen(a, sources.nest).isel(cut) for n, a in sources.static.items()}
+    area = block_mean(sources.area, area=np.ones_like(sources.area), factor=(high, wide))
+    target = next(iter(fine))
+    return replace(
+        sources,
+        nest=nest,
+        coarse={n: coarsen(a, nest) for n, a in fine.items()},
+        fine={n: a for n, a in fine.items() if n != target},
+        static=static,
+        truth=fine[target],
+        area=area[:rows, :columns],
+    )
+
+
+def _joined(axis: Axis, cells: int, factor: int) -> Axis:
+    """Join cells of an axis."""
+    return Axis(axis.dim, axis.edges[: cells + 1 : factor], axis.kind, axis.unit)

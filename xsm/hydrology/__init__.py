@@ -1,0 +1,1 @@
+"""The laws on data sets: water balance, soil, groundwater."""

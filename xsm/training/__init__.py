@@ -1,0 +1,1 @@
+"""The one loop and what it needs; knows samples, not what they are of."""
