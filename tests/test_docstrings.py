@@ -1,10 +1,9 @@
 """What users call is documented: what it is, what goes in, what comes out, an example.
 
 The checks stand in ``[tool.numpydoc_validation]`` of pyproject.toml. What users call is
-``xsm.__all__`` and what the public packages show (:data:`SHOWN` by their own ``__all__``, all modules
-of :data:`WHOLE`): functions pass all checks, classes all but the example. Their methods and
-properties, exceptions, mappings, protocols and abstract classes, and all that is internal, need a
-summary.
+``xsm.__all__`` and what the public packages show (``SHOWN`` by their own ``__all__``, all modules
+of ``WHOLE``): functions pass all checks, classes all but the example. Their methods and properties,
+exceptions, mappings, protocols and abstract classes, and all that is internal, need a summary.
 """
 
 from __future__ import annotations
