@@ -15,7 +15,6 @@ from xsm.nn.experts import router_remarks
 from xsm.nn.groups import GROUPS, resolve_groups
 
 NAMES = ("wind_speed", "precipitation", "shortwave_down", "longwave_down")
-QUICK = {"epochs": 1, "iterations": 2, "hidden_size": 8, "progress": False}
 
 
 @pytest.mark.parametrize("patch", [1, 3, 5, 7])
