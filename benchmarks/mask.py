@@ -159,11 +159,12 @@ def datasets(data: dict[str, FloatArray]) -> tuple[Any, Any]:
 
 def balance(ds: Any) -> Any:
     """Return the mask by the labelled function, which finds variables and keeps labels."""
+    from xsm.data.reading import read
     from xsm.hydrology.balance import inflow_arrays
 
     roles = {"snow_water_equivalent": "snow", "soil_moisture": "observed"}
     chosen = ["inflow_trend_filtered"]
-    return inflow_arrays(ds, outputs=chosen, variables=roles)["inflow_trend_filtered"]
+    return inflow_arrays(read(ds, roles), outputs=chosen)["inflow_trend_filtered"]
 
 
 def measure(dtype: np.dtype[Any], args: argparse.Namespace) -> dict[str, float]:

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 import xsm
+from xsm.data.reading import read
 from xsm.data.targets import predicted_target
 from xsm.data.units import quantify
 
@@ -116,7 +117,7 @@ def world() -> dict[str, xr.DataArray]:
 def reference(world):
     ds = era5(world)
     fitted = ds.physm.fit("phy_lstm", **INPUTS, **QUICK)
-    return ds, predicted_target(ds, ds.physm.predict(fitted), "soil_moisture")
+    return ds, predicted_target(read(ds), ds.physm.predict(fitted), "soil_moisture")
 
 
 def net_inflow(w: dict[str, xr.DataArray], deep: bool) -> xr.DataArray:
@@ -160,9 +161,9 @@ def test_fitted_predictions_are_the_same(world, reference, name):
     if name == "quantified":
         found = found.pint.dequantify()
     bare = ds.pint.dequantify() if name == "quantified" else ds
-    got = predicted_target(bare, found, "soil_moisture")
+    got = predicted_target(read(bare), found, "soil_moisture")
     # 20 steps of training amplify differences of float32 rounding in the inputs a little
     np.testing.assert_allclose(got.transpose(*expected.dims), expected, atol=2e-5, rtol=0)
     # and the model of one product predicts from another
-    other = predicted_target(truth, truth.physm.predict(fitted), "soil_moisture")
+    other = predicted_target(read(truth), truth.physm.predict(fitted), "soil_moisture")
     np.testing.assert_allclose(other, expected, atol=2e-5, rtol=0)

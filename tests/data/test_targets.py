@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 import xsm
+from xsm.data.reading import read
 from xsm.data.targets import observed_target, predicted_spread, predicted_target
 from xsm.exceptions import UnitsError
 
@@ -37,10 +38,10 @@ def test_other_units_are_the_same_prediction(name, own, units, factor, offset):
     sign = -1.0 if name == "e" else 1.0
     ds = series(sign * VALUES, own).to_dataset(name=name)
     guess = series(factor * (sign * VALUES) + offset, units).rename(name)
-    truth = observed_target(ds, name)
-    np.testing.assert_allclose(predicted_target(ds, guess, name), truth, rtol=1e-12)
-    spread = predicted_spread(ds, series(0.1 * factor * VALUES, units), name)
-    wanted = predicted_spread(ds, series(0.1 * VALUES, own), name)
+    truth = observed_target(read(ds), name)
+    np.testing.assert_allclose(predicted_target(read(ds), guess, name), truth, rtol=1e-12)
+    spread = predicted_spread(read(ds), series(0.1 * factor * VALUES, units), name)
+    wanted = predicted_spread(read(ds), series(0.1 * VALUES, own), name)
     np.testing.assert_allclose(spread, wanted, rtol=1e-12)
     assert (spread > 0).all()
     table = xsm.score(ds, guess, target=name, baselines=False)
@@ -50,6 +51,6 @@ def test_other_units_are_the_same_prediction(name, own, units, factor, offset):
 def test_units_of_something_else_are_refused():
     ds = series(VALUES, "K").to_dataset(name="t2m")
     with pytest.raises(UnitsError, match="'mm' do not convert to 'K'"):
-        predicted_target(ds, series(VALUES, "mm"), "t2m")
+        predicted_target(read(ds), series(VALUES, "mm"), "t2m")
     with pytest.raises(UnitsError, match="'mm' do not convert to 'K'"):
-        predicted_spread(ds, series(VALUES, "mm"), "t2m")
+        predicted_spread(read(ds), series(VALUES, "mm"), "t2m")

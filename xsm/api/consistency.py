@@ -6,14 +6,12 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import xarray as xr
 
-from xsm.data.grid import time_dim
-from xsm.data.naming import find_variables
-from xsm.data.targets import default_target, observed_target, predicted_target
-from xsm.data.units import dequantify
+from xsm.data.reading import read
+from xsm.data.targets import bare_prediction
 from xsm.exceptions import UnknownNameError, check_choice
 from xsm.hydrology.balance.consistency import water_balance_consistency
 from xsm.hydrology.soil import richards_consistency
-from xsm.typing import TERMS, Compat, Trend
+from xsm.typing import Compat, Trend
 
 __all__ = ["consistency"]
 
@@ -35,32 +33,6 @@ def _check_arguments(law: str, given: Sequence[str]) -> None:
             f"them out, or type law={other!r}."
         )
         raise UnknownNameError(msg)
-
-
-def _of_target(
-    ds: xr.Dataset, target: str | None, variables: Mapping[str, str] | None
-) -> Mapping[str, str] | None:
-    """Return the overrides with a target that names the variable of soil moisture."""
-    layers = find_variables(ds, variables).layers("soil_moisture")
-    if target in {None, "soil_moisture", *(v.name for v in layers)}:
-        return variables
-    return {"soil_moisture": str(target), **(variables or {})}
-
-
-def _bare(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
-    """Strip pint units from a prediction, and refuse what is none."""
-    if isinstance(predicted, xr.Dataset):
-        return dequantify(predicted)[0]
-    given: object = predicted
-    if not isinstance(given, xr.DataArray):
-        msg = (
-            f"predicted is of the type {type(predicted).__name__}; a Dataset or DataArray with "
-            "coordinates and units is needed. Type ds['swvl1'].copy(data=values), with the name of "
-            "your target."
-        )
-        raise TypeError(msg)
-    name = predicted.name if predicted.name is not None else "predicted"
-    return dequantify(predicted.to_dataset(name=name))[0][name]
 
 
 def consistency(
@@ -161,31 +133,26 @@ def consistency(
     given: dict[str, object] = {"deep": deep or None, "trend": trend, "compat": compat}
     given |= {"parameters": parameters, "roots": roots, "quiet": quiet}
     _check_arguments(law, [name for name, value in given.items() if value is not None])
-    ds, _ = dequantify(ds)
-    predicted = None if predicted is None else _bare(predicted)
+    reading = read(ds, variables)
+    predicted = None if predicted is None else bare_prediction(predicted)
     if law == "richards":
         return richards_consistency(
-            ds,
+            reading,
             predicted,
             dim=dim,
-            parameters=parameters,
+            target=target,
             terms=terms,
+            parameters=parameters,
             roots=roots,
             quiet=quiet,
-            variables=_of_target(ds, target, variables),
         )
-    said = None if predicted is None else predicted.attrs.get("target")
-    target = target or str(said or default_target(find_variables(ds, variables)))
-    observed = observed_target(ds, target, variables)
     return water_balance_consistency(
-        ds,
-        observed,
-        observed if predicted is None else predicted_target(ds, predicted, target, variables),
-        dim=time_dim(ds) if dim is None else dim,
+        reading,
+        predicted,
+        dim=dim,
         target=target,
+        terms=terms,
         deep=deep,
-        terms=TERMS if terms is None else tuple(terms),
         trend=trend,
         compat=compat,
-        variables=variables,
     )

@@ -16,9 +16,10 @@ from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
 from xsm.cells.apply import predict_cells, standard_errors
 from xsm.cells.experts import By, importance, predict_experts
+from xsm.data.reading import read
 from xsm.data.units import dequantify
 from xsm.evaluation.calibration import METHODS, learn_calibration
-from xsm.evaluation.metrics import score
+from xsm.evaluation.metrics import score, scored_pair
 from xsm.exceptions import check_choice
 from xsm.fields.apply import downscale_with, field_errors, score_with
 from xsm.fields.sources import Covariates
@@ -215,14 +216,14 @@ class FittedModel(Learnt):
         check_kind(self.name, fine, {}, downscales=downscales)
         if downscales:
             return score_with(self, ds, dim=dim, **fine)
+        reading, target = read(ds, self.recipe.variables), self.recipe.target
         return score(
-            ds,
-            self.predict(ds),
+            reading,
+            *scored_pair(reading, self.predict(ds), target),
             dim=dim,
-            target=self.recipe.target,
+            target=target,
             lead=self.recipe.lead,
             climatology=self.climatology,
-            variables=self.recipe.variables,
         )
 
     def calibrate(

@@ -12,9 +12,9 @@ from xsm.api.fitted import FittedModel
 from xsm.api.predict import needed_model
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
-from xsm.data.naming import find_variables
-from xsm.data.units import dequantify
+from xsm.data.reading import Reading, read
 from xsm.markup import page, paragraph, section, table
+from xsm.training.recipe import Recipe
 
 __all__ = ["Plan", "plan"]
 
@@ -139,8 +139,9 @@ def plan(
     (22, {'time': -1, 'latitude': 4, 'longitude': 4})
     """
     fitted = needed_model(fitted, "plan")
-    ds, _ = dequantify(ds)
     recipe = fitted.recipe
+    reading = read(ds, recipe.variables)
+    ds = reading.ds
     features = collect(ds, recipe, with_target=recipe.data_integration)
     forecast = fitted.predict(ds, batch_size=batch_size)
     batch = batch_size or _NETWORK_BATCH
@@ -154,7 +155,7 @@ def plan(
         blocks=math.prod(-(-sizes[d] // chunks[d]) for d in sizes) if chunks else 0,
         tasks=sum(len(layer) for layer in graph.layers.values()) if graph is not None else 0,
         windows=forecast["extrapolation"].size,
-        read=_read(ds, fitted),
+        read=_size_of_inputs(reading, recipe),
         task_memory=_memory(features, chunks or sizes, halo, batch * recipe.window),
         halo=0.0 if whole else halo / chunks[features.time],
         chunks=chunks,
@@ -177,13 +178,12 @@ def _chunks(features: Features) -> dict[Hashable, int]:
     return {d: min(max(a.chunksizes[d]) for a in lazy) for d in lazy[0].dims}
 
 
-def _read(ds: xr.Dataset, fitted: FittedModel) -> int:
+def _size_of_inputs(reading: Reading, recipe: Recipe) -> int:
     """Return the bytes of the variables that the model needs, of the layers that it needs."""
-    recipe, total = fitted.recipe, 0
-    table = find_variables(ds, recipe.variables)
+    ds, total = reading.ds, 0
     extra = (recipe.target,) if recipe.data_integration else ()
     for key in (*recipe.dynamic, *recipe.static, *extra):
-        variable = table.lookup(key)
+        variable = reading.lookup(key)
         names = (variable.name,) if isinstance(variable.name, str) else variable.name
         total += sum(
             ds[n].nbytes // (1 if variable.dim is None else ds[n].sizes[variable.dim])

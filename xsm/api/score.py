@@ -6,11 +6,9 @@ from collections.abc import Hashable, Iterable, Mapping
 
 import xarray as xr
 
-from xsm.api.consistency import _bare
 from xsm.api.fitted import FittedModel
-from xsm.data.naming import find_variables
-from xsm.data.targets import default_target
-from xsm.data.units import dequantify
+from xsm.data.reading import read
+from xsm.data.targets import bare_prediction, default_target
 from xsm.evaluation.climatology import earlier_climatology
 from xsm.evaluation.metrics import score as score_prediction
 from xsm.evaluation.metrics import scored_pair
@@ -81,26 +79,25 @@ def score(
     if not isinstance(beside, bool | FittedModel):
         msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
         raise TypeError(msg)
-    ds, _ = dequantify(ds)
-    predicted = _bare(predicted)
+    reading = read(ds, variables)
+    predicted = bare_prediction(predicted)
     if not all(predicted.sizes.values()):
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
         raise NotEnoughDataError(msg)
-    table = find_variables(ds, variables)
-    target = target or str(predicted.attrs.get("target") or default_target(table))
+    target = target or str(predicted.attrs.get("target") or default_target(reading.table))
     lead = int(predicted.attrs.get("lead", 1))
+    pair = scored_pair(reading, predicted, target)
     mean = None
     if isinstance(baselines, FittedModel):
         mean = baselines.climatology
     elif baselines:
-        mean = earlier_climatology(*scored_pair(ds, predicted, target, variables))
+        mean = earlier_climatology(*pair)
     return score_prediction(
-        ds,
-        predicted,
+        reading,
+        *pair,
         dim=dim,
         target=target,
         lead=lead,
         baselines=bool(baselines),
         climatology=mean,
-        variables=variables,
     )

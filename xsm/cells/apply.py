@@ -12,7 +12,7 @@ from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import choose_place, predict_lazily
 from xsm.cells.recipe import require_target
 from xsm.cells.scaling import scaling_for
-from xsm.data.naming import find_variables
+from xsm.data.reading import read
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.spread import spread_of, standardised
 from xsm.exceptions import UnknownNameError
@@ -91,13 +91,13 @@ def standard_errors(ds: xr.Dataset, predicted: xr.Dataset, recipe: Recipe) -> xr
     >>> standard_errors(ds, predicted, Recipe("swvl1", (), (), 1, 0, "global")).values.round(6)
     array([-1., -1.])
     """
-    target, known = recipe.target, recipe.variables
-    require_target(find_variables(ds, known), recipe)
+    target, reading = recipe.target, read(ds, recipe.variables)
+    require_target(reading.table, recipe)
     names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
     if len(names) > 1 or (names and recipe.depths):
         spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
-        std = layered_pair(ds, spreads, target, known)[1]
+        std = layered_pair(reading, spreads, target)[1]
     else:
-        std = predicted_spread(ds, predicted[f"{spread_of(predicted)}_std"], target, known)
-    observed, mean = layered_pair(ds, predicted, target, known)
+        std = predicted_spread(reading, predicted[f"{spread_of(predicted)}_std"], target)
+    observed, mean = layered_pair(reading, predicted, target)
     return standardised(observed, mean, std)[0]

@@ -9,7 +9,7 @@ import xarray as xr
 from xsm.cells.features import Features
 from xsm.cells.recipe import require_target
 from xsm.data.grid import axis_of, oriented, step, time_dim, wraps
-from xsm.data.naming import find_variables
+from xsm.data.reading import read
 from xsm.exceptions import GridError, NotEnoughDataError, UnitsError
 from xsm.hydrology.needs import Balance, balance_series, profile_series, soil_maps
 from xsm.hydrology.soil.layered import layered_array
@@ -70,20 +70,21 @@ def collect(
     (array([0., 1., 2.]), array([0.2, 0.2, 0.3]))
     """
     ds = oriented(ds) if recipe.patch > 1 else ds
-    table = find_variables(ds, recipe.variables)
+    reading = read(ds, recipe.variables)
+    table = reading.table
     names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
     table.require(*names)
     if with_target:
         require_target(table, recipe)
     names = names[: len(names) - (with_target and bool(recipe.depths))]
-    arrays = {name: table.array(ds, name).drop_vars(DEPTH, errors="ignore") for name in names}
-    series = balance_series(ds, balances, target=recipe.target, variables=recipe.variables)
-    profile = read_profile(ds, table, recipe.target) if with_target and recipe.depths else None
-    series |= profile_series(ds, table, profile, needs)
+    arrays = {name: reading.array(name).drop_vars(DEPTH, errors="ignore") for name in names}
+    series = balance_series(reading, balances, target=recipe.target)
+    profile = read_profile(reading, recipe.target) if with_target and recipe.depths else None
+    series |= profile_series(reading, profile, needs)
     time = time_dim(arrays[recipe.dynamic[0]])
     _check_static(arrays, recipe, time)
     bounds = ("theta_r", "theta_s") if recipe.bounded else ()
-    soil = soil_maps(ds, recipe.centres, {*bounds, *needs}, recipe.variables)
+    soil = soil_maps(reading, recipe.centres, {*bounds, *needs})
     layers = {f"soil {name}": array for name, array in soil.items()}
     if profile is not None:
         layers["target"] = layered_array(profile)

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xsm.data.grid import space_dims
 from xsm.data.naming import METEOROLOGY, ROLES, STATIC, VariableTable
+from xsm.data.reading import Reading
 from xsm.data.targets import default_target
 from xsm.estimators import Estimator
 from xsm.exceptions import (
@@ -284,7 +285,7 @@ def _layers(
     """Return bounds and centres of the layers of a target; nothing where it has one."""
     if len(table.layers(target)) < 2:
         return (), ()
-    profile = read_profile(ds, table, target)
+    profile = read_profile(Reading(ds, table, {}), target)
     return tuple(pairwise(profile.edges)), profile.centres
 
 

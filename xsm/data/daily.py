@@ -20,7 +20,7 @@ from xsm.exceptions import (
     GridError,
     MissingVariableError,
     UnitsError,
-    UnknownNameError,
+    check_choice,
     did_you_mean,
 )
 
@@ -120,8 +120,8 @@ def daily(
     >>> daily(ds)["tp"].values
     array([0.024, 0.048])
     """
-    _check_choice("states", states, get_args(States))
-    _check_choice("label", label, get_args(Label))
+    check_choice("states", states, get_args(States))
+    check_choice("label", label, get_args(Label))
     ds, quantified = dequantify(ds)
     time = time_dim(ds)
     moving = _moving(ds, time)
@@ -148,13 +148,6 @@ class _Axis:
     per_day: int
 
 
-def _check_choice(what: str, given: object, known: tuple[str, ...]) -> None:
-    """Refuse an unknown value of an argument."""
-    if given not in known:
-        msg = f"{what}={given!r} was given. {did_you_mean(str(given), known)}"
-        raise UnknownNameError(msg)
-
-
 def _stated(
     ds: xr.Dataset,
     accumulation: Accumulation | Mapping[str, Accumulation] | None,
@@ -164,12 +157,12 @@ def _stated(
     if accumulation is None:
         return {}
     if isinstance(accumulation, str):
-        _check_choice("accumulation", accumulation, get_args(Accumulation))
+        check_choice("accumulation", accumulation, get_args(Accumulation))
         unlike = {name for name in unknown if not (_sums(ds[name]) or _may_sum(ds[name]))}
         _warn_of(ds, accumulation, [n for n in unknown if n not in unlike and not _sums(ds[n])])
         return {str(name): accumulation for name in ds.data_vars if name not in unlike}
     for name, meaning in accumulation.items():
-        _check_choice(f"accumulation[{name!r}]", meaning, get_args(Accumulation))
+        check_choice(f"accumulation[{name!r}]", meaning, get_args(Accumulation))
         if name not in ds.data_vars:
             hint = did_you_mean(name, map(str, ds.data_vars))
             msg = f"accumulation= names {name!r}, which is no variable of the data. {hint}"

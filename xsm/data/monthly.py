@@ -6,15 +6,13 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
-from xsm.data.naming import ROLES, VariableTable, find_variables
+from xsm.data.naming import ROLES
+from xsm.data.reading import Reading, read
 from xsm.data.time_axis import steps_between
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError
 
 __all__ = ["monthly"]
-
-
-_DAY = np.timedelta64(1, "D")
 
 
 def monthly(ds: xr.Dataset) -> xr.Dataset:
@@ -54,8 +52,8 @@ def monthly(ds: xr.Dataset) -> xr.Dataset:
     """
     ds, quantified = dequantify(ds)
     time = time_dim(ds)
-    ds = _whole_months(ds, time)
-    table = find_variables(ds)
+    reading = read(_whole_months(ds, time))
+    ds, table = reading.ds, reading.table
     bounds = ds[time].attrs.get("bounds", ds[time].encoding.get("bounds"))
     made = {}
     for name, array in ds.drop_vars(bounds or [], errors="ignore").data_vars.items():
@@ -63,7 +61,7 @@ def monthly(ds: xr.Dataset) -> xr.Dataset:
             made[name] = array if time not in array.dims else None
             continue
         role = next((r for r in table.roles if table[r].name == name), None)
-        rate = array if role is None else _rate(table, ds, role, array)
+        rate = array if role is None else _rate(reading, role, array)
         means = rate.resample({time: "MS"}).mean(skipna=False).transpose(*array.dims)
         made[name] = means.assign_attrs({**rate.attrs, "cell_methods": "time: mean"})
     kept = {str(name): array for name, array in made.items() if array is not None}
@@ -71,11 +69,11 @@ def monthly(ds: xr.Dataset) -> xr.Dataset:
     return quantify(found) if quantified else found
 
 
-def _rate(table: VariableTable, ds: xr.Dataset, role: str, array: xr.DataArray) -> xr.DataArray:
+def _rate(reading: Reading, role: str, array: xr.DataArray) -> xr.DataArray:
     """Return a flux as a canonical rate that states its sign, all else as it is."""
     if not ROLES[role].flux:
         return array
-    rate = table.array(ds, role)
+    rate = reading.array(role)
     sign = ROLES[role].positive
     return rate.assign_attrs(positive=sign) if sign in {"up", "down"} else rate
 

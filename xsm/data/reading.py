@@ -9,8 +9,8 @@ from functools import cached_property
 import xarray as xr
 
 from xsm.data.grid import time_dim
-from xsm.data.naming import Variable, VariableTable, find_variables
-from xsm.data.units import dequantify
+from xsm.data.naming import ROLES, Variable, VariableTable, find_variables
+from xsm.data.units import dequantify, quantify
 
 __all__ = ["Reading", "read"]
 
@@ -53,9 +53,18 @@ class Reading:
         """Raise one error with all that is missing or wrong, see :meth:`VariableTable.require`."""
         self.table.require(*roles)
 
+    def units(self, name: str) -> str:
+        """Return the units that :meth:`array` gives a role or a variable."""
+        found = self.lookup(name)
+        return ROLES[found.role].units if found.role in ROLES else found.units
+
     def part(self, ds: xr.Dataset) -> Reading:
         """Return the reading of a part of the data, or of the same variables changed."""
         return replace(self, ds=ds)
+
+    def given_back(self, result: xr.Dataset) -> xr.Dataset:
+        """Return a result with units of pint where the user's data have them."""
+        return quantify(result) if self.quantified else result
 
 
 def read(ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Reading:

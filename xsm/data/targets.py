@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import xarray as xr
 
-from xsm.data.naming import ROLES, Variable, VariableTable, find_variables
-from xsm.data.units import Conversion, conversion
+from xsm.data.naming import ROLES, Variable, VariableTable
+from xsm.data.reading import Reading
+from xsm.data.units import Conversion, conversion, dequantify
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
 
-__all__ = ["default_target", "observed_target", "predicted_spread", "predicted_target"]
+__all__ = [
+    "bare_prediction",
+    "default_target",
+    "observed_target",
+    "predicted_spread",
+    "predicted_target",
+]
 
 
 _TARGETS = ("soil_moisture", "satellite_soil_moisture")
@@ -20,28 +26,7 @@ _TARGETS = ("soil_moisture", "satellite_soil_moisture")
 def default_target(table: VariableTable) -> str:
     """Return the role of the first target that the data hold.
 
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-
-    Returns
-    -------
-    str
-        ``soil_moisture`` (its top layer), else ``satellite_soil_moisture``.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is neither.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
-    >>> days = xr.date_range("2020", periods=2)
-    >>> ds = xr.Dataset({"swvl1": soil}, coords={"time": days})
-    >>> default_target(find_variables(ds))
-    'soil_moisture'
+    ``soil_moisture`` (its top layer), else ``satellite_soil_moisture``; refuse data with neither.
     """
     for role in _TARGETS:
         if role in table:
@@ -50,79 +35,37 @@ def default_target(table: VariableTable) -> str:
     return _TARGETS[0]
 
 
-def observed_target(
-    ds: xr.Dataset, target: str, variables: Mapping[str, str] | None = None
-) -> xr.DataArray:
-    """Return the observed target in canonical units, lazily.
+def bare_prediction(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
+    """Strip pint units from a prediction, and refuse what is none; one without a name gets one."""
+    if isinstance(predicted, xr.Dataset):
+        return dequantify(predicted)[0]
+    given: object = predicted
+    if not isinstance(given, xr.DataArray):
+        msg = (
+            f"predicted is of the type {type(predicted).__name__}; a Dataset or DataArray with "
+            "coordinates and units is needed. Type ds['swvl1'].copy(data=values), with the name of "
+            "your target."
+        )
+        raise TypeError(msg)
+    name = predicted.name if predicted.name is not None else "predicted"
+    return dequantify(predicted.to_dataset(name=name))[0][name]
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data.
-    target : str
-        Role or variable.
-    variables : mapping of str to str, optional
-        Role to variable name.
 
-    Returns
-    -------
-    DataArray
-        Canonical units; NaN is missing.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
-    >>> days = xr.date_range("2020", periods=2)
-    >>> ds = xr.Dataset({"swvl1": soil}, coords={"time": days})
-    >>> observed_target(ds, "swvl1").values
-    array([0.2, 0.3])
-    """
-    table = find_variables(ds, variables)
-    table.require(target)
-    return table.array(ds, target).drop_vars("depth", errors="ignore")
+def observed_target(reading: Reading, target: str) -> xr.DataArray:
+    """Return the observed target in canonical units, lazily; NaN is missing."""
+    reading.require(target)
+    return reading.array(target).drop_vars("depth", errors="ignore")
 
 
 def predicted_target(
-    ds: xr.Dataset,
-    predicted: xr.Dataset | xr.DataArray,
-    target: str,
-    variables: Mapping[str, str] | None = None,
+    reading: Reading, predicted: xr.Dataset | xr.DataArray, target: str
 ) -> xr.DataArray:
     """Return a predicted target in canonical units, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data that hold the observed target, whose name and units the prediction has.
-    predicted : Dataset or DataArray
-        The prediction, in any units that convert, of the sign of the observations.
-    target : str
-        Role or variable of the observed target.
-    variables : mapping of str to str, optional
-        Role to variable name.
-
-    Returns
-    -------
-    DataArray
-        Canonical units.
-
-    Raises
-    ------
-    MissingVariableError
-        If the prediction holds no variable of the target's name.
-    UnitsError
-        If the prediction's units are missing, or do not convert to those of the observations.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
-    >>> days = xr.date_range("2020", periods=2)
-    >>> ds = xr.Dataset({"swvl1": soil}, coords={"time": days})
-    >>> guess = xr.DataArray([0.25, 0.25], ds.coords, "time", attrs={"units": "m3 m-3"})
-    >>> predicted_target(ds, guess, "swvl1").values
-    array([0.25, 0.25])
+    The prediction is of the name and the sign of the target that was read, in any units that
+    convert; without units, or under another name in a Dataset, it is refused.
     """
-    variable = find_variables(ds, variables).lookup(target)
+    variable = reading.lookup(target)
     if isinstance(predicted, xr.Dataset):
         name = str(variable.name)
         if name not in predicted:
@@ -140,44 +83,12 @@ def predicted_target(
     return _change(variable, str(units))(predicted.drop_attrs(deep=False))
 
 
-def predicted_spread(
-    ds: xr.Dataset,
-    spread: xr.DataArray,
-    target: str,
-    variables: Mapping[str, str] | None = None,
-) -> xr.DataArray:
+def predicted_spread(reading: Reading, spread: xr.DataArray, target: str) -> xr.DataArray:
     """Return the standard deviation of a predicted target in canonical units, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data that hold the observed target.
-    spread : DataArray
-        The standard deviation; of other units than the observations only with units.
-    target : str
-        Role or variable of the observed target.
-    variables : mapping of str to str, optional
-        Role to variable name.
-
-    Returns
-    -------
-    DataArray
-        Canonical units; an offset of units, as of degC, does not count.
-
-    Raises
-    ------
-    UnitsError
-        If its units do not convert to those of the observations.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
-    >>> days = xr.date_range("2020", periods=2)
-    >>> ds = xr.Dataset({"swvl1": soil}, coords={"time": days})
-    >>> predicted_spread(ds, soil / 10, "swvl1").values
-    array([0.02, 0.03])
+    Without units it is in those of the observations; an offset, as of degC, does not count.
     """
-    variable = find_variables(ds, variables).lookup(target)
+    variable = reading.lookup(target)
     change = _change(variable, str(spread.attrs.get("units", variable.units)))
     return Conversion(abs(change.factor))(spread.drop_attrs(deep=False))
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list, snap, time_dim, without_scalars
-from xsm.data.naming import ROLES, Variable, find_variables
+from xsm.data.reading import Reading
 from xsm.evaluation.climatology import from_climatology
 from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import previous_observation
@@ -36,53 +36,22 @@ _LONG = {
 
 
 def score(
-    ds: xr.Dataset,
-    predicted: xr.Dataset | xr.DataArray,
+    reading: Reading,
+    observed: xr.DataArray,
+    predicted: xr.DataArray,
     *,
     dim: Hashable | Iterable[Hashable] | None,
     target: str,
     lead: int,
     baselines: bool = True,
     climatology: xr.DataArray | None = None,
-    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Score a prediction beside persistence and climatology, see :func:`xsm.score`.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Observations.
-    predicted : Dataset or DataArray
-        The prediction, under the target's name and with units.
-    dim : str or iterable of str, optional
-        Dimensions that a score is taken over; by default time.
-    target : str
-        Role or variable of the observations.
-    lead : int
-        Steps that the prediction is ahead; persistence knows no more.
-    baselines : bool, default: True
-        Score persistence and climatology too.
-    climatology : DataArray, optional
-        Mean of each day of the year or month, canonical units.
-    variables : mapping of str to str, optional
-        Role to variable name.
-
-    Returns
-    -------
-    xarray.Dataset
-        As :func:`score_sources`, with units. Persistence is the last observation at or before
-        ``lead`` steps earlier (with ``lead=0``, before the step itself).
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> days = {"time": pd.date_range("2020", periods=4)}
-    >>> soil = xr.DataArray([0.2, 0.3, 0.3, 0.1], days, "time", attrs={"units": "m3 m-3"})
-    >>> ds = soil.to_dataset(name="swvl1")
-    >>> mean = xr.DataArray([0.2] * 366, {"dayofyear": range(1, 367)}, "dayofyear")
-    >>> table = score(ds, ds, dim="time", target="swvl1", lead=1, climatology=mean)
-    >>> round(float(table["mae"].sel(source="persistence")), 3), int(table["count"][0])
-    (0.1, 3)
+    ``observed`` and ``predicted`` as of :func:`scored_pair`, ``climatology`` the mean of each day
+    of the year or month, canonical units. Persistence is the last observation at or before ``lead``
+    steps earlier (with ``lead=0``, before the step itself), since it knows no more than the
+    prediction.
     """
     if baselines and climatology is None:
         warnings.warn(
@@ -93,9 +62,8 @@ def score(
             UserWarning,
             stacklevel=3,
         )
-    time = time_dim(ds)
-    observed, guess = scored_pair(ds, predicted, target, variables)
-    sources = {"model": guess}
+    time = reading.time
+    sources = {"model": predicted}
     if baselines:
         last = previous_observation(observed)
         sources["persistence"] = last.shift({time: max(lead - 1, 0)})
@@ -103,48 +71,18 @@ def score(
         sources["climatology"] = from_climatology(climatology, observed[time])
     bare = {name: without_scalars(array) for name, array in sources.items()}
     found = score_sources(observed, bare, dim=time if dim is None else dim)
-    return _described(found, find_variables(ds, variables).lookup(target))
+    return _described(found, reading, target)
 
 
 def scored_pair(
-    ds: xr.Dataset,
-    predicted: xr.Dataset | xr.DataArray,
-    target: str,
-    variables: Mapping[str, str] | None,
+    reading: Reading, predicted: xr.Dataset | xr.DataArray, target: str
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Return the observed and the predicted target as they can be scored, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Observations.
-    predicted : Dataset or DataArray
-        The prediction, under the target's name and with units.
-    target : str
-        Role or variable of the observations.
-    variables : mapping of str to str or None
-        Role to variable name.
-
-    Returns
-    -------
-    observed : DataArray
-        As of :func:`xsm.hydrology.soil.layered.layered_pair`; time ascends.
-    predicted : DataArray
-        The same, at times in any order.
-
-    Raises
-    ------
-    GridError
-        If the prediction lacks a dimension of the observations.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 2))
-    >>> scored_pair(ds, ds[["swvl1"]], "swvl1", None)[1].dims
-    ('time', 'latitude', 'longitude')
+    As of :func:`xsm.hydrology.soil.layered.layered_pair`; times of the observations ascend, those
+    of the prediction are in any order. A prediction that lacks a dimension is refused.
     """
-    observed, guess = layered_pair(ds, predicted, target, variables)
+    observed, guess = layered_pair(reading, predicted, target)
     check_prediction(observed, guess)
     time = time_dim(observed)
     if not observed.indexes[time].is_monotonic_increasing:
@@ -152,13 +90,13 @@ def scored_pair(
     return observed, guess
 
 
-def _described(scores: xr.Dataset, target: Variable) -> xr.Dataset:
+def _described(scores: xr.Dataset, reading: Reading, target: str) -> xr.Dataset:
     """Say what was scored, and in which units."""
-    units = ROLES[target.role].units if target.role in ROLES else target.units
+    units = reading.units(target)
     for name in map(str, scores.data_vars):
         scores[name].attrs["units"] = "1" if name in _DIMENSIONLESS else units
     scores["source"].attrs["long_name"] = "what was scored"
-    scores.attrs["title"] = f"Scores of {target.role} against the observations"
+    scores.attrs["title"] = f"Scores of {reading.lookup(target).role} against the observations"
     return scores
 
 
@@ -168,47 +106,15 @@ def score_sources(
     *,
     dim: Hashable | Iterable[Hashable],
 ) -> xr.Dataset:
-    """Score several predictions of the same observations on the same steps.
+    """Score several predictions of the same observations on the same steps, lazily.
 
-    Parameters
-    ----------
-    observed : DataArray
-        What was observed.
-    sources : mapping of str to DataArray
-        What was predicted, by source; joined to the observations on common labels, but for
-        rounding.
-    dim : str or iterable of str
-        Dimensions that a score is taken over.
+    They are joined to the observations on common labels, but for rounding. A step counts where the
+    observation and all sources are there; all scores along ``source`` and the remaining dimensions,
+    those of the observations first; NaN where no score is defined.
 
-    Returns
-    -------
-    xarray.Dataset
-        ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae`` and ``count``, each along
-        ``source`` and the remaining dimensions, those of the observations first. A step counts
-        where the observation and all sources are there, so that all are scored on the same. NaN
-        where no score is defined. Lazy where the input is.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If predictions and observations have no label in common.
-
-    Notes
-    -----
     ``r2 = 1 - sum((o - p)^2) / sum((o - mean(o))^2)`` is the Nash-Sutcliffe efficiency, from the
-    error of ``scores`` (whose own ``nse`` computes lazy data at once).
-    ``ubrmse^2 = rmse^2 - bias^2``. KGE after Gupta et al. (2009).
-
-    References
-    ----------
-    Gupta, H. V. et al. (2009). J. Hydrol. 377:80-91.
-
-    Examples
-    --------
-    >>> observed = xr.DataArray([0.1, 0.2, 0.3], dims="time", coords={"time": [0, 1, 2]})
-    >>> table = score_sources(observed, {"model": observed + 0.1}, dim="time")
-    >>> round(float(table["bias"].sel(source="model")), 3), round(float(table["r"][0]), 3)
-    (0.1, 1.0)
+    error of ``scores`` (whose own ``nse`` computes lazy data at once); ``ubrmse^2 = rmse^2 -
+    bias^2``; KGE after Gupta, H. V. et al. (2009), J. Hydrol. 377:80-91.
     """
     near = [snap(array, observed) for array in sources.values()]
     aligned = xr.align(observed, *near, join="inner")

@@ -9,17 +9,27 @@ import xarray as xr
 
 from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list, snap, without_scalars
-from xsm.data.naming import ROLES, find_variables
+from xsm.data.reading import Reading, read
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import dequantify, quantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_dataset
 from xsm.typing import FloatArray
 
-__all__ = ["intervals", "judge", "reliability", "shape_of", "spread_of", "standardised"]
+__all__ = [
+    "intervals",
+    "judge",
+    "reliability",
+    "reliability_of",
+    "shape_of",
+    "spread_of",
+    "standardised",
+]
 
 
 _LEVELS = (0.5, 0.9)
+_NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+_BINS = 20
 
 _RELIABILITY = {
     "coverage": "share of observations inside the central interval",
@@ -92,8 +102,8 @@ def reliability(
     predicted: xr.Dataset,
     *,
     dim: Hashable | Iterable[Hashable] | None = None,
-    levels: float | Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
-    bins: int = 20,
+    levels: float | Sequence[float] = _NOMINAL,
+    bins: int = _BINS,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
@@ -165,19 +175,31 @@ def reliability(
     (array([0.5, 0.9]), 0.0113)
     """
     check_dataset(predicted, "predicted")
-    ds, _ = dequantify(ds)
+    reading = read(ds, variables)
+    return reliability_of(reading, predicted, dim=dim, levels=levels, bins=bins, target=target)
+
+
+def reliability_of(
+    reading: Reading,
+    predicted: xr.Dataset,
+    *,
+    dim: Hashable | Iterable[Hashable] | None = None,
+    levels: float | Sequence[float] = _NOMINAL,
+    bins: int = _BINS,
+    target: str | None = None,
+) -> xr.Dataset:
+    """Tell whether the spread of a prediction can be believed, see :func:`reliability`."""
     predicted, _ = dequantify(predicted)
     said = predicted.attrs.get("target")
-    target = target or str(said or default_target(find_variables(ds, variables)))
-    name = spread_of(predicted, str(find_variables(ds, variables).lookup(target).name))
-    observed = observed_target(ds, target, variables)
-    mean = predicted_target(ds, predicted, target, variables)
+    target = target or str(said or default_target(reading.table))
+    name = spread_of(predicted, str(reading.lookup(target).name))
+    observed = observed_target(reading, target)
+    mean = predicted_target(reading, predicted, target)
     check_prediction(observed, mean)
-    std = predicted_spread(ds, predicted[f"{name}_std"], target, variables)
+    std = predicted_spread(reading, predicted[f"{name}_std"], target)
     z, std = standardised(observed, mean, std)
     table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
-    found = find_variables(ds, variables).lookup(target)
-    units = ROLES[found.role].units if found.role in ROLES else found.units
+    units = reading.units(target)
     for variable, text in _RELIABILITY.items():
         own = units if variable in {"width", "sharpness", "crps"} else "1"
         table[variable].attrs = {"long_name": text, "units": own}
@@ -189,29 +211,9 @@ def reliability(
 
 
 def spread_of(predicted: xr.Dataset, target: str | None = None) -> str:
-    """Return the variable of a prediction that has a spread.
+    """Return the name of the variable of a prediction that has a spread, ``<name>_std``.
 
-    Parameters
-    ----------
-    predicted : xarray.Dataset
-        A prediction.
-    target : str, optional
-        The variable that is wanted.
-
-    Returns
-    -------
-    str
-        Its name; the spread has ``_std`` behind.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is none, or several and none is wanted.
-
-    Examples
-    --------
-    >>> spread_of(xr.Dataset({"theta": 0.3, "theta_std": 0.1}))
-    'theta'
+    The one that is wanted; refuse none, and several where none is wanted.
     """
     names = list(map(str, predicted.data_vars))
     found = [n for n in names if f"{n}_std" in names and target in (None, n)]
@@ -231,27 +233,8 @@ def spread_of(predicted: xr.Dataset, target: str | None = None) -> str:
 def shape_of(predicted: xr.Dataset, name: str) -> Shape:
     """Return the distribution of a prediction about its mean.
 
-    Parameters
-    ----------
-    predicted : xarray.Dataset
-        A prediction.
-    name : str
-        The predicted variable.
-
-    Returns
-    -------
-    Shape
-        A standard Gaussian, or the table ``<name>_quantile`` of a calibrated prediction.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the table is of other probabilities than those of xsm.
-
-    Examples
-    --------
-    >>> shape_of(xr.Dataset(), "theta").quantiles is None
-    True
+    A standard Gaussian, or the table ``<name>_quantile`` of a calibrated prediction, of the
+    probabilities of xsm.
     """
     if f"{name}_quantile" not in predicted:
         return Shape()
@@ -270,32 +253,10 @@ def shape_of(predicted: xr.Dataset, name: str) -> Shape:
 def standardised(
     observed: xr.DataArray, mean: xr.DataArray, std: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the errors of a prediction in units of its spread, lazily.
+    """Return the errors of a prediction in units of its spread, and the spread, lazily.
 
-    Parameters
-    ----------
-    observed, mean, std : DataArray
-        What was observed and what was predicted, in the same units; joined on common labels,
-        but for rounding.
-
-    Returns
-    -------
-    z : DataArray
-        (observed - mean) / std in float64; NaN where one is missing, or the spread is not above 0.
-    std : DataArray
-        The spread on the same labels, NaN where z is.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If they have no label in common.
-
-    Examples
-    --------
-    >>> one = {"time": [0, 1]}
-    >>> observed, mean = (xr.DataArray(v, one, "time") for v in ([1.0, 2.0], [0.0, 2.5]))
-    >>> standardised(observed, mean, xr.full_like(mean, 0.5))[0].values
-    array([ 2., -1.])
+    z = (observed - mean) / std in float64, joined on common labels, but for rounding; NaN where one
+    is missing, or the spread is not above 0. The spread is on the same labels, NaN where z is.
     """
     arrays = (observed, snap(mean, observed), snap(std, observed))
     bare = (without_scalars(a).drop_attrs(deep=False).astype(np.float64) for a in arrays)
@@ -320,38 +281,11 @@ def judge(
     levels: float | Sequence[float],
     bins: int,
 ) -> xr.Dataset:
-    """Return what tells whether a spread can be believed, see :func:`xsm.reliability`.
+    """Return what tells whether a spread can be believed, see :func:`xsm.reliability`, lazily.
 
-    Parameters
-    ----------
-    z, std : DataArray
-        As of :func:`standardised`.
-    shape : Shape
-        The predicted distribution of z.
-    dim : str or iterable of str, optional
-        Dimensions that are averaged over; by default all.
-    levels : float or sequence of float
-        Nominal probabilities of central intervals.
-    bins : int
-        Bars of the histogram of the PIT.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``coverage`` and ``width`` (level, ...), ``sharpness``, ``crps``, ``pit`` (pit_value, ...)
-        and ``count``. Lazy where the input is.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If a level is out of reach, or there are no bars.
-
-    Examples
-    --------
-    >>> z = xr.DataArray(np.array([-2.0, -0.5, 0.5, 2.0]), dims="time")
-    >>> table = judge(z, xr.ones_like(z), Shape(), dim=None, levels=[0.5], bins=2)
-    >>> float(table["coverage"][0]), table["pit"].values
-    (0.5, array([1., 1.]))
+    ``z`` and ``std`` as of :func:`standardised`, ``shape`` the predicted distribution of z:
+    ``coverage`` and ``width`` (level, ...), ``sharpness``, ``crps``, ``pit`` (pit_value, ...) and
+    ``count``. Levels out of reach, and less than 2 bars, are refused.
     """
     if bins < 2:
         msg = f"bins={bins} was given; at least 2 bars of the histogram are needed, such as 20."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
-from xsm.data.naming import VariableTable
+from xsm.data.reading import Reading
 from xsm.hydrology.balance.water_balance import inflow_arrays
 from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.hydrology.soil.known import known_sink
@@ -51,43 +51,16 @@ class Balance(Protocol):
 
 
 def balance_series(
-    ds: xr.Dataset,
-    balances: Sequence[Balance],
-    *,
-    target: str,
-    variables: Mapping[str, str],
+    reading: Reading, balances: Sequence[Balance], *, target: str
 ) -> dict[str, xr.DataArray]:
     """Return the trends and the previous observation that loss terms need, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Data of any product.
-    balances : sequence of loss terms
-        Terms of a water balance.
-    target : str
-        Role or variable of the target.
-    variables : mapping of str to str
-        Role to variable name.
-
-    Returns
-    -------
-    dict of str to DataArray
-        Each term's filtered trend under its ``trend_key``, and ``previous``; empty without terms.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> from xsm.losses import WaterBalance
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> found = balance_series(ds, [WaterBalance()], target="soil_moisture", variables={})
-    >>> list(found)
-    ['trend_change_P.E.SRO.SD_single', 'previous']
+    Each term's filtered trend under its ``trend_key``, and ``previous``; nothing without terms.
     """
     series: dict[str, xr.DataArray] = {}
     for term in balances:
         balance = inflow_arrays(
-            ds,
+            reading,
             outputs=("inflow_trend_filtered", "previous_observation"),
             deep=term.deep,
             terms=term.terms,
@@ -95,7 +68,6 @@ def balance_series(
             threshold=term.threshold,
             compat=term.compat,
             target=target,
-            variables=dict(variables),
         )
         series[term.trend_key] = balance["inflow_trend_filtered"]
         series["previous"] = balance["previous_observation"]
@@ -103,52 +75,26 @@ def balance_series(
 
 
 def profile_series(
-    ds: xr.Dataset, table: VariableTable, profile: Profile | None, needs: Collection[str]
+    reading: Reading, profile: Profile | None, needs: Collection[str]
 ) -> dict[str, xr.DataArray]:
     """Return the fluxes that a term on profiles needs at the time of the prediction, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Plain data.
-    table : VariableTable
-        Which variable is what.
-    profile : Profile or None
-        The target's layers.
-    needs : collection of str
-        Keys that loss terms read: ``precipitation``, ``sink``.
-
-    Returns
-    -------
-    dict of str to DataArray
-        ``precipitation``, mm day-1 (time, *space), of the step (where soil moisture is a mean of
-        its step, the larger one of this and the step before); ``sink``, day-1 (time, *space,
-        depth): the uptake by roots where the data hold it, else evaporation, spread by the
-        profile of roots of crops (Jackson et al. 1996), else 0.
-
-    Raises
-    ------
-    MissingVariableError
-        If precipitation is wanted and missing.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(time=slice(0, 2))
-    >>> list(profile_series(ds, xsm.variables(ds), None, ["precipitation", "target"]))
-    ['precipitation']
+    ``precipitation``, mm day-1 (time, *space), of the step (where soil moisture is a mean of its
+    step, the larger one of this and the step before); ``sink``, day-1 (time, *space, depth): the
+    uptake by roots where the data hold it, else evaporation, spread by the profile of roots of
+    crops (Jackson et al. 1996), else 0.
     """
     found = {}
     if "precipitation" in needs:
-        rain = table.array(ds, "precipitation").drop_attrs()
-        layers = table.layers()
-        if layers and "mean" in str(ds[layers[0].name].attrs.get("cell_methods", "")):
+        rain = reading.array("precipitation").drop_attrs()
+        layers = reading.layers()
+        if layers and "mean" in str(reading.ds[layers[0].name].attrs.get("cell_methods", "")):
             before = rain.shift({time_dim(rain): 1})
             rain = rain.where(rain >= before, before)
         found["precipitation"] = rain
     if "sink" in needs and profile is not None:
-        known = [role for role in ("root_water_uptake", "evaporation") if role in table][:1]
-        sink = known_sink(ds, table, profile, known, _ROOTS)
+        known = [role for role in ("root_water_uptake", "evaporation") if role in reading][:1]
+        sink = known_sink(reading, profile, known, _ROOTS)
         if sink is None:
             sink = xr.zeros_like(profile.array)
         found["sink"] = layered_array(replace(profile, array=sink)).rename("sink")
@@ -156,46 +102,18 @@ def profile_series(
 
 
 def soil_maps(
-    ds: xr.Dataset,
-    centres: Sequence[float],
-    roles: Collection[str],
-    variables: Mapping[str, str] | None = None,
+    reading: Reading, centres: Sequence[float], roles: Collection[str]
 ) -> dict[str, xr.DataArray]:
-    """Return hydraulic parameters for each layer of a target, lazily.
+    """Return hydraulic parameters (*space, depth) for each layer of a target, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Plain data.
-    centres : sequence of float
-        Depths of the target's layers, m; empty for one layer, that of the top.
-    roles : collection of str
-        Keys that are wanted, of which those are taken that are parameters.
-    variables : mapping of str to str, optional
-        Role to variable name.
-
-    Returns
-    -------
-    dict of str to DataArray
-        Canonical units, (*space, depth); ``air_entry`` is 0 where the data hold none.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError, GridError
-        If parameters are missing, unusable, or of other depths; the message says how to get them.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> texture = xsm.open_tutorial("land").isel(latitude=[8], longitude=[20])
-    >>> ds = xsm.soil_parameters(texture, method="texture_class")
-    >>> soil_maps(ds, [0.1, 0.2], ["theta_s", "target"])["theta_s"].sizes["depth"]
-    2
+    ``centres`` are depths in m, none of them for the one layer at the top; of ``roles`` those count
+    that are parameters. Canonical units; ``air_entry`` is 0 where the data hold none. Missing ones
+    are refused with what to type.
     """
     if not set(roles) & set(HYDRAULIC):
         return {}
     centres = centres or (0.0,)
-    found = layer_parameters(ds, None, centres, DEPTH, variables)
+    found = layer_parameters(reading, None, centres, DEPTH)
     layers = xr.DataArray(np.ones(len(centres)), dims=DEPTH)
     return {
         name: (array.drop_attrs() * layers).transpose(..., DEPTH)

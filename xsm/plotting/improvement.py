@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.reading import read
 from xsm.evaluation.metrics import METRICS, score_sources
 from xsm.exceptions import GridError, check_choice
 from xsm.plotting.labels import describe
@@ -156,7 +157,7 @@ def plot_improvement(
     'prediction better than reference on 100 % of cells'
     """
     first, second = names
-    pair = paired(ds, {first: predicted, second: reference}, target=target, variables=variables)
+    pair = paired(read(ds, variables), {first: predicted, second: reference}, target=target)
     if pair.observed.ndim < 2:
         msg = (
             "A map of improvement needs cells; the data are a single series. Compare its scores: "

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from xsm.plotting.canvas import AxesLike
 from xsm.data.grid import as_list
-from xsm.data.naming import ROLES, find_variables
+from xsm.data.naming import ROLES
+from xsm.data.reading import read
 from xsm.data.units import dequantify
 from xsm.exceptions import MissingVariableError, did_you_mean
 
@@ -384,7 +385,7 @@ def _variable(ds: xr.Dataset, name: str | None) -> xr.DataArray:
     if name is None and len(names) == 1:
         name = names[0]
     if name is not None and name not in ds and name in ROLES:
-        name = str(find_variables(ds).lookup(name).name)
+        name = str(read(ds).lookup(name).name)
     if name is None or name not in ds:
         hint = did_you_mean(name or "", names)
         msg = f"Name the variable to draw; {name!r} is none of the {len(names)} in the data. {hint}"

@@ -10,9 +10,8 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import axis_of, time_dim, without_scalars
-from xsm.data.naming import ROLES, find_variables
-from xsm.data.targets import default_target
-from xsm.data.units import dequantify
+from xsm.data.reading import Reading
+from xsm.data.targets import bare_prediction, default_target
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.plotting.geography import degrees
@@ -35,20 +34,10 @@ Predictions: TypeAlias = Given | Mapping[str, Given]
 
 @dataclass(frozen=True)
 class Paired:
-    """A target as it was observed and predicted, on common labels.
+    """A target as it was observed and, by the name of each prediction, predicted, on common labels.
 
-    Parameters
-    ----------
-    observed : DataArray
-        Canonical units, time first.
-    predicted : dict of str to DataArray
-        The same, by the name of each prediction.
-    label : str
-        What it is, with units.
-    units : str
-        Its units.
-    target : str
-        Role or variable.
+    Arrays in canonical ``units``, time first; ``label`` says what it is, with units; ``target`` is
+    its role or variable.
     """
 
     observed: xr.DataArray
@@ -66,128 +55,39 @@ class Paired:
 def named_predictions(predicted: Predictions) -> dict[str, Given]:
     """Return predictions by their names, without pint.
 
-    Parameters
-    ----------
-    predicted : Dataset, DataArray, or mapping of str to these
-        One prediction, or several by name.
-
-    Returns
-    -------
-    dict of str to Dataset or DataArray
-        One is named by its model, where it says which.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the mapping is empty.
-
-    Examples
-    --------
-    >>> list(named_predictions(xr.Dataset(attrs={"model": "lstm"})))
-    ['lstm']
+    One is named by its model, where it says which.
     """
     if isinstance(predicted, xr.Dataset | xr.DataArray):
-        return {str(predicted.attrs.get("model", "predicted")): _bare(predicted)}
+        return {str(predicted.attrs.get("model", "predicted")): bare_prediction(predicted)}
     if not predicted:
         msg = "No prediction was given; pass one, or several by name: {'LSTM': a, 'PHY-LSTM': b}."
         raise NotEnoughDataError(msg)
-    return {str(name): _bare(each) for name, each in predicted.items()}
+    return {str(name): bare_prediction(each) for name, each in predicted.items()}
 
 
-def _bare(predicted: Given) -> Given:
-    """Strip pint units."""
-    if isinstance(predicted, xr.Dataset):
-        return dequantify(predicted)[0]
-    name = "predicted" if predicted.name is None else predicted.name
-    return dequantify(predicted.to_dataset(name=name))[0][name]
+def paired(reading: Reading, predicted: Predictions, *, target: str | None = None) -> Paired:
+    """Return observations and predictions on common labels, in canonical units, lazily.
 
-
-def paired(
-    ds: xr.Dataset,
-    predicted: Predictions,
-    *,
-    target: str | None = None,
-    variables: Mapping[str, str] | None = None,
-) -> Paired:
-    """Return observations and predictions on common labels, lazily.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The observations.
-    predicted : Dataset, DataArray, or mapping of str to these
-        One prediction, or several by name, with units.
-    target : str, optional
-        Role or variable; by default what the first prediction says.
-    variables : mapping of str to str, optional
-        Role to variable name.
-
-    Returns
-    -------
-    Paired
-        Canonical units; all layers where each prediction holds all.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If target or prediction are missing, or without units.
-    GridError
-        If their dimensions differ.
-    NotEnoughDataError
-        If they have no label in common.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=[8], longitude=[20], time=slice(0, 5))
-    >>> paired(ds, ds["swvl1"].isel(time=slice(1, 9))).observed.sizes["time"]
-    4
+    All layers where each prediction holds all. The target is by default what the first prediction
+    says. Other dimensions, and no label in common, are refused.
     """
-    ds, _ = dequantify(ds)
     given = named_predictions(predicted)
-    table = find_variables(ds, variables)
     said = next(iter(given.values())).attrs.get("target")
-    role = target or str(said or default_target(table))
-    pairs = {name: layered_pair(ds, each, role, variables) for name, each in given.items()}
+    role = target or str(said or default_target(reading.table))
+    pairs = {name: layered_pair(reading, each, role) for name, each in given.items()}
     observed = next(iter(pairs.values()))[0]
-    found = table.lookup(role)
-    units = ROLES[found.role].units if found.role in ROLES else found.units
+    units = reading.units(role)
     guesses = {name: pair[1] for name, pair in pairs.items()}
     truth, same = joined(observed, guesses)
-    return Paired(truth, same, role_label(found.role, units), units, role)
+    return Paired(truth, same, role_label(reading.lookup(role).role, units), units, role)
 
 
 def joined(
     observed: xr.DataArray, predicted: Mapping[str, xr.DataArray]
 ) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
-    """Return observations and predictions on the labels that they share.
+    """Return observations and predictions on the labels that they share, time first.
 
-    Parameters
-    ----------
-    observed : DataArray
-        What was observed.
-    predicted : mapping of str to DataArray
-        What was predicted.
-
-    Returns
-    -------
-    observed : DataArray
-        Time first.
-    predicted : dict of str to DataArray
-        The same dimensions.
-
-    Raises
-    ------
-    GridError
-        If their dimensions differ; the message says which to rename.
-    NotEnoughDataError
-        If they share none.
-
-    Examples
-    --------
-    >>> observed = xr.DataArray([1.0, 2.0], {"time": [0, 1]}, "time")
-    >>> joined(observed, {"a": observed[1:]})[0].sizes["time"]
-    1
+    Other dimensions are refused, and those named that are to be renamed; so is no label in common.
     """
     _check_dims(observed, predicted)
     bare = [observed, *map(without_scalars, predicted.values())]
@@ -232,28 +132,11 @@ def _same_axis(one: xr.DataArray, dim: str, other: xr.DataArray, name: str) -> b
 
 
 def region_means(array: xr.DataArray, zones: xr.DataArray, names: Sequence[str]) -> xr.DataArray:
-    """Return the mean of each class of cells, lazily.
+    """Return the mean of each class of cells (..., region), lazily.
 
-    Parameters
-    ----------
-    array : DataArray
-        Values on cells.
-    zones : DataArray
-        Number of the class of each cell, from 0; NaN where there is none.
-    names : sequence of str
-        Of the classes.
-
-    Returns
-    -------
-    DataArray
-        (..., region); missing values are left out, and cells of latitudes in degrees weighted by
-        their area, the cosine of latitude.
-
-    Examples
-    --------
-    >>> field = xr.DataArray([1.0, 3.0, 5.0], dims="x")
-    >>> region_means(field, xr.DataArray([0.0, 0.0, 1.0], dims="x"), ["a", "b"]).values
-    array([2., 5.])
+    ``zones`` hold the number of the class of each cell, from 0, NaN where there is none. Missing
+    values are left out, and cells of latitudes in degrees weighted by their area, the cosine of
+    latitude.
     """
     weights = _areas(zones)
     known = array.notnull()

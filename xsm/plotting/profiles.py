@@ -10,12 +10,12 @@ import xarray as xr
 from dask.base import compute
 
 from xsm.data.grid import time_dim
-from xsm.data.naming import find_variables
+from xsm.data.reading import Reading, read
 from xsm.data.units import dequantify
 from xsm.exceptions import GridError, UnknownNameError, check_choice
-from xsm.hydrology.soil import richards_residual
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.hydrology.soil.profile import read_profile
+from xsm.hydrology.soil.richards import richards_arrays
 from xsm.plotting.canvas import MISSING, colour_norm, colour_scale, given_back, panels, value_limits
 from xsm.plotting.geography import cell_edges
 from xsm.plotting.labels import describe
@@ -100,16 +100,16 @@ def plot_profile(
     guess = None if predicted is None else next(iter(named_predictions(predicted).values()))
     chosen = _chosen(show, predicted=guess is not None, parameters=parameters is not None)
     place = {d: [v] for d, v in (at or {}).items()}
-    ds = at_places(ds, place)
+    reading = read(at_places(ds, place), variables)
     guess = guess if guess is None else at_places(guess, place)
     soil = parameters
     if parameters is not None:
         soil = at_places(parameters, {d: v for d, v in place.items() if d in parameters.dims})
-    fields, units = _fields(ds, guess, target, variables)
+    fields, units = _fields(reading, guess, target)
     if "residual" in chosen:
-        fields["residual"] = _residual(ds, guess, soil, variables)
+        fields["residual"] = _residual(reading, guess, soil)
     shown = compute(*(_alone(fields[name]) for name in chosen))
-    edges = np.asarray(read_profile(ds, find_variables(ds, variables), target).edges)
+    edges = np.asarray(read_profile(reading, target).edges)
     axes = panels(len(chosen), ax=ax, columns=1, size=(9.0, 2.3), share="xy")
     _draw(axes, dict(zip(chosen, shown, strict=True)), edges, units)
     return given_back(axes)
@@ -129,12 +129,11 @@ def _chosen(show: Sequence[str] | None, *, predicted: bool, parameters: bool) ->
 
 
 def _fields(
-    ds: xr.Dataset, guess: Given | None, target: str, variables: Mapping[str, str] | None
+    reading: Reading, guess: Given | None, target: str
 ) -> tuple[dict[str, xr.DataArray], str]:
     """Return what is known of the target on depth and time, and its units."""
-    whole = find_variables(ds, variables)
-    names = list(dict.fromkeys(str(v.name) for v in whole.layers(target)))
-    pair = paired(ds, ds[names] if guess is None else guess, target=target, variables=variables)
+    names = list(dict.fromkeys(str(v.name) for v in reading.layers(target)))
+    pair = paired(reading, reading.ds[names] if guess is None else guess, target=target)
     if DEPTH not in pair.observed.dims:
         msg = (
             f"A profile needs several layers in both data and prediction; {pair.target!r} is there "
@@ -146,20 +145,15 @@ def _fields(
     return fields, pair.units
 
 
-def _residual(
-    ds: xr.Dataset,
-    guess: Given | None,
-    parameters: xr.Dataset | None,
-    variables: Mapping[str, str] | None,
-) -> xr.DataArray:
+def _residual(reading: Reading, guess: Given | None, parameters: xr.Dataset | None) -> xr.DataArray:
     """Return the residual of the Richardson-Richards equation, day-1, from the top down."""
     if guess is not None:
         given = guess if isinstance(guess, xr.Dataset) else guess.to_dataset()
-        names = {str(v.name) for v in find_variables(ds, variables).layers("soil_moisture")}
-        ds, layers = xr.align(ds, given[sorted(names)], join="inner")
-        ds = ds.assign(layers.data_vars)
-    found = richards_residual(ds, parameters=parameters, variables=variables)["residual"]
-    profile = read_profile(ds, find_variables(ds, variables))
+        names = {str(v.name) for v in reading.layers()}
+        ds, layers = xr.align(reading.ds, given[sorted(names)], join="inner")
+        reading = read(ds.assign(layers.data_vars), reading.stated)  # in the prediction's units
+    found = richards_arrays(reading, parameters=parameters)["residual"]
+    profile = read_profile(reading)
     return found.isel({profile.dim: list(profile.order)}).rename({profile.dim: DEPTH})
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.reading import read
+from xsm.evaluation.spread import reliability_of
 from xsm.exceptions import GridError, MissingVariableError
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
 
 if TYPE_CHECKING:
     from xsm.plotting.canvas import AxesLike
-from xsm.evaluation.spread import reliability
 from xsm.plotting.pairing import named_predictions
 
 if TYPE_CHECKING:
@@ -164,9 +165,9 @@ def plot_spread(
     """
     if predicted is None:
         return plot_reliability(ds, ax=ax)
-    given = named_predictions(predicted)
+    given, reading = named_predictions(predicted), read(ds, variables)
     tables = {
-        name: reliability(ds, each, target=target, variables=variables)
+        name: reliability_of(reading, each, target=target)
         for name, each in given.items()
         if isinstance(each, xr.Dataset)
     }

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xsm.data.naming import find_variables
+from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
-from xsm.data.units import dequantify
 from xsm.evaluation.spread import shape_of
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.hydrology.soil.layering import DEPTH
@@ -94,15 +93,15 @@ def plot_series(
     >>> ax.get_ylabel(), ax.get_title("left")
     ('soil moisture [m³ m⁻³]', 'latitude = 42 °N, longitude = 15 °E')
     """
-    ds, _ = dequantify(ds)
+    reading = read(ds, variables)
     _check_level(level)
-    pair = paired(ds, predicted, target=target, variables=variables)
+    pair = paired(reading, predicted, target=target)
     lines: dict[str, xr.DataArray] = {"observed": pair.observed, **_numbered(pair.predicted)}
     if by is None and level is not None:
-        lines |= _bands(ds, named_predictions(predicted), pair, level, variables)
+        lines |= _bands(reading, named_predictions(predicted), pair, level)
     lines = {name: at_places(line, at) for name, line in lines.items()}
     if by is not None:
-        zones = read_zones(by, ds, lines["observed"], labels)
+        zones = read_zones(by, reading.ds, lines["observed"], labels)
         lines = {name: region_means(line, zones.array, zones.names) for name, line in lines.items()}
     _check_count(lines["observed"], pair.time)
     table = xr.Dataset({n: line.drop_attrs(deep=False) for n, line in lines.items()}).compute()
@@ -122,15 +121,10 @@ def _numbered(predicted: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
 
 
 def _bands(
-    ds: xr.Dataset,
-    given: Mapping[str, Given],
-    pair: Paired,
-    level: float,
-    variables: Mapping[str, str] | None,
+    reading: Reading, given: Mapping[str, Given], pair: Paired, level: float
 ) -> dict[str, xr.DataArray]:
     """Return lower and upper ends of the intervals of predictions that hold a spread."""
-    layers = find_variables(ds, variables).layers(pair.target)
-    own = [str(v.name) for v in layers] or [pair.target]
+    own = [str(v.name) for v in reading.layers(pair.target)] or [pair.target]
     found = {}
     for k, (each, mean) in enumerate(zip(given.values(), pair.predicted.values(), strict=True)):
         if not isinstance(each, xr.Dataset):
@@ -138,7 +132,7 @@ def _bands(
         names = [n for n in dict.fromkeys(own) if f"{n}_std" in each]
         if not names:
             continue
-        std = _spread(ds, each, names, pair, variables)
+        std = _spread(reading, each, names, pair)
         shape = shape_of(each, names[0])
         for end, probability in (("low", (1 - level) / 2), ("high", (1 + level) / 2)):
             quantile = float(shape.quantile(np.array([probability]))[0])
@@ -148,19 +142,14 @@ def _bands(
 
 
 def _spread(
-    ds: xr.Dataset,
-    given: xr.Dataset,
-    names: Sequence[str],
-    pair: Paired,
-    variables: Mapping[str, str] | None,
+    reading: Reading, given: xr.Dataset, names: Sequence[str], pair: Paired
 ) -> xr.DataArray:
     """Return the standard deviation of a prediction in canonical units."""
     if DEPTH in pair.observed.dims:
         spreads = xr.Dataset({n: given[f"{n}_std"] for n in names})
-        return paired(ds, spreads, target=pair.target, variables=variables).predicted["predicted"]
-    table = find_variables(ds, variables)
-    name = str(table.lookup(pair.target).name)
-    return predicted_spread(ds, given[f"{name}_std"], pair.target, variables)
+        return paired(reading, spreads, target=pair.target).predicted["predicted"]
+    name = str(reading.lookup(pair.target).name)
+    return predicted_spread(reading, given[f"{name}_std"], pair.target)
 
 
 def _check_count(array: xr.DataArray, time: str) -> None:

@@ -10,6 +10,7 @@ import xarray as xr
 from dask.base import compute
 
 from xsm.data.grid import step_days, time_dim
+from xsm.data.reading import read
 from xsm.exceptions import GridError, NotEnoughDataError, check_choice
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels, plain_log
@@ -203,7 +204,7 @@ def plot_spectra(
     'variance density of soil moisture [(m³ m⁻³)² day]'
     """
     check_choice("over", over, ("time", "space"))
-    pair = paired(ds, predicted, target=target, variables=variables)
+    pair = paired(read(ds, variables), predicted, target=target)
     names = ["observed", *pair.predicted]
     arrays = compute(pair.observed, *pair.predicted.values())
     together = np.logical_and.reduce([a.notnull().values for a in arrays])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.reading import read
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -232,7 +233,7 @@ def plot_zones(
     >>> ax.get_ylabel()
     'mae [m³ m⁻³]'
     """
-    pair = paired(ds, predicted, target=target, variables=variables)
+    pair = paired(read(ds, variables), predicted, target=target)
     scores = scores_of(pair, metric)
     zones = read_zones(by, ds, scores, labels)
     return plot_boxes(scores, zones, ax=ax)

@@ -7,6 +7,7 @@ import xarray as xr
 
 import xsm
 from tests.physics.reference import reference, world
+from xsm.data.reading import read
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, UnknownNameError
 from xsm.hydrology.balance import inflow_arrays, previous_observation
 from xsm.hydrology.balance.water_balance import _aligned
@@ -224,7 +225,7 @@ def test_satellite_target():
 
 def test_a_target_by_name_and_chosen_outputs():
     ds = land()
-    found = inflow_arrays(ds, outputs=["previous_observation"], target="swvl2")
+    found = inflow_arrays(read(ds), outputs=["previous_observation"], target="swvl2")
     assert list(found) == ["previous_observation"]
     np.testing.assert_array_equal(found["previous_observation"][1:], ds["swvl2"][:-1])
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 import xsm
 from tests.hydrology.soil.columns import CLAY_LOAM, LOAM, UNITS, conductivity, head
+from xsm.data.reading import read
 from xsm.data.units import quantify
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, UnknownNameError
 from xsm.hydrology.soil.hydraulics import layer_parameters
@@ -281,6 +282,6 @@ def test_one_time_tells_no_step():
 
 def test_parameters_of_stacked_cells_are_read_without_a_warning():
     soil = weather(5)[list(LOAM)].expand_dims(y=[1.0, 2.0]).stack(place=("y", "cell"))
-    found = layer_parameters(soil, soil, [0.1, 0.2], "layer")  # warnings are errors
+    found = layer_parameters(read(soil), soil, [0.1, 0.2], "layer")  # warnings are errors
     assert {found[name].dims for name in LOAM} == {("place",)}
     np.testing.assert_array_equal(found["vg_n"], soil["vg_n"])

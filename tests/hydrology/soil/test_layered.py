@@ -8,6 +8,7 @@ import xarray as xr
 
 import xsm
 from xsm.data.naming import find_variables
+from xsm.data.reading import read
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.hydrology.soil.profile import read_profile
 from xsm.losses import RMSE, Richards
@@ -213,7 +214,7 @@ def test_the_loss_is_the_audit(profile):
     recipe = make_recipe(profile, table, layered=True, **times, **names)
     features = collect(profile, recipe, needs=set(term.needs))
     assert recipe.depths[0] == (0.05, 0.15)
-    assert read_profile(profile, table).centres == recipe.centres
+    assert read_profile(read(profile)).centres == recipe.centres
     statistics = fit_scaling(features, slice(None), scaling="global")
     windows = make_windows(features, statistics, replace(recipe), slice(None), steps=2)
     batch = windows.batch(torch.arange(len(windows)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Sequence
 
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list
+from xsm.data.reading import Reading
+from xsm.data.targets import default_target, observed_target, predicted_target
 from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import inflow_arrays
 from xsm.typing import TERMS, Compat, Trend
@@ -28,89 +30,40 @@ _LONG = {
 
 
 def water_balance_consistency(
-    ds: xr.Dataset,
-    observed: xr.DataArray,
-    predicted: xr.DataArray,
+    reading: Reading,
+    predicted: xr.Dataset | xr.DataArray | None = None,
     *,
-    dim: Hashable | Iterable[Hashable],
-    target: str,
+    dim: Hashable | Iterable[Hashable] | None = None,
+    target: str | None = None,
+    terms: Sequence[str] | None = None,
     deep: bool = False,
-    terms: tuple[str, ...] = TERMS,
     trend: Trend | None = None,
     compat: Compat | None = None,
-    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
-    """Score how often soil moisture moves with the trend of the inflow.
+    """Score how often soil moisture moves with the inflow, see :func:`xsm.consistency`.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Fluxes and observations.
-    observed, predicted : DataArray
-        Canonical soil moisture; joined on common labels.
-    dim : str or iterable of str
-        Dimensions that a score is taken over.
-    target : str
-        Role or variable of the observations in ``ds``.
-    deep : bool, default: False
-        Subtract the change of the water below the target's layer.
-    terms : tuple of str
-        Terms of the inflow.
-    trend : {"change", "level"}, optional
-        One trend; by default both, along a dimension ``trend``.
-    compat : {"geng2024_code"}, optional
-        Reproduce the authors' released code.
-    variables : mapping of str to str, optional
-        Role to variable name.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``consistency``, ``consistency_filtered``, ``observed_consistency``, ``excess``,
-        ``always_drying``, ``count`` and ``count_filtered``, lazy where the data are; NaN where
-        nothing could be compared.
-
-    Raises
-    ------
-    GridError
-        If the prediction lacks a dimension of the observations.
-
-    Examples
-    --------
-    Soil moisture that rises on each day of rain:
-
-    >>> import pandas as pd
-    >>> days = {"time": pd.date_range("2020", periods=4)}
-    >>> rain = xr.DataArray([0.0, 2.0, 2.0, 2.0], days, "time", attrs={"units": "mm day-1"})
-    >>> soil = xr.DataArray([0.2, 0.3, 0.3, 0.4], days, "time", attrs={"units": "m3 m-3"})
-    >>> ds = xr.Dataset({"pr": rain, "soil_moisture": soil})
-    >>> audit = water_balance_consistency(
-    ...     ds,
-    ...     soil,
-    ...     soil - 0.05,
-    ...     dim="time",
-    ...     target="soil_moisture",
-    ...     terms=("precipitation",),
-    ...     trend="level",
-    ... )
-    >>> round(float(audit["consistency"]), 3), float(audit["observed_consistency"])
-    (0.667, 1.0)
+    ``predicted`` is joined with the observations on common labels; by default these are audited.
+    One ``trend``, or both along a dimension. Lazy where the data are; NaN where nothing could be
+    compared.
     """
-    check_prediction(observed, predicted)
-    dims = as_list(dim)
+    said = None if predicted is None else predicted.attrs.get("target")
+    target = target or str(said or default_target(reading.table))
+    observed = observed_target(reading, target)
+    guess = observed if predicted is None else predicted_target(reading, predicted, target)
+    dims = as_list(reading.time if dim is None else dim)
+    check_prediction(observed, guess)
     parts = []
     for kind in TRENDS if trend is None else (trend,):
         balance = inflow_arrays(
-            ds,
+            reading,
             outputs=("inflow_trend", "inflow_trend_filtered", "previous_observation"),
             deep=deep,
-            terms=terms,
+            terms=TERMS if terms is None else tuple(terms),
             trend=kind,
             compat=compat,
             target=target,
-            variables=variables,
         )
-        parts.append(_shares(balance, observed, predicted, dims))
+        parts.append(_shares(balance, observed, guess, dims))
     if trend is not None:
         return parts[0]
     names = xr.DataArray(list(TRENDS), dims="trend", name="trend")

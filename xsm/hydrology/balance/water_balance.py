@@ -9,8 +9,8 @@ import xarray as xr
 
 from xsm.data.dimensions import check_same_names
 from xsm.data.grid import step_days, time_dim
-from xsm.data.naming import VariableTable, find_variables
-from xsm.data.units import dequantify, quantify
+from xsm.data.naming import VariableTable
+from xsm.data.reading import Reading, read
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -143,22 +143,21 @@ def water_balance(
     >>> balance["inflow_trend"].values, balance["inflow_trend_filtered"].values
     (array([nan,  1., -1.,  1.]), array([nan,  1.,  0.,  1.]))
     """
-    ds, quantified = dequantify(ds)
+    reading = read(ds, variables)
     found = inflow_arrays(
-        ds,
+        reading,
         deep=deep,
         terms=terms,
         trend=trend,
         threshold=threshold,
         compat=compat,
         target=target,
-        variables=variables,
     )
-    return quantify(found) if quantified else found
+    return reading.given_back(found)
 
 
-def inflow_arrays(  # noqa: PLR0913
-    ds: xr.Dataset,
+def inflow_arrays(
+    reading: Reading,
     *,
     outputs: Sequence[str] | None = None,
     deep: bool = False,
@@ -167,67 +166,27 @@ def inflow_arrays(  # noqa: PLR0913
     threshold: float = 0.0,
     compat: Compat | None = None,
     target: str | None = None,
-    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
-    """Return chosen outputs of the water balance, for training and audits.
+    """Return chosen ``outputs`` of :func:`water_balance`, for training and audits, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Plain data, not quantified.
-    outputs : sequence of str, optional
-        Names of what :func:`water_balance` returns; by default all that the data allow. Only
-        these are computed, in one pass.
-    deep : bool, default: False
-        Subtract the change of water in deeper layers; this and the rest as of
-        :func:`water_balance`.
-    terms : sequence of str
-        Terms of the balance.
-    trend : {"change", "level"}, default: "change"
-        Sign of the change of the inflow, or of the inflow itself.
-    threshold : float, default: 0.0
-        mm day-1.
-    compat : {"geng2024_code"}, optional
-        Reproduce the released code.
-    target : str, optional
-        Role or variable of the observed soil moisture.
-    variables : mapping of str to str, optional
-        Role to variable name.
-
-    Returns
-    -------
-    xarray.Dataset
-        As of :func:`water_balance`, without units of pint. Lazy where any input is.
-
-    Raises
-    ------
-    UnknownNameError, MissingVariableError, UnitsError, GridError
-        As :func:`water_balance`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> days = np.arange("2020-06-01", "2020-06-03", dtype="M8[D]").astype("M8[ns]")
-    >>> rain = ("time", [0.0, 5.0], {"units": "mm day-1"})
-    >>> ds = xr.Dataset({"precipitation": rain}, {"time": days})
-    >>> list(inflow_arrays(ds, outputs=["inflow"], terms=["precipitation"]))
-    ['inflow']
+    By default all that the data allow; only what is chosen is computed, in one pass. Without units
+    of pint; all else as there.
     """
     _check(terms, trend, compat)
-    table = find_variables(ds, variables)
+    table = reading.table
     observed = _target(table, target)
     roles = balance_roles(terms, compat)
     needed = [*roles.values(), *([observed] if observed else [])]
     require_roles(
         table, [*needed, *(["soil_moisture"] if (deep or compat) and not observed else [])]
     )
-    arrays = {term: table.array(ds, role) for term, role in roles.items()}
+    arrays = {term: reading.array(role) for term, role in roles.items()}
     if observed:
-        arrays["observed"] = table.array(ds, observed)
+        arrays["observed"] = reading.array(observed)
     storage = deep_layers(table, observed) if deep else own_layer(table, observed) if compat else {}
     if observed:
         check_water(table, observed)
-    arrays |= {f"layer {v.name} {v.index}": table.array(ds, v) for v in storage}
+    arrays |= {f"layer {v.name} {v.index}": reading.array(v) for v in storage}
     reference = "observed" if observed else next(iter(arrays))
     arrays = _aligned(arrays, reference)
     if outputs is None:
@@ -261,26 +220,9 @@ def inflow_arrays(  # noqa: PLR0913
 
 
 def previous_observation(observed: xr.DataArray) -> xr.DataArray:
-    """Return the last value observed strictly before each step.
+    """Return the last value observed strictly before each step; NaN is a gap, and before the first.
 
-    Parameters
-    ----------
-    observed : DataArray (time, ...)
-        Observations; NaN is a gap.
-
-    Returns
-    -------
-    DataArray
-        Of the same shape, coordinates and attributes; NaN before the first observation. Lazy where
-        the input is, for any chunks.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> days = np.arange("2020-06-01", "2020-06-05", dtype="M8[D]").astype("M8[ns]")
-    >>> observed = xr.DataArray([0.2, np.nan, 0.3, 0.4], {"time": days}, "time")
-    >>> previous_observation(observed).values
-    array([nan, 0.2, 0.2, 0.3])
+    Of the same labels; lazy where the input is, for any chunks.
     """
     axis = observed.dims.index(time_dim(observed))
     plan = Plan(names=("observed",), outputs=("previous",), axis=axis)
@@ -310,24 +252,9 @@ def _target(table: VariableTable, target: str | None) -> str | None:
 
 
 def balance_roles(terms: Sequence[str], compat: Compat | None = None) -> dict[str, str]:
-    """Return the role of the variable that each term of the balance takes.
+    """Return the role of the variable that each term takes, in the order of the equation.
 
-    Parameters
-    ----------
-    terms : sequence of str
-        Terms of the balance.
-    compat : {"geng2024_code"}, optional
-        The released code takes total runoff.
-
-    Returns
-    -------
-    dict of str to str
-        Term to role, in the order of the equation.
-
-    Examples
-    --------
-    >>> balance_roles(["snow", "precipitation"])
-    {'precipitation': 'precipitation', 'snow': 'snow_water_equivalent'}
+    The released code (``compat``) takes total runoff.
     """
     roles = {term: _ROLES[term] for term in TERMS if term in terms}
     if compat and "surface_runoff" in roles:
@@ -336,25 +263,7 @@ def balance_roles(terms: Sequence[str], compat: Compat | None = None) -> dict[st
 
 
 def require_roles(table: VariableTable, roles: Sequence[str]) -> None:
-    """Raise one error for all that is missing; say so where only total runoff is there.
-
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    roles : sequence of str
-        Roles or variables that are needed.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If one is missing or cannot be used.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> require_roles(xsm.variables(xsm.open_tutorial("land")), ["surface_runoff", "swvl1"])
-    """
+    """Raise one error for all that is missing; say so where only total runoff is there."""
     try:
         table.require(*roles)
     except (MissingVariableError, UnitsError) as error:

@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import step_days, time_dim
-from xsm.data.naming import ROLES, find_variables
+from xsm.data.naming import ROLES
 from xsm.data.naming.amounts import in_memory
-from xsm.data.units import dequantify, quantify
+from xsm.data.reading import read
 from xsm.exceptions import GridError
 from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.hydrology.soil.known import root_shares
@@ -135,16 +135,15 @@ def simulate_columns(  # noqa: PLR0913
     >>> round(float(done["evaporation"].sum()), 1)
     30.0
     """
-    ds, quantified = dequantify(ds)
-    table = find_variables(ds, variables)
-    table.require("precipitation", "potential_evaporation")
-    rain, demand = (table.array(ds, r) for r in ("precipitation", "potential_evaporation"))
+    reading = read(ds, variables)
+    reading.require("precipitation", "potential_evaporation")
+    rain, demand = map(reading.array, ("precipitation", "potential_evaporation"))
     time = time_dim(rain)
     faces = _faces(edges, layers)
     _check_numbers(cover, max_ponding, air_entry, longest_step)
     _check_time(rain, demand, time, every)
     centres = tuple(0.5 * (faces[0][1:] + faces[0][:-1]))
-    soil = layer_parameters(ds, parameters, centres, "layer", variables)
+    soil = layer_parameters(reading, parameters, centres, "layer")
     if air_entry is not None or not soil["air_entry"].ndim:
         soil["air_entry"] = xr.DataArray(0.02 if air_entry is None else float(air_entry))
     job = ColumnJob(
@@ -165,7 +164,7 @@ def simulate_columns(  # noqa: PLR0913
     _check_cells(rain, {**soil, "cover": cover, "initial": initial})
     packed = _apply(job, time, rain, demand, cover, initial, soil)
     found = _unpacked(packed, rain, time, faces[0][faces[1]], every)
-    return quantify(found) if quantified else found
+    return reading.given_back(found)
 
 
 def _check_numbers(

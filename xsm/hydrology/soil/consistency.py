@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 
 import xarray as xr
 
 from xsm.data.grid import as_list, step_days, time_dim
-from xsm.data.naming import VariableTable, find_variables
+from xsm.data.reading import Reading, read
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 from xsm.hydrology.soil.known import known_terms
 from xsm.hydrology.soil.profile import Profile, read_profile
@@ -29,76 +29,33 @@ _TEXT = {
 
 
 def richards_consistency(
-    ds: xr.Dataset,
+    reading: Reading,
     predicted: xr.Dataset | xr.DataArray | None = None,
     *,
     dim: Hashable | Iterable[Hashable] | None = None,
-    parameters: xr.Dataset | None = None,
+    target: str | None = None,
     terms: Sequence[str] | None = None,
+    parameters: xr.Dataset | None = None,
     roots: float | Sequence[float] | None = None,
     quiet: float | None = None,
-    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
-    """Score how far soil moisture is from the Richardson-Richards equation.
+    """Score how far soil moisture is from Richardson-Richards, see :func:`xsm.consistency`.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Observed soil moisture by layers, parameters and terms, not quantified.
-    predicted : Dataset or DataArray, optional
-        All layers, under the names, at the depths and with units as in ``ds``; joined on common
-        times and cells. By default the observations themselves.
-    dim : str or iterable of str, optional
-        Dimensions that a score is taken over; by default time.
-    parameters : Dataset, optional
-        Hydraulic parameters; by default those that the data hold.
-    terms : sequence of str, optional
-        What else closes the equation, and this and the rest as of :func:`xsm.richards_residual`.
-    roots : float or sequence of float, optional
-        Spread of the evaporation.
-    quiet : float, optional
-        Only steps in which at most that much water reached the soil, mm day-1.
-    variables : mapping of str to str, optional
-        Role to variable name.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``residual`` (day-1), ``inconsistency``, ``observed_inconsistency``, ``excess`` (m3 m-3 a
-        step), ``out_of_range`` (1; beyond by more than 1e-6) and
-        ``count``, on the dimensions that remain, float64; lazy
-        where the data are, NaN where nothing is known.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError, GridError, UnknownNameError
-        As :func:`xsm.richards_residual`; also where the prediction lacks a layer or units.
-    NotEnoughDataError
-        If predictions and data have no label in common.
-
-    Notes
-    -----
-    With r the residual of a step of length dt, at the layers and steps where it is known::
+    ``predicted`` holds all layers, under the names, at the depths and with units as the data; by
+    default the observations are audited. Float64 on the dimensions that remain, lazy where the data
+    are, NaN where nothing is known. With r the residual of a step of length dt, at the layers and
+    steps where it is known, on common labels::
 
         residual = sqrt(mean(r^2)),   inconsistency = mean(|r| dt)
         excess   = mean(|r| dt - |r_observed| dt)     where both are known
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(8, 9), longitude=slice(20, 21))
-    >>> loam = xsm.soil_parameters(ds, method="texture_class")
-    >>> audit = richards_consistency(ds, parameters=loam)
-    >>> float(audit["excess"].isel(depth=1).max())
-    0.0
     """
-    table = find_variables(ds, variables)
-    used = known_terms(table, terms)
-    table.require("soil_moisture", *used, *(["precipitation"] if quiet is not None else []))
-    truth = read_profile(ds, table)
-    known = known_of(ds, table, truth, used, roots, parameters, variables)
-    guess = truth if predicted is None else _predicted(ds, table, predicted)
-    calm = None if quiet is None else quiet_steps(ds, table, quiet)
+    reading = _of_target(reading, target)
+    used = known_terms(reading, terms)
+    reading.require("soil_moisture", *used, *(["precipitation"] if quiet is not None else []))
+    truth = read_profile(reading)
+    known = known_of(reading, truth, used, roots, parameters)
+    guess = truth if predicted is None else _predicted(reading, predicted)
+    calm = None if quiet is None else quiet_steps(reading, quiet)
     truth, guess, known, calm = _joined(truth, guess, known, calm)
     own = residual_of(truth, known)["residual"]
     found = own if guess is truth else residual_of(guess, known)["residual"]
@@ -116,20 +73,25 @@ def richards_consistency(
     return scores
 
 
-def _predicted(
-    ds: xr.Dataset, table: VariableTable, predicted: xr.Dataset | xr.DataArray
-) -> Profile:
+def _of_target(reading: Reading, target: str | None) -> Reading:
+    """Return the data read with a target that names another variable of soil moisture."""
+    if target in {None, "soil_moisture", *(v.name for v in reading.layers())}:
+        return reading
+    return read(reading.ds, {"soil_moisture": str(target), **reading.stated})
+
+
+def _predicted(reading: Reading, predicted: xr.Dataset | xr.DataArray) -> Profile:
     """Return the layers of a prediction."""
     if isinstance(predicted, xr.Dataset):
-        return read_profile(ds, table, source=predicted)
-    names = list(dict.fromkeys(str(v.name) for v in table.layers()))
+        return read_profile(reading, source=predicted)
+    names = list(dict.fromkeys(str(v.name) for v in reading.layers()))
     if len(names) > 1:
         msg = (
             f"One array was predicted, {predicted.name!r}; the layers are {names}. Pass a Dataset "
             "with all of them."
         )
         raise MissingVariableError(msg)
-    return read_profile(ds, table, source=predicted.to_dataset(name=names[0]))
+    return read_profile(reading, source=predicted.to_dataset(name=names[0]))
 
 
 def _joined(

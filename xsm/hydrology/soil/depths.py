@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xsm.data.naming import ROLES, Variable, VariableTable, find_variables, roles_of
-from xsm.data.units import dequantify, quantify
+from xsm.data.naming import ROLES, Variable, roles_of
+from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, MissingVariableError
 from xsm.hydrology.soil.layering import (
     aligned,
@@ -102,9 +102,8 @@ def to_depths(
     (array([0.2, 0.3]), array([0.07, 0.21]))
     """
     points, targets = _checked(depths)
-    ds, quantified = dequantify(ds)
-    table = find_variables(ds, variables)
-    roles = _layered(ds, table)
+    reading = read(ds, variables)
+    roles = _layered(reading)
     if points:  # the water that a layer loses is no property of a point
         roles = {role: layers for role, layers in roles.items() if not ROLES[role].flux}
     weights = {
@@ -112,9 +111,9 @@ def to_depths(
     }
     _check_cover(roles, weights, depths)
     coords = {"depth": depth_coordinate(targets)} if points else depth_coordinates(targets)
-    found = {role: _remapped(ds, role, roles[role], weights[role]) for role in roles}
-    result = _rest(ds, roles).assign(found).assign_coords(coords)
-    return quantify(result) if quantified else result
+    found = {role: _remapped(reading.ds, role, roles[role], weights[role]) for role in roles}
+    result = _rest(reading.ds, roles).assign(found).assign_coords(coords)
+    return reading.given_back(result)
 
 
 def _checked(depths: Depths) -> tuple[bool, Any]:
@@ -139,15 +138,17 @@ def _checked(depths: Depths) -> tuple[bool, Any]:
     return False, [(float(top), float(bottom)) for top, bottom in pairs]
 
 
-def _layered(ds: xr.Dataset, table: VariableTable) -> dict[str, tuple[Variable, ...]]:
+def _layered(reading: Reading) -> dict[str, tuple[Variable, ...]]:
     """Return the roles whose variables are layers; refuse unknown bounds."""
-    _check_usable(ds, table)
-    found = {name: table.layers(name) for name in table.roles if ROLES[name].layered}
+    _check_usable(reading)
+    names = [name for name in reading.table.roles if ROLES[name].layered]
+    found = {name: reading.layers(name) for name in names}
     roles = _shared({name: layers for name, layers in found.items() if _are_layers(layers)})
     if not roles:
+        there = ", ".join(map(str, reading.ds.data_vars)) or "nothing"
         msg = (
             "The data hold no soil layers of known bounds: neither a variable with a dimension of "
-            f"depth nor one for each layer, among {', '.join(map(str, ds.data_vars)) or 'nothing'}."
+            f"depth nor one for each layer, among {there}."
             ' Type ds["<its name>"].attrs["layer_edges_m"] = [0.0, 0.1], or pass '
             'variables={"soil_moisture": "<its name>"}.'
         )
@@ -164,21 +165,23 @@ def _layered(ds: xr.Dataset, table: VariableTable) -> dict[str, tuple[Variable, 
     return roles
 
 
-def _check_usable(ds: xr.Dataset, table: VariableTable) -> None:
+def _check_usable(reading: Reading) -> None:
     """Refuse states of the soil that were found but cannot be used: they would stay as they are."""
     moving = {name for name, role in ROLES.items() if role.layered and not role.static}
     faulty = [
         name
-        for name, role in roles_of(ds).items()
-        if name in table.faults and role.name in moving and not _beside(ds, table, name, role.name)
+        for name, role in roles_of(reading.ds).items()
+        if name in reading.table.faults
+        and role.name in moving
+        and not _beside(reading, name, role.name)
     ]
-    table.require(*(moving & set(table.problems)), *faulty)
+    reading.require(*(moving & set(reading.table.problems)), *faulty)
 
 
-def _beside(ds: xr.Dataset, table: VariableTable, name: str, role: str) -> bool:
+def _beside(reading: Reading, name: str, role: str) -> bool:
     """Tell whether a variable is none of the layers of its role, as the water of a whole column."""
-    dim = table[role].dim if role in table else None
-    return dim is not None and dim not in ds[name].dims
+    dim = reading.table[role].dim if role in reading else None
+    return dim is not None and dim not in reading.ds[name].dims
 
 
 def _shared(roles: Mapping[str, tuple[Variable, ...]]) -> dict[str, tuple[Variable, ...]]:

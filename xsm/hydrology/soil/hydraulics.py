@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
-from xsm.data.naming import Variable, VariableTable, find_variables
+from xsm.data.naming import Variable, VariableTable
 from xsm.data.naming.layers import dim_depths
-from xsm.data.units import dequantify
+from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, MissingVariableError, UnitsError
 from xsm.hydrology.soil.carsel_parrish import PARAMETERS
 from xsm.hydrology.soil.layering import describe_layers, role_array
@@ -24,48 +24,18 @@ _NEAR = 1e-4  # m
 
 
 def layer_parameters(
-    ds: xr.Dataset,
+    reading: Reading,
     parameters: xr.Dataset | None,
     centres: Sequence[float],
     dim: str,
-    variables: Mapping[str, str] | None = None,
 ) -> dict[str, xr.DataArray]:
-    """Return the hydraulic parameters of layers, lazily.
+    """Return the hydraulic parameters of layers by the roles of :data:`HYDRAULIC`, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data.
-    parameters : Dataset or None
-        Parameters, as of :func:`xsm.soil_parameters`, or None for those that the data hold.
-    centres : sequence of float
-        Depths of the layers' centres, m.
-    dim : str
-        Dimension of layers of the result.
-    variables : mapping of str to str, optional
-        Role to variable name in ``ds``.
-
-    Returns
-    -------
-    dict of str to DataArray
-        The roles of :data:`HYDRAULIC`, ``air_entry`` 0 where there is none. Maps stay maps;
-        parameters by layer have the dimension ``dim``: each layer has those of the horizon that its
-        centre lies in, the upper one where two meet.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If a parameter is missing or cannot be used; the message says what to type.
-    GridError
-        If the horizons do not cover the layers, or their depths are not known.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> loam = xsm.soil_parameters(ds, method="texture_class")
-    >>> layer_parameters(ds, loam, [0.1, 0.2], "depth")["vg_n"].dims
-    ('latitude', 'longitude')
+    Those of ``parameters``, as of :func:`xsm.soil_parameters`, else those that were read;
+    ``air_entry`` is 0 where there is none. Maps stay maps; parameters by layer have the dimension
+    ``dim``: each of the ``centres`` (m) has those of the horizon it lies in, the upper one where
+    two meet. Missing parameters are refused with what to type, horizons that do not cover the
+    layers too.
     """
     given: object = parameters
     if given is not None and not isinstance(given, xr.Dataset):
@@ -74,11 +44,10 @@ def layer_parameters(
             "parameters=xsm.soil_parameters(ds)."
         )
         raise MissingVariableError(msg)
-    source = ds if parameters is None else dequantify(parameters)[0]
-    table = find_variables(source, variables if parameters is None else None)
-    _require(table, given=parameters is not None)
-    names = [role for role in HYDRAULIC if role in table.found]
-    found = {role: _at(source, table, role, centres, dim) for role in names}
+    source = reading if parameters is None else read(parameters)
+    _require(source.table, given=parameters is not None)
+    names = [role for role in HYDRAULIC if role in source.table.found]
+    found = {role: _at(source, role, centres, dim) for role in names}
     return {"air_entry": xr.DataArray(0.0, name="air_entry")} | found
 
 
@@ -96,15 +65,13 @@ def _require(table: VariableTable, *, given: bool) -> None:
         raise type(error)(msg) from error
 
 
-def _at(
-    ds: xr.Dataset, table: VariableTable, role: str, centres: Sequence[float], dim: str
-) -> xr.DataArray:
+def _at(reading: Reading, role: str, centres: Sequence[float], dim: str) -> xr.DataArray:
     """Return a parameter, by layer where it is by horizon."""
-    array, layers = role_array(ds, table, role).drop_attrs(deep=False), table.layers(role)
+    array, layers = role_array(reading, role).drop_attrs(deep=False), reading.layers(role)
     along = layers[0].dim or ("depth" if len(layers) > 1 else None)
     if along is None:
         return array.drop_vars("depth", errors="ignore")
-    chosen = _horizons(ds, layers, centres)
+    chosen = _horizons(reading.ds, layers, centres)
     own = [c for c in array.coords if along in array[c].dims]
     if chosen != list(range(array.sizes[along])):
         array = array.isel({along: chosen})

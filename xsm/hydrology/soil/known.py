@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from xsm.data.naming import VariableTable
 from xsm.data.naming.layers import depth_dim, dim_depths
+from xsm.data.reading import Reading
 from xsm.exceptions import GridError, UnknownNameError, did_you_mean
 from xsm.hydrology.soil.profile import FACE_DIM, Profile, read_profile
 from xsm.typing import FloatArray
@@ -22,34 +22,14 @@ KNOWN = ("root_water_uptake", "evaporation", "infiltration", "drainage", "soil_w
 _NEAR = 1e-4  # m
 
 
-def known_terms(table: VariableTable, terms: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the terms to use: as given, else the uptake of roots where the data hold it.
+def known_terms(reading: Reading, terms: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the terms to use, in the order of :data:`KNOWN`.
 
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    terms : sequence of str or None
-        Any of :data:`KNOWN`.
-
-    Returns
-    -------
-    tuple of str
-        In the order of :data:`KNOWN`.
-
-    Raises
-    ------
-    UnknownNameError
-        If a term does not exist, or two say the same.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> known_terms(xsm.variables(xsm.open_tutorial("land")), ["evaporation"])
-    ('evaporation',)
+    As given, else the uptake of roots where the data hold it. Unknown terms, and two that say the
+    same, are refused.
     """
     if terms is None:
-        return tuple(role for role in KNOWN[:1] if role in table)
+        return tuple(role for role in KNOWN[:1] if role in reading)
     given = [terms] if isinstance(terms, str) else terms
     wrong = [
         f"term {t!r} does not exist. {did_you_mean(str(t), KNOWN)}" for t in given if t not in KNOWN
@@ -62,75 +42,28 @@ def known_terms(table: VariableTable, terms: Sequence[str] | None) -> tuple[str,
 
 
 def root_shares(edges: Sequence[float], beta: float) -> FloatArray:
-    """Return the share of the roots between faces.
+    """Return the share of all roots in each layer between faces (m): beta^top - beta^bottom, in cm.
 
-    Parameters
-    ----------
-    edges : sequence of float
-        Depths of the faces, m.
-    beta : float
-        Of Jackson et al. (1996), between 0 and 1; nearer 1 is deeper.
-
-    Returns
-    -------
-    ndarray
-        Share of all roots in each layer, 1: beta^top - beta^bottom, depths in cm.
-
-    References
-    ----------
-    Jackson, R. B. et al. (1996). Oecologia 108:389-411.
-
-    Examples
-    --------
-    >>> root_shares([0.0, 0.3, 1.0], 0.961).round(2)
-    array([0.7 , 0.28])
+    ``beta`` of Jackson, R. B. et al. (1996), Oecologia 108:389-411, between 0 and 1; nearer 1 is
+    deeper.
     """
     return -np.diff(beta ** (100.0 * np.asarray(edges, np.float64)))
 
 
 def known_sink(
-    ds: xr.Dataset,
-    table: VariableTable,
+    reading: Reading,
     profile: Profile,
     terms: Sequence[str],
     roots: float | Sequence[float] | None,
 ) -> xr.DataArray | None:
-    """Return the water taken up in each layer.
+    """Return the water taken up in each layer, day-1, on the profile's dimension of layers, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data.
-    table : VariableTable
-        Which variable is what.
-    profile : Profile
-        Layers of the soil moisture.
-    terms : sequence of str
-        Terms to use.
-    roots : float, sequence of float or None
-        Spread of the evaporation, see :func:`xsm.richards_residual`.
-
-    Returns
-    -------
-    DataArray or None
-        day-1, on the dimension of the profile's layers; None where no term is a sink.
-
-    Raises
-    ------
-    GridError
-        If layers differ, or roots are missing or do not fit.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> table = xsm.variables(ds)
-    >>> known_sink(ds, table, read_profile(ds, table), ["evaporation"], 0.961).sizes["depth"]
-    4
+    None where no term is a sink; ``roots`` spread the evaporation, see
+    :func:`xsm.richards_residual`. Layers that differ and roots that do not fit are refused.
     """
     size = xr.DataArray(1000.0 * np.array(profile.thickness), dims=profile.dim)  # mm
     if "root_water_uptake" in terms:
-        uptake = read_profile(ds, table, "root_water_uptake")
+        uptake = read_profile(reading, "root_water_uptake")
         if not _same(uptake.edges, profile.edges):
             msg = (
                 f"root_water_uptake has layers with faces at {uptake.edges} m, soil_moisture at "
@@ -145,7 +78,7 @@ def known_sink(
     if "evaporation" not in terms:
         return None
     shares = _shares(profile, roots)
-    sink = table.array(ds, "evaporation") * xr.DataArray(shares, dims=profile.dim)
+    sink = reading.array("evaporation") * xr.DataArray(shares, dims=profile.dim)
     return (sink / size).rename("evaporation")
 
 
@@ -169,43 +102,15 @@ def _shares(profile: Profile, roots: float | Sequence[float] | None) -> FloatArr
     return shares
 
 
-def known_fluxes(
-    ds: xr.Dataset, table: VariableTable, profile: Profile, terms: Sequence[str]
-) -> xr.DataArray | None:
-    """Return the fluxes that are known at the faces of the layers.
+def known_fluxes(reading: Reading, profile: Profile, terms: Sequence[str]) -> xr.DataArray | None:
+    """Return the fluxes known at the faces of the layers, m day-1, positive downward, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data.
-    table : VariableTable
-        Which variable is what.
-    profile : Profile
-        Layers of the soil moisture.
-    terms : sequence of str
-        Terms to use.
-
-    Returns
-    -------
-    DataArray or None
-        m day-1, positive downward, along ``depth_interface``, NaN where not known; None where no
-        term is a flux.
-
-    Raises
-    ------
-    GridError
-        If the surface is not the top of the profile, or no known flux is at one of its faces.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> table = xsm.variables(ds)
-    >>> known_fluxes(ds, table, read_profile(ds, table), [])
+    Along ``depth_interface``, NaN where not known; None where no term is a flux. A profile that
+    does not begin at the surface, or has no face with a known flux, is refused.
     """
     parts: dict[int, xr.DataArray] = {}
     if "soil_water_flux" in terms:
-        parts |= _at_faces(ds, table, profile)
+        parts |= _at_faces(reading, profile)
     if "infiltration" in terms:
         if profile.edges[0] > _NEAR:
             msg = (
@@ -213,9 +118,9 @@ def known_fluxes(
                 f'{profile.edges[0]:g} m. Leave "infiltration" out of terms=.'
             )
             raise GridError(msg)
-        parts[0] = table.array(ds, "infiltration")
+        parts[0] = reading.array("infiltration")
     if "drainage" in terms:
-        parts[len(profile.edges) - 1] = table.array(ds, "drainage")
+        parts[len(profile.edges) - 1] = reading.array("drainage")
     if not parts:
         return None
     like = next(iter(parts.values()))
@@ -226,18 +131,18 @@ def known_fluxes(
     )
 
 
-def _at_faces(ds: xr.Dataset, table: VariableTable, profile: Profile) -> dict[int, xr.DataArray]:
+def _at_faces(reading: Reading, profile: Profile) -> dict[int, xr.DataArray]:
     """Return the known flux of each face that has one."""
-    variable = table["soil_water_flux"]
-    dim = depth_dim(ds, str(variable.name))
-    depths = None if dim is None else dim_depths(ds, dim)
+    variable = reading.table["soil_water_flux"]
+    dim = depth_dim(reading.ds, str(variable.name))
+    depths = None if dim is None else dim_depths(reading.ds, dim)
     if dim is None or depths is None:
         msg = (
             f"{variable.name!r} needs a dimension of depths with units of length, the faces of the "
             'layers: ds["depth_interface"].attrs["units"] = "m".'
         )
         raise GridError(msg)
-    array = table.array(ds, variable)
+    array = reading.array(variable)
     found = {}
     for k, edge in enumerate(profile.edges):
         at = np.flatnonzero(abs(depths - edge) < _NEAR)

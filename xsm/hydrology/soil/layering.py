@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.naming import Variable, VariableTable
+from xsm.data.reading import Reading
 from xsm.exceptions import GridError
 
 __all__ = [
@@ -25,39 +26,14 @@ __all__ = [
 DEPTH = "depth"
 
 
-def role_array(ds: xr.Dataset, table: VariableTable, role: str) -> xr.DataArray:
-    """Return a role in its canonical unit with all of its layers.
+def role_array(reading: Reading, role: str) -> xr.DataArray:
+    """Return a role in its canonical unit with all of its layers; nothing is computed.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Plain data.
-    table : VariableTable
-        Which variable is what.
-    role : str
-        A role that was found.
-
-    Returns
-    -------
-    DataArray
-        One map: as it is. One variable with a dimension of layers: with that dimension and its
-        coordinate, and edges as attribute ``layer_edges_m`` where they are known and the
-        coordinate has no bounds. One variable for each layer: along a new first dimension
-        ``depth`` (midpoints, m). Nothing is computed; NaN stays NaN.
-
-    Raises
-    ------
-    GridError
-        If variables of several layers lie on different coordinates.
-
-    Examples
-    --------
-    >>> from xsm.data.naming import find_variables
-    >>> ds = xr.Dataset({"sand_0-5cm_mean": ("x", [40.0]), "sand_5-15cm_mean": ("x", [30.0])})
-    >>> role_array(ds, find_variables(ds), "sand")["depth"].values
-    array([0.025, 0.1  ])
+    One map: as it is. One variable with a dimension of layers: with that dimension and its
+    coordinate, and edges as attribute ``layer_edges_m`` where they are known and the coordinate has
+    no bounds. One variable for each layer: along a new first dimension ``depth`` (midpoints, m).
     """
-    layers = table.layers(role)
+    ds, layers = reading.ds, reading.layers(role)
     first = layers[0]
     if first.dim is not None:
         array = first.conversion(ds[first.name])
@@ -65,7 +41,7 @@ def role_array(ds: xr.Dataset, table: VariableTable, role: str) -> xr.DataArray:
         if edges and not _bounds_name(ds, first.dim):
             array = array.assign_attrs(layer_edges_m=edges)
         return array.rename(role)
-    arrays = [table.array(ds, layer).rename(role) for layer in layers]
+    arrays = [reading.array(layer).rename(role) for layer in layers]
     if len(arrays) == 1:
         return arrays[0]
     stacked = xr.concat(
@@ -81,26 +57,7 @@ def role_array(ds: xr.Dataset, table: VariableTable, role: str) -> xr.DataArray:
 def aligned(arrays: Sequence[xr.DataArray]) -> list[xr.DataArray]:
     """Return arrays on the same coordinates and dimensions, in the order of the first.
 
-    Parameters
-    ----------
-    arrays : sequence of DataArray
-        Arrays whose shared dimensions have equal coordinates.
-
-    Returns
-    -------
-    list of DataArray
-        Broadcast against each other; nothing is computed.
-
-    Raises
-    ------
-    GridError
-        If coordinates differ.
-
-    Examples
-    --------
-    >>> a, b = aligned([xr.DataArray([1.0], dims="x"), xr.DataArray([2.0, 3.0], dims="y")])
-    >>> b.dims
-    ('x', 'y')
+    Nothing is computed. Other coordinates are refused.
     """
     try:
         exact = xr.align(*arrays, join="exact", copy=False)
@@ -115,22 +72,9 @@ def aligned(arrays: Sequence[xr.DataArray]) -> list[xr.DataArray]:
 
 
 def depth_coordinates(bounds: Sequence[tuple[float, float]]) -> dict[str, xr.Variable]:
-    """Return the coordinate of depth of layers and its bounds, by CF.
+    """Return ``depth`` (midpoints, m) and ``depth_bnds`` (depth, bnds) of layers, by CF.
 
-    Parameters
-    ----------
-    bounds : sequence of tuple of float
-        Top and bottom of each layer in m, positive down.
-
-    Returns
-    -------
-    dict of str to xarray.Variable
-        ``depth`` (midpoints, m) and ``depth_bnds`` (depth, bnds).
-
-    Examples
-    --------
-    >>> depth_coordinates([(0.0, 0.1), (0.1, 0.3)])["depth"].values
-    array([0.05, 0.2 ])
+    ``bounds`` are top and bottom of each in m, positive down.
     """
     values = np.array(bounds, dtype=float)
     coordinate = depth_coordinate(values.mean(axis=1).tolist())
@@ -139,83 +83,28 @@ def depth_coordinates(bounds: Sequence[tuple[float, float]]) -> dict[str, xr.Var
 
 
 def depth_coordinate(depths: Sequence[float]) -> xr.Variable:
-    """Return the coordinate of depth of points, by CF.
-
-    Parameters
-    ----------
-    depths : sequence of float
-        Depths in m, positive down.
-
-    Returns
-    -------
-    xarray.Variable
-        Along ``depth``.
-
-    Examples
-    --------
-    >>> depth_coordinate([0.05, 0.2]).attrs["positive"]
-    'down'
-    """
+    """Return the coordinate along ``depth`` of points in m, positive down, by CF."""
     return xr.Variable(DEPTH, np.round(np.array(depths, dtype=float), 9), _ATTRS)
 
 
-def carried_bounds(
-    ds: xr.Dataset, table: VariableTable, roles: Iterable[str]
-) -> dict[str, xr.Variable]:
+def carried_bounds(reading: Reading, roles: Iterable[str]) -> dict[str, xr.Variable]:
     """Return the coordinates that say where the layers of roles lie, for a result that has them.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data.
-    table : VariableTable
-        Which variable is what.
-    roles : iterable of str
-        Roles that were found, of the same layers.
-
-    Returns
-    -------
-    dict of str to xarray.Variable
-        The bounds that a coordinate of depth of the data names; for one variable a layer, the
-        new coordinate and its bounds; empty where there are no layers.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> list(carried_bounds(ds, xsm.variables(ds), ["soil_moisture"]))
-    ['depth', 'depth_bnds']
+    The bounds that a coordinate of depth of the data names; for one variable a layer, the new
+    coordinate and its bounds; nothing where there are no layers.
     """
     found: dict[str, xr.Variable] = {}
-    for layers in map(table.layers, roles):
+    for layers in map(reading.layers, roles):
         dim, bounds = layers[0].dim, [v.depth for v in layers if v.depth]
-        if dim is not None and (name := _bounds_name(ds, dim)):
-            found[name] = ds.variables[name]
+        if dim is not None and (name := _bounds_name(reading.ds, dim)):
+            found[name] = reading.ds.variables[name]
         elif dim is None and len(bounds) == len(layers) > 1:
             found |= depth_coordinates(bounds)
     return found
 
 
 def same_layers(table: VariableTable, roles: Iterable[str]) -> None:
-    """Refuse roles whose layers are not the same.
-
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    roles : iterable of str
-        Roles that were found; maps without layers fit all.
-
-    Raises
-    ------
-    GridError
-        If two roles have other layers, or layers along other dimensions.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> same_layers(xsm.variables(xsm.open_tutorial("land")), ["soil_moisture"])
-    """
+    """Refuse roles whose layers are not the same; maps without layers fit all."""
     found = {role: table.layers(role) for role in roles}
     layered = {role: layers for role, layers in found.items() if _is_layered(layers)}
     kinds = {tuple((v.dim, v.index, v.depth) for v in layers) for layers in layered.values()}
@@ -229,24 +118,7 @@ def same_layers(table: VariableTable, roles: Iterable[str]) -> None:
 
 
 def describe_layers(layers: Sequence[Variable]) -> str:
-    """Return dimension and depths of layers as text.
-
-    Parameters
-    ----------
-    layers : sequence of Variable
-        Layers of a role.
-
-    Returns
-    -------
-    str
-        One line.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> describe_layers(xsm.variables(xsm.open_tutorial("land")).layers())
-    '0-0.07, 0.07-0.28, 0.28-1, 1-2.89 m'
-    """
+    """Return dimension and depths of the layers of a role as one line of text."""
     along = f" along {layers[0].dim!r}" if layers[0].dim else ""
     if any(v.depth is None for v in layers):
         return f"{len(layers)} of unknown depth{along}"

@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import xarray as xr
 
-from xsm.data.naming import ROLES, VariableTable, find_variables
-from xsm.data.units import dequantify, quantify
+from xsm.data.naming import ROLES, VariableTable
+from xsm.data.reading import Reading, read
 from xsm.exceptions import check_choice
 from xsm.hydrology.soil.carsel_parrish import PARAMETERS, class_parameters
 from xsm.hydrology.soil.layering import carried_bounds, role_array, same_layers
@@ -115,15 +115,15 @@ def soil_parameters(
     """
     if method is not None:
         check_choice("method", method, get_args(Method))
-    ds, quantified = dequantify(ds)
-    table = find_variables(ds, variables)
+    reading = read(ds, variables)
+    table = reading.table
     chosen, why = (method, "as asked for") if method else _choose(table)
-    arrays = _of_dataset(ds, table) if chosen == "dataset" else _of_texture(ds, table, chosen)
+    arrays = _of_dataset(reading) if chosen == "dataset" else _of_texture(reading, chosen)
     made = {name: _described(array) for name, array in arrays.items()}
     roles = PARAMETERS if chosen == "dataset" else [r for r in _TEXTURE if r in table.found]
-    result = xr.Dataset(made).assign_coords(carried_bounds(ds, table, roles))
+    result = xr.Dataset(made).assign_coords(carried_bounds(reading, roles))
     result.attrs = {"method": chosen, "comment": why, "references": _REFERENCES[chosen]}
-    return quantify(result) if quantified else result
+    return reading.given_back(result)
 
 
 def _choose(table: VariableTable) -> tuple[Method, str]:
@@ -148,25 +148,27 @@ def _choose(table: VariableTable) -> tuple[Method, str]:
     return method, why
 
 
-def _of_dataset(ds: xr.Dataset, table: VariableTable) -> dict[str, xr.DataArray]:
+def _of_dataset(reading: Reading) -> dict[str, xr.DataArray]:
     """Return the parameters that the data hold."""
+    table = reading.table
     optional = [name for name in _OPTIONAL if name in table.found or name in table.problems]
     table.require(*PARAMETERS, *optional)
     same_layers(table, [*PARAMETERS, *optional])
-    return {name: role_array(ds, table, name) for name in (*PARAMETERS, *optional)}
+    return {name: role_array(reading, name) for name in (*PARAMETERS, *optional)}
 
 
-def _of_texture(ds: xr.Dataset, table: VariableTable, method: Method) -> dict[str, xr.DataArray]:
+def _of_texture(reading: Reading, method: Method) -> dict[str, xr.DataArray]:
     """Return the parameters that follow from texture."""
+    table = reading.table
     used = SHARES if method == "texture_class" else _TEXTURE
     same_layers(table, [role for role in used if role in table.found])
-    arrays = shares_of(ds, table)
+    arrays = shares_of(reading)
     function = class_parameters
     if method == "rosetta":
         _require_rosetta()
         function = rosetta_parameters
         if "bulk_density" in table.found:
-            arrays.append(role_array(ds, table, "bulk_density"))
+            arrays.append(role_array(reading, "bulk_density"))
     stacked = by_block(function, arrays, np.dtype(float), outputs=len(PARAMETERS))
     edges = next((a.attrs for a in arrays if "layer_edges_m" in a.attrs), {})
     return {

@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
-from xsm.data.naming import ROLES, Variable, VariableTable
+from xsm.data.naming import ROLES, Variable
 from xsm.data.naming.layers import dim_depths
+from xsm.data.reading import Reading
 from xsm.data.units import conversion
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
 from xsm.hydrology.soil.layering import aligned, carried_bounds, depth_coordinate, describe_layers
@@ -29,20 +30,9 @@ _TOUCH = 1e-4  # m; layers whose edges are that near touch
 class Profile:
     """Layers of soil from the top down.
 
-    Parameters
-    ----------
-    array : DataArray
-        The variable in canonical units, with a dimension of layers.
-    dim : str
-        That dimension.
-    edges : tuple of float
-        Depths of the faces, m, positive down: one more than layers.
-    centres : tuple of float
-        Depths of the layers' centres, m; where points were measured, these.
-    order : tuple of int
-        Position of each layer in the data.
-    coords : dict of str to xarray.Variable
-        Bounds of the layers as the data hold them, for results in the order of the data.
+    ``array`` in canonical units with a dimension ``dim`` of layers; ``edges`` and ``centres`` in m,
+    positive down (where points were measured, these); ``order``, the position of each layer in the
+    data; ``coords``, bounds as the data hold them, for results in their order.
     """
 
     array: xr.DataArray
@@ -58,96 +48,37 @@ class Profile:
         return tuple(float(size) for size in np.round(np.diff(self.edges), 9))
 
     def in_order_of_data(self, array: xr.DataArray) -> xr.DataArray:
-        """Return layers from the top down in the order in which the data hold them.
-
-        Parameters
-        ----------
-        array : DataArray
-            With the dimension of layers.
-
-        Returns
-        -------
-        DataArray
-            The array itself where the data go from the top down.
-        """
+        """Return layers from the top down in the order in which the data hold them."""
         back = np.argsort(self.order)
         return array if (np.diff(back) == 1).all() else array.isel({self.dim: back})
 
 
 def read_profile(
-    ds: xr.Dataset,
-    table: VariableTable,
-    role: str = "soil_moisture",
-    *,
-    source: xr.Dataset | None = None,
+    reading: Reading, role: str = "soil_moisture", *, source: xr.Dataset | None = None
 ) -> Profile:
-    """Return the layers of a role as one array with a dimension of layers.
+    """Return the layers of a role, along a dimension or each in a variable, as one array, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data, not quantified.
-    table : VariableTable
-        Which variable is what.
-    role : str, default: "soil_moisture"
-        A role with layers: one variable with a dimension of depth, or one variable for each layer.
-    source : xarray.Dataset, optional
-        Where to take the values from: a prediction, of the same names and depths, with units; by
-        default ``ds``.
-
-    Returns
-    -------
-    Profile
-        Lazy where the data are. A dimension of depth keeps its name and coordinate; of several
-        variables it is ``depth`` (m). Where the depths of the values are known, but no bounds of
-        layers fit, each value stands for the ground half way to its neighbours.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If the role is missing or cannot be used.
-    GridError
-        If depths are not known, layers do not touch, or variables lie on different coordinates.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> profile = read_profile(ds, xsm.variables(ds))
-    >>> profile.edges, profile.array.dims
-    ((0.0, 0.07, 0.28, 1.0, 2.89), ('time', 'depth', 'latitude', 'longitude'))
+    ``source`` holds the values in place of the data: a prediction, of the same names and depths,
+    with units. A dimension of depth keeps its name and coordinate; of several variables it is
+    ``depth`` (m). Where the depths of the values are known, but no bounds of layers fit, each value
+    stands for the ground half way to its neighbours. Gaps between layers and unknown depths are
+    refused.
     """
-    table.require(role)
-    layers = table.layers(role)
+    reading.require(role)
+    ds, layers = reading.ds, reading.layers(role)
     edges, centres = _geometry(ds, layers)
     if source is not None:
         layers = tuple(_in_source(ds, source, v) for v in layers)
     array, dim = _stacked(ds if source is None else source, layers)
     order = tuple(i if v.index is None else v.index for i, v in enumerate(layers))
-    coords = carried_bounds(ds, table, [role])
+    coords = carried_bounds(reading, [role])
     if dim not in array.coords:
         array = array.assign_coords({dim: (dim, list(centres), depth_coordinate(centres).attrs)})
     return Profile(array.rename(role), dim, edges, centres, order, coords)
 
 
 def face_coordinate(edges: Sequence[float]) -> xr.Variable:
-    """Return the coordinate of the faces of layers, by CF.
-
-    Parameters
-    ----------
-    edges : sequence of float
-        Depths of the faces, m, positive down.
-
-    Returns
-    -------
-    xarray.Variable
-        Along ``depth_interface``.
-
-    Examples
-    --------
-    >>> face_coordinate([0.0, 0.1]).dims
-    ('depth_interface',)
-    """
+    """Return the coordinate of the faces of layers (depths in m, positive down), by CF."""
     attrs = {"long_name": "depth of the faces of the layers", "axis": "Z"}
     attrs |= {"standard_name": "depth", "units": "m", "positive": "down"}
     return xr.Variable(FACE_DIM, np.asarray(edges, np.float64), attrs)

@@ -9,15 +9,23 @@ from typing import Any, Literal, TypeAlias, get_args
 import xarray as xr
 
 from xsm.data.grid import step_days, time_dim
-from xsm.data.naming import VariableTable, find_variables
-from xsm.data.units import dequantify, quantify
+from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, check_choice
 from xsm.hydrology.soil.chunks import ResidualPlan, residual_arrays
 from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.hydrology.soil.known import known_fluxes, known_sink, known_terms
 from xsm.hydrology.soil.profile import FACE_DIM, Profile, face_coordinate, read_profile
 
-__all__ = ["Bottom", "Face", "Known", "known_of", "quiet_steps", "residual_of", "richards_residual"]
+__all__ = [
+    "Bottom",
+    "Face",
+    "Known",
+    "known_of",
+    "quiet_steps",
+    "residual_of",
+    "richards_arrays",
+    "richards_residual",
+]
 
 
 Face: TypeAlias = Literal["geometric", "arithmetic", "upstream"]
@@ -118,34 +126,54 @@ def richards_residual(
     """
     check_choice("face", face, get_args(Face))
     check_choice("bottom", bottom, get_args(Bottom))
-    ds, quantified = dequantify(ds)
-    table = find_variables(ds, variables)
-    used = known_terms(table, terms)
-    table.require("soil_moisture", *used, *(["precipitation"] if quiet is not None else []))
-    profile = read_profile(ds, table)
-    known = known_of(ds, table, profile, used, roots, parameters, variables)
+    reading = read(ds, variables)
+    found = richards_arrays(
+        reading,
+        parameters=parameters,
+        face=face,
+        terms=terms,
+        roots=roots,
+        bottom=bottom,
+        quiet=quiet,
+    )
+    return reading.given_back(found)
+
+
+def richards_arrays(
+    reading: Reading,
+    *,
+    parameters: xr.Dataset | None = None,
+    face: Face = "geometric",
+    terms: Sequence[str] | None = None,
+    roots: float | Sequence[float] | None = None,
+    bottom: Bottom = "open",
+    quiet: float | None = None,
+) -> xr.Dataset:
+    """Return what :func:`richards_residual` does, without units of pint.
+
+    Lazy where the data are.
+    """
+    used = known_terms(reading, terms)
+    reading.require("soil_moisture", *used, *(["precipitation"] if quiet is not None else []))
+    profile = read_profile(reading)
+    known = known_of(reading, profile, used, roots, parameters)
     found = residual_of(profile, known, face=face, free_drainage=bottom == "free_drainage")
     if quiet is not None:
-        calm = quiet_steps(ds, table, quiet)
+        calm = quiet_steps(reading, quiet)
         kept = {name: _masked(found[name], calm) for name in ("residual", "change")}
         found = found.assign(kept)
     found.attrs = {"terms": list(used), "face": face, "bottom": bottom}
     found.attrs |= {} if quiet is None else {"quiet": float(quiet)}
-    return quantify(found) if quantified else found
+    return found
 
 
 @dataclass(frozen=True)
 class Known:
     """What is known of a soil beside its water content.
 
-    Parameters
-    ----------
-    parameters : dict of str to DataArray
-        As of :func:`xsm.hydrology.soil.hydraulics.layer_parameters`.
-    sink : DataArray, optional
-        Water taken up, day-1, with the profile's dimension of layers.
-    fluxes : DataArray, optional
-        Known fluxes, m day-1, positive downward, along ``depth_interface``; NaN where not known.
+    ``parameters`` as of :func:`layer_parameters`; ``sink``, the water taken up, day-1, with the
+    profile's dimension of layers; ``fluxes``, m day-1, positive downward, along
+    ``depth_interface``, NaN where not known.
     """
 
     parameters: Mapping[str, xr.DataArray]
@@ -154,87 +182,34 @@ class Known:
 
 
 def known_of(
-    ds: xr.Dataset,
-    table: VariableTable,
+    reading: Reading,
     profile: Profile,
     terms: Sequence[str],
     roots: float | Sequence[float] | None,
     parameters: xr.Dataset | None,
-    variables: Mapping[str, str] | None,
 ) -> Known:
-    """Return parameters, sink and known fluxes of a profile.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data, not quantified.
-    table : VariableTable
-        Which variable is what.
-    profile : Profile
-        Soil moisture.
-    terms : sequence of str
-        Terms to use.
-    roots : float, sequence of float or None
-        Spread of the evaporation.
-    parameters : Dataset or None
-        Parameters, or None for those of the data.
-    variables : mapping of str to str or None
-        Role to variable name.
-
-    Returns
-    -------
-    Known
-        Lazy where the data are.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> table, loam = xsm.variables(ds), xsm.soil_parameters(ds, method="texture_class")
-    >>> known_of(ds, table, read_profile(ds, table), [], None, loam, None).sink
-    """
+    """Return parameters, sink and known fluxes of a profile, lazy where the data are."""
     return Known(
-        layer_parameters(ds, parameters, profile.centres, profile.dim, variables),
-        known_sink(ds, table, profile, terms, roots),
-        known_fluxes(ds, table, profile, terms),
+        layer_parameters(reading, parameters, profile.centres, profile.dim),
+        known_sink(reading, profile, terms, roots),
+        known_fluxes(reading, profile, terms),
     )
 
 
-def quiet_steps(ds: xr.Dataset, table: VariableTable, bound: float) -> xr.DataArray:
+def quiet_steps(reading: Reading, bound: float) -> xr.DataArray:
     """Tell in which steps little water reached the soil since the step before.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data, not quantified.
-    table : VariableTable
-        Which variable is what.
-    bound : float
-        Most water in a quiet step, mm day-1: precipitation, and what snow releases of it, or keeps,
-        where the data hold ``snow_water_equivalent``.
-
-    Returns
-    -------
-    DataArray
-        True where quiet; False where precipitation or snow is missing. Where soil moisture is a
-        mean of its step, the step before is quiet too.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=8, longitude=20)
-    >>> quiet = quiet_steps(ds, xsm.variables(ds), 1.0)
-    >>> summer = ds["time"].dt.month == 7
-    >>> bool(((ds["tp"] <= 0.001) == quiet)[summer].all())
-    True
+    At most ``bound`` mm day-1 of precipitation and of what snow releases of it, or keeps, where the
+    data hold ``snow_water_equivalent``. False where one is missing. Where soil moisture is a mean
+    of its step, the step before is quiet too.
     """
-    water = table.array(ds, "precipitation").drop_attrs()
+    water = reading.array("precipitation").drop_attrs()
     time = time_dim(water)
-    if "snow_water_equivalent" in table.found:
-        snow = table.array(ds, "snow_water_equivalent").drop_attrs()
+    if "snow_water_equivalent" in reading.table.found:
+        snow = reading.array("snow_water_equivalent").drop_attrs()
         water = water - (snow - snow.shift({time: 1})) / step_days(snow)
     calm = water <= bound
-    methods = str(ds[table.layers()[0].name].attrs.get("cell_methods", ""))
+    methods = str(reading.ds[reading.layers()[0].name].attrs.get("cell_methods", ""))
     if "time: mean" in methods or f"{time}: mean" in methods:
         calm = calm & calm.shift({time: 1}, fill_value=False)
     return calm.rename("precipitation")
@@ -249,38 +224,10 @@ def _masked(array: xr.DataArray, calm: xr.DataArray) -> xr.DataArray:
 def residual_of(
     profile: Profile, known: Known, *, face: Face = "geometric", free_drainage: bool = False
 ) -> xr.Dataset:
-    """Return the residual of a profile with given parameters, for audits and training.
+    """Return ``residual``, ``change`` and ``flux`` of a profile with given parameters, lazily.
 
-    Parameters
-    ----------
-    profile : Profile
-        Soil moisture by layers, m3 m-3.
-    known : Known
-        Parameters, sink and fluxes.
-    face : {"geometric", "arithmetic", "upstream"}, default: "geometric"
-        How the conductivity at a face follows from its two layers.
-    free_drainage : bool, default: False
-        Close the last layer by free drainage.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``residual``, ``change`` and ``flux``, see :func:`xsm.richards_residual`.
-
-    Raises
-    ------
-    GridError
-        If the arrays lie on different coordinates, or no layer can be closed.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(8, 9), longitude=slice(20, 21))
-    >>> table = xsm.variables(ds)
-    >>> profile, loam = read_profile(ds, table), xsm.soil_parameters(ds, method="texture_class")
-    >>> known = known_of(ds, table, profile, [], None, loam, None)
-    >>> residual_of(profile, known)["residual"].sizes["depth"]
-    4
+    See :func:`xsm.richards_residual`. Other coordinates, and profiles without a layer that can be
+    closed, are refused.
     """
     _check_layers(profile, known.fluxes, free_drainage=free_drainage)
     time = time_dim(profile.array)

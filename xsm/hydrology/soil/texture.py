@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.data.naming import VariableTable, find_variables
-from xsm.data.units import dequantify, quantify
+from xsm.data.reading import Reading, read
 from xsm.hydrology.soil.layering import aligned, role_array, same_layers
 from xsm.hydrology.soil.triangle import CLASSES, classify
 from xsm.typing import Array, FloatArray
@@ -75,10 +74,9 @@ def texture_class(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None)
     >>> [found.attrs["flag_meanings"].split()[int(i) - 1] for i in found]
     ['sand', 'clay']
     """
-    ds, quantified = dequantify(ds)
-    table = find_variables(ds, variables)
-    same_layers(table, [role for role in SHARES if role in table.found])
-    arrays = shares_of(ds, table)
+    reading = read(ds, variables)
+    same_layers(reading.table, [role for role in SHARES if role in reading.table.found])
+    arrays = shares_of(reading)
     found = by_block(classify, arrays, np.dtype(np.float32)).rename("texture_class")
     found.attrs = {
         "long_name": "texture class of the soil (USDA)",
@@ -86,41 +84,19 @@ def texture_class(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None)
         "flag_values": np.arange(1, 13, dtype=np.float32),
         "flag_meanings": " ".join(CLASSES),
     } | _edges(arrays)
-    return quantify(found.to_dataset())["texture_class"] if quantified else found
+    return reading.given_back(found.to_dataset())["texture_class"]
 
 
-def shares_of(ds: xr.Dataset, table: VariableTable) -> list[xr.DataArray]:
-    """Return sand, silt and clay in %; one that is missing is what the others leave.
+def shares_of(reading: Reading) -> list[xr.DataArray]:
+    """Return sand, silt and clay in % on the same coordinates, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Plain data.
-    table : VariableTable
-        Which variable is what.
-
-    Returns
-    -------
-    list of DataArray
-        The three on the same coordinates, lazily.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If two are missing, or have no usable units.
-    GridError
-        If coordinates differ.
-
-    Examples
-    --------
-    >>> ds = xr.Dataset({"sand": ("x", [40.0]), "clay": ("x", [20.0])})
-    >>> [float(share[0]) for share in shares_of(ds, find_variables(ds))]
-    [40.0, 40.0, 20.0]
+    One that is missing is what the others leave. Two that are missing are refused.
     """
+    table = reading.table
     known = [role for role in SHARES if role in table.found]
     if len(known) < 2 or any(role in table.problems for role in SHARES):
         table.require(*SHARES)
-    arrays = dict(zip(known, aligned([role_array(ds, table, r) for r in known]), strict=True))
+    arrays = dict(zip(known, aligned([role_array(reading, r) for r in known]), strict=True))
     for role in SHARES:
         if role not in arrays:
             first, second = arrays.values()
@@ -134,29 +110,10 @@ def by_block(
     dtype: np.dtype[Any],
     outputs: int | None = None,
 ) -> xr.DataArray:
-    """Return a function of each cell, block by block where arrays are lazy.
+    """Return a function of each cell, in one task for each block where any array is lazy.
 
-    Parameters
-    ----------
-    function : callable
-        Takes arrays of one shape and returns one of that shape, or with a last axis of outputs.
-    arrays : sequence of DataArray
-        Its arguments.
-    dtype : numpy.dtype
-        Of the result.
-    outputs : int, optional
-        Length of the last axis; a last dimension ``parameter``.
-
-    Returns
-    -------
-    DataArray
-        Labelled as the first array. One task for each block where any array is lazy.
-
-    Examples
-    --------
-    >>> one = xr.DataArray([1.0, 2.0], dims="x")
-    >>> by_block(np.add, [one, one], np.dtype(float)).values
-    array([2., 4.])
+    Labelled as the first array; ``outputs`` is the length of a last axis of the function's result,
+    the dimension ``parameter``.
     """
     together = aligned(arrays)
     dims: tuple[Any, ...] = together[0].dims
