@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from xsm.api import accessor as _accessor
+from xsm.api import accessor as _of_datasets  # registers .physm
+from xsm.api import array_accessor as _of_arrays
 
 if TYPE_CHECKING:
     from xsm.api.consistency import consistency
@@ -95,7 +96,7 @@ _HOME = {
     "water_balance": "hydrology.balance",
 }
 
-del _accessor
+del _of_arrays, _of_datasets
 
 
 def __getattr__(name: str) -> Any:
