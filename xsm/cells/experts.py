@@ -16,7 +16,7 @@ from xsm.artefact.learnt import Learnt
 from xsm.cells.apply import label
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
-from xsm.cells.prediction import choose_place, predict_lazily
+from xsm.cells.prediction import predict_lazily
 from xsm.cells.scaling import scaling_for
 from xsm.data.naming import ROLES
 from xsm.estimators import Estimator
@@ -84,7 +84,7 @@ def expert_means(
         features,
         token=f"{fitted.token}-apart",
         batch_size=batch_size,
-        device=choose_place(fitted.model, device),
+        device=fitted.model.choose_place(device),
     )
     flag, names = found["extrapolation"], mixtures[0].groups
     return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling
@@ -210,8 +210,7 @@ def importance(
 
 def _mixtures(model: Model | Estimator, name: str) -> list[ExpertLSTM]:
     """Return the network of a model with experts, or each of an ensemble, and refuse others."""
-    members = () if isinstance(model, Estimator) else members_of(model)
-    found = [member for member in members if isinstance(member, ExpertLSTM)]
+    found = [member for member in members_of(model) if isinstance(member, ExpertLSTM)]
     if not found:
         msg = (
             f"The model {name!r} has no experts. Train one that has: "
