@@ -127,8 +127,5 @@ def describe_model(model: str | type[Model] | type[Estimator]) -> str:
     cls = model_class(model)
     reference = inspect.getdoc(inspect.getmodule(cls)) or ""
     defaults = f"Defaults: window={cls.window}, lead={cls.lead}, scaling={cls.scaling!r}"
-    if issubclass(cls, Estimator):
-        defaults += f"\nMinimises: {cls.minimises}"
-    else:
-        defaults += f", {cls.schedule}\nLosses: {', '.join(map(str, cls.losses))}"
+    defaults += cls.describe_training()
     return "\n\n".join([reference, inspect.getdoc(cls) or "", defaults])

@@ -19,6 +19,7 @@ import xsm
 from tests.plotting.conftest import UNITS, mixture, off_by
 from xsm.plotting import DataPlots, FittedPlots
 from xsm.plotting.canvas import OBSERVED, colours_of
+from xsm.plotting.figures import FIGURES, history, renewed, second
 from xsm.plotting.labels import pretty_units
 
 ONE = {"latitude": 52.0, "longitude": 7.0}
@@ -158,6 +159,42 @@ def test_the_figures_of_a_model_are_those_of_data():
     assert "series" in repr(xr.Dataset().physm.plot)
     for name in mine - {"training"}:
         assert callable(getattr(_fitted(), name))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_row_of_the_table_is_a_figure_of_both_readers(name):
+    row = FIGURES[name]
+    seen = []
+
+    def draw(*given: object, note: str = "") -> None:
+        seen.append((*given, note))
+
+    class Fitted:
+        history = "the history"
+
+        def predict(self, ds: object) -> str:
+            return f"prediction of {ds}"
+
+    first = {renewed: ("prediction of data",), second: ("data", "prediction of data")}
+    expected = first.get(row.reached, ("the history",))
+    given = () if row.reached is history else ("data",)
+    row.reached(draw, Fitted())(*given, "more", note="n")
+    assert seen == [(*expected, "more", "n")]
+    readers = [FittedPlots] if row.reached is history else [FittedPlots, DataPlots]
+    for reader in (FittedPlots, DataPlots):
+        assert (name in vars(reader)) is (name in dir(reader)) is (reader in readers)
+    lines = {FittedPlots: row.fitted or row.about, DataPlots: row.about}
+    for reader in readers:
+        shown = vars(reader)[name]
+        assert isinstance(shown, property)
+        assert shown.__doc__ == f"{lines[reader]}, see :func:`xsm.plotting.{row.draw.__name__}`."
+    assert row.draw.__name__ in xsm.plotting.__all__
+    assert getattr(xsm.plotting, row.draw.__name__) is row.draw
+
+
+def test_every_figure_of_a_reader_is_a_row():
+    assert {n for n in vars(FittedPlots) if not n.startswith("_")} == set(FIGURES)
+    assert set(KINDS) == {n for n, row in FIGURES.items() if row.reached is not history}
 
 
 PROBE = """

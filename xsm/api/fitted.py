@@ -24,7 +24,6 @@ from xsm.exceptions import check_choice
 from xsm.fields.apply import downscale_with, field_errors, score_with
 from xsm.fields.sources import Covariates
 from xsm.plotting import FittedPlots
-from xsm.training.recipe import NestedRecipe
 from xsm.training.schedule import given
 
 __all__ = ["FittedModel"]
@@ -211,10 +210,9 @@ class FittedModel(Learnt):
             Scores along ``source``: model, persistence and training climatology, see
             :func:`xsm.score`, or model and baselines of :func:`xsm.downscale`, with ``skill``.
         """
-        downscales = isinstance(self.recipe, NestedRecipe)
         fine = given(covariates=covariates, truth=truth, area=area)
-        check_kind(self.name, fine, {}, downscales=downscales)
-        if downscales:
+        check_kind(self.name, fine, {}, downscales=self.recipe.downscales)
+        if self.recipe.downscales:
             return score_with(self, ds, dim=dim, **fine)
         reading, target = read(ds, self.recipe.variables), self.recipe.target
         return score(
@@ -286,11 +284,10 @@ class FittedModel(Learnt):
         """
         check_choice("method", method, METHODS)
         raw = replace(self, calibration=None)
-        downscales = isinstance(self.recipe, NestedRecipe)
         fine = given(covariates=covariates, truth=truth, area=area)
-        check_kind(self.name, fine, given(batch_size=batch_size), downscales=downscales)
+        check_kind(self.name, fine, given(batch_size=batch_size), downscales=self.recipe.downscales)
         ds = dequantify(ds)[0]
-        if downscales:
+        if self.recipe.downscales:
             z = field_errors(raw, ds, device=device, **fine)
         else:
             predicted = raw.predict(ds, batch_size=batch_size, device=device)

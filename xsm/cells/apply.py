@@ -9,7 +9,7 @@ import xarray as xr
 from xsm.artefact.learnt import Learnt
 from xsm.cells.collect import collect
 from xsm.cells.labels import label_prediction
-from xsm.cells.prediction import choose_place, predict_lazily
+from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_target
 from xsm.cells.scaling import scaling_for
 from xsm.data.reading import read
@@ -39,7 +39,7 @@ def predict_cells(
         features,
         token=fitted.token,
         batch_size=batch_size,
-        device=choose_place(fitted.model, device),
+        device=fitted.model.choose_place(device),
     )
     return label(fitted, found, ds, scaling)
 

@@ -16,7 +16,7 @@ from xsm.artefact.learnt import Learnt
 from xsm.cells.apply import label
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
-from xsm.cells.prediction import choose_place, predict_lazily
+from xsm.cells.prediction import predict_lazily
 from xsm.cells.scaling import scaling_for
 from xsm.data.naming import ROLES
 from xsm.estimators import Estimator
@@ -71,6 +71,7 @@ def expert_means(
     >>> sorted(means)
     ['humidity_pressure', 'precipitation', 'radiation', 'temperature', 'wind']
     """
+    place = fitted.model.choose_place(device)
     network = copy.deepcopy(fitted.model)
     mixtures = _mixtures(network, fitted.name)
     for mixture in mixtures:
@@ -84,7 +85,7 @@ def expert_means(
         features,
         token=f"{fitted.token}-apart",
         batch_size=batch_size,
-        device=choose_place(fitted.model, device),
+        device=place,
     )
     flag, names = found["extrapolation"], mixtures[0].groups
     return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling
@@ -112,7 +113,7 @@ def importance(
     repeats: int = 3,
     seed: int = 0,
     batch_size: int | None = None,
-    device: str = "cpu",
+    device: str = "auto",
 ) -> xr.Dataset:
     """Return the mean weight of each expert, and the loss of accuracy without its inputs.
 
@@ -134,7 +135,7 @@ def importance(
         Seed of the permutations.
     batch_size : int, optional
         Samples evaluated at a time.
-    device : str, default: "cpu"
+    device : str, default: "auto"
         Where to evaluate.
 
     Returns
@@ -175,6 +176,7 @@ def importance(
     >>> dict(table["weight"].sizes), [round(float(v), 4) for v in table["weight"].sum("expert")]
     ({'expert': 5, 'season': 4}, [1.0, 1.0, 1.0, 1.0])
     """
+    place = fitted.model.choose_place(device)
     mixture = _mixtures(fitted.model, fitted.name)[0]
     features = collect(ds, fitted.recipe, with_target=True)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
@@ -187,7 +189,7 @@ def importance(
             given,
             token=fitted.token,
             batch_size=batch_size,
-            device=device,
+            device=place,
         )
 
     found = run(features)
@@ -210,8 +212,7 @@ def importance(
 
 def _mixtures(model: Model | Estimator, name: str) -> list[ExpertLSTM]:
     """Return the network of a model with experts, or each of an ensemble, and refuse others."""
-    members = () if isinstance(model, Estimator) else members_of(model)
-    found = [member for member in members if isinstance(member, ExpertLSTM)]
+    found = [member for member in members_of(model) if isinstance(member, ExpertLSTM)]
     if not found:
         msg = (
             f"The model {name!r} has no experts. Train one that has: "

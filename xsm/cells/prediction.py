@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,12 +19,11 @@ from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.nn import Answer, Model
-from xsm.nn.devices import choose_device
 from xsm.options import thread_count
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
-__all__ = ["choose_place", "predict_lazily"]
+__all__ = ["predict_lazily"]
 
 
 _TILE = 2**17  # windows that a thread scales at a time, of arrays in memory
@@ -93,10 +91,7 @@ def predict_lazily(
     """
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)
-    still = model
-    if not isinstance(model, Estimator):  # whose arrays nothing can change
-        still = copy.deepcopy(model).cpu().eval()  # as it is now, whatever happens to it
-    node = Predictor(still, recipe, common, rows, batch_size, device, token)
+    node = Predictor(model.frozen_copy(), recipe, common, rows, batch_size, device, token)
     moving = list(features.dynamic.values())
     template = moving[0]
     if recipe.data_integration:
@@ -117,39 +112,6 @@ def predict_lazily(
     flag = _row(data, at, np.int8)
     named["extrapolation"] = _label(flag, template, features, recipe, Answer("extrapolation"))
     return named
-
-
-def choose_place(model: Model | Estimator, device: str) -> str:
-    """Return the device that a model predicts on.
-
-    Parameters
-    ----------
-    model : Model or Estimator
-        What predicts.
-    device : str
-        What is wanted, see :func:`xsm.nn.devices.choose_device`.
-
-    Returns
-    -------
-    str
-        For estimators always the CPU.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such device, or an estimator is wanted on another one.
-
-    Examples
-    --------
-    >>> from xsm.models.random_forest import RandomForest
-    >>> from xsm.nn import Sizes
-    >>> choose_place(RandomForest(Sizes(dynamic=1, static=0, window=7)), "auto")
-    'cpu'
-    """
-    if isinstance(model, Estimator):
-        model.check_arguments({"device": device})
-        return "cpu"
-    return str(choose_device(device))
 
 
 def _maps(

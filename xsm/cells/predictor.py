@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import hashlib
 import threading
@@ -90,9 +89,7 @@ class Predictor:
     @functools.cached_property
     def _placed(self) -> Model | Estimator:
         """The model on its device; an estimator stays on the CPU."""
-        if self.device == "cpu" or isinstance(self.model, Estimator):
-            return self.model
-        return copy.deepcopy(self.model).to(self.device)
+        return self.model.copy_on(self.device)
 
     @property
     def halo(self) -> int:
@@ -102,8 +99,6 @@ class Predictor:
     @functools.cached_property
     def answers(self) -> tuple[Answer, ...]:
         """What comes out, the target first."""
-        if isinstance(self.model, Estimator):
-            return (Answer("mean", self.model.sizes.target),)
         return self.model.answers
 
     @property
@@ -208,7 +203,7 @@ class Predictor:
 
     def _together(self, steps: int) -> int:
         """Return how many cells are evaluated together: their embeddings stay in the cache."""
-        if isinstance(self.model, Estimator) or type(self.model).embed is Model.embed:
+        if type(self.model).embed in (Model.embed, Estimator.embed):  # steps as they are
             return self.batch
         return max(1, min(self.batch, _EMBEDDED // steps))
 
@@ -231,14 +226,14 @@ class Predictor:
         observed = mine[..., count:] if self.recipe.data_integration else None
         with torch.inference_mode():
             if squares is None:
-                steps = self._embed(mine)
+                steps = self._placed.embed(mine)
                 return steps.contiguous(), _tensor(static[place], self.device), observed
             there = np.isfinite(series[..., -1:]).astype(np.float32)
             known = np.concatenate([series[..., :-1], there], axis=-1)
             parts = []
             for first in range(0, len(known), many := max(1, _SQUARES // len(group))):
                 cells = _tensor(known[first : first + many][:, squares[group]], self.device)
-                parts.append(self._embed(cells))
+                parts.append(self._placed.embed(cells))
             maps = with_one(static)[squares[group]]
             return torch.cat(parts), _tensor(maps, self.device), observed
 
@@ -317,19 +312,9 @@ class Predictor:
                 if observed is not None:
                     seen = _cut(observed.contiguous(), window, first, size)
                     batch["base"] = last_observation(seen, default[:size])
-                self._keep(out, first, self._answered(batch))
+                self._keep(out, first, self._placed.answered(batch))
         found: FloatArray = out.double().cpu().numpy()
         return found
-
-    def _embed(self, dynamic: Tensor) -> Tensor:
-        """Return what the model makes of each step alone."""
-        model = self._placed
-        return dynamic if isinstance(model, Estimator) else model.embed(dynamic)
-
-    def _answered(self, batch: Batch) -> Mapping[str, Any]:
-        """Return the outputs of embedded windows."""
-        model = self._placed
-        return model.evaluate(batch) if isinstance(model, Estimator) else model.answered(batch)
 
     def _keep(self, out: Tensor, first: int, found: Mapping[str, Any]) -> None:
         """Put the outputs of a batch where they belong."""

@@ -16,7 +16,7 @@ from xsm.exceptions import ArtefactError, TrainingError, UnknownNameError, did_y
 from xsm.typing import Array, FloatArray, Scaling
 
 if TYPE_CHECKING:
-    from xsm.nn import Sizes
+    from xsm.nn import Answer, Sizes
 
 __all__ = ["Estimator", "Log", "Training", "feature_count", "flatten"]
 
@@ -71,6 +71,8 @@ class Estimator(abc.ABC):
         one is named.
     bounded : bool
         Whether the target is scaled by residual and saturated water content.
+    downscales : bool
+        False: an estimator sees cells.
     stage : str
         What the numbers of the history count.
     minimises : str
@@ -84,6 +86,7 @@ class Estimator(abc.ABC):
     scaling: ClassVar[Scaling] = "global"
     layered: ClassVar[bool] = True
     bounded: ClassVar[bool] = False
+    downscales: ClassVar[bool] = False
     stage: ClassVar[str] = "fit"
     minimises: ClassVar[str] = "squared error"
     requires: ClassVar[Mapping[str, str]] = {}
@@ -185,6 +188,39 @@ class Estimator(abc.ABC):
         if "base" in batch:
             mean = mean + np.asarray(batch["base"], np.float32)
         return {"mean": mean}
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What predictions keep: the target."""
+        from xsm.nn import Answer
+
+        return (Answer("mean", self.sizes.target),)
+
+    def embed(self, dynamic: Any) -> Any:
+        """Return the steps as they are: an estimator makes nothing of each alone."""
+        return dynamic
+
+    def answered(self, batch: Mapping[str, Any]) -> dict[str, FloatArray]:
+        """Return the outputs of a batch whose steps are embedded, see :meth:`evaluate`."""
+        return self.evaluate(batch)
+
+    def choose_place(self, device: str) -> str:
+        """Return where it predicts, the CPU, and refuse other devices."""
+        self.check_arguments({"device": device})
+        return "cpu"
+
+    def frozen_copy(self) -> Estimator:
+        """Return itself: nothing can change its arrays."""
+        return self
+
+    def copy_on(self, device: str) -> Estimator:
+        """Return itself: it stays on the CPU."""
+        return self
+
+    @classmethod
+    def describe_training(cls) -> str:
+        """Return by what it is trained, to be added to other defaults."""
+        return f"\nMinimises: {cls.minimises}"
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel without what is derived from the arrays."""

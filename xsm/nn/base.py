@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 import inspect
 import math
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from xsm.exceptions import UnknownNameError, did_you_mean
 from xsm.losses import Loss
+from xsm.nn.devices import choose_device
 from xsm.nn.heads import with_spread
 from xsm.typing import Scaling
 
@@ -117,16 +119,6 @@ class Schedule:
     def rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch, counted from 1.
 
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch.
-
-        Returns
-        -------
-        float
-            Step of Adam.
-
         Examples
         --------
         >>> schedule = Schedule(epochs=3, decay="cosine")
@@ -158,6 +150,8 @@ class Model(nn.Module, abc.ABC):
         Whether all layers of the target are predicted at once, where it has several.
     bounded : bool
         Whether the target is scaled by residual and saturated water content, 0 and 1.
+    downscales : bool
+        Whether it sees whole fields and makes finer ones of them.
     """
 
     losses: ClassVar[tuple[Loss, ...]]
@@ -167,6 +161,7 @@ class Model(nn.Module, abc.ABC):
     schedule: ClassVar[Schedule] = Schedule()
     layered: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
+    downscales: ClassVar[bool] = False
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -306,18 +301,27 @@ class Model(nn.Module, abc.ABC):
     def pool(self, outputs: Sequence[Output]) -> Output:
         """Return what an ensemble of such networks answers with, beside ``mean`` and ``std``.
 
-        Parameters
-        ----------
-        outputs : sequence of dict of str to Tensor
-            What :meth:`outputs` returned, by member.
-
-        Returns
-        -------
-        dict of str to Tensor
-            By default the mean over the members of each other output.
+        Takes what :meth:`outputs` returned, by member; by default the mean of each other output.
         """
         names = [answer.name for answer in self.answers if answer.name not in {"mean", "std"}]
         return {n: torch.stack([each[n] for each in outputs]).mean(dim=0) for n in names}
+
+    def choose_place(self, device: str) -> str:
+        """Return where it predicts, see :func:`xsm.nn.devices.choose_device`."""
+        return str(choose_device(device))
+
+    def frozen_copy(self) -> Model:
+        """Return a copy on the CPU, for evaluation: as it is now, whatever happens to it."""
+        return copy.deepcopy(self).cpu().eval()
+
+    def copy_on(self, device: str) -> Model:
+        """Return a copy on a device; on the CPU, itself."""
+        return self if device == "cpu" else copy.deepcopy(self).to(device)
+
+    @classmethod
+    def describe_training(cls) -> str:
+        """Return by what it is trained, and for how long, to be added to other defaults."""
+        return f", {cls.schedule}\nLosses: {', '.join(map(str, cls.losses))}"
 
     def _changed(self, output: Output, batch: Batch, base: str) -> Output:
         """Return outputs whose values are changes since an observation, where there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -12,6 +13,9 @@ from xsm.nn.fields import FieldModel
 from xsm.typing import Array
 
 __all__ = ["Ensemble", "FieldEnsemble", "assemble", "members_of", "weight_bytes"]
+
+
+Kind = TypeVar("Kind")
 
 
 class Ensemble(Model):
@@ -144,13 +148,13 @@ def _mixture(found: Sequence[Output]) -> Output:
     return {"mean": means.mean(dim=0), "std": variance.sqrt()}
 
 
-def members_of(model: Model) -> tuple[Model, ...]:
+def members_of(model: Kind) -> tuple[Kind, ...]:
     """Return the networks that a network is made of.
 
     Parameters
     ----------
     model : Model
-        A network or an ensemble.
+        A network or an ensemble; or an estimator, which is one by itself.
 
     Returns
     -------
@@ -165,9 +169,8 @@ def members_of(model: Model) -> tuple[Model, ...]:
     >>> len(members_of(one)), len(members_of(assemble([one, one])))
     (1, 2)
     """
-    if not isinstance(model, Ensemble | FieldEnsemble):
-        return (model,)
-    return tuple(member for member in model.members if isinstance(member, Model))
+    members: Any = model.members if isinstance(model, Ensemble | FieldEnsemble) else (model,)
+    return tuple(members)
 
 
 def weight_bytes(model: Model) -> dict[str, Array]:
@@ -218,5 +221,6 @@ def assemble(models: Sequence[Model]) -> Model:
     """
     if len(models) == 1:
         return models[0]
-    fields = [model for model in models if isinstance(model, FieldModel)]
-    return (FieldEnsemble(fields) if fields else Ensemble(models)).eval()
+    together: type[Any] = FieldEnsemble if models[0].downscales else Ensemble
+    made: Model = together(models)
+    return made.eval()

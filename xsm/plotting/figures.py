@@ -1,10 +1,11 @@
-"""The table of figures: ``ds.physm.plot`` and ``fitted.plot`` bind functions to an object."""
+"""The table of figures: ``ds.physm.plot`` and ``fitted.plot`` are two readers of it."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import xarray as xr
 
@@ -23,7 +24,10 @@ from xsm.plotting.spectra import plot_spectra
 from xsm.plotting.training import plot_training
 from xsm.plotting.zones import plot_zones
 
-__all__ = ["DataPlots", "FittedPlots", "bound", "bound_second", "renewed"]
+__all__ = ["FIGURES", "DataPlots", "Figure", "FittedPlots", "history", "renewed", "second"]
+
+
+Draw: TypeAlias = Callable[..., Any]
 
 
 class Fitted(Protocol):
@@ -37,7 +41,111 @@ class Fitted(Protocol):
         """Predict the target."""
 
 
-class FittedPlots:
+def history(draw: Draw, fitted: Fitted) -> Draw:
+    """Return a figure of the training: its first argument is the history of the model."""
+    return _bound(draw, fitted.history)
+
+
+def renewed(draw: Draw, fitted: Fitted) -> Draw:
+    """Return a figure of a prediction: its first argument is what the model makes of the data."""
+
+    def drawn(ds: xr.Dataset, /, *args: Any, **kwargs: Any) -> Any:
+        return draw(fitted.predict(ds), *args, **kwargs)
+
+    return _described(drawn, draw, None)
+
+
+def second(draw: Draw, fitted: Fitted) -> Draw:
+    """Return a figure of data and their prediction, which is its second argument."""
+
+    def drawn(ds: xr.Dataset, /, *args: Any, **kwargs: Any) -> Any:
+        return draw(ds, fitted.predict(ds), *args, **kwargs)
+
+    return _described(drawn, draw, 1)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A row of the table: a function, how a fitted model gets to it, a line for each reader.
+
+    ``reached`` is :func:`renewed`, :func:`second` or :func:`history`; what shows the history is no
+    figure of a data set. ``fitted`` is what the figure of a model is, where ``about`` does not say.
+    """
+
+    draw: Draw
+    reached: Callable[[Draw, Fitted], Draw]
+    about: str
+    fitted: str = ""
+
+
+FIGURES: Mapping[str, Figure] = {
+    "training": Figure(plot_training, history, "Each term of the loss by epoch"),
+    "map": Figure(map_variable, renewed, "Maps of a variable", "Maps of a prediction"),
+    "improvement": Figure(
+        plot_improvement,
+        second,
+        "Where one prediction is better",
+        "Where it beats another prediction",
+    ),
+    "zones": Figure(plot_zones, second, "Scores as boxes by classes of cells"),
+    "series": Figure(plot_series, second, "The target through time, with intervals"),
+    "profile": Figure(plot_profile, second, "A profile on depth and time"),
+    "spectra": Figure(
+        plot_spectra,
+        second,
+        "At which scales fields vary",
+        "At which scales the prediction varies",
+    ),
+    "reliability": Figure(
+        plot_spread,
+        second,
+        "Whether spreads can be believed",
+        "Whether the spread can be believed",
+    ),
+    "expert_maps": Figure(
+        plot_expert_maps,
+        renewed,
+        "Mean weights of this prediction",
+        "Mean weights of the experts",
+    ),
+    "dominant_expert": Figure(plot_dominant_expert, renewed, "Expert of largest weight"),
+    "expert_seasons": Figure(plot_expert_seasons, renewed, "Weights of experts by month"),
+    "expert_shares": Figure(plot_expert_shares, renewed, "Weights of experts through time"),
+}
+
+
+class _Plots:
+    """A reader of the table; its properties are set from the rows, below."""
+
+    _of: Any
+
+    def __repr__(self) -> str:
+        """List the figures."""
+        names = [n for n in vars(type(self)) if not n.startswith("_")]
+        return f"<xsm.plotting.{type(self).__name__}: {', '.join(names)}>"
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Draw:
+            """Return a figure."""
+
+
+class DataPlots(_Plots):
+    """Figures of observations, predictions and scores; all give matplotlib's axes back.
+
+    Each is a function of :mod:`xsm.plotting` whose first argument is the data set.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The data.
+    """
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._of = ds
+
+
+class FittedPlots(_Plots):
     """Figures of a fitted model; all give matplotlib's axes back.
 
     All but ``training`` predict the data set that they are given first:
@@ -50,255 +158,42 @@ class FittedPlots:
     """
 
     def __init__(self, fitted: Fitted) -> None:
-        self._fitted = fitted
-
-    def __repr__(self) -> str:
-        """List the figures."""
-        names = [n for n in vars(type(self)) if not n.startswith("_")]
-        return f"<xsm.plotting.FittedPlots: {', '.join(names)}>"
-
-    @property
-    def training(self) -> Callable[..., Any]:
-        """Each term of the loss by epoch, see :func:`xsm.plotting.plot_training`."""
-        return bound(plot_training, self._fitted.history)
-
-    @property
-    def map(self) -> Callable[..., Any]:
-        """Maps of a prediction, see :func:`xsm.plotting.map_variable`."""
-        return renewed(map_variable, self._fitted.predict)
-
-    @property
-    def improvement(self) -> Callable[..., Any]:
-        """Where it beats another prediction, see :func:`xsm.plotting.plot_improvement`."""
-        return bound_second(plot_improvement, self._fitted.predict)
-
-    @property
-    def zones(self) -> Callable[..., Any]:
-        """Scores as boxes by classes of cells, see :func:`xsm.plotting.plot_zones`."""
-        return bound_second(plot_zones, self._fitted.predict)
-
-    @property
-    def series(self) -> Callable[..., Any]:
-        """The target through time, with intervals, see :func:`xsm.plotting.plot_series`."""
-        return bound_second(plot_series, self._fitted.predict)
-
-    @property
-    def profile(self) -> Callable[..., Any]:
-        """A profile on depth and time, see :func:`xsm.plotting.plot_profile`."""
-        return bound_second(plot_profile, self._fitted.predict)
-
-    @property
-    def spectra(self) -> Callable[..., Any]:
-        """At which scales the prediction varies, see :func:`xsm.plotting.plot_spectra`."""
-        return bound_second(plot_spectra, self._fitted.predict)
-
-    @property
-    def reliability(self) -> Callable[..., Any]:
-        """Whether the spread can be believed, see :func:`xsm.plotting.plot_spread`."""
-        return bound_second(plot_spread, self._fitted.predict)
-
-    @property
-    def expert_maps(self) -> Callable[..., Any]:
-        """Mean weights of the experts, see :func:`xsm.plotting.plot_expert_maps`."""
-        return renewed(plot_expert_maps, self._fitted.predict)
-
-    @property
-    def dominant_expert(self) -> Callable[..., Any]:
-        """Expert of largest weight, see :func:`xsm.plotting.plot_dominant_expert`."""
-        return renewed(plot_dominant_expert, self._fitted.predict)
-
-    @property
-    def expert_seasons(self) -> Callable[..., Any]:
-        """Weights of experts by month, see :func:`xsm.plotting.plot_expert_seasons`."""
-        return renewed(plot_expert_seasons, self._fitted.predict)
-
-    @property
-    def expert_shares(self) -> Callable[..., Any]:
-        """Weights of experts through time, see :func:`xsm.plotting.plot_expert_shares`."""
-        return renewed(plot_expert_shares, self._fitted.predict)
+        self._of = fitted
 
 
-class DataPlots:
-    """Figures of observations, predictions and scores; all give matplotlib's axes back.
+def _bound(draw: Draw, first: object) -> Draw:
+    """Return a function whose first argument is known."""
 
-    Each is a function of :mod:`xsm.plotting` whose first argument is the data set.
+    def drawn(*args: Any, **kwargs: Any) -> Any:
+        return draw(first, *args, **kwargs)
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data.
-    """
-
-    def __init__(self, ds: xr.Dataset) -> None:
-        self._ds = ds
-
-    def __repr__(self) -> str:
-        """List the figures."""
-        names = [n for n in vars(type(self)) if not n.startswith("_")]
-        return f"<xsm.plotting.DataPlots: {', '.join(names)}>"
-
-    @property
-    def map(self) -> Callable[..., Any]:
-        """Maps of a variable, see :func:`xsm.plotting.map_variable`."""
-        return bound(map_variable, self._ds)
-
-    @property
-    def improvement(self) -> Callable[..., Any]:
-        """Where one prediction is better, see :func:`xsm.plotting.plot_improvement`."""
-        return bound(plot_improvement, self._ds)
-
-    @property
-    def zones(self) -> Callable[..., Any]:
-        """Scores as boxes by classes of cells, see :func:`xsm.plotting.plot_zones`."""
-        return bound(plot_zones, self._ds)
-
-    @property
-    def series(self) -> Callable[..., Any]:
-        """The target through time, with intervals, see :func:`xsm.plotting.plot_series`."""
-        return bound(plot_series, self._ds)
-
-    @property
-    def profile(self) -> Callable[..., Any]:
-        """A profile on depth and time, see :func:`xsm.plotting.plot_profile`."""
-        return bound(plot_profile, self._ds)
-
-    @property
-    def spectra(self) -> Callable[..., Any]:
-        """At which scales fields vary, see :func:`xsm.plotting.plot_spectra`."""
-        return bound(plot_spectra, self._ds)
-
-    @property
-    def reliability(self) -> Callable[..., Any]:
-        """Whether spreads can be believed, see :func:`xsm.plotting.plot_spread`."""
-        return bound(plot_spread, self._ds)
-
-    @property
-    def expert_maps(self) -> Callable[..., Any]:
-        """Mean weights of this prediction, see :func:`xsm.plotting.plot_expert_maps`."""
-        return bound(plot_expert_maps, self._ds)
-
-    @property
-    def dominant_expert(self) -> Callable[..., Any]:
-        """Expert of largest weight, see :func:`xsm.plotting.plot_dominant_expert`."""
-        return bound(plot_dominant_expert, self._ds)
-
-    @property
-    def expert_seasons(self) -> Callable[..., Any]:
-        """Weights of experts by month, see :func:`xsm.plotting.plot_expert_seasons`."""
-        return bound(plot_expert_seasons, self._ds)
-
-    @property
-    def expert_shares(self) -> Callable[..., Any]:
-        """Weights of experts through time, see :func:`xsm.plotting.plot_expert_shares`."""
-        return bound(plot_expert_shares, self._ds)
+    return _described(drawn, draw, 0)
 
 
-First = TypeVar("First")
-Given = TypeVar("Given")
-Second = TypeVar("Second")
-Result = TypeVar("Result")
-Rest = ParamSpec("Rest")
-
-
-def bound(
-    function: Callable[Concatenate[First, Rest], Result], first: First
-) -> Callable[Rest, Result]:
-    """Return a function whose first argument is known.
-
-    Parameters
-    ----------
-    function : callable
-        Any.
-    first : object
-        Its first argument.
-
-    Returns
-    -------
-    callable
-        With the docstring of the function, and its signature without the first argument.
-
-    Examples
-    --------
-    >>> bound(round, 3.14159)(2)
-    3.14
-    """
-
-    def draw(*args: Rest.args, **kwargs: Rest.kwargs) -> Result:
-        return function(first, *args, **kwargs)
-
-    return _described(draw, function, 0)
-
-
-def bound_second(
-    function: Callable[Concatenate[First, Second, Rest], Result], second: Callable[[First], Second]
-) -> Callable[Concatenate[First, Rest], Result]:
-    """Return a function whose second argument follows from the first.
-
-    Parameters
-    ----------
-    function : callable
-        Any.
-    second : callable
-        Makes the second argument from the first.
-
-    Returns
-    -------
-    callable
-        With the docstring of the function, and its signature without the second argument.
-
-    Examples
-    --------
-    >>> bound_second(pow, abs)(-2)
-    4
-    """
-
-    def draw(first: First, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
-        return function(first, second(first), *args, **kwargs)
-
-    return _described(draw, function, 1)
-
-
-def renewed(
-    function: Callable[Concatenate[Second, Rest], Result], first: Callable[[Given], Second]
-) -> Callable[Concatenate[Given, Rest], Result]:
-    """Return a function whose first argument is made from another one.
-
-    Parameters
-    ----------
-    function : callable
-        Any.
-    first : callable
-        Makes the first argument from what is given.
-
-    Returns
-    -------
-    callable
-        With the docstring of the function, and its signature.
-
-    Examples
-    --------
-    >>> renewed(max, sorted)([3, 1])
-    3
-    """
-
-    def draw(given: Given, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
-        return function(first(given), *args, **kwargs)
-
-    return _described(draw, function, None)
-
-
-def _described(
-    draw: Callable[Rest, Result], function: Callable[..., Result], left_out: int | None
-) -> Callable[Rest, Result]:
+def _described(drawn: Draw, draw: Draw, left_out: int | None) -> Draw:
     """Give a function the name, the docstring and the signature of another one."""
-    draw.__doc__ = function.__doc__
-    draw.__name__ = draw.__qualname__ = function.__name__
-    try:
-        whole = inspect.signature(function)
-    except ValueError:  # some functions of C have none
-        return draw
+    drawn.__doc__ = draw.__doc__
+    drawn.__name__ = drawn.__qualname__ = draw.__name__
+    whole = inspect.signature(draw)
     kept = [p for at, p in enumerate(whole.parameters.values()) if at != left_out]
     if left_out != 0:
         kept[0] = kept[0].replace(name="ds", kind=inspect.Parameter.POSITIONAL_ONLY)
-    draw.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
-    return draw
+    drawn.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
+    return drawn
+
+
+def _show(reader: type[_Plots], name: str, draw: Draw, reached: Draw, about: str) -> None:
+    """Give a reader a figure as a property, which help, pages and completion find."""
+
+    def figure(self: _Plots) -> Callable[..., Any]:
+        return reached(draw, self._of)
+
+    figure.__name__, figure.__qualname__ = name, f"{reader.__name__}.{name}"
+    shown = property(figure, doc=f"{about}, see :func:`xsm.plotting.{draw.__name__}`.")
+    setattr(reader, name, shown)
+
+
+for _name, _row in FIGURES.items():
+    _show(FittedPlots, _name, _row.draw, _row.reached, _row.fitted or _row.about)
+    if _row.reached is not history:
+        _show(DataPlots, _name, _row.draw, _bound, _row.about)
