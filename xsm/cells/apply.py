@@ -17,7 +17,7 @@ from xsm.data.targets import predicted_spread
 from xsm.evaluation.spread import spread_of, standardised
 from xsm.exceptions import UnknownNameError
 from xsm.hydrology.soil.layered import layered_pair
-from xsm.training.recipe import NestedRecipe, Recipe
+from xsm.training.recipe import Recipe
 
 __all__ = ["label", "predict_cells", "standard_errors"]
 
@@ -27,7 +27,7 @@ def predict_cells(
 ) -> xr.Dataset:
     """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
     recipe = fitted.recipe
-    if isinstance(recipe, NestedRecipe):
+    if recipe.downscales:
         msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
         raise UnknownNameError(msg)
     features = collect(ds, recipe, with_target=recipe.data_integration)

@@ -71,6 +71,8 @@ class Estimator(abc.ABC):
         one is named.
     bounded : bool
         Whether the target is scaled by residual and saturated water content.
+    downscales : bool
+        False: an estimator sees cells.
     stage : str
         What the numbers of the history count.
     minimises : str
@@ -84,6 +86,7 @@ class Estimator(abc.ABC):
     scaling: ClassVar[Scaling] = "global"
     layered: ClassVar[bool] = True
     bounded: ClassVar[bool] = False
+    downscales: ClassVar[bool] = False
     stage: ClassVar[str] = "fit"
     minimises: ClassVar[str] = "squared error"
     requires: ClassVar[Mapping[str, str]] = {}

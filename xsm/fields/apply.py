@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from typing import cast
 
 import xarray as xr
 
@@ -22,7 +23,7 @@ from xsm.nn import FieldModel
 from xsm.nn.devices import choose_device
 from xsm.training.recipe import NestedRecipe
 
-__all__ = ["downscale_with", "field_errors", "score_with"]
+__all__ = ["downscale_with", "field_errors", "nested", "score_with"]
 
 
 def downscale_with(
@@ -67,7 +68,7 @@ def downscale_with(
     >>> downscale_with(fitted, ds, device="cpu", **rest)["gws"].shape
     (7, 8, 8)
     """
-    recipe, model = _nested(fitted)
+    recipe, model = nested(fitted)
     ds, quantified = dequantify(ds)
     sources = _sources(recipe, ds, covariates, area)
     fields = downscale_fields(
@@ -91,10 +92,10 @@ def downscale_with(
     return quantify(found) if quantified else found
 
 
-def _nested(fitted: Learnt) -> tuple[NestedRecipe, FieldModel]:
-    """Refuse models that predict cells."""
-    if isinstance(fitted.recipe, NestedRecipe) and isinstance(fitted.model, FieldModel):
-        return fitted.recipe, fitted.model
+def nested(fitted: Learnt) -> tuple[NestedRecipe, FieldModel]:
+    """Return recipe and network of a model that downscales; refuse one that predicts cells."""
+    if fitted.recipe.downscales:
+        return cast("NestedRecipe", fitted.recipe), cast("FieldModel", fitted.model)
     msg = (
         f"{fitted.name!r} predicts cells, it does not downscale: call fitted.predict(ds), or fit "
         'a model that does, ds.physm.fit(model="convlstm_unet", ...).'
@@ -194,7 +195,7 @@ def _beside_truth(
     device: str,
 ) -> tuple[Sources, dict[str, xr.DataArray]]:
     """Downscale where there is a truth."""
-    recipe, model = _nested(fitted)
+    recipe, model = nested(fitted)
     if truth is None:
         msg = "A downscaled field is judged by the truth: pass truth= on the fine grid."
         raise MissingVariableError(msg)

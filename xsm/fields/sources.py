@@ -66,6 +66,13 @@ class Sources:
         more = [] if self.truth is None else [self.truth]
         return [*self.coarse.values(), *self.fine.values(), *self.static.values(), *more]
 
+    def named(self) -> dict[str, xr.DataArray]:
+        """Return all arrays, by kind and name."""
+        kinds = {"coarse": self.coarse, "fine": self.fine, "static": self.static}
+        named = {f"{kind} {n}": a for kind, held in kinds.items() for n, a in held.items()}
+        own = {"target": self.target, "truth": self.truth}
+        return named | {n: a for n, a in own.items() if a is not None}
+
     @property
     def nbytes(self) -> int:
         """Memory that they take in float32."""

@@ -158,6 +158,8 @@ class Model(nn.Module, abc.ABC):
         Whether all layers of the target are predicted at once, where it has several.
     bounded : bool
         Whether the target is scaled by residual and saturated water content, 0 and 1.
+    downscales : bool
+        Whether it sees whole fields and makes finer ones of them.
     """
 
     losses: ClassVar[tuple[Loss, ...]]
@@ -167,6 +169,7 @@ class Model(nn.Module, abc.ABC):
     schedule: ClassVar[Schedule] = Schedule()
     layered: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
+    downscales: ClassVar[bool] = False
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()

@@ -47,6 +47,7 @@ class FieldModel(Model):
         network learns to do without.
     """
 
+    downscales: ClassVar[bool] = True
     default_head: ClassVar[str] = "gaussian"
     window: ClassVar[int] = 6
     lead: ClassVar[int] = 0

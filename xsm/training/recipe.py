@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from xsm.typing import Scaling
 
@@ -56,6 +57,8 @@ class Recipe:
     patch: int = 1
     bounded: bool = False
     layer: tuple[float, float] | None = None
+
+    downscales: ClassVar[bool] = False
 
     @property
     def layers(self) -> int:
@@ -112,3 +115,5 @@ class NestedRecipe(Recipe):
     factor: tuple[int, int] = (4, 4)
     supervision: str = "scale_transfer"
     anchored: bool = False
+
+    downscales: ClassVar[bool] = True

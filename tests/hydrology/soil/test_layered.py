@@ -202,16 +202,17 @@ def test_the_loss_is_the_audit(profile):
 
     import torch
 
+    from xsm.artefact.asked import Asked
     from xsm.cells.collect import collect
     from xsm.cells.reading import make_windows
     from xsm.cells.recipe import make_recipe
     from xsm.cells.scaling import fit_scaling
+    from xsm.data.reading import read
 
     term = Richards(1.0, quiet=None, uptake=False, excess=False)
-    names = {"target": None, "dynamic": None, "static": None}
     times = {"window": 2, "lead": 0, "scaling": "global"}
     table = find_variables(profile)
-    recipe = make_recipe(profile, table, layered=True, **times, **names)
+    recipe = make_recipe(read(profile), Asked(), layered=True, **times)
     features = collect(profile, recipe, needs=set(term.needs))
     assert recipe.depths[0] == (0.05, 0.15)
     assert read_profile(read(profile)).centres == recipe.centres
