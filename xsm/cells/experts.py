@@ -178,6 +178,7 @@ def importance(
     mixture = _mixtures(fitted.model, fitted.name)[0]
     features = collect(ds, fitted.recipe, with_target=True)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
+    place = choose_place(fitted.model, device)
 
     def run(given: Features) -> Mapping[str, xr.DataArray]:
         return predict_lazily(
@@ -187,7 +188,7 @@ def importance(
             given,
             token=fitted.token,
             batch_size=batch_size,
-            device=device,
+            device=place,
         )
 
     found = run(features)
