@@ -130,8 +130,9 @@ def store_sizes(store: xr.Dataset, limit: int) -> dict[str, float]:
 def prepare(ds: xr.Dataset) -> tuple[Features, Recipe, Split]:
     """Return features, recipe and split of the plain LSTM."""
     times = {"window": WINDOW, "lead": LEAD}
-    recipe = make_recipe(read(ds), Asked(), scaling="cell", **times)
-    features = collect(ds, recipe)
+    reading = read(ds)
+    recipe = make_recipe(reading, Asked(), scaling="cell", **times)
+    features = collect(reading, recipe)
     return features, recipe, chronological(features.steps, valid=0.0, **times)
 
 

@@ -10,17 +10,15 @@ import xarray as xr
 
 from xsm.api.fitted import FittedModel
 from xsm.artefact.asked import Asked
-from xsm.data.naming import find_variables
 from xsm.data.nesting import make_nest
 from xsm.data.nesting.nest import Factor
-from xsm.data.units import dequantify, quantify
 from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
 from xsm.fields.apply import nested
 from xsm.fields.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
 from xsm.fields.collect import collect_sources
 from xsm.fields.fit import fit_fields
 from xsm.fields.labels import present
-from xsm.fields.sources import Covariates, choose_target, known_names
+from xsm.fields.sources import Covariates, choose_target, read_one
 from xsm.nn import FieldModel
 from xsm.registry import list_models, model_class, model_name
 from xsm.training.schedule import given
@@ -157,17 +155,15 @@ def downscale_keeping(
         target=target,
         variables=variables,
     )
-    ds, quantified = dequantify(ds)
     if isinstance(model, str) and model in BASELINES:
-        return _finish(_baseline(model, ds, asked), quantified), None
+        return _baseline(model, ds, asked), None
     if isinstance(model, FittedModel):
         fitted = model
         _check_settled(fitted, ds, asked)
     else:
         fitted = FittedModel.of(fit_fields(ds, _network(model), asked))
     reads = fitted if not variables else _reading(fitted, variables)
-    found = reads.downscale(ds, covariates=covariates, area=area)
-    return _finish(found, quantified), fitted
+    return reads.downscale(ds, covariates=covariates, area=area), fitted
 
 
 def _check_settled(fitted: FittedModel, ds: xr.Dataset, asked: Asked) -> None:
@@ -186,8 +182,7 @@ def _check_settled(fitted: FittedModel, ds: xr.Dataset, asked: Asked) -> None:
     if asked.factor not in (None, _FACTOR):
         said["factor"] = make_nest(ds, asked.factor).factor
     if "target" in said:
-        table = find_variables(ds, known_names(ds, asked.variables))
-        said["target"] = choose_target(ds, table, said["target"])
+        said["target"] = choose_target(read_one(ds, asked.variables), said["target"])
     wrong = [
         f"{name}={value!r}, the model's is {settled[name]!r}"
         for name, value in said.items()
@@ -209,11 +204,6 @@ def _reading(fitted: FittedModel, variables: Mapping[str, str]) -> FittedModel:
     return replace(fitted, recipe=replace(fitted.recipe, variables=known))
 
 
-def _finish(found: xr.Dataset, quantified: bool) -> xr.Dataset:  # noqa: FBT001
-    """Give quantities to who gave quantities."""
-    return quantify(found) if quantified else found
-
-
 def _network(model: object) -> type[Any]:
     """Return the class of a network that downscales."""
     fields = [n for n in list_models() if model_class(n).downscales]
@@ -233,20 +223,20 @@ def _network(model: object) -> type[Any]:
 
 def _baseline(name: str, ds: xr.Dataset, asked: Asked) -> xr.Dataset:
     """Downscale by a baseline."""
-    table = find_variables(ds, known_names(ds, asked.variables))
-    role, factor = choose_target(ds, table, asked.target), asked.factor
+    reading = read_one(ds, asked.variables)
+    role, factor = choose_target(reading, asked.target), asked.factor
     settings: dict[str, Any] = {"target": role, "area": asked.area, "variables": asked.variables}
     if factor is None:
-        nest = make_nest(ds, None, asked.truth)
+        nest = make_nest(reading.ds, None, asked.truth)
         factor = dict(zip(nest.dims, nest.factor, strict=True))
-    sources = collect_sources(ds, factor=factor, **settings)
+    sources = collect_sources(reading, factor=factor, **settings)
     maps = None
     if name in LEARNING and asked.truth is not None:
-        maps = learn_maps(collect_sources(ds, factor=factor, truth=asked.truth, **settings))
+        maps = learn_maps(collect_sources(reading, factor=factor, truth=asked.truth, **settings))
     exact = asked.conserve == "exact"
     fine = apply_baseline(
         name, sources.target, sources.nest, area=sources.area, maps=maps, exact=exact
     )
-    variable = table.lookup(role)
-    facts = {"title": f"{variable.name} downscaled by {name}", "model": name, "target": role}
-    return present({"mean": fine}, ds[str(variable.name)], variable, sources, facts)
+    named = reading.lookup(role).name
+    facts = {"title": f"{named} downscaled by {name}", "model": name, "target": role}
+    return reading.given_back(present({"mean": fine}, reading, role, sources, facts))

@@ -132,7 +132,7 @@ def _begin(
         patch=check_patch(options.get("patch", 1)),
     )
     needs = {key for term in terms for key in term.needs}
-    features = collect(reading.ds, recipe, balances=balances, needs=needs)
+    features = collect(reading, recipe, balances=balances, needs=needs)
     split = chronological(features.steps, valid=asked.valid, window=recipe.window, lead=recipe.lead)
     if fits(features, room):
         features = features.load()

@@ -12,11 +12,10 @@ from xsm.artefact.asked import Asked
 from xsm.artefact.card import history_dataset, whole_card
 from xsm.artefact.learnt import Learnt
 from xsm.data.fingerprint import data_token
-from xsm.data.reading import read
 from xsm.exceptions import check_choice
 from xsm.fields.collect import collect_sources
 from xsm.fields.samples import make_fields, sizes_of
-from xsm.fields.sources import choose_target, known_names
+from xsm.fields.sources import choose_target, read_one
 from xsm.losses import Loss
 from xsm.nn import FieldModel, assemble, check_terms, head_and_members
 from xsm.registry import model_name
@@ -42,10 +41,10 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
     supervision = asked.supervision or ("scale_transfer" if asked.truth is None else "truth")
     check_choice("supervision", supervision, ("truth", "scale_transfer", "interpolation"))
     window = cls.window if asked.window is None else asked.window
-    reading = read(ds, known_names(ds, asked.variables))
-    role = choose_target(reading.ds, reading.table, asked.target)
+    reading = read_one(ds, asked.variables)
+    role = choose_target(reading, asked.target)
     native = collect_sources(
-        reading.ds,
+        reading,
         target=role,
         factor=4 if asked.factor is None and asked.truth is None else asked.factor,
         covariates=asked.covariates,
