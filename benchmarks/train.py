@@ -33,6 +33,7 @@ from peer import Neuralhydrology, configure, write_basins
 from torch import nn
 
 import xsm
+from xsm.artefact.asked import Asked
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.recipe import make_recipe
@@ -40,7 +41,7 @@ from xsm.cells.samples import make_samples
 from xsm.cells.scaling import fit_scaling
 from xsm.cells.stream import Stream
 from xsm.cells.windows import Windows
-from xsm.data.naming import find_variables
+from xsm.data.reading import read
 from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
 from xsm.nn.devices import choose_precision
@@ -128,10 +129,10 @@ def store_sizes(store: xr.Dataset, limit: int) -> dict[str, float]:
 
 def prepare(ds: xr.Dataset) -> tuple[Features, Recipe, Split]:
     """Return features, recipe and split of the plain LSTM."""
-    names = {"target": None, "dynamic": None, "static": None}
     times = {"window": WINDOW, "lead": LEAD}
-    recipe = make_recipe(ds, find_variables(ds), scaling="cell", **times, **names)
-    features = collect(ds, recipe)
+    reading = read(ds)
+    recipe = make_recipe(reading, Asked(), scaling="cell", **times)
+    features = collect(reading, recipe)
     return features, recipe, chronological(features.steps, valid=0.0, **times)
 
 

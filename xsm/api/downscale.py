@@ -9,19 +9,19 @@ from typing import Any
 import xarray as xr
 
 from xsm.api.fitted import FittedModel
-from xsm.data.naming import find_variables
+from xsm.artefact.asked import Asked
 from xsm.data.nesting import make_nest
 from xsm.data.nesting.nest import Factor
-from xsm.data.units import dequantify, quantify
 from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
+from xsm.fields.apply import nested
 from xsm.fields.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
 from xsm.fields.collect import collect_sources
 from xsm.fields.fit import fit_fields
 from xsm.fields.labels import present
-from xsm.fields.sources import Covariates, choose_target, known_names
+from xsm.fields.sources import Covariates, choose_target, read_one
 from xsm.nn import FieldModel
 from xsm.registry import list_models, model_class, model_name
-from xsm.training.recipe import NestedRecipe
+from xsm.training.schedule import given
 
 __all__ = ["downscale", "downscale_keeping"]
 
@@ -143,95 +143,52 @@ def downscale_keeping(
     target: str | None,
     variables: Mapping[str, str] | None,
 ) -> tuple[xr.Dataset, FittedModel | None]:
-    """Downscale, and return the model that was trained on the way, if any.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Holds the coarse field.
-    factor : int or mapping of str to int
-        Fine cells of a coarse one.
-    model : str, subclass of FieldModel or FittedModel
-        What downscales.
-    covariates, truth, area : optional
-        Data, see :func:`xsm.downscale`.
-    supervision, conserve, target, variables : optional
-        Choices, see :func:`xsm.downscale`.
-
-    Returns
-    -------
-    tuple of xarray.Dataset and FittedModel
-        The fine field, and the model that was trained, or given; None of a baseline.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> axes = {"time": xr.date_range("2020", periods=2), "y": [1.0, 3.0], "x": [1.0, 3.0]}
-    >>> ds = xr.Dataset({"gws": (tuple(axes), np.ones((2, 2, 2)), {"units": "mm"})}, axes)
-    >>> names = ("covariates", "truth", "supervision", "area", "target", "variables")
-    >>> rest = {"conserve": "soft", **dict.fromkeys(names)}
-    >>> downscale_keeping(ds, 2, model="nearest", **rest)[1] is None
-    True
-    """
+    """Downscale, and return the model that was trained on the way, or given; None of a baseline."""
     check_choice("conserve", conserve, ("soft", "exact"))
-    ds, quantified = dequantify(ds)
-    fitted = model if isinstance(model, FittedModel) else None
+    asked = Asked(
+        factor=factor,
+        covariates=covariates,
+        truth=truth,
+        supervision=supervision,
+        conserve=conserve,
+        area=area,
+        target=target,
+        variables=variables,
+    )
     if isinstance(model, str) and model in BASELINES:
-        return _finish(
-            _baseline(model, ds, factor, truth, area, conserve, target, variables), quantified
-        ), None
-    if fitted is None:
-        learnt = fit_fields(
-            ds,
-            _network(model),
-            factor=factor,
-            covariates=covariates,
-            truth=truth,
-            supervision=supervision,
-            conserve=conserve,
-            area=area,
-            target=target,
-            variables=variables,
-        )
-        fitted = FittedModel.of(learnt)
+        return _baseline(model, ds, asked), None
+    if isinstance(model, FittedModel):
+        fitted = model
+        _check_settled(fitted, ds, asked)
     else:
-        said = {"supervision": supervision, "conserve": conserve, "target": target}
-        _check_settled(fitted, ds, factor, truth, said, variables)
+        fitted = FittedModel.of(fit_fields(ds, _network(model), asked))
     reads = fitted if not variables else _reading(fitted, variables)
-    found = reads.downscale(ds, covariates=covariates, area=area)
-    return _finish(found, quantified), fitted
+    return reads.downscale(ds, covariates=covariates, area=area), fitted
 
 
-def _check_settled(
-    fitted: FittedModel,
-    ds: xr.Dataset,
-    factor: Factor,
-    truth: xr.Dataset | xr.DataArray | None,
-    said: Mapping[str, str | None],
-    variables: Mapping[str, str] | None,
-) -> None:
+def _check_settled(fitted: FittedModel, ds: xr.Dataset, asked: Asked) -> None:
     """Refuse what contradicts a model that is fitted already."""
-    recipe = fitted.recipe
-    if not isinstance(recipe, NestedRecipe) or not isinstance(fitted.model, FieldModel):
+    if not fitted.recipe.downscales:
         return  # a model of cells, which says itself that it does not downscale
+    recipe, model = nested(fitted)
     settled = {
         "factor": recipe.factor,
         "supervision": recipe.supervision,
-        "conserve": fitted.model.conserve,
+        "conserve": model.conserve,
         "target": recipe.target,
     }
-    given: dict[str, Any] = {k: v for k, v in said.items() if v not in {None, _CONSERVE}}
-    if factor not in (None, _FACTOR):
-        given["factor"] = make_nest(ds, factor).factor
-    if "target" in given:
-        table = find_variables(ds, known_names(ds, variables))
-        given["target"] = choose_target(ds, table, given["target"])
+    said = given(supervision=asked.supervision, conserve=asked.conserve, target=asked.target)
+    said = {name: value for name, value in said.items() if value != _CONSERVE}
+    if asked.factor not in (None, _FACTOR):
+        said["factor"] = make_nest(ds, asked.factor).factor
+    if "target" in said:
+        said["target"] = choose_target(read_one(ds, asked.variables), said["target"])
     wrong = [
         f"{name}={value!r}, the model's is {settled[name]!r}"
-        for name, value in given.items()
+        for name, value in said.items()
         if value != settled[name]
     ]
-    if truth is not None:
+    if asked.truth is not None:
         wrong.append("truth=, from which a fitted model learns nothing: fitted.score takes it")
     if wrong:
         msg = (
@@ -247,20 +204,15 @@ def _reading(fitted: FittedModel, variables: Mapping[str, str]) -> FittedModel:
     return replace(fitted, recipe=replace(fitted.recipe, variables=known))
 
 
-def _finish(found: xr.Dataset, quantified: bool) -> xr.Dataset:  # noqa: FBT001
-    """Give quantities to who gave quantities."""
-    return quantify(found) if quantified else found
-
-
-def _network(model: object) -> type[FieldModel]:
+def _network(model: object) -> type[Any]:
     """Return the class of a network that downscales."""
-    fields = [n for n in list_models() if issubclass(model_class(n), FieldModel)]
+    fields = [n for n in list_models() if model_class(n).downscales]
     if isinstance(model, str) and model not in list_models():
         hint = did_you_mean(model, [*BASELINES, *fields])
         msg = f"There is no way to downscale named {model!r}. {hint}"
         raise UnknownNameError(msg)
     cls = model_class(model)
-    if not issubclass(cls, FieldModel):
+    if not cls.downscales:
         msg = (
             f"model={model_name(cls)!r} predicts cells, it does not downscale fields. Choose from "
             f"{[*BASELINES, *fields]}."
@@ -269,30 +221,22 @@ def _network(model: object) -> type[FieldModel]:
     return cls
 
 
-def _baseline(
-    name: str,
-    ds: xr.Dataset,
-    factor: Factor | None,
-    truth: xr.Dataset | xr.DataArray | None,
-    area: xr.DataArray | None,
-    conserve: str,
-    target: str | None,
-    variables: Mapping[str, str] | None,
-) -> xr.Dataset:
+def _baseline(name: str, ds: xr.Dataset, asked: Asked) -> xr.Dataset:
     """Downscale by a baseline."""
-    table = find_variables(ds, known_names(ds, variables))
-    role = choose_target(ds, table, target)
-    settings: dict[str, Any] = {"target": role, "area": area, "variables": variables}
+    reading = read_one(ds, asked.variables)
+    role, factor = choose_target(reading, asked.target), asked.factor
+    settings: dict[str, Any] = {"target": role, "area": asked.area, "variables": asked.variables}
     if factor is None:
-        nest = make_nest(ds, None, truth)
+        nest = make_nest(reading.ds, None, asked.truth)
         factor = dict(zip(nest.dims, nest.factor, strict=True))
-    sources = collect_sources(ds, factor=factor, **settings)
+    sources = collect_sources(reading, factor=factor, **settings)
     maps = None
-    if name in LEARNING and truth is not None:
-        maps = learn_maps(collect_sources(ds, factor=factor, truth=truth, **settings))
+    if name in LEARNING and asked.truth is not None:
+        maps = learn_maps(collect_sources(reading, factor=factor, truth=asked.truth, **settings))
+    exact = asked.conserve == "exact"
     fine = apply_baseline(
-        name, sources.target, sources.nest, area=sources.area, maps=maps, exact=conserve == "exact"
+        name, sources.target, sources.nest, area=sources.area, maps=maps, exact=exact
     )
-    variable = table.lookup(role)
-    facts = {"title": f"{variable.name} downscaled by {name}", "model": name, "target": role}
-    return present({"mean": fine}, ds[str(variable.name)], variable, sources, facts)
+    named = reading.lookup(role).name
+    facts = {"title": f"{named} downscaled by {name}", "model": name, "target": role}
+    return reading.given_back(present({"mean": fine}, reading, role, sources, facts))

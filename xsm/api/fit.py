@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from xsm.api.arguments import check_kind
 from xsm.api.fitted import FittedModel
+from xsm.artefact.asked import Asked
+from xsm.artefact.learnt import Learnt
 from xsm.cells.fit import fit_cells
 from xsm.data.nesting.nest import Factor
 from xsm.estimators import Estimator
@@ -17,7 +19,7 @@ from xsm.exceptions import check_choice, check_whole
 from xsm.fields.fit import fit_fields
 from xsm.fields.sources import Covariates
 from xsm.losses import Loss
-from xsm.nn import FieldModel, Model
+from xsm.nn import Model
 from xsm.registry import model_class, model_name
 from xsm.training.schedule import given
 from xsm.typing import Scaling
@@ -177,43 +179,22 @@ def fit(
     flags = {"data_integration": data_integration, "known_forcing": known_forcing}
     for name, flag in flags.items():
         check_choice(name, str(flag), ("False", "True"))
-    steps = given(
-        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
-    )
-    fine = given(factor=factor, covariates=covariates, truth=truth, supervision=supervision)
-    fine |= given(conserve=conserve, area=area)
-    point = given(dynamic=dynamic, static=static, lead=lead, scaling=scaling, client=client)
-    point |= given(data_integration=data_integration or None, known_forcing=known_forcing or None)
-    check_kind(model_name(cls), fine, point, downscales=issubclass(cls, FieldModel))
-    if issubclass(cls, FieldModel):
-        learnt = fit_fields(
-            ds,
-            cls,
-            **fine,
-            target=target,
-            variables=variables,
-            valid=valid,
-            window=window,
-            losses=losses,
-            monitor=monitor,
-            device=device,
-            precision=precision,
-            seed=seed,
-            progress=progress,
-            memory_limit=memory_limit,
-            checkpoint=checkpoint,
-            hyperparameters=steps | hyperparameters,
-        )
-        return FittedModel.of(learnt)
-    learnt = fit_cells(
-        ds,
-        cls,
-        **point,
+    asked = Asked(
         target=target,
+        dynamic=dynamic,
+        static=static,
+        data_integration=data_integration,
+        known_forcing=known_forcing,
         variables=variables,
         valid=valid,
         window=window,
+        lead=lead,
+        scaling=scaling,
         losses=losses,
+        schedule=given(
+            epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience
+        ),
+        hyperparameters=hyperparameters,
         monitor=monitor,
         device=device,
         precision=precision,
@@ -221,7 +202,16 @@ def fit(
         progress=progress,
         memory_limit=memory_limit,
         checkpoint=checkpoint,
-        steps=steps,
-        hyperparameters=hyperparameters,
+        client=client,
+        factor=factor,
+        covariates=covariates,
+        truth=truth,
+        supervision=supervision,
+        conserve=conserve,
+        area=area,
     )
-    return FittedModel.of(learnt)
+    check_kind(model_name(cls), asked.of_fields, asked.of_cells, downscales=cls.downscales)
+    order: Callable[[xr.Dataset, type[Any], Asked], Learnt] = (
+        fit_fields if cls.downscales else fit_cells
+    )
+    return FittedModel.of(order(ds, cls, asked))

@@ -14,10 +14,8 @@ from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
-from xsm.cells.apply import predict_cells, standard_errors
+from xsm.cells.apply import predict_cells, read_for, standard_errors
 from xsm.cells.experts import By, importance, predict_experts
-from xsm.data.reading import read
-from xsm.data.units import dequantify
 from xsm.evaluation.calibration import METHODS, learn_calibration
 from xsm.evaluation.metrics import score, scored_pair
 from xsm.exceptions import check_choice
@@ -88,7 +86,7 @@ class FittedModel(Learnt):
         xarray.Dataset
             The target, lazy where the inputs are.
         """
-        return predict_cells(self, ds, batch_size=batch_size, device=device)
+        return predict_cells(self, read_for(self, ds), batch_size=batch_size, device=device)
 
     @property
     def plot(self) -> FittedPlots:
@@ -210,14 +208,16 @@ class FittedModel(Learnt):
             Scores along ``source``: model, persistence and training climatology, see
             :func:`xsm.score`, or model and baselines of :func:`xsm.downscale`, with ``skill``.
         """
+        downscales = self.recipe.downscales
         fine = given(covariates=covariates, truth=truth, area=area)
-        check_kind(self.name, fine, {}, downscales=self.recipe.downscales)
-        if self.recipe.downscales:
+        check_kind(self.name, fine, {}, downscales=downscales)
+        if downscales:
             return score_with(self, ds, dim=dim, **fine)
-        reading, target = read(ds, self.recipe.variables), self.recipe.target
+        reading, target = read_for(self, ds), self.recipe.target
+        predicted = predict_cells(self, reading, batch_size=None, device="auto")
         return score(
             reading,
-            *scored_pair(reading, self.predict(ds), target),
+            *scored_pair(reading, predicted, target),
             dim=dim,
             target=target,
             lead=self.recipe.lead,
@@ -284,14 +284,15 @@ class FittedModel(Learnt):
         """
         check_choice("method", method, METHODS)
         raw = replace(self, calibration=None)
+        downscales = self.recipe.downscales
         fine = given(covariates=covariates, truth=truth, area=area)
-        check_kind(self.name, fine, given(batch_size=batch_size), downscales=self.recipe.downscales)
-        ds = dequantify(ds)[0]
-        if self.recipe.downscales:
+        check_kind(self.name, fine, given(batch_size=batch_size), downscales=downscales)
+        if downscales:
             z = field_errors(raw, ds, device=device, **fine)
         else:
-            predicted = raw.predict(ds, batch_size=batch_size, device=device)
-            z = standard_errors(ds, predicted, self.recipe)
+            reading = read_for(self, ds)
+            predicted = predict_cells(raw, reading, batch_size=batch_size, device=device)
+            z = standard_errors(reading, predicted, self.recipe)
         learnt = learn_calibration(z, method)
         card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
         return replace(raw, calibration=learnt, card=card)

@@ -10,9 +10,10 @@ import xarray as xr
 
 from xsm.api.fitted import FittedModel
 from xsm.api.predict import needed_model
+from xsm.cells.apply import predict_cells, read_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
-from xsm.data.reading import Reading, read
+from xsm.data.reading import Reading
 from xsm.markup import page, paragraph, section, table
 from xsm.training.recipe import Recipe
 
@@ -140,10 +141,10 @@ def plan(
     """
     fitted = needed_model(fitted, "plan")
     recipe = fitted.recipe
-    reading = read(ds, recipe.variables)
+    reading = read_for(fitted, ds)
     ds = reading.ds
-    features = collect(ds, recipe, with_target=recipe.data_integration)
-    forecast = fitted.predict(ds, batch_size=batch_size)
+    features = collect(reading, recipe, with_target=recipe.data_integration)
+    forecast = predict_cells(fitted, reading, batch_size=batch_size, device="auto")
     batch = batch_size or _NETWORK_BATCH
     sizes = dict(next(iter(features.dynamic.values())).sizes)
     chunks = _chunks(features)

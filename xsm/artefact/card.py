@@ -12,32 +12,18 @@ import xarray as xr
 
 from xsm.losses import Loss
 from xsm.training.history import History
+from xsm.training.job import Trained
 from xsm.training.splits import Split
 from xsm.typing import Array
 
-__all__ = ["card_text", "history_dataset", "made_of", "outcome"]
+__all__ = ["card_text", "history_dataset", "whole_card"]
 
 
 def history_dataset(histories: Sequence[History]) -> xr.Dataset:
-    """Return what the training loop logged as a Dataset.
+    """Return what training logged, of a network or of each member of an ensemble.
 
-    Parameters
-    ----------
-    histories : sequence of History
-        Of the network, or of each member of an ensemble.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``total`` and each unweighted loss term (part, epoch); of several members (member, part,
-        epoch), NaN where a member stopped earlier. ``best_epoch`` in the attributes.
-
-    Examples
-    --------
-    >>> parts = {"total": np.array([0.2, 0.1])}
-    >>> table = history_dataset([History(np.array([1, 2]), parts, parts, best_epoch=2)])
-    >>> float(table["total"].sel(part="validation", epoch=2))
-    0.1
+    ``total`` and each unweighted loss term (part, epoch); of several members (member, part, epoch),
+    NaN where a member stopped earlier. ``best_epoch`` is in the attributes.
     """
     tables = [_table(history) for history in histories]
     if len(tables) == 1:
@@ -55,71 +41,30 @@ def _table(history: History) -> xr.Dataset:
     return xr.Dataset(both, {"part": ["training", "validation"], "epoch": history.epoch})
 
 
-def outcome(
-    history: History, samples: str, times: Array, split: Split, losses: Sequence[Loss]
+def whole_card(
+    lines: Mapping[str, str],
+    trained: Trained,
+    times: Array,
+    split: Split,
+    losses: Sequence[Loss],
+    settings: Mapping[str, Any],
+    seconds: float,
 ) -> dict[str, str]:
-    """Describe what trained, by what loss, and how it ended.
+    """Return lines of a card with what trained, by what loss, how it ended, and how it was made.
 
-    Parameters
-    ----------
-    history : History
-        Loss terms by epoch.
-    samples : str
-        What trained, in words.
-    times : ndarray
-        Dates of the series.
-    split : Split
-        Steps that trained and validated.
-    losses : sequence of Loss
-        Terms of the loss.
-
-    Returns
-    -------
-    dict of str to str
-        Lines of the card by their titles.
-
-    Examples
-    --------
-    >>> total = {"total": np.array([0.2])}
-    >>> history = History(np.array([1]), total, total, 1)
-    >>> days = np.arange("2020-01-01", "2020-01-09", dtype="M8[D]")
-    >>> card = outcome(history, "", days, Split(slice(0, 6), slice(6, 8)), [])
-    >>> card["best epoch"]
-    '1 of 1 (training 0.2, validation 0.2)'
+    ``times`` are the dates of the series; ``settings`` are all of the training, which took so many
+    ``seconds``.
     """
-    best = history.best_epoch
+    history, best = trained.history, trained.history.best_epoch
     at = int(np.flatnonzero(history.epoch == best)[0])
     parts = {"training": history.training, "validation": history.validation}
     scores = [f"{p} {v['total'][at]:.4g}" for p, v in parts.items() if np.isfinite(v["total"][at])]
     return {
-        "training": f"{_span(times[split.training])}, {samples}",
+        **lines,
+        "training": f"{_span(times[split.training])}, {trained.samples}",
         "validation": _span(times[split.validation]),
         "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
         "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
-    }
-
-
-def made_of(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
-    """Describe by what settings and versions a model was made.
-
-    Parameters
-    ----------
-    settings : mapping of str to Any
-        All settings of the training.
-    seconds : float
-        How long it took.
-
-    Returns
-    -------
-    dict of str to str
-        Lines of the card by their titles.
-
-    Examples
-    --------
-    >>> made_of({"seed": 0}, 1.25)["settings"]
-    'seed=0'
-    """
-    return {
         "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
         "seconds": f"{seconds:.1f}",
         "versions": f"xsm {importlib.metadata.version('xsm')}, torch {torch.__version__}",
@@ -127,27 +72,7 @@ def made_of(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
 
 
 def card_text(name: str, card: Mapping[str, str]) -> str:
-    """Return the card as text.
-
-    Parameters
-    ----------
-    name : str
-        The model.
-    card : mapping of str to str
-        Lines by their titles.
-
-    Returns
-    -------
-    str
-        A line for each.
-
-    Examples
-    --------
-    >>> print(card_text("lstm", {"target": "soil_moisture", "seconds": "1.0"}))
-    <xsm.FittedModel 'lstm'>
-      target   soil_moisture
-      seconds  1.0
-    """
+    """Return the card of a model as text, a line for each of its lines."""
     width = max(map(len, card))
     lines = [f"  {key:<{width}}  {value}" for key, value in card.items()]
     return "\n".join([f"<xsm.FittedModel {name!r}>", *lines])

@@ -12,25 +12,30 @@ from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_target
 from xsm.cells.scaling import scaling_for
-from xsm.data.reading import read
+from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.spread import spread_of, standardised
 from xsm.exceptions import UnknownNameError
 from xsm.hydrology.soil.layered import layered_pair
-from xsm.training.recipe import NestedRecipe, Recipe
+from xsm.training.recipe import Recipe
 
-__all__ = ["label", "predict_cells", "standard_errors"]
+__all__ = ["label", "predict_cells", "read_for", "standard_errors"]
+
+
+def read_for(fitted: Learnt, ds: xr.Dataset) -> Reading:
+    """Find the variables of a data set as a model of cells knows them; refuse other models."""
+    if fitted.recipe.downscales:
+        msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
+        raise UnknownNameError(msg)
+    return read(ds, fitted.recipe.variables)
 
 
 def predict_cells(
-    fitted: Learnt, ds: xr.Dataset, *, batch_size: int | None, device: str
+    fitted: Learnt, reading: Reading, *, batch_size: int | None, device: str
 ) -> xr.Dataset:
     """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
     recipe = fitted.recipe
-    if isinstance(recipe, NestedRecipe):
-        msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
-        raise UnknownNameError(msg)
-    features = collect(ds, recipe, with_target=recipe.data_integration)
+    features = collect(reading, recipe, with_target=recipe.data_integration)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
         fitted.model,
@@ -41,16 +46,16 @@ def predict_cells(
         batch_size=batch_size,
         device=fitted.model.choose_place(device),
     )
-    return label(fitted, found, ds, scaling)
+    return label(fitted, found, reading, scaling)
 
 
 def label(
-    fitted: Learnt, found: Mapping[str, xr.DataArray], ds: xr.Dataset, scaling: xr.Dataset
+    fitted: Learnt, found: Mapping[str, xr.DataArray], reading: Reading, scaling: xr.Dataset
 ) -> xr.Dataset:
     """Give a prediction the names, the units and the order of dimensions of the user's data."""
     return label_prediction(
         found,
-        ds,
+        reading,
         scaling,
         name=fitted.name,
         recipe=fitted.recipe,
@@ -60,38 +65,13 @@ def label(
     )
 
 
-def standard_errors(ds: xr.Dataset, predicted: xr.Dataset, recipe: Recipe) -> xr.DataArray:
-    """Return the errors of a prediction in units of its spread.
+def standard_errors(reading: Reading, predicted: xr.Dataset, recipe: Recipe) -> xr.DataArray:
+    """Return the errors of a prediction in units of its spread, (observed - mean) / std.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Observations.
-    predicted : xarray.Dataset
-        The prediction, with the spread of each predicted variable.
-    recipe : Recipe
-        What was predicted.
-
-    Returns
-    -------
-    DataArray
-        (observed - mean) / std (time, *space [, depth]); lazy where these are, NaN where either is.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is no spread, or there are no observations.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([0.2, 0.3], dims="time", attrs={"units": "m3 m-3"})
-    >>> ds = xr.Dataset({"swvl1": soil}, {"time": xr.date_range("2020", periods=2)})
-    >>> above = (soil + 0.1).assign_attrs(soil.attrs)
-    >>> predicted = ds.assign(swvl1=above, swvl1_std=0.1 * soil / soil)
-    >>> standard_errors(ds, predicted, Recipe("swvl1", (), (), 1, 0, "global")).values.round(6)
-    array([-1., -1.])
+    (time, *space [, depth]); lazy where these are, NaN where either is. Without a spread or
+    observations it is refused.
     """
-    target, reading = recipe.target, read(ds, recipe.variables)
+    target = recipe.target
     require_target(reading.table, recipe)
     names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
     if len(names) > 1 or (names and recipe.depths):

@@ -9,7 +9,7 @@ import xarray as xr
 from xsm.cells.features import Features
 from xsm.cells.recipe import require_target
 from xsm.data.grid import axis_of, oriented, step, time_dim, wraps
-from xsm.data.reading import read
+from xsm.data.reading import Reading
 from xsm.exceptions import GridError, NotEnoughDataError, UnitsError
 from xsm.hydrology.needs import Balance, balance_series, profile_series, soil_maps
 from xsm.hydrology.soil.layered import layered_array
@@ -21,7 +21,7 @@ __all__ = ["collect"]
 
 
 def collect(
-    ds: xr.Dataset,
+    reading: Reading,
     recipe: Recipe,
     *,
     balances: Sequence[Balance] = (),
@@ -30,52 +30,16 @@ def collect(
 ) -> Features:
     """Return the canonical arrays that a recipe names, aligned and broadcast, lazily.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Data of any product.
-    recipe : Recipe
-        What is wanted.
-    balances : sequence of loss terms
-        Terms of a water balance whose trends are wanted.
-    needs : collection of str
-        Keys that loss terms read, of which the soil and its fluxes are taken.
-    with_target : bool, default: True
-        Take the target too.
-
-    Returns
-    -------
-    Features
-        Arrays on (time, *space). NaN stays NaN; dask arrays stay lazy.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If a variable is missing or has no usable units; all in one error.
-    GridError
-        If time is irregular or coordinates differ.
-    NotEnoughDataError
-        If the data are empty, or hold no whole window.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> days = {"time": pd.date_range("2020", periods=3)}
-    >>> rain = xr.DataArray([0.0, 0.001, 0.002], days, "time", attrs={"units": "m"})
-    >>> soil = xr.DataArray([20.0, 20.0, 30.0], days, "time", attrs={"units": "%"})
-    >>> ds = xr.Dataset({"tp": rain, "swvl1": soil})
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 2, 1, "cell")
-    >>> features = collect(ds, recipe)
-    >>> features.dynamic["precipitation"].values, features.observed.values
-    (array([0., 1., 2.]), array([0.2, 0.2, 0.3]))
+    Arrays on (time, *space); NaN stays NaN. With them come the trends of the ``balances``, the
+    parameters of the soil and its fluxes whose keys are among ``needs``, and the target. All that
+    is missing is refused in one error; so are irregular times, coordinates that differ, and data
+    without one whole window.
     """
-    ds = oriented(ds) if recipe.patch > 1 else ds
-    reading = read(ds, recipe.variables)
-    table = reading.table
+    reading = reading.part(oriented(reading.ds)) if recipe.patch > 1 else reading
     names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
-    table.require(*names)
+    reading.require(*names)
     if with_target:
-        require_target(table, recipe)
+        require_target(reading.table, recipe)
     names = names[: len(names) - (with_target and bool(recipe.depths))]
     arrays = {name: reading.array(name).drop_vars(DEPTH, errors="ignore") for name in names}
     series = balance_series(reading, balances, target=recipe.target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,17 +16,19 @@ from xsm.cells.blocks import plan_blocks
 from xsm.cells.features import Features
 from xsm.cells.reading import make_windows, read_block
 from xsm.cells.samples import fits
+from xsm.cells.training import sizes_of
 from xsm.cells.windows import GATHERED, Windows
 from xsm.estimators import Estimator, Training, feature_count, flatten
 from xsm.exceptions import NotEnoughDataError, TrainingError
 from xsm.nn import Sizes
 from xsm.options import thread_count
 from xsm.training.history import History
+from xsm.training.job import Trained
 from xsm.training.recipe import Recipe
 from xsm.training.splits import Split
 from xsm.typing import Array, FloatArray
 
-__all__ = ["Drawing", "Estimated", "Estimation", "draw_windows", "run_estimation"]
+__all__ = ["Drawing", "Estimation", "draw_windows", "run_estimation"]
 
 
 _VALIDATION = 131_072  # windows that validate at most: their RMSE is known to 0.2 %
@@ -35,25 +37,7 @@ _BLOCK = 8  # a block that is read takes one in so many bytes of the limit
 
 @dataclass(frozen=True)
 class Estimation:
-    """What estimator is trained, and how.
-
-    Parameters
-    ----------
-    model : subclass of Estimator
-        The class.
-    hyperparameters : mapping of str to Any
-        Those that differ from the defaults.
-    recipe : Recipe
-        What goes in and what comes out.
-    split : Split
-        Steps that train and that validate.
-    seed : int
-        Seed of every random choice.
-    progress : bool or None
-        Show a bar.
-    limit : int
-        Bytes that training may take.
-    """
+    """What estimator is trained, and how; ``limit`` are the bytes that training may take."""
 
     model: type[Estimator]
     hyperparameters: Mapping[str, Any]
@@ -62,47 +46,26 @@ class Estimation:
     seed: int
     progress: bool | None
     limit: int
-    sizes: Sizes = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Derive the sizes of the windows."""
-        recipe = self.recipe
-        dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
-        sizes = Sizes(dynamic, len(recipe.static), recipe.window, recipe.layers)
-        object.__setattr__(self, "sizes", sizes)
+    @property
+    def sizes(self) -> Sizes:
+        """Sizes of the windows, without the names of what they hold."""
+        return replace(sizes_of(self.recipe), names=())
 
-
-@dataclass(frozen=True)
-class Estimated:
-    """What an estimation returns.
-
-    Parameters
-    ----------
-    model : Estimator
-        The estimator with all that it has learnt.
-    history : History
-        RMSE by the number of trees, of rounds, or of whatever the estimator counts.
-    samples : str
-        What trained and what validated, in words.
-    """
-
-    model: Estimator
-    history: History
-    samples: str
+    def rebuild(self, arrays: Mapping[str, Array]) -> Estimator:
+        """Return the estimator with what it has learnt."""
+        estimator = self.model(self.sizes, **self.hyperparameters)
+        estimator.load_arrays(arrays)
+        return estimator
 
 
 @dataclass(frozen=True)
 class Drawing:
     """Windows as features, drawn from all there are.
 
-    Parameters
-    ----------
-    inputs : ndarray (sample, feature)
-        float32, scaled.
-    target : ndarray (sample, target)
-        float32, scaled; with data integration the change since the last observation.
-    seen : int
-        Windows that they were drawn from.
+    ``inputs`` (sample, feature) and ``target`` (sample, target) are float32, scaled; with data
+    integration the target is the change since the last observation. ``seen`` is the number of
+    windows that they were drawn from.
     """
 
     inputs: FloatArray
@@ -116,48 +79,13 @@ class Drawing:
         return f"{len(self.inputs):,} {what}{'' if every else drawn}"
 
 
-def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> Estimated:
-    """Train an estimator in this process.
+def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> Trained:
+    """Train an estimator in this process on features, lazy or not, with the statistics of a fit.
 
     Half of the limit is for data that are read: all of them where they fit, else blocks, one at a
     time. Three eighths are for the windows that train, with what the estimator makes of them
     (:meth:`xsm.estimators.Estimator.sample_bytes`), an eighth for those that validate. Of more
-    windows a random subset is drawn.
-
-    Parameters
-    ----------
-    job : Estimation
-        What is trained, and how.
-    features : Features
-        Canonical arrays with the target, lazy or not.
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
-
-    Returns
-    -------
-    Estimated
-        The estimator, its history, and what trained.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is not one whole window.
-    TrainingError
-        If what the estimator returns are no arrays, or its RMSE is not finite.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from xsm.models.random_forest import RandomForest
-    >>> from xsm.cells.scaling import fit_scaling
-    >>> days = {"time": pd.date_range("2020", periods=60)}
-    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(60.0)), days, "time") for k in (1, 2))
-    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> split, few = Split(slice(0, 40), slice(40, 60)), {"n_estimators": 2}
-    >>> job = Estimation(RandomForest, few, recipe, split, seed=0, progress=False, limit=2**24)
-    >>> run_estimation(job, features, fit_scaling(features, split.training, scaling="cell")).samples
-    '33 windows of 7 features; 13 validate'
+    windows a random subset is drawn. The history holds the RMSE by whatever the estimator counts.
     """
     estimator = job.model(job.sizes, **job.hyperparameters)
     count = feature_count(job.sizes)
@@ -183,7 +111,7 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
         rows.append((1, errors[0], errors[1]))
     said = training.describe(f"windows of {count} features")
     said += f"; {validation.describe('validate')}" if validation else ""
-    return Estimated(estimator, _history(estimator, rows), said)
+    return Trained(estimator.arrays, _history(estimator, rows), said)
 
 
 def _arrays(estimator: Estimator, drawn: Drawing, training: Training) -> Mapping[str, Array]:
@@ -252,41 +180,9 @@ def draw_windows(
 ) -> Drawing:
     """Flatten the windows of all blocks, or a random subset of them, each as likely as any other.
 
-    Parameters
-    ----------
-    blocks : sequence of callables
-        Each reads a part of the data; one is held at a time.
-    most : int
-        Windows that are kept at most.
-    sizes : Sizes
-        Sizes of the windows.
-    seed : int
-        Seed of the choice, which depends on it and on how the data are divided into blocks.
-
-    Returns
-    -------
-    Drawing
-        The windows.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is not one.
-
-    Notes
-    -----
-    Every window gets a random key, and those with the smallest keys stay. Where all fit, they stay
-    in the order of their blocks, in each by time.
-
-    Examples
-    --------
-    >>> series = np.arange(20.0).reshape(20, 1)
-    >>> cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
-    >>> given = series[..., None], np.zeros((1, 0)), {"target": series}, cells
-    >>> windows = Windows(*given, window=3, lead=1, forcing=1)
-    >>> drawn = draw_windows([lambda: windows], 5, Sizes(dynamic=1, static=0, window=3), seed=0)
-    >>> drawn.inputs.shape, drawn.seen
-    ((5, 3), 17)
+    Each of the blocks reads a part of the data; one is held at a time. Every window gets a random
+    key, which depends on the seed and on how the data are divided, and the ``most`` with the
+    smallest keys stay. Where all fit, they stay in the order of their blocks, in each by time.
     """
     inputs = np.empty((most, feature_count(sizes)), np.float32)
     target = np.empty((most, sizes.target), np.float32)

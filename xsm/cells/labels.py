@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from xsm.cells.recipe import holds_target
-from xsm.data.naming import ROLES, Variable, find_variables
+from xsm.data.naming import ROLES, Variable
+from xsm.data.reading import Reading
 from xsm.data.units import Conversion
 from xsm.evaluation.calibration import add_spread
 from xsm.hydrology.soil.layering import DEPTH, depth_coordinates
@@ -30,7 +31,7 @@ _DROPPED = {"bounds", "grid_mapping"}
 
 def present(
     mean: xr.DataArray,
-    ds: xr.Dataset,
+    reading: Reading,
     recipe: Recipe,
     trained: Sequence[Variable],
     attrs: Mapping[str, Any],
@@ -39,44 +40,20 @@ def present(
 ) -> tuple[xr.Dataset, tuple[Hashable, ...]]:
     """Return a prediction as the data hold the target, else as the training data held it.
 
-    Parameters
-    ----------
-    mean : DataArray
-        (time, *space [, depth]) canonical units.
-    ds : xarray.Dataset
-        The data that were predicted from.
-    recipe : Recipe
-        What the model predicts.
-    trained : sequence of Variable
-        The target in the training data, each of its layers.
-    attrs : mapping of str to Any
-        The target's attributes there.
-    spread : bool, default: False
-        It is a standard deviation: without the offset of the user's units, without his attributes.
-
-    Returns
-    -------
-    prediction : xarray.Dataset
-        One variable, with its dimension of layers where it has one; several, where the data hold
-        each layer in a variable of its own.
-    order : tuple of hashable
-        Dimensions without that of layers, in the order of the data.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
-    >>> ds = soil.to_dataset(name="swvl1").assign_coords(time=xr.date_range("2020", periods=2))
-    >>> recipe = Recipe("soil_moisture", (), (), 1, 0, "global")
-    >>> present(xr.DataArray([0.25], dims="time"), ds, recipe, (), {})[0]["swvl1"].values
-    array([25.])
+    ``mean`` (time, *space [, depth]) is in canonical units; ``trained`` and ``attrs`` are the
+    target's variables, one for each layer, and its attributes in the training data. A ``spread`` is
+    a standard deviation: without the offset of the user's units, without his attributes. One
+    variable comes back, with its dimension of layers where it has one; or several, where the data
+    hold each layer in a variable of its own; and the dimensions without that of layers, in the
+    order of the data.
     """
-    table = find_variables(ds, recipe.variables)
-    there = holds_target(table, recipe)
+    ds = reading.ds
+    there = holds_target(reading.table, recipe)
     layers = tuple(trained)
     if there:
-        found = table.layers(recipe.target)
+        found = reading.layers(recipe.target)
         layers = found if recipe.depths and len(found) == recipe.layers else layers
-        layers = layers if recipe.depths else (table.lookup(recipe.target),)
+        layers = layers if recipe.depths else (reading.lookup(recipe.target),)
     layers = tuple(map(_of_spread, layers)) if spread else layers
     first = layers[0]
     order = _order(mean, ds, first)
@@ -103,7 +80,7 @@ def _of_spread(variable: Variable) -> Variable:
 
 def label_prediction(
     found: Mapping[str, xr.DataArray],
-    ds: xr.Dataset,
+    reading: Reading,
     scaling: xr.Dataset,
     *,
     name: str,
@@ -114,45 +91,14 @@ def label_prediction(
 ) -> xr.Dataset:
     """Give all outputs of a model the names, units and order of dimensions of the user's data.
 
-    Parameters
-    ----------
-    found : mapping of str to DataArray
-        ``mean``, ``extrapolation`` and what else
-        :func:`xsm.cells.prediction.predict_lazily` returned.
-    ds : xarray.Dataset
-        The data that were predicted from.
-    scaling : xarray.Dataset
-        Statistics on their cells; ``trained_cell`` is shown where it differs.
-    name : str
-        The model.
-    recipe : Recipe
-        What it predicts.
-    trained : sequence of Variable
-        The target in the training data, each of its layers.
-    attrs : mapping of str to Any
-        The target's attributes there.
-    calibration : xarray.Dataset or None
-        What was learnt of the spread.
-
-    Returns
-    -------
-    xarray.Dataset
-        The target, linked by ``ancillary_variables`` with what lies beside it. Lazy where it was.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray([20.0, 30.0], dims="time", attrs={"units": "%"})
-    >>> ds = soil.to_dataset(name="swvl1").assign_coords(time=xr.date_range("2020", periods=2))
-    >>> found = {name: xr.DataArray([0.25], dims="time") for name in ("mean", "extrapolation")}
-    >>> recipe = Recipe("soil_moisture", (), (), 1, 0, "global")
-    >>> settings = {"name": "lstm", "trained": (), "attrs": {}, "calibration": None}
-    >>> label_prediction(found, ds, xr.Dataset(), recipe=recipe, **settings)["swvl1"].attrs
-    {'units': '%', 'ancillary_variables': 'extrapolation'}
+    ``found`` holds what :func:`xsm.cells.prediction.predict_lazily` returned, ``scaling`` the
+    statistics on the cells of the data; ``trained_cell`` is shown where it differs. The target is
+    linked by ``ancillary_variables`` with what lies beside it. Lazy where it was.
     """
     outputs = {**found}
     mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
     std = outputs.pop("std", None)
-    shown = partial(present, ds=ds, recipe=recipe, trained=trained, attrs=attrs)
+    shown = partial(present, reading=reading, recipe=recipe, trained=trained, attrs=attrs)
     made, order = shown(mean)
     parts = {str(own): made[own] for own in made.data_vars}
     beside = {"extrapolation": extrapolation.assign_attrs(_FLAG).transpose(*order, ...)}
@@ -169,7 +115,7 @@ def label_prediction(
         spreads, _ = shown(std, spread=True)
         for own in map(str, spreads.data_vars):
             result = add_spread(result, own, spreads[own], calibration)
-    result = as_given(result, ds) if recipe.patch > 1 else result
+    result = as_given(result, reading.ds) if recipe.patch > 1 else result
     result.attrs = {
         "Conventions": "CF-1.11",
         "title": f"{', '.join(parts)} predicted by {name}",
@@ -182,26 +128,7 @@ def label_prediction(
 
 
 def as_given(result: xr.Dataset, ds: xr.Dataset) -> xr.Dataset:
-    """Return a result with its coordinates in the order of the data.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        On the coordinates of the data, some of them perhaps turned.
-    ds : xarray.Dataset
-        The data.
-
-    Returns
-    -------
-    xarray.Dataset
-        Lazy where the result is.
-
-    Examples
-    --------
-    >>> ds = xr.Dataset(coords={"lat": [1.0, 2.0]})
-    >>> as_given(ds.isel(lat=slice(None, None, -1)), ds)["lat"].values
-    array([1., 2.])
-    """
+    """Return a result with those coordinates turned back that are the data's, reversed; lazily."""
     back = {}
     for dim in map(str, result.dims):
         if dim in ds.indexes and dim in result.indexes and ds.sizes[dim] > 1:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-import xarray as xr
-
+from xsm.artefact.asked import Asked
 from xsm.data.grid import space_dims
 from xsm.data.naming import METEOROLOGY, ROLES, STATIC, VariableTable
 from xsm.data.reading import Reading
@@ -35,30 +34,7 @@ def for_data(
 ) -> dict[str, Any]:
     """Return hyper-parameters as the data have it.
 
-    Parameters
-    ----------
-    model : subclass of Model or Estimator
-        The class.
-    network : mapping of str to Any
-        Its hyper-parameters.
-    table : VariableTable
-        Which variable is what.
-    recipe : Recipe
-        What goes in.
-
-    Returns
-    -------
-    dict of str to Any
-        ``patch`` is 1 where the data are no grid; ``groups`` hold roles instead of variables.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> from xsm.models.ismoe import ISMoE
-    >>> table = xsm.variables(xsm.open_tutorial("land"))
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> for_data(ISMoE, {"groups": {"water": ["tp"]}}, table, recipe)
-    {'groups': {'water': ('precipitation',)}, 'patch': 1}
+    ``patch`` is 1 where the data are no grid; ``groups`` hold roles instead of variables.
     """
     found = dict(network)
     if "patch" in model.hyperparameters():
@@ -69,107 +45,55 @@ def for_data(
 
 
 def make_recipe(
-    ds: xr.Dataset,
-    table: VariableTable,
+    reading: Reading,
+    asked: Asked,
     *,
-    target: str | None,
-    dynamic: Sequence[str] | None,
-    static: Sequence[str] | None,
     window: int,
     lead: int,
     scaling: Scaling,
-    data_integration: bool = False,
-    known_forcing: bool = False,
-    variables: Mapping[str, str] | None = None,
     balances: Sequence[Balance] = (),
     layered: bool = False,
     bounded: bool = False,
     patch: int = 1,
 ) -> Recipe:
-    """Decide which variables go in and which comes out.
+    """Decide which variables go in and which comes out; nothing is computed.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data.
-    table : VariableTable
-        Which variable is what.
-    target : str, optional
-        Role or variable; by default soil moisture of the top layer, else of a satellite.
-    dynamic : sequence of str, optional
-        Roles or variables; by default the meteorology that is there.
-    static : sequence of str, optional
-        Roles or variables; by default the soil and terrain maps that are there.
-    window, lead : int
-        Steps of input, and steps from the window's end to the prediction.
-    scaling : {"cell", "global"}
-        How inputs and target are scaled.
-    data_integration, known_forcing : bool, default: False
-        The window holds the observed target; the weather is known up to the prediction.
-    variables : mapping of str to str, optional
-        Role to variable name.
-    balances : sequence of loss terms
-        Terms of a water balance, whose variables have to be there too.
-    layered, bounded : bool, default: False
-        Predict all layers of the target; scale it by residual and saturated water content.
-    patch : int, default: 1
-        Cells along a side of the square of neighbours that a sample holds.
-
-    Returns
-    -------
-    Recipe
-        The decision. Nothing is computed.
-
-    Raises
-    ------
-    MissingVariableError
-        If the target or an input is not there, or there is no meteorology at all.
-    NotEnoughDataError
-        If window or lead do not fit.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from xsm.data.naming import find_variables
-    >>> days = {"time": pd.date_range("2020", periods=3)}
-    >>> rain = xr.DataArray([0.0, 1.0, 2.0], days, "time", attrs={"units": "mm day-1"})
-    >>> soil = xr.DataArray([0.2, 0.2, 0.3], days, "time", attrs={"units": "m3 m-3"})
-    >>> ds = xr.Dataset({"pr": rain, "swvl1": soil})
-    >>> settings = {"target": None, "dynamic": None, "static": None}
-    >>> recipe = make_recipe(ds, find_variables(ds), window=2, lead=1, scaling="cell", **settings)
-    >>> recipe.target, recipe.dynamic, recipe.static
-    ('soil_moisture', ('precipitation',), ())
+    The variables of the ``balances`` have to be there too. With ``layered`` all layers of the
+    target are predicted; ``bounded`` scales it by residual and saturated water content; ``patch``
+    is the number of cells along a side of the square of neighbours that a sample holds.
     """
-    _check_times(window, lead, data_integration=data_integration, known_forcing=known_forcing)
-    target = default_target(table) if target is None else target
+    own = {"data_integration": asked.data_integration, "known_forcing": asked.known_forcing}
+    _check_times(window, lead, **own)
+    table = reading.table
+    target = default_target(table) if asked.target is None else asked.target
     fluxes = [r for b in balances for r in balance_roles(b.terms, b.compat).values()]
-    require_roles(table, [target, *(dynamic or ()), *(static or ()), *fluxes])
+    require_roles(table, [target, *(asked.dynamic or ()), *(asked.static or ()), *fluxes])
     name = _key(table, target)
     layered = layered and (target in ROLES or table.lookup(target).dim is not None)
-    depths, centres = _layers(ds, table, name) if layered else ((), ())
-    given = METEOROLOGY if dynamic is None else tuple(dynamic)
-    maps = STATIC if static is None else tuple(static)
-    keys = [_key(table, d) for d in given if dynamic is not None or d in table]
+    depths, centres = _layers(reading, name) if layered else ((), ())
+    given = METEOROLOGY if asked.dynamic is None else tuple(asked.dynamic)
+    maps = STATIC if asked.static is None else tuple(asked.static)
+    keys = [_key(table, d) for d in given if asked.dynamic is not None or d in table]
     if not keys:
         msg = (
-            f"No meteorology was found among {sorted(map(str, ds.data_vars))}. Name the inputs: "
-            'dynamic=["precipitation", ...] with roles or variables, or map roles to variables: '
-            'variables={"precipitation": "my_rain"}; ds.physm.variables() shows what was found.'
+            f"No meteorology was found among {sorted(map(str, reading.ds.data_vars))}. Name the "
+            'inputs: dynamic=["precipitation", ...] with roles or variables, or map roles to '
+            'variables: variables={"precipitation": "my_rain"}; ds.physm.variables() shows what '
+            "was found."
         )
         raise MissingVariableError(msg)
     return Recipe(
         target=name,
         dynamic=tuple(keys),
-        static=tuple(_key(table, s) for s in maps if static is not None or s in table),
+        static=tuple(_key(table, s) for s in maps if asked.static is not None or s in table),
         window=window,
         lead=lead,
         scaling=scaling,
-        data_integration=data_integration,
-        known_forcing=known_forcing,
-        variables=dict(variables or {}),
+        **own,
+        variables=dict(asked.variables or {}),
         depths=depths,
         centres=centres,
-        patch=patch if len(space_dims(table.array(ds, keys[0]))) > 1 else 1,
+        patch=patch if len(space_dims(reading.array(keys[0]))) > 1 else 1,
         bounded=bounded,
         layer=None if depths else table.lookup(name).depth,
     )
@@ -178,28 +102,8 @@ def make_recipe(
 def holds_target(table: VariableTable, recipe: Recipe) -> bool:
     """Tell whether data hold the target, and not another layer of the soil in its place.
 
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    recipe : Recipe
-        What is predicted.
-
-    Returns
-    -------
-    bool
-        False where there is no variable of that role; also where the layer that was found and the
-        one that is predicted share less than half of the thinner.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> recipe = Recipe("soil_moisture", (), (), 7, 1, "cell", layer=(0.0, 0.07))
-    >>> holds_target(xsm.variables(ds), recipe)
-    True
-    >>> holds_target(xsm.variables(ds.drop_vars("swvl1")), recipe)
-    False
+    False where there is no variable of that role; also where the layer that was found and the one
+    that is predicted share less than half of the thinner.
     """
     if recipe.target not in table.roles:
         return False
@@ -211,27 +115,7 @@ def holds_target(table: VariableTable, recipe: Recipe) -> bool:
 
 
 def require_target(table: VariableTable, recipe: Recipe) -> None:
-    """Refuse data that lack the target.
-
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    recipe : Recipe
-        What is predicted.
-
-    Raises
-    ------
-    MissingVariableError, UnitsError
-        If it is not there or cannot be used; if another layer of the soil is there in its place.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land")
-    >>> recipe = Recipe("soil_moisture", (), (), 7, 1, "cell", layer=(0.0, 0.07))
-    >>> require_target(xsm.variables(ds), recipe)
-    """
+    """Refuse data that lack the target, or hold another layer of the soil in its place."""
     table.require(recipe.target)
     if recipe.target in table.roles and not holds_target(table, recipe):
         found = table.lookup(recipe.target)
@@ -246,26 +130,9 @@ def require_target(table: VariableTable, recipe: Recipe) -> None:
 def input_groups(
     table: VariableTable, groups: Mapping[str, Sequence[str] | str]
 ) -> dict[str, tuple[str, ...]]:
-    """Return groups of inputs under the keys by which a recipe knows them.
+    """Return groups of inputs under the keys by which a recipe knows them: roles, or names.
 
-    Parameters
-    ----------
-    table : VariableTable
-        Which variable is what.
-    groups : mapping of str to sequence of str
-        Roles or variables by the name of the group.
-
-    Returns
-    -------
-    dict of str to tuple of str
-        Roles, or names of variables that have none; what the data do not hold stays as it is.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> table = xsm.variables(xsm.open_tutorial("land"))
-    >>> input_groups(table, {"water": ["tp"], "heat": "air_temperature"})
-    {'water': ('precipitation',), 'heat': ('air_temperature',)}
+    What the data do not hold stays as it is.
     """
     found = {}
     for name, members in groups.items():
@@ -280,12 +147,12 @@ def _centimetres(layer: tuple[float, float] | None) -> str:
 
 
 def _layers(
-    ds: xr.Dataset, table: VariableTable, target: str
+    reading: Reading, target: str
 ) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...]]:
     """Return bounds and centres of the layers of a target; nothing where it has one."""
-    if len(table.layers(target)) < 2:
+    if len(reading.layers(target)) < 2:
         return (), ()
-    profile = read_profile(Reading(ds, table, {}), target)
+    profile = read_profile(reading, target)
     return tuple(pairwise(profile.edges)), profile.centres
 
 

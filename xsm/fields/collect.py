@@ -9,19 +9,19 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import oriented, time_dim, without_scalars
-from xsm.data.naming import VariableTable, find_variables
 from xsm.data.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
 from xsm.data.nesting.nest import Factor
+from xsm.data.reading import Reading
 from xsm.data.units import conversion, dequantify
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnitsError
-from xsm.fields.sources import Covariates, Sources, known_names
+from xsm.fields.sources import Covariates, Sources, read_one
 from xsm.typing import FloatArray
 
 __all__ = ["check_steps", "collect_sources"]
 
 
 def collect_sources(
-    ds: xr.Dataset,
+    reading: Reading,
     *,
     target: str,
     factor: Factor | None,
@@ -34,60 +34,16 @@ def collect_sources(
 ) -> Sources:
     """Put target, covariates and truth on the coarse and the fine grid, without computing.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Holds the coarse target (time, y, x).
-    target : str
-        Role or variable.
-    factor : int or mapping of str to int or None
-        Fine cells of a coarse one along each axis; None takes it from the truth.
-    covariates : Dataset, DataArray or sequence of them, optional
-        Each on a grid of its own; those on the fine grid stay as they are, others are remapped
-        conservatively. Coarse ones are area-weighted means of the fine ones.
-    truth : Dataset or DataArray, optional
-        The target on the fine grid.
-    area : DataArray, optional
-        (y, x) areas of the fine cells, in m2 or with units; NaN or 0 leaves a cell out. By default
-        those of the sphere, or of the projection.
-    wanted : tuple of tuple of str, optional
-        Covariates with and without time that are needed; by default all there are.
-    variables : mapping of str to str, optional
-        Role to variable name, in the covariates and the data.
-    history : int, default: 0
-        Steps before the first truth that are kept, where the data hold them.
-
-    Returns
-    -------
-    Sources
-        North at the top and west at the left, whichever way the data lie, since a network sees
-        planes as pictures; all on the times that target and covariates have in common; with a
-        truth, from ``history`` steps before its first to its last, NaN where it has none between.
-
-    Raises
-    ------
-    GridError
-        If grids do not nest, or do not overlap, or time has a date twice, or no area is above 0.
-    MissingVariableError
-        If covariates are missing.
-    UnitsError
-        If units of the area are none of an area.
-    NotEnoughDataError
-        If there is no time in common.
-
-    Examples
-    --------
-    >>> months = xr.date_range("2020", periods=3, freq="MS")
-    >>> coords = {"time": months, "y": [1.0, 3.0], "x": [1.0, 3.0]}
-    >>> gws = xr.DataArray(np.zeros((3, 2, 2)), coords, name="gws", attrs={"units": "mm"})
-    >>> found = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
-    >>> found.steps, found.nest.shape
-    (3, (4, 4))
+    ``reading`` is of the coarse target (time, y, x), ``variables`` also names those of covariates
+    and truth; ``wanted`` are the covariates with and without time that are needed, by default all
+    there are. Covariates on the fine grid stay as they are, others are remapped conservatively.
+    North comes at the top and west at the left, whichever way the data lie, since a network sees
+    planes as pictures; all on the times that target and covariates have in common; with a truth,
+    from ``history`` steps before its first to its last, NaN where it has none between.
     """
-    ds = oriented(ds)
-    nest = make_nest(ds, factor, truth)
-    table = find_variables(ds, known_names(ds, variables))
-    coarse = _in_order(table.array(ds, target), nest, "the target")
+    reading = reading.part(oriented(reading.ds))
+    nest = make_nest(reading.ds, factor, truth)
+    coarse = _in_order(reading.array(target), nest, "the target")
     time = time_dim(coarse)
     moving, still = _covariates(covariates, target, nest, time, variables)
     if wanted is not None:
@@ -189,26 +145,25 @@ def _every(
 ) -> Iterator[tuple[str, xr.DataArray]]:
     """Yield the covariates of several data sets, each of which has a grid of its own."""
     for part in parts:
-        given = _dataset(part, "covariate")
-        yield from _named(given, find_variables(given, known_names(given, variables))).items()
+        yield from _named(read_one(_dataset(part, "covariate"), variables)).items()
 
 
 def _dataset(data: xr.Dataset | xr.DataArray, name: str) -> xr.Dataset:
-    """Return a Dataset without quantities."""
+    """Return a Dataset, of an array one with its name."""
     if isinstance(data, xr.DataArray):
-        data = data.to_dataset(name=name if data.name is None else data.name)
-    return dequantify(data)[0]
+        return data.to_dataset(name=name if data.name is None else data.name)
+    return data
 
 
-def _named(given: xr.Dataset, table: VariableTable) -> dict[str, xr.DataArray]:
+def _named(reading: Reading) -> dict[str, xr.DataArray]:
     """Return the variables on a grid in canonical units, by role, else by name."""
-    dims = {axis.dim for axis in horizontal_axes(given)}
-    roles = {table[role].name: role for role in table.roles}
+    dims = {axis.dim for axis in horizontal_axes(reading.ds)}
+    roles = {reading.lookup(role).name: role for role in reading.table.roles}
     found = {}
-    for name, array in given.data_vars.items():
+    for name, array in reading.ds.data_vars.items():
         if dims <= set(array.dims) and array.dtype.kind in "fiub":
             key = roles.get(str(name), str(name))
-            found[key] = table.array(given, key)
+            found[key] = reading.array(key)
     return found
 
 
@@ -240,13 +195,13 @@ def _truth(
     variables: Mapping[str, str] | None,
 ) -> xr.DataArray:
     """Return the truth on the fine grid, in the canonical units of the target."""
-    given = _dataset(truth, str(coarse.name))
-    table = find_variables(given, known_names(given, variables))
+    reading = read_one(_dataset(truth, str(coarse.name)), variables)
+    given = reading.ds.data_vars
     key = target
-    if key not in table and key not in given and len(given.data_vars) == 1:
-        key = str(next(iter(given.data_vars)))
-    table.require(key)
-    placed = nest.place(table.array(given, key), "truth")
+    if key not in reading and key not in reading.ds and len(given) == 1:
+        key = str(next(iter(given)))
+    reading.require(key)
+    placed = nest.place(reading.array(key), "truth")
     return _in_order(placed.rename({time_dim(placed): time}), nest, "truth")
 
 
@@ -265,24 +220,7 @@ def _common(index: Any, there: Any, what: str) -> Any:
 
 
 def check_steps(times: Any, time: str) -> None:
-    """Refuse times that are neither months in a row nor at even steps.
-
-    Parameters
-    ----------
-    times : pandas.Index
-        Dates, numpy's or cftime's.
-    time : str
-        Name of the dimension.
-
-    Raises
-    ------
-    GridError
-        If steps are uneven.
-
-    Examples
-    --------
-    >>> check_steps(xr.date_range("2020", periods=3, freq="MS"), "time")
-    """
+    """Refuse times that are neither months in a row nor at even steps."""
     months = np.diff(np.asarray(times.year * 12 + times.month))
     steps = np.diff(times)
     if len(steps) and not ((months == 1).all() or (steps == steps[0]).all()):

@@ -2,188 +2,133 @@
 
 from __future__ import annotations
 
-import os
 import time as clock
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Collection
+from typing import cast
 
 import xarray as xr
 
-from xsm.artefact.card import history_dataset, made_of, outcome
+from xsm.artefact.asked import Asked
+from xsm.artefact.card import history_dataset, whole_card
 from xsm.artefact.learnt import Learnt
-from xsm.data.naming import VariableTable, find_variables
-from xsm.data.nesting.nest import Factor
-from xsm.data.units import dequantify
+from xsm.data.fingerprint import data_token
 from xsm.exceptions import check_choice
 from xsm.fields.collect import collect_sources
-from xsm.fields.samples import FieldJob, FieldsTrained, train_fields
-from xsm.fields.sources import Covariates, Sources, choose_target, known_names
+from xsm.fields.samples import make_fields, sizes_of
+from xsm.fields.sources import choose_target, read_one
 from xsm.losses import Loss
-from xsm.nn import FieldModel, head_and_members
-from xsm.options import get_options, parse_limit
+from xsm.nn import FieldModel, assemble, check_terms, head_and_members
 from xsm.registry import model_name
+from xsm.training.job import Job, train_network
 from xsm.training.recipe import NestedRecipe
-from xsm.training.schedule import check_schedule
+from xsm.training.schedule import make_schedule
 
 __all__ = ["fit_fields"]
 
 
-def fit_fields(
-    ds: xr.Dataset,
-    cls: type[FieldModel],
-    *,
-    factor: Factor | None = None,
-    covariates: Covariates | None = None,
-    truth: xr.Dataset | xr.DataArray | None = None,
-    supervision: str | None = None,
-    conserve: str | None = None,
-    area: xr.DataArray | None = None,
-    target: str | None = None,
-    variables: Mapping[str, str] | None = None,
-    valid: float = 0.25,
-    window: int | None = None,
-    losses: Sequence[Loss] | None = None,
-    monitor: str = "total",
-    device: str = "auto",
-    precision: str = "auto",
-    seed: int = 0,
-    progress: bool | None = None,
-    memory_limit: str | int = "2 GiB",
-    checkpoint: str | os.PathLike[str] | None = None,
-    hyperparameters: Mapping[str, Any] | None = None,
-) -> Learnt:
-    """Train a network that downscales, see :func:`xsm.fit`.
+def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
+    """Train a network that downscales the coarse field that a data set holds, see :func:`xsm.fit`.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Holds the coarse field.
-    cls : subclass of FieldModel
-        The network.
-    factor, covariates, truth, supervision, conserve, area, target, variables : optional
-        See :func:`xsm.fit`.
-    valid, window, losses, monitor, device, precision, seed : optional
-        See :func:`xsm.fit`.
-    progress, memory_limit, checkpoint : optional
-        See :func:`xsm.fit`.
-    hyperparameters : mapping of str to Any, optional
-        Of the network and the schedule.
-
-    Returns
-    -------
-    Learnt
-        The model with its best weights.
-
-    Raises
-    ------
-    UnknownNameError
-        If a choice does not exist.
-
-    Examples
-    --------
-    >>> from xsm.registry import model_class
-    >>> fit_fields(xr.Dataset(), model_class("convlstm_unet"), supervision="hope")
-    Traceback (most recent call last):
-    xsm.exceptions.UnknownNameError: supervision='hope' was given. Choose from ...
+    None of ``supervision``, ``factor`` and ``window`` stands for what the data allow, for 4 where
+    no truth tells, and for the network's own.
     """
     started = clock.perf_counter()
-    head, members, own = head_and_members(hyperparameters or {}, head=cls.default_head)
-    network, steps = cls.check_hyperparameters(own)
-    if conserve is not None:
-        network["conserve"] = conserve
+    head, members, own = head_and_members(asked.hyperparameters, head=cls.default_head)
+    network, schedule = make_schedule(cls, dict(asked.schedule), own, asked.precision)
+    if asked.conserve is not None:
+        network["conserve"] = asked.conserve
     check_choice("conserve", network.get("conserve", "soft"), ("soft", "exact"))
-    supervision = supervision or ("scale_transfer" if truth is None else "truth")
+    supervision = asked.supervision or ("scale_transfer" if asked.truth is None else "truth")
     check_choice("supervision", supervision, ("truth", "scale_transfer", "interpolation"))
-    check_choice("precision", precision, ("auto", "float32", "bfloat16"))
-    if factor is None and truth is None:
-        factor = 4
-    window = cls.window if window is None else window
-    ds, _ = dequantify(ds)
-    table = find_variables(ds, known_names(ds, variables))
-    role = choose_target(ds, table, target)
-    sources = collect_sources(
-        ds,
+    window = cls.window if asked.window is None else asked.window
+    reading = read_one(ds, asked.variables)
+    role = choose_target(reading, asked.target)
+    native = collect_sources(
+        reading,
         target=role,
-        factor=factor,
-        covariates=covariates,
-        truth=truth if supervision == "truth" else None,
-        area=area,
-        variables=variables,
+        factor=4 if asked.factor is None and asked.truth is None else asked.factor,
+        covariates=asked.covariates,
+        truth=asked.truth if supervision == "truth" else None,
+        area=asked.area,
+        variables=asked.variables,
         history=window - 1,
     )
-    anchor = network.get("anchor", cls.hyperparameters().get("anchor", True))
+    options = {**cls.hyperparameters(), **network}
     recipe = NestedRecipe(
         role,
-        tuple(sources.fine),
-        tuple(sources.static),
+        tuple(native.fine),
+        tuple(native.static),
         window,
         0,
         "global",
-        variables=dict(variables or {}),
-        factor=sources.nest.factor,
+        variables=dict(asked.variables or {}),
+        factor=native.nest.factor,
         supervision=supervision,
-        anchored=bool(anchor) and supervision == "truth",
+        anchored=bool(options.get("anchor", True)) and supervision == "truth",
     )
-    job = FieldJob(
+    samples = make_fields(native, recipe, options, asked)
+    sources, split = samples.sources, samples.split
+    job = Job(
         cls,
         network,
+        _terms(cls, asked, head, samples.training.arrays),
+        schedule,
+        sizes_of(sources, window, gaussian=head == "gaussian"),
+        split,
         recipe,
-        None if losses is None else tuple(losses),
-        check_schedule(replace(cls.schedule, **steps)),
-        valid=valid,
-        monitor=monitor,
-        device=device,
-        precision=precision,
-        seed=seed,
-        progress=get_options()["progress"] if progress is None else progress,
-        limit=parse_limit(memory_limit),
-        checkpoint=None if checkpoint is None else os.fspath(checkpoint),
-        head=head,
-        members=members,
+        **asked.run,
+        data="" if asked.checkpoint is None else data_token(sources.named()),
     )
-    trained = train_fields(job, sources)
-    return _fitted(job, trained, sources, ds, table, clock.perf_counter() - started)
+    trained = [
+        train_network(job.member(k), samples.training, samples.validation) for k in range(members)
+    ]
+    made = cast("FieldModel", assemble([job.rebuild(each.weights) for each in trained]))
+    settings = {**job.settings, "precision": asked.precision, "valid": asked.valid}
+    settings |= {"monitor": asked.monitor, "head": head, "members": members}
+    variable = reading.lookup(role)
+    return Learnt(
+        name=model_name(cls),
+        model=made,
+        recipe=recipe,
+        scaling=samples.scaling,
+        climatology=None,
+        history=history_dataset([each.history for each in trained]),
+        variable=variable,
+        attrs=dict(reading.ds[variable.name].attrs),
+        parameters=settings,
+        card=whole_card(
+            _lines(recipe, made.conserve),
+            trained[0],
+            native.target[native.time].values,
+            split,
+            job.losses,
+            settings,
+            clock.perf_counter() - started,
+        ),
+        fingerprint={"sizes": {str(d): n for d, n in native.target.sizes.items()}},
+    )
 
 
-def _fitted(
-    job: FieldJob,
-    trained: FieldsTrained,
-    sources: Sources,
-    ds: xr.Dataset,
-    table: VariableTable,
-    seconds: float,
-) -> Learnt:
-    """Put together what the user holds."""
-    recipe, cls = job.recipe, job.model
-    settings = {**asdict(job.schedule), **cls.hyperparameters(), **job.network, "seed": job.seed}
-    settings |= {"precision": job.precision, "valid": job.valid, "monitor": job.monitor}
-    settings |= {"head": job.head, "members": job.members}
-    variable = table.lookup(recipe.target)
-    times = sources.target[sources.time].values
-    card = {
+def _terms(
+    cls: type[FieldModel], asked: Asked, head: str, keys: Collection[str]
+) -> tuple[Loss, ...]:
+    """Return the terms that were given, or those of the class whose variables are there."""
+    if asked.losses is not None:
+        return check_terms(tuple(asked.losses), head, published=False)
+    lacking = {"infiltration", "previous"} - set(keys)
+    own = [term for term in cls.losses if not lacking & set(term.needs)]
+    return check_terms(own, head, published=True)
+
+
+def _lines(recipe: NestedRecipe, conserve: str) -> dict[str, str]:
+    """Describe what a model is given and what it predicts; titles to lines of a card."""
+    return {
         "target": recipe.target,
         "factor": f"{recipe.factor[0]} x {recipe.factor[1]}",
         "supervision": recipe.supervision
         + (", each cell with a truth by its own regression" if recipe.anchored else ""),
-        "conserve": trained.model.conserve,
+        "conserve": conserve,
         "dynamic": ", ".join(recipe.dynamic) or "none",
         "static": ", ".join(recipe.static) or "none",
         "window": str(recipe.window),
-        **outcome(trained.histories[0], trained.samples, times, trained.split, trained.losses),
-        **made_of(settings, seconds),
     }
-    sizes = {str(d): n for d, n in sources.target.sizes.items()}
-    return Learnt(
-        name=model_name(cls),
-        model=trained.model,
-        recipe=recipe,
-        scaling=trained.scaling,
-        climatology=None,
-        history=history_dataset(trained.histories),
-        variable=variable,
-        attrs=dict(ds[str(variable.name)].attrs),
-        parameters=settings,
-        card=card,
-        fingerprint={"sizes": sizes},
-    )

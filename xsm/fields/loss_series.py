@@ -15,39 +15,11 @@ __all__ = ["loss_series"]
 def loss_series(sources: Sources, frame: Frame, training: slice) -> dict[str, Array]:
     """Return the scaled truth and what the physical terms need, at the ends of the windows.
 
-    Parameters
-    ----------
-    sources : Sources
-        In memory, with a truth.
-    frame : Frame
-        Statistics and geometry.
-    training : slice
-        Steps whose months are the normal.
-
-    Returns
-    -------
-    dict of str to ndarray
-        (step, 1, y, x) float32: ``target``; where precipitation and soil moisture are among the
-        covariates also ``previous``, the interpolated coarse target of the step before, and
-        ``infiltration``, its anomaly from the mean of the same month of the year in training, in
-        units of its spread. NaN where missing.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> import numpy as np
-    >>> from xsm.fields.collect import collect_sources
-    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
-    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
-    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
-    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
-    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
-    >>> from xsm.fields.supervision import one_scale_up
-    >>> from xsm.fields.scaling import field_statistics, frame_of
-    >>> up = one_scale_up(sources)
-    >>> frame = frame_of(field_statistics(up, slice(None)), up.nest, up.area, window=6)
-    >>> loss_series(up, frame, slice(None))["target"].shape
-    (7, 1, 4, 4)
+    ``sources`` are in memory; the months of the ``training`` steps are the normal. (step, 1, y, x)
+    float32: ``target``; where precipitation and soil moisture are among the covariates also
+    ``previous``, the interpolated coarse target of the step before, and ``infiltration``, its
+    anomaly from the mean of the same month of the year in training, in units of its spread. NaN
+    where missing; nothing without a truth.
     """
     begin, stats = frame.window - 1, frame.statistics
     if sources.truth is None:

@@ -75,8 +75,10 @@ def downscale_fields(
     >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
     >>> small = {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1, "valid": 0.0}
     >>> fitted = gws.physm.fit("convlstm_unet", factor=2, progress=False, **small)
+    >>> from xsm.data.reading import read
     >>> from xsm.fields.collect import collect_sources
-    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> own = {"target": "groundwater_storage", "factor": 2}
+    >>> sources = collect_sources(read(gws.to_dataset()), **own)
     >>> parts = fitted.model, fitted.recipe, fitted.scaling, sources
     >>> sorted(downscale_fields(*parts, token=fitted.token, device="cpu"))
     ['mean', 'std']

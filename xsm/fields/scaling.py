@@ -44,12 +44,14 @@ def field_statistics(sources: Sources, training: slice) -> xr.Dataset:
     Examples
     --------
     >>> import numpy as np
+    >>> from xsm.data.reading import read
     >>> from xsm.fields.collect import collect_sources
     >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
     >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
     >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
     >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
-    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> own = {"target": "groundwater_storage", "factor": 2}
+    >>> sources = collect_sources(read(gws.to_dataset()), **own)
     >>> stats = field_statistics(sources, slice(0, 9))
     >>> np.allclose(stats["target_offset"], values[:9].mean())
     True
@@ -133,12 +135,14 @@ def frame_of(scaling: xr.Dataset, nest: Nest, area: FloatArray, *, window: int) 
     Examples
     --------
     >>> import numpy as np
+    >>> from xsm.data.reading import read
     >>> from xsm.fields.collect import collect_sources
     >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
     >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
     >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
     >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
-    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> own = {"target": "groundwater_storage", "factor": 2}
+    >>> sources = collect_sources(read(gws.to_dataset()), **own)
     >>> stats = field_statistics(sources, slice(None))
     >>> frame_of(stats, sources.nest, sources.area, window=6).area.shape
     (8, 8)
@@ -177,12 +181,14 @@ def maps_of(scaling: xr.Dataset, nest: Nest) -> dict[str, xr.DataArray]:
     Examples
     --------
     >>> import numpy as np
+    >>> from xsm.data.reading import read
     >>> from xsm.fields.collect import collect_sources
     >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
     >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
     >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
     >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
-    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
+    >>> own = {"target": "groundwater_storage", "factor": 2}
+    >>> sources = collect_sources(read(gws.to_dataset()), **own)
     >>> maps_of(field_statistics(sources, slice(None)), sources.nest)
     {}
     """

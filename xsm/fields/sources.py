@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import xarray as xr
 
 from xsm.data.grid import without_scalars
-from xsm.data.naming import VariableTable
 from xsm.data.nesting import Nest, horizontal_axes
+from xsm.data.reading import Reading, read
+from xsm.data.units import dequantify
 from xsm.exceptions import MissingVariableError
 from xsm.typing import FloatArray
 
-__all__ = ["Covariates", "Sources", "choose_target", "known_names"]
+__all__ = ["Covariates", "Sources", "choose_target", "read_one"]
 
 
 _TARGETS = ("groundwater_storage", "terrestrial_water_storage")
@@ -66,6 +67,13 @@ class Sources:
         more = [] if self.truth is None else [self.truth]
         return [*self.coarse.values(), *self.fine.values(), *self.static.values(), *more]
 
+    def named(self) -> dict[str, xr.DataArray]:
+        """Return all arrays, by kind and name."""
+        kinds = {"coarse": self.coarse, "fine": self.fine, "static": self.static}
+        named = {f"{kind} {n}": a for kind, held in kinds.items() for n, a in held.items()}
+        own = {"target": self.target, "truth": self.truth}
+        return named | {n: a for n, a in own.items() if a is not None}
+
     @property
     def nbytes(self) -> int:
         """Memory that they take in float32."""
@@ -90,68 +98,28 @@ def _own_dims(variable: xr.Variable, name: str) -> xr.Variable:
     return xr.Variable([f"{d}_{name}" for d in variable.dims], variable.data)
 
 
-def known_names(ds: xr.Dataset, variables: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the overrides that name variables of a data set, of those of several.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        One of the data sets.
-    variables : mapping of str to str, optional
-        Role to variable name, in any of them.
-
-    Returns
-    -------
-    dict of str to str
-        Those whose variable is there.
-
-    Examples
-    --------
-    >>> known_names(xr.Dataset({"rain": 1.0}), {"precipitation": "rain", "evaporation": "et"})
-    {'precipitation': 'rain'}
-    """
-    return {role: name for role, name in (variables or {}).items() if name in ds.variables}
+def read_one(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Reading:
+    """Find the variables of one of several data sets, of which ``variables`` names some of each."""
+    plain, quantified = dequantify(ds)
+    own = {role: name for role, name in (variables or {}).items() if name in plain.variables}
+    return replace(read(plain, own), quantified=quantified)
 
 
-def choose_target(ds: xr.Dataset, table: VariableTable, target: str | None) -> str:
-    """Return what is to be downscaled.
+def choose_target(reading: Reading, target: str | None) -> str:
+    """Return the role or the name of what is to be downscaled.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        The data.
-    table : VariableTable
-        Which variable is what.
-    target : str, optional
-        Role or variable; by default groundwater storage, then terrestrial water storage, then the
-        only variable on a grid.
-
-    Returns
-    -------
-    str
-        Role or name.
-
-    Raises
-    ------
-    MissingVariableError
-        If it is not there, or there are several candidates.
-
-    Examples
-    --------
-    >>> ds = xr.Dataset({"rain": (("y", "x"), np.ones((2, 2)))}, {"y": [0, 1], "x": [0, 1]})
-    >>> from xsm.data.naming import find_variables
-    >>> choose_target(ds, find_variables(ds), None)
-    'rain'
+    By default groundwater storage, then terrestrial water storage, then the only variable on a
+    grid; where there are several, they are named and refused.
     """
     if target is not None:
-        variable = table.lookup(target)
+        table, variable = reading.table, reading.lookup(target)
         chosen = variable.role in table.roles and table[variable.role] == variable
         return variable.role if chosen else target
     for role in _TARGETS:
-        if role in table:
+        if role in reading:
             return role
-    dims = {axis.dim for axis in horizontal_axes(ds)}
-    names = [str(n) for n, a in ds.data_vars.items() if dims <= set(a.dims)]
+    dims = {axis.dim for axis in horizontal_axes(reading.ds)}
+    names = [str(n) for n, a in reading.ds.data_vars.items() if dims <= set(a.dims)]
     if len(names) != 1:
         msg = (
             f"Which variable is to be downscaled? The data hold {names or 'none on the grid'}. "

@@ -16,10 +16,10 @@ from xsm.physics.conservation import block_mean
 from xsm.training.recipe import NestedRecipe
 from xsm.typing import FloatArray
 
-__all__ = ["one_scale_up"]
+__all__ = ["one_scale_up", "supervised", "with_maps"]
 
 
-def _supervised(native: Sources, supervision: str) -> Sources:
+def supervised(native: Sources, supervision: str) -> Sources:
     """Return what trains."""
     if supervision == "truth":
         if native.truth is None:
@@ -34,7 +34,7 @@ def _supervised(native: Sources, supervision: str) -> Sources:
     return replace(native, truth=None)
 
 
-def _with_maps(
+def with_maps(
     scaling: xr.Dataset, sources: Sources, training: slice, recipe: NestedRecipe
 ) -> tuple[xr.Dataset, FloatArray | None]:
     """Add what is known of each fine cell, and return what its regression says when left out."""
@@ -65,34 +65,9 @@ def _with_maps(
 def one_scale_up(sources: Sources) -> Sources:
     """Return what trains a model one scale up: the coarse target as truth, its means as input.
 
-    Parameters
-    ----------
-    sources : Sources
-        On the native grids.
-
-    Returns
-    -------
-    Sources
-        The coarse grid of ``sources`` is the fine one; a coarse cell joins ``factor`` of its cells
-        along each axis. Rows and columns at the end that fill no such cell are left out.
-
-    Raises
-    ------
-    GridError
-        If the grid has too few cells.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xsm.fields.collect import collect_sources
-    >>> axes = {"time": xr.date_range("2000", periods=12, freq="MS")}
-    >>> axes |= {"y": np.arange(4.0), "x": np.arange(4.0)}
-    >>> values = np.random.default_rng(0).normal(size=(12, 4, 4))
-    >>> gws = xr.DataArray(values, axes, name="gws", attrs={"units": "mm"})
-    >>> sources = collect_sources(gws.to_dataset(), target="groundwater_storage", factor=2)
-    >>> up = one_scale_up(sources)
-    >>> up.nest.shape, up.target.shape
-    ((4, 4), (12, 2, 2))
+    The coarse grid of ``sources`` is the fine one; a coarse cell joins ``factor`` of its cells
+    along each axis. Rows and columns at the end that fill no such cell are left out; a grid with
+    too few cells is refused.
     """
     high, wide = sources.nest.factor
     rows, columns = sources.nest.y.size // high * high, sources.nest.x.size // wide * wide

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,7 @@ from xsm.typing import Compat, Trend
 __all__ = ["Balance", "balance_series", "profile_series", "soil_maps"]
 
 
+@runtime_checkable
 class Balance(Protocol):
     """A loss term that asks for the trend of the inflow."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -12,14 +12,15 @@ from torch import Tensor
 
 from xsm.losses import Loss
 from xsm.nn import Model, Schedule, Sizes
-from xsm.nn.devices import seeded
+from xsm.nn.devices import choose_device, choose_precision, seeded
+from xsm.training.checkpoint import Checkpoint
 from xsm.training.history import History
 from xsm.training.identity import described_model, described_schedule, described_terms
-from xsm.training.loop import Slices
+from xsm.training.loop import Alone, Ranks, Samples, Slices, train
 from xsm.training.recipe import Recipe
 from xsm.training.splits import Split
 
-__all__ = ["Job", "Trained"]
+__all__ = ["Job", "Trained", "train_network"]
 
 
 _REMARKED = 4096  # samples at a time
@@ -27,46 +28,19 @@ _REMARKED = 4096  # samples at a time
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, and how.
+    """What network is trained, and how; it travels to the workers of a cluster.
 
-    Parameters
-    ----------
-    model : subclass of Model
-        The network's class.
-    network : mapping of str to Any
-        Its hyper-parameters.
-    recipe : Recipe
-        What goes in and what comes out.
-    split : Split
-        Steps that train and that validate.
-    losses : tuple of Loss
-        Terms of the loss.
-    schedule : Schedule
-        Epochs, batches, patience.
-    monitor : str
-        Validation loss that decides.
-    device, precision : str
-        Where and in what arithmetic, also ``"auto"``.
-    seed : int
-        Seed of every random choice.
-    progress : bool or None
-        Show a bar.
-    limit : int
-        Bytes that samples may take.
-    checkpoint : str or None
-        Where the state is noted.
-    data : str
-        Token of the data, so that a checkpoint of other data is refused.
-    head : {"point", "gaussian"}
-        What the network answers with.
+    ``network`` are hyper-parameters, settled for the sizes. ``limit`` are the bytes that samples
+    may take. ``data`` is a token of the data, so that a checkpoint of other data is refused.
     """
 
     model: type[Model]
     network: Mapping[str, Any]
-    recipe: Recipe
-    split: Split
     losses: tuple[Loss, ...]
     schedule: Schedule
+    sizes: Sizes
+    split: Split
+    recipe: Recipe
     monitor: str
     device: str
     precision: str
@@ -75,18 +49,16 @@ class Job:
     limit: int
     checkpoint: str | None = None
     data: str = ""
-    head: str = "point"
-    sizes: Sizes = field(init=False)
 
     def __post_init__(self) -> None:
-        """Derive the sizes of the network, and hyper-parameters that depend on them."""
-        recipe = self.recipe
-        dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
-        gaussian = self.head == "gaussian"
-        answer = (2 if gaussian else 1) * recipe.layers  # as many numbers for the spread
-        sizes = Sizes(dynamic, len(recipe.static), recipe.window, answer, gaussian, recipe.dynamic)
-        object.__setattr__(self, "sizes", sizes)
-        object.__setattr__(self, "network", self.model.settle(sizes, self.network))
+        """Settle hyper-parameters that depend on the sizes."""
+        object.__setattr__(self, "network", self.model.settle(self.sizes, self.network))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Schedule, hyper-parameters and seed by name."""
+        hyperparameters = {**self.model.hyperparameters(), **self.network}
+        return {**asdict(self.schedule), **hyperparameters, "seed": self.seed}
 
     def rebuild(self, weights: Mapping[str, Tensor]) -> Model:
         """Return the network with its weights, on the CPU."""
@@ -98,15 +70,7 @@ class Job:
     def member(self, number: int) -> Job:
         """Return the job of a member of an ensemble: another seed, another checkpoint.
 
-        Parameters
-        ----------
-        number : int
-            0 is the job itself.
-
-        Returns
-        -------
-        Job
-            With ``.member1`` and so on behind the name of the checkpoint.
+        0 is the job itself; others note their state under its name with ``.member1`` and so on.
         """
         if not number:
             return self
@@ -114,17 +78,9 @@ class Job:
         return replace(self, seed=self.seed + 7_919 * number, checkpoint=noted)
 
     def identity(self, ranks: int) -> dict[str, str]:
-        """Return what a run is, so that a checkpoint of another run is refused.
+        """Return what decides the course of a run on so many processes, in words.
 
-        Parameters
-        ----------
-        ranks : int
-            Processes that train together.
-
-        Returns
-        -------
-        dict of str to str
-            What decides its course; see :mod:`xsm.training.identity`.
+        A checkpoint of another run is refused; see :mod:`xsm.training.identity`.
         """
         return {
             "model": described_model(self.model, self.network),
@@ -142,21 +98,48 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a job returns.
+    """What training returns.
 
-    Parameters
-    ----------
-    weights : dict of str to Tensor
-        The best weights.
-    history : History
-        Loss terms by epoch.
-    samples : str
-        What trained and what validated, in words.
+    ``weights`` are the best weights of a network, tensors on the CPU, or all that an estimator has
+    learnt, arrays; ``samples`` says in words what trained and what validated.
     """
 
-    weights: dict[str, Tensor]
+    weights: Mapping[str, Any]
     history: History
     samples: str
+
+
+def train_network(
+    job: Job, training: Samples, validation: Slices | None, ranks: Ranks | None = None
+) -> Trained:
+    """Train a network in this process, one of ``ranks`` that each hold a share of the samples.
+
+    It is seeded, goes on from its checkpoint where there is one, and warns of what the trained
+    network remarks.
+    """
+    ranks = ranks or Alone()
+    device, checkpoint = choose_device(job.device), None
+    if job.checkpoint is not None:
+        checkpoint = Checkpoint(job.checkpoint, job.identity(ranks.size))
+    with seeded(job.seed):
+        model = job.model(job.sizes, **job.network).to(device)
+        history = train(
+            model,
+            training,
+            validation,
+            losses=job.losses,
+            schedule=replace(job.schedule, batch_size=-(-job.schedule.batch_size // ranks.size)),
+            seed=job.seed + 1_000_003 * ranks.rank,
+            monitor=job.monitor,
+            precision=choose_precision(job.precision, device),
+            progress=job.progress,
+            checkpoint=checkpoint,
+            ranks=ranks,
+        )
+        if validation and not ranks.rank:
+            _warn(model, validation)
+    said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
+    return Trained({k: v.detach().cpu() for k, v in model.state_dict().items()}, history, said)
 
 
 def _warn(model: Model, samples: Slices) -> None:
@@ -168,4 +151,4 @@ def _warn(model: Model, samples: Slices) -> None:
         outputs = [model.evaluate(batch) for batch in samples.slices(_REMARKED)]
     joined = {name: torch.cat([output[name] for output in outputs]) for name in outputs[0]}
     for remark in model.remarks(joined):
-        warnings.warn(remark, UserWarning, stacklevel=4)
+        warnings.warn(remark, UserWarning, stacklevel=5)

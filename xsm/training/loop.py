@@ -35,6 +35,9 @@ class Samples(Protocol):
     def batches(self, epoch: int, schedule: Schedule, seed: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, which epoch and seed alone decide."""
 
+    def describe(self) -> str:
+        """Return how many samples of what there are, in words."""
+
     def close(self) -> None:
         """Release what is open."""
 

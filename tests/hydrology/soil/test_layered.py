@@ -7,7 +7,6 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.data.naming import find_variables
 from xsm.data.reading import read
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 from xsm.hydrology.soil.profile import read_profile
@@ -202,19 +201,19 @@ def test_the_loss_is_the_audit(profile):
 
     import torch
 
+    from xsm.artefact.asked import Asked
     from xsm.cells.collect import collect
     from xsm.cells.reading import make_windows
     from xsm.cells.recipe import make_recipe
     from xsm.cells.scaling import fit_scaling
 
     term = Richards(1.0, quiet=None, uptake=False, excess=False)
-    names = {"target": None, "dynamic": None, "static": None}
     times = {"window": 2, "lead": 0, "scaling": "global"}
-    table = find_variables(profile)
-    recipe = make_recipe(profile, table, layered=True, **times, **names)
-    features = collect(profile, recipe, needs=set(term.needs))
+    reading = read(profile)
+    recipe = make_recipe(reading, Asked(), layered=True, **times)
+    features = collect(reading, recipe, needs=set(term.needs))
     assert recipe.depths[0] == (0.05, 0.15)
-    assert read_profile(read(profile)).centres == recipe.centres
+    assert read_profile(reading).centres == recipe.centres
     statistics = fit_scaling(features, slice(None), scaling="global")
     windows = make_windows(features, statistics, replace(recipe), slice(None), steps=2)
     batch = windows.batch(torch.arange(len(windows)))

@@ -1,0 +1,97 @@
+"""What a user asked of a fit, as one record that travels from the door to where it is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from xsm.data.nesting.nest import Factor
+from xsm.losses import Loss
+from xsm.options import get_options, parse_limit
+from xsm.training.schedule import given
+from xsm.typing import Scaling
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Asked"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Asked:
+    """The arguments of :func:`xsm.fit`, which describes them, beside data and model.
+
+    ``schedule`` holds those of the schedule that were given by name, ``hyperparameters`` all
+    others. None is what was left out.
+    """
+
+    target: str | None = None
+    dynamic: Sequence[str] | None = None
+    static: Sequence[str] | None = None
+    data_integration: bool = False
+    known_forcing: bool = False
+    variables: Mapping[str, str] | None = None
+    valid: float = 0.25
+    window: int | None = None
+    lead: int | None = None
+    scaling: Scaling | None = None
+    losses: Sequence[Loss] | None = None
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    monitor: str = "total"
+    device: str = "auto"
+    precision: str = "auto"
+    seed: int = 0
+    progress: bool | None = None
+    memory_limit: str | int = "2 GiB"
+    checkpoint: str | os.PathLike[str] | None = None
+    client: Client | None = None
+    factor: Factor | None = None
+    covariates: xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray] | None = None
+    truth: xr.Dataset | xr.DataArray | None = None
+    supervision: str | None = None
+    conserve: str | None = None
+    area: xr.DataArray | None = None
+
+    @property
+    def of_cells(self) -> dict[str, Any]:
+        """What was said that only models of cells know."""
+        names = ("dynamic", "static", "lead", "scaling", "client")
+        flags = ("data_integration", "known_forcing")
+        said = {name: getattr(self, name) for name in names}
+        return given(**said, **{name: getattr(self, name) or None for name in flags})
+
+    @property
+    def of_fields(self) -> dict[str, Any]:
+        """What was said that only models that downscale know."""
+        names = ("factor", "covariates", "truth", "supervision", "conserve", "area")
+        return given(**{name: getattr(self, name) for name in names})
+
+    @property
+    def of_networks(self) -> dict[str, Any]:
+        """What was said, or holds by default, that only networks know."""
+        about = given(losses=self.losses, checkpoint=self.checkpoint, client=self.client)
+        names = ("monitor", "device", "precision")
+        return about | {name: getattr(self, name) for name in names}
+
+    @property
+    def limit(self) -> int:
+        """Bytes that samples may take."""
+        return parse_limit(self.memory_limit)
+
+    @property
+    def shown(self) -> bool | None:
+        """Whether a bar is shown; None where it depends on who watches."""
+        return get_options()["progress"] if self.progress is None else self.progress
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """What of it a :class:`xsm.training.job.Job` takes as it is."""
+        names = ("monitor", "device", "precision", "seed")
+        noted = None if self.checkpoint is None else os.fspath(self.checkpoint)
+        own = {"progress": self.shown, "limit": self.limit, "checkpoint": noted}
+        return {name: getattr(self, name) for name in names} | own
