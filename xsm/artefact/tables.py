@@ -13,7 +13,7 @@ from xsm.artefact.values import plain, restore
 from xsm.exceptions import ArtefactError
 from xsm.typing import Array
 
-__all__ = ["Group", "dataset_of", "group_of"]
+__all__ = ["Group", "dataset_of", "group_of", "own_dims"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,12 @@ def _storable(variable: xr.Variable, where: str) -> xr.Variable:
     return xr.Variable(
         dims, np.ascontiguousarray(values).reshape(values.shape), _attrs(variable, where)
     )
+
+
+def own_dims(name: str, array: Array, attrs: Mapping[str, Any] | None = None) -> xr.Variable:
+    """Return a little-endian array on dimensions of its own."""
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return xr.Variable([f"{name}_{i}" for i in range(array.ndim)], array, attrs)
 
 
 def _texts(values: Array, where: str) -> Array:
