@@ -19,25 +19,10 @@ __all__ = ["card_text", "history_dataset", "made_of", "outcome"]
 
 
 def history_dataset(histories: Sequence[History]) -> xr.Dataset:
-    """Return what the training loop logged as a Dataset.
+    """Return what the training loop logged as a Dataset: of the network, or of each member.
 
-    Parameters
-    ----------
-    histories : sequence of History
-        Of the network, or of each member of an ensemble.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``total`` and each unweighted loss term (part, epoch); of several members (member, part,
-        epoch), NaN where a member stopped earlier. ``best_epoch`` in the attributes.
-
-    Examples
-    --------
-    >>> parts = {"total": np.array([0.2, 0.1])}
-    >>> table = history_dataset([History(np.array([1, 2]), parts, parts, best_epoch=2)])
-    >>> float(table["total"].sel(part="validation", epoch=2))
-    0.1
+    ``total`` and each unweighted loss term (part, epoch); of several members (member, part, epoch),
+    NaN where a member stopped earlier. ``best_epoch`` in the attributes.
     """
     tables = [_table(history) for history in histories]
     if len(tables) == 1:
@@ -58,34 +43,9 @@ def _table(history: History) -> xr.Dataset:
 def outcome(
     history: History, samples: str, times: Array, split: Split, losses: Sequence[Loss]
 ) -> dict[str, str]:
-    """Describe what trained, by what loss, and how it ended.
+    """Describe what trained, by what loss, and how it ended: lines of the card by their titles.
 
-    Parameters
-    ----------
-    history : History
-        Loss terms by epoch.
-    samples : str
-        What trained, in words.
-    times : ndarray
-        Dates of the series.
-    split : Split
-        Steps that trained and validated.
-    losses : sequence of Loss
-        Terms of the loss.
-
-    Returns
-    -------
-    dict of str to str
-        Lines of the card by their titles.
-
-    Examples
-    --------
-    >>> total = {"total": np.array([0.2])}
-    >>> history = History(np.array([1]), total, total, 1)
-    >>> days = np.arange("2020-01-01", "2020-01-09", dtype="M8[D]")
-    >>> card = outcome(history, "", days, Split(slice(0, 6), slice(6, 8)), [])
-    >>> card["best epoch"]
-    '1 of 1 (training 0.2, validation 0.2)'
+    ``samples`` says in words what trained; ``times`` are the dates of the series.
     """
     best = history.best_epoch
     at = int(np.flatnonzero(history.epoch == best)[0])
@@ -100,25 +60,7 @@ def outcome(
 
 
 def made_of(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
-    """Describe by what settings and versions a model was made.
-
-    Parameters
-    ----------
-    settings : mapping of str to Any
-        All settings of the training.
-    seconds : float
-        How long it took.
-
-    Returns
-    -------
-    dict of str to str
-        Lines of the card by their titles.
-
-    Examples
-    --------
-    >>> made_of({"seed": 0}, 1.25)["settings"]
-    'seed=0'
-    """
+    """Describe by what settings and versions a model was made, in how many seconds."""
     return {
         "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),
         "seconds": f"{seconds:.1f}",
@@ -127,27 +69,7 @@ def made_of(settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
 
 
 def card_text(name: str, card: Mapping[str, str]) -> str:
-    """Return the card as text.
-
-    Parameters
-    ----------
-    name : str
-        The model.
-    card : mapping of str to str
-        Lines by their titles.
-
-    Returns
-    -------
-    str
-        A line for each.
-
-    Examples
-    --------
-    >>> print(card_text("lstm", {"target": "soil_moisture", "seconds": "1.0"}))
-    <xsm.FittedModel 'lstm'>
-      target   soil_moisture
-      seconds  1.0
-    """
+    """Return the card as text, a line for each title."""
     width = max(map(len, card))
     lines = [f"  {key:<{width}}  {value}" for key, value in card.items()]
     return "\n".join([f"<xsm.FittedModel {name!r}>", *lines])

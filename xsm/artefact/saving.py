@@ -45,34 +45,7 @@ def save_fitted(
     overwrite: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a fitted model, see :meth:`xsm.FittedModel.save`.
-
-    Parameters
-    ----------
-    fitted : Learnt
-        The model.
-    path : str or path
-        A folder that does not exist yet, or a URL.
-    overwrite : bool, default: False
-        Replace an artefact that is there.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Raises
-    ------
-    ArtefactError
-        If something cannot be stored, or the place cannot be written to.
-
-    Examples
-    --------
-    >>> import tempfile, xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_fitted(fitted, f"{folder}/model.xsm")
-    ...     load_parts(f"{folder}/model.xsm")["name"]
-    'lstm'
-    """
+    """Write a fitted model, see :meth:`xsm.FittedModel.save`."""
     made = fitted.model
     members = members_of(made)
     cls = type(members[0])
@@ -114,33 +87,7 @@ def load_parts(
     model: str | type[Model] | type[Estimator] | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Read what a fitted model is made of, see :func:`xsm.load`.
-
-    Parameters
-    ----------
-    path : str or path
-        What it was saved to.
-    model : str or subclass of Model or Estimator, optional
-        The class, where it is not one of :func:`xsm.list_models`.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Returns
-    -------
-    dict
-        Arguments of :class:`xsm.artefact.learnt.Learnt`.
-
-    Raises
-    ------
-    ArtefactError
-        If there is no whole artefact, or the class is not its.
-
-    Examples
-    --------
-    >>> load_parts("nothing.xsm")
-    Traceback (most recent call last):
-    xsm.exceptions.ArtefactError: There is no artefact of xsm at ...
-    """
+    """Read what a fitted model is made of, the arguments of its record, see :func:`xsm.load`."""
     given = None if model is None else model_class(model)
     artefact = open_artefact(path, storage_options=storage_options)
     with refusing(f"{artefact.place} does not describe a model", "Take another copy."):

@@ -38,38 +38,8 @@ def expert_means(
 ) -> tuple[dict[str, dict[str, xr.DataArray]], xr.Dataset]:
     """Return what each expert says, and the statistics on the cells of the data.
 
-    Parameters
-    ----------
-    fitted : Learnt
-        A model with experts.
-    ds : xarray.Dataset
-        Inputs under any product's names.
-    batch_size : int or None
-        Samples evaluated at a time.
-    device : str
-        Where to evaluate.
-
-    Returns
-    -------
-    means : dict of str to dict of str to DataArray
-        By expert, ``mean`` (time, *space [, depth]) in canonical units and ``extrapolation``; lazy
-        where the data are.
-    scaling : xarray.Dataset
-        Statistics on the cells of the data.
-
-    Raises
-    ------
-    UnknownNameError
-        If the model has no experts.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "ismoe", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> means, _ = expert_means(fitted, ds, batch_size=None, device="cpu")
-    >>> sorted(means)
-    ['humidity_pressure', 'precipitation', 'radiation', 'temperature', 'wind']
+    By expert, ``mean`` (time, *space [, depth]) in canonical units and ``extrapolation``; lazy
+    where the data are. An UnknownNameError if the model has no experts.
     """
     place = fitted.model.choose_place(device)
     network = copy.deepcopy(fitted.model)
@@ -117,64 +87,15 @@ def importance(
 ) -> xr.Dataset:
     """Return the mean weight of each expert, and the loss of accuracy without its inputs.
 
-    A weight is no importance by itself: an expert may speak for much of the prediction and say
-    what others would say too. Where both disagree, believe the loss.
+    See :meth:`xsm.FittedModel.importance`. ``permutation`` is by how much the RMSE rises, in
+    canonical units, where the inputs of the expert come from another time, for all experts and the
+    router; ``permutation_share`` its share of the positive rises. NaN where a part has no
+    prediction, or no observation. Lazy where the data are: ``1 + repeats * expert`` predictions; of
+    data in memory a UserWarning if the router has collapsed, or an expert never matters.
 
-    Parameters
-    ----------
-    fitted : Learnt
-        A model with experts.
-    ds : xarray.Dataset
-        Inputs and target, lazy or not.
-    by : str, DataArray, or a sequence of these, optional
-        Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
-        True and False; NaN is left out), or the name of such a map in ``ds``.
-    repeats : int, default: 3
-        How often the inputs of each expert are permuted.
-    seed : int, default: 0
-        Seed of the permutations.
-    batch_size : int, optional
-        Samples evaluated at a time.
-    device : str, default: "auto"
-        Where to evaluate.
-
-    Returns
-    -------
-    xarray.Dataset
-        (expert [, season] [, region]): ``weight``, the mean ``expert_weight``; ``permutation``, by
-        how much the RMSE rises, in canonical units, where the inputs of the expert come from
-        another time, for all experts and the router; ``permutation_share``, its share of the
-        positive rises; ``rmse`` with true inputs. NaN where a part has no prediction, or no
-        observation. Lazy where the data are: ``1 + repeats * expert`` predictions.
-
-    Raises
-    ------
-    UnknownNameError
-        If the model has no experts, or a part is not known.
-    MissingVariableError
-        If a map of regions lies on other dimensions, or the data lack the target.
-    NotEnoughDataError
-        If there are too few steps to permute, or ``repeats`` is below 1.
-
-    Warns
-    -----
-    UserWarning
-        Of data in memory, if the router has collapsed, or an expert never matters.
-
-    Notes
-    -----
     Inputs are permuted by turning their series around, by the same number of steps, at least a
     quarter of the series, in all cells: each keeps its own memory and its neighbours, which a
     shuffle would destroy. The turn of the year moves with them.
-
-    Examples
-    --------
-    >>> import xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "ismoe", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> table = importance(fitted, ds, by="season", repeats=1)
-    >>> dict(table["weight"].sizes), [round(float(v), 4) for v in table["weight"].sum("expert")]
-    ({'expert': 5, 'season': 4}, [1.0, 1.0, 1.0, 1.0])
     """
     place = fitted.model.choose_place(device)
     mixture = _mixtures(fitted.model, fitted.name)[0]
