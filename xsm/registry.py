@@ -36,29 +36,10 @@ def list_models() -> list[str]:
 
 
 def model_class(model: object) -> type[Model] | type[Estimator]:
-    """Return the class of a model.
+    """Return the class of a model, a network or an estimator: by a name, or a user's own as it is.
 
-    Parameters
-    ----------
-    model : str or subclass of Model or Estimator
-        A name of :func:`list_models`, or a user's own class.
-
-    Returns
-    -------
-    subclass of Model or Estimator
-        The class: a network, or an estimator.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such name; the message names the near misses.
-    TypeError
-        If the object is not a model class.
-
-    Examples
-    --------
-    >>> model_class("phy_lstm").__name__
-    'PhyLSTM'
+    An UnknownNameError if there is no such name, which tells the near misses; a TypeError if the
+    object is no class of a model.
     """
     if inspect.isclass(model) and issubclass(model, Model | Estimator):
         return model
@@ -80,20 +61,8 @@ def model_class(model: object) -> type[Model] | type[Estimator]:
 
 
 def model_name(model: type[Model] | type[Estimator]) -> str:
-    """Return the registry name of a model class, or the class's own name.
+    """Return the registry name of a model class; of a user's class, its own name.
 
-    Parameters
-    ----------
-    model : subclass of Model or Estimator
-        A class.
-
-    Returns
-    -------
-    str
-        ``phy_lstm`` for a class of ``xsm/models/phy_lstm.py``; for a user's class, its name.
-
-    Examples
-    --------
     >>> model_name(model_class("lstm"))
     'lstm'
     """

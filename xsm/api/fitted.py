@@ -128,7 +128,8 @@ class FittedModel(Learnt):
     ) -> xr.Dataset:
         """Show how much each expert counts, and how much is lost without its inputs.
 
-        A weight is no importance by itself, see :func:`xsm.cells.experts.importance`.
+        A weight is no importance by itself: an expert may speak for much of the prediction and say
+        what others would say too. Where both disagree, believe the loss.
 
         Parameters
         ----------

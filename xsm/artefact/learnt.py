@@ -9,9 +9,10 @@ from typing import Any
 import xarray as xr
 from dask.base import tokenize
 
+from xsm.artefact.kinds import kind_of
 from xsm.data.naming import Variable
 from xsm.estimators import Estimator
-from xsm.nn import Model, weight_bytes
+from xsm.nn import Model
 from xsm.training.recipe import Recipe
 
 __all__ = ["Learnt"]
@@ -41,7 +42,6 @@ class Learnt:
 
     def __post_init__(self) -> None:
         """Name the content once."""
-        made = self.model
-        learnt = dict(made.arrays) if isinstance(made, Estimator) else weight_bytes(made)
+        learnt = kind_of(type(self.model)).content(self.model)
         parts = (self.name, self.recipe, learnt, self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))

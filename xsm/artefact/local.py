@@ -28,13 +28,7 @@ _READ |= getattr(os, "O_BINARY", 0)
 
 
 class Folder:
-    """An artefact's folder.
-
-    Parameters
-    ----------
-    path : str
-        Where it is, or is to be.
-    """
+    """An artefact's folder, which is or is to be at ``path``."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(os.path.realpath(Path(path).expanduser()))
@@ -55,33 +49,15 @@ class Folder:
         return os.path.lexists(path)
 
     def exists(self) -> bool:
-        """Tell whether anything is there.
-
-        Returns
-        -------
-        bool
-            True for a file too.
-        """
+        """Tell whether anything is there, a file too."""
         return self._taken(self.path) or self._taken(self._before)
 
     def empty(self) -> bool:
-        """Tell whether it is a folder with nothing in it.
-
-        Returns
-        -------
-        bool
-            False where there is no folder.
-        """
+        """Tell whether it is a folder with nothing in it; False where there is no folder."""
         return self.path.is_dir() and not any(self.path.iterdir())
 
     def keys(self) -> set[str] | None:
-        """Return the paths of all files below it, with ``/``; links are not followed.
-
-        Returns
-        -------
-        set of str
-            Relative paths.
-        """
+        """Return the paths of all files below it, with ``/``; links are not followed."""
         found = set()
         for folder, _, files in os.walk(self.place):
             below = Path(folder).relative_to(self.place)
@@ -89,26 +65,10 @@ class Folder:
         return found
 
     def read(self, key: str, most: int) -> bytearray:
-        """Return the content of a file, which must be a plain one.
+        """Return the content of a file, which must be a plain one (no link, no pipe).
 
-        Parameters
-        ----------
-        key : str
-            Relative path.
-        most : int
-            Bytes that it may have.
-
-        Returns
-        -------
-        bytearray
-            All its bytes.
-
-        Raises
-        ------
-        ArtefactError
-            If it is larger, or no plain file (a link, a pipe).
-        OSError
-            If it cannot be read.
+        An ArtefactError if it has more than ``most`` bytes or is none; an OSError if it cannot be
+        read.
         """
         with os.fdopen(os.open(self.place / key, _READ), "rb") as file:
             found = os.fstat(file.fileno())
@@ -123,33 +83,14 @@ class Folder:
         return content
 
     def read_all(self, sizes: dict[str, int]) -> Iterable[tuple[str, bytearray]]:
-        """Read several files, one after the other.
-
-        Parameters
-        ----------
-        sizes : dict of str to int
-            Most bytes of each.
-
-        Yields
-        ------
-        tuple of str and bytearray
-            Path and content.
-        """
+        """Yield path and content of several files, one by one, each of at most so many bytes."""
         for key, most in sizes.items():
             yield key, self.read(key, most)
 
     def write(self, files: Iterable[tuple[str, Content]]) -> None:
         """Write an artefact beside its place, sync it to the disk, and swap it in.
 
-        Parameters
-        ----------
-        files : iterable of tuple of str and buffer
-            Paths and contents.
-
-        Raises
-        ------
-        OSError
-            If the disk is full or may not be written to; what was there is still there.
+        After an OSError (the disk is full, or may not be written to) what was there is still there.
         """
         self._tidy()
         staged = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.partial")

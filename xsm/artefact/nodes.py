@@ -33,19 +33,7 @@ _LONGEST = 1 << 20  # bytes of a text
 
 @dataclass(frozen=True)
 class Declared:
-    """What metadata say of an array.
-
-    Parameters
-    ----------
-    dtype : numpy.dtype
-        Little-endian.
-    shape : tuple of int
-        Sizes.
-    dims : tuple of str
-        Names of the dimensions.
-    attrs : dict
-        Attributes, as JSON.
-    """
+    """What metadata say of an array: little-endian type, sizes, dimensions, attributes as JSON."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -64,23 +52,7 @@ class Declared:
 
 
 def group_node(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a group.
-
-    Parameters
-    ----------
-    attributes : mapping of str to Any
-        JSON.
-
-    Returns
-    -------
-    dict
-        For its ``zarr.json``.
-
-    Examples
-    --------
-    >>> group_node({})["node_type"]
-    'group'
-    """
+    """Return the metadata of a group, for its ``zarr.json``."""
     return {"zarr_format": 3, "node_type": "group", "attributes": dict(attributes)}
 
 
@@ -92,31 +64,7 @@ def array_node(
 ) -> dict[str, Any]:
     """Return the metadata of an array, in one chunk of plain little-endian bytes.
 
-    Parameters
-    ----------
-    dtype : numpy.dtype
-        Numbers, booleans, times or text of fixed width.
-    shape : sequence of int
-        Sizes.
-    dims : iterable of str
-        Names of the dimensions.
-    attributes : mapping of str to Any
-        JSON.
-
-    Returns
-    -------
-    dict
-        For its ``zarr.json``.
-
-    Raises
-    ------
-    ArtefactError
-        If the dtype has no such form.
-
-    Examples
-    --------
-    >>> array_node(np.dtype("float32"), (2, 3), ("a", "b"), {})["codecs"]
-    [{'name': 'bytes', 'configuration': {'endian': 'little'}}]
+    ``dtype`` is of numbers, booleans, times or text of fixed width; an ArtefactError for others.
     """
     order: dict[str, Any] = {"configuration": {"endian": "little"}} if dtype.itemsize > 1 else {}
     return {
@@ -164,30 +112,9 @@ def _fill(dtype: np.dtype[Any]) -> Any:
 def declared(node: Any, where: str, *, limit: int) -> Declared:
     """Return what metadata say of an array, if they say it as :func:`array_node` does.
 
-    Parameters
-    ----------
-    node : Any
-        JSON of a ``zarr.json``.
-    where : str
-        Its path, for the error.
-    limit : int
-        Largest size in bytes.
-
-    Returns
-    -------
-    Declared
-        Type, shape, dimensions and attributes.
-
-    Raises
-    ------
-    ArtefactError
-        If a type, a codec or anything else is not what xsm writes, or the array is too large.
-
-    Examples
-    --------
-    >>> node = array_node(np.dtype("int16"), (2,), ("a",), {"units": "1"})
-    >>> declared(node, "scaling/a", limit=100).nbytes
-    4
+    ``node`` is the JSON of a ``zarr.json``, ``where`` its path for the error, ``limit`` the largest
+    size in bytes. An ArtefactError if a type, a codec or anything else is not what xsm writes, or
+    the array is too large.
     """
     found: dict[str, Any] = node if isinstance(node, dict) else {}
     shape, dims, attrs = (found.get(k, 0) for k in ("shape", "dimension_names", "attributes"))
@@ -252,25 +179,8 @@ def _dtype_of(data_type: Any) -> np.dtype[Any] | None:
 def node_name(name: object, where: str) -> str:
     """Return the name of a node for the name of a variable: letters, digits, ``_.-~`` and ``%``.
 
-    Parameters
-    ----------
-    name : object
-        Name of a variable or of a parameter; a text.
-    where : str
-        What holds it, for the error.
+    It is safe in a path and a URL. An ArtefactError if the name is no text, or empty.
 
-    Returns
-    -------
-    str
-        A name that is safe in a path and a URL.
-
-    Raises
-    ------
-    ArtefactError
-        If the name is no text, or empty.
-
-    Examples
-    --------
     >>> node_name("../soil moisture", "scaling")
     '%2E.%2Fsoil%20moisture'
     """
@@ -285,25 +195,8 @@ def node_name(name: object, where: str) -> str:
 def real_name(node: str, where: str) -> str:
     """Return the name of a variable for the name of its node.
 
-    Parameters
-    ----------
-    node : str
-        What :func:`node_name` returned.
-    where : str
-        The path, for the error.
+    An ArtefactError if :func:`node_name` returns no such name: a path that leads elsewhere.
 
-    Returns
-    -------
-    str
-        The variable's name.
-
-    Raises
-    ------
-    ArtefactError
-        If :func:`node_name` returns no such name: a path that leads elsewhere.
-
-    Examples
-    --------
     >>> real_name("%2E.%2Fsoil%20moisture", "scaling")
     '../soil moisture'
     """

@@ -21,29 +21,9 @@ _SAMPLES = 300  # points of a curve
 
 
 def model_html(name: str, card: Mapping[str, str], history: xr.Dataset, text: str) -> str:
-    """Return the page of a fitted model.
+    """Return the page of a fitted model: the card in sections that fold, a curve, the history.
 
-    Parameters
-    ----------
-    name : str
-        The model.
-    card : mapping of str to str
-        What it is and how it was made, by title.
-    history : xarray.Dataset
-        Loss terms by epoch.
-    text : str
-        The same as plain text.
-
-    Returns
-    -------
-    str
-        HTML: the card in sections that fold, a curve of the total loss, and the history.
-
-    Examples
-    --------
-    >>> shown = model_html("lstm", {"target": "soil_moisture"}, xr.Dataset(), "")
-    >>> "<th>target</th><td>soil_moisture</td>" in shown
-    True
+    ``card`` by title, ``history`` the loss terms by epoch, ``text`` the same as plain text.
     """
     groups = {
         "inputs and output": [k for k in card if k not in {*_TRAINING, *_SETTINGS}],

@@ -18,29 +18,10 @@ Place: TypeAlias = Folder | Prefix
 
 
 def place_of(path: str | os.PathLike[str], options: Mapping[str, Any] | None) -> Place:
-    """Return the folder or the prefix that a path or URL names.
+    """Return the folder or the prefix that a path or URL (of fsspec, with options) names.
 
-    Parameters
-    ----------
-    path : str or path
-        A path of this machine, or a URL that fsspec knows.
-    options : mapping of str to Any or None
-        Passed to the filesystem of a URL.
-
-    Returns
-    -------
-    Folder or Prefix
-        Nothing is read.
-
-    Raises
-    ------
-    ArtefactError
-        If the protocol is unknown or not installed, or a path comes with options.
-
-    Examples
-    --------
-    >>> str(place_of("memory://models/a", None))
-    'memory://models/a'
+    Nothing is read. An ArtefactError if the protocol is unknown or not installed, or a path comes
+    with options.
     """
     text = os.fspath(path)
     if "://" not in text and "::" not in text:
@@ -58,31 +39,9 @@ def place_of(path: str | os.PathLike[str], options: Mapping[str, Any] | None) ->
 
 @contextlib.contextmanager
 def refusing(what: str, advice: str) -> Iterator[None]:
-    """Turn any error within a block into an ArtefactError that says what was tried.
+    """Turn any error within a block into an ArtefactError that says what was tried, and what to do.
 
-    Parameters
-    ----------
-    what : str
-        What was tried or found.
-    advice : str
-        What to do; ``{hint}`` is filled by the kind of error.
-
-    Yields
-    ------
-    None
-        The block runs.
-
-    Raises
-    ------
-    ArtefactError
-        With the error as its cause.
-
-    Examples
-    --------
-    >>> with refusing("Reading failed", "Take another copy."):
-    ...     raise KeyError("a")
-    Traceback (most recent call last):
-    xsm.exceptions.ArtefactError: Reading failed: KeyError('a'). Take another copy.
+    ``{hint}`` in the advice is filled by the kind of error, which is the cause of the new one.
     """
     try:
         yield

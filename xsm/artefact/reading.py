@@ -28,16 +28,8 @@ _CHECK = "Check the path and your permissions, or take another copy."
 class Artefact:
     """An artefact whose metadata were checked and whose arrays were not read yet.
 
-    Parameters
-    ----------
-    place : Folder or Prefix
-        Where it is.
-    facts : dict
-        What was stored beside the arrays.
-    arrays : dict of str to dict of str to Declared
-        Type and shape of each array, by group and name.
-    root : dict
-        Metadata of the root.
+    ``facts`` stand beside the arrays; ``arrays`` gives type and shape of each, by group and name;
+    ``root`` holds the metadata of the root.
     """
 
     place: Place
@@ -46,18 +38,7 @@ class Artefact:
     root: Mapping[str, Any]
 
     def read(self) -> dict[str, Group]:
-        """Read all arrays and compare the digest.
-
-        Returns
-        -------
-        dict of str to Group
-            By name, in memory.
-
-        Raises
-        ------
-        ArtefactError
-            If a byte differs from those that were written.
-        """
+        """Read all arrays, by group; an ArtefactError if a byte differs from what was written."""
         nodes = self.root["consolidated_metadata"]["metadata"]
         with refusing(f"Reading {self.place} failed", _CHECK):
             content = self._content()
@@ -129,33 +110,10 @@ def _check_length(key: str, found: int, wanted: int, place: Place) -> None:
 def open_artefact(
     path: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None
 ) -> Artefact:
-    """Check the metadata of an artefact, and read nothing else.
+    """Check the metadata of an artefact, in a folder or at a URL of fsspec, and read nothing else.
 
-    Parameters
-    ----------
-    path : str or path
-        A folder, or a URL that fsspec knows.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Returns
-    -------
-    Artefact
-        Facts, and what arrays there are.
-
-    Raises
-    ------
-    ArtefactError
-        If there is none, it is incomplete, holds anything that xsm does not write, or is of another
-        schema.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     open_artefact(folder)
-    Traceback (most recent call last):
-    xsm.exceptions.ArtefactError: There is no artefact of xsm at ...
+    An ArtefactError if there is none, it is incomplete, holds anything that xsm does not write, or
+    is of another schema.
     """
     place = place_of(path, storage_options)
     with refusing(f"{place} cannot be read as an artefact", _CHECK):

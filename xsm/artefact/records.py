@@ -15,30 +15,7 @@ _T = TypeVar("_T")
 
 
 def check_mapping(value: Any, where: str) -> dict[str, Any]:
-    """Return a mapping with names as keys, and refuse all else.
-
-    Parameters
-    ----------
-    value : Any
-        What was stored.
-    where : str
-        What it should be, for the message.
-
-    Returns
-    -------
-    dict of str to Any
-        The mapping.
-
-    Raises
-    ------
-    ArtefactError
-        If it is none.
-
-    Examples
-    --------
-    >>> check_mapping({"window": 6}, "recipe")
-    {'window': 6}
-    """
+    """Return a mapping with names as keys, and refuse all else; ``where`` is what it should be."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         msg = f"{where} is {value!r:.100}, names and values are needed. Take another copy."
         raise ArtefactError(msg)
@@ -48,28 +25,7 @@ def check_mapping(value: Any, where: str) -> dict[str, Any]:
 def build_record(record: type[_T], facts: Any) -> _T:
     """Return a dataclass of stored facts, each of which has the type that the class states.
 
-    Parameters
-    ----------
-    record : type
-        The dataclass.
-    facts : Any
-        What was stored of it.
-
-    Returns
-    -------
-    object
-        An instance of the class.
-
-    Raises
-    ------
-    ArtefactError
-        If a fact is missing, unknown or of another type.
-
-    Examples
-    --------
-    >>> from xsm.data.units import Conversion
-    >>> build_record(Conversion, {"factor": 1000.0}).factor
-    1000.0
+    An ArtefactError if a fact is missing, unknown or of another type.
     """
     hints = get_type_hints(record)
     own = {field.name: field for field in fields(record)}  # type: ignore[arg-type]

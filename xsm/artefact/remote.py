@@ -19,17 +19,7 @@ _UNLISTED = {"http", "https"}  # web servers list no folders
 
 
 class Prefix:
-    """An artefact's objects, below one URL.
-
-    Parameters
-    ----------
-    url : str
-        Such as ``s3://bucket/model.xsm``.
-    filesystem : fsspec.AbstractFileSystem
-        What reaches it.
-    root : str
-        The URL without its protocol.
-    """
+    """An artefact's objects below a URL; ``root`` is the URL without its protocol."""
 
     def __init__(self, url: str, filesystem: Any, root: str) -> None:
         self.url, self._files, self._root = url, filesystem, root.rstrip("/")
@@ -39,24 +29,12 @@ class Prefix:
         return self.url
 
     def exists(self) -> bool:
-        """Tell whether anything is there that an interrupted upload did not leave.
-
-        Returns
-        -------
-        bool
-            False for objects of an artefact that lacks its root.
-        """
+        """Tell whether anything is there but what an upload left that has no root yet."""
         keys = self._listed()
         return METADATA in keys or any(not _OURS.fullmatch(key) for key in keys)
 
     def empty(self) -> bool:
-        """Tell whether nothing but remains of an upload is there.
-
-        Returns
-        -------
-        bool
-            The contrary of :meth:`exists`: object stores have no empty folders.
-        """
+        """Tell whether nothing but remains of an upload is there: there are no empty folders."""
         return not self.exists()
 
     def _listed(self) -> set[str]:
@@ -66,52 +44,20 @@ class Prefix:
         return {path[1:] for path in found if path[:1] in {"", "/"}}
 
     def keys(self) -> set[str] | None:
-        """Return the keys of all objects below the URL.
-
-        Returns
-        -------
-        set of str or None
-            None where the protocol cannot list.
-        """
+        """Return the keys of all objects below the URL; None where the protocol cannot list."""
         protocol = self._files.protocol
         protocols = {protocol} if isinstance(protocol, str) else set(protocol)
         return None if protocols & _UNLISTED else self._listed()
 
     def read(self, key: str, most: int) -> bytearray:
-        """Return the content of an object.
-
-        Parameters
-        ----------
-        key : str
-            Below the URL.
-        most : int
-            Bytes that it may have.
-
-        Returns
-        -------
-        bytearray
-            All its bytes.
-
-        Raises
-        ------
-        ArtefactError
-            If it is larger.
-        """
+        """Return the content of an object; an ArtefactError if it has more than ``most`` bytes."""
         ((_, content),) = self.read_all({key: most})
         return content
 
     def read_all(self, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytearray]]:
-        """Read several objects, many at a time.
+        """Yield key and content of several objects, read many at a time.
 
-        Parameters
-        ----------
-        sizes : dict of str to int
-            Most bytes of each; not more than one beyond is asked for.
-
-        Yields
-        ------
-        tuple of str and bytearray
-            Key and content.
+        ``sizes`` bounds the bytes of each; not more than one beyond is asked for.
         """
         for keys in _batches(sizes):
             paths = [f"{self._root}/{key}" for key in keys]
@@ -124,13 +70,7 @@ class Prefix:
                 yield key, bytearray(content)
 
     def write(self, files: Iterable[tuple[str, Content]]) -> None:
-        """Upload an artefact, the root last; of one that is replaced the root is deleted first.
-
-        Parameters
-        ----------
-        files : iterable of tuple of str and buffer
-            Keys and contents, the root's metadata at the end.
-        """
+        """Upload an artefact, the root last; of one that is replaced the root is deleted first."""
         old = self._listed()
         for key in sorted(old, key=METADATA.__ne__):  # the root first
             self._files.rm_file(f"{self._root}/{key}")

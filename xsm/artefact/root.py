@@ -27,52 +27,19 @@ LARGEST = 1 << 24  # bytes of metadata
 
 
 def begin_digest(root: Mapping[str, Any]) -> Any:
-    """Return a digest of all metadata, to be continued with the arrays' bytes by path.
+    """Return a digest (SHA-256) of all metadata, to be continued with the arrays' bytes by path.
 
-    Parameters
-    ----------
-    root : mapping of str to Any
-        The root's metadata, which hold those of all nodes: paths, types, shapes, attributes.
-
-    Returns
-    -------
-    hashlib object
-        SHA-256; a digest that ``root`` holds is left out.
-
-    Examples
-    --------
-    >>> one, other = ({"attributes": {MARK: {"digest": d, "schema": 1}}} for d in "ab")
-    >>> begin_digest(one).digest() == begin_digest(other).digest()
-    True
+    The root holds the metadata of all nodes: paths, types, shapes, attributes. A digest that it
+    holds is left out.
     """
     mark = {k: v for k, v in root["attributes"][MARK].items() if k != "digest"}
     return hashlib.sha256(canonical({**root, "attributes": {MARK: mark}}))
 
 
 def read_root(place: Place) -> dict[str, Any]:
-    """Return the root's metadata, if they are those of an artefact.
+    """Return the root's metadata, if they carry the mark of an artefact; no more is known then.
 
-    Parameters
-    ----------
-    place : Folder or Prefix
-        Where it should be.
-
-    Returns
-    -------
-    dict
-        Metadata that carry the mark of an artefact; no more is known.
-
-    Raises
-    ------
-    ArtefactError
-        If there are none, or another program's.
-
-    Examples
-    --------
-    >>> from xsm.artefact.local import Folder
-    >>> read_root(Folder("nothing"))
-    Traceback (most recent call last):
-    xsm.exceptions.ArtefactError: There is no artefact of xsm at ...
+    An ArtefactError if there are none, or another program's.
     """
     try:
         root = parse(bytes(place.read(METADATA, LARGEST)), f"{METADATA} of {place}")
@@ -95,25 +62,7 @@ def _nothing(place: Place, why: str) -> str:
 
 
 def check_schema(mark: Mapping[str, Any], place: Place) -> None:
-    """Refuse other schemas, and say which version reads them.
-
-    Parameters
-    ----------
-    mark : mapping of str to Any
-        What the root says of the artefact.
-    place : Folder or Prefix
-        Where it is, for the error.
-
-    Raises
-    ------
-    ArtefactError
-        If the number is not :data:`SCHEMA`.
-
-    Examples
-    --------
-    >>> from xsm.artefact.local import Folder
-    >>> check_schema({"schema": SCHEMA}, Folder("model.xsm"))
-    """
+    """Refuse other schemas than :data:`SCHEMA`, and say which version reads them."""
     number, by = mark.get("schema"), mark.get("written_by")
     if number == SCHEMA and type(number) is int:
         return

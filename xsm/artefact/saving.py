@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import torch
 import xarray as xr
-from torch import Tensor
 
 from xsm.artefact import (
     Artefact,
-    Declared,
     Group,
     build_record,
     check_mapping,
@@ -25,21 +22,20 @@ from xsm.artefact import (
     restore,
     write_artefact,
 )
+from xsm.artefact.kinds import kind_of
 from xsm.artefact.learnt import Learnt
 from xsm.data.naming import Variable
 from xsm.data.units import Conversion
 from xsm.estimators import Estimator
 from xsm.exceptions import ArtefactError
-from xsm.nn import Model, Sizes, assemble, members_of
+from xsm.nn import Model, Sizes, members_of
 from xsm.registry import list_models, model_class, model_name
 from xsm.training.recipe import NestedRecipe, Recipe
-from xsm.typing import Array
 
 __all__ = ["load_parts", "save_fitted"]
 
 
 _KEPT = ("attrs", "parameters", "card", "fingerprint")
-_DTYPES = {torch.bfloat16: torch.int16}  # what numpy lacks, and what its bits are stored as
 
 
 def save_fitted(
@@ -49,55 +45,24 @@ def save_fitted(
     overwrite: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a fitted model, see :meth:`xsm.FittedModel.save`.
-
-    Parameters
-    ----------
-    fitted : Learnt
-        The model.
-    path : str or path
-        A folder that does not exist yet, or a URL.
-    overwrite : bool, default: False
-        Replace an artefact that is there.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Raises
-    ------
-    ArtefactError
-        If something cannot be stored, or the place cannot be written to.
-
-    Examples
-    --------
-    >>> import tempfile, xsm
-    >>> ds = xsm.open_tutorial("land").isel(latitude=slice(4, 6), longitude=slice(20, 22))
-    >>> fitted = xsm.fit(ds, "lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_fitted(fitted, f"{folder}/model.xsm")
-    ...     load_parts(f"{folder}/model.xsm")["name"]
-    'lstm'
-    """
+    """Write a fitted model, see :meth:`xsm.FittedModel.save`."""
     made = fitted.model
-    members = (made,) if isinstance(made, Estimator) else members_of(made)
+    members = members_of(made)
     cls = type(members[0])
+    kind = kind_of(cls)
     given = {k: fitted.parameters.get(k, v) for k, v in cls.hyperparameters().items()}
     model = {
         "name": fitted.name,
         "registered": fitted.name in list_models() and model_class(fitted.name) is cls,
-        "sizes": plain(asdict(fitted.model.sizes), "sizes", exact=True),
+        "sizes": plain(asdict(made.sizes), "sizes", exact=True),
         "members": len(members),
         "hyperparameters": {
             k: plain(v, f"hyper-parameter {k}", exact=True) for k, v in given.items()
         },
     }
-    weights = _weights(fitted.model)
-    shapes = {name: tuple(variable.shape) for name, variable in weights.items()}
+    weights = kind.arrays_of(made)
     with refusing(f"{cls.__name__} cannot be built from its hyper-parameters", "Change the class."):
-        if issubclass(cls, Estimator):
-            cls(made.sizes, **given)
-        else:
-            skeleton = _skeleton(cls, made.sizes, given, len(members))
-            _check_shapes(skeleton, shapes, "The model to be saved")
+        kind.check(made, given, weights)
     facts = {name: plain(getattr(fitted, name), name) for name in _KEPT}
     facts |= {
         "model": model,
@@ -116,110 +81,13 @@ def save_fitted(
     write_artefact(path, facts, groups, overwrite=overwrite, storage_options=storage_options)
 
 
-def _weights(model: Model | Estimator) -> dict[str, xr.Variable]:
-    """Return all that a model has learnt as arrays on named dimensions."""
-    if isinstance(model, Estimator):
-        return {name: _array(name, values) for name, values in model.arrays.items()}
-    return {name: _stored(name, value) for name, value in model.state_dict().items()}
-
-
-def _array(name: str, array: Array, attrs: Mapping[str, Any] | None = None) -> xr.Variable:
-    """Return a little-endian array on dimensions of its own."""
-    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return xr.Variable([f"{name}_{i}" for i in range(array.ndim)], array, attrs)
-
-
-def _stored(name: str, value: object) -> xr.Variable:
-    """Return an entry of a network's state as an array on named dimensions."""
-    if not isinstance(value, Tensor) or value.layout is not torch.strided or value.is_quantized:
-        msg = (
-            f"The network's state holds {name!r} ({type(value).__name__}), which is no plain "
-            "tensor; artefacts hold nothing else. Keep it in parameters or buffers."
-        )
-        raise ArtefactError(msg)
-    tensor = value.detach().cpu().contiguous()
-    attrs = {"torch_dtype": str(tensor.dtype).removeprefix("torch.")}
-    try:
-        array = tensor.view(_DTYPES.get(tensor.dtype, tensor.dtype)).numpy()
-    except TypeError as error:
-        msg = f"{name!r} is {tensor.dtype}, which cannot be stored. Save fitted.model.float()."
-        raise ArtefactError(msg) from error
-    return _array(name, array, attrs)
-
-
-def _tensor(variable: xr.Variable) -> Tensor:
-    """Return the tensor of a stored array, with the dtype that it had."""
-    tensor = torch.from_numpy(variable.values)
-    kept = {str(k).removeprefix("torch."): k for k in _DTYPES}.get(variable.attrs["torch_dtype"])
-    return tensor if kept is None else tensor.view(kept)
-
-
-def _skeleton(
-    cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any], members: int
-) -> Model:
-    """Build a network without memory for its weights, so that no number can ask for too much."""
-    try:
-        with torch.device("meta"):
-            return _build_network(cls, sizes, hyperparameters, members)
-    except (NotImplementedError, RuntimeError):  # a constructor that looks at values
-        return _build_network(cls, sizes, hyperparameters, members)
-
-
-def _build_network(
-    cls: type[Model], sizes: Sizes, hyperparameters: Mapping[str, Any], members: int
-) -> Model:
-    """Build a network, or an ensemble of such, and leave the random numbers as they were."""
-    with torch.random.fork_rng(devices=[]):
-        return assemble([cls(sizes, **hyperparameters) for _ in range(members)]).eval()
-
-
-def _check_shapes(model: Model, given: Mapping[str, tuple[int, ...]], what: str) -> None:
-    """Refuse weights that are not those of the network that its hyper-parameters describe."""
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    wrong = [k for k in sorted(wanted.keys() | given.keys()) if wanted.get(k) != given.get(k)]
-    if wrong:
-        name = wrong[0]
-        msg = (
-            f"{what} does not fit its hyper-parameters: {type(model).__name__} has {name} of "
-            f"shape {wanted.get(name)}, the weights have {given.get(name)}; {len(wrong)} differ. "
-            "The class may have changed since the training: use the version of that time."
-        )
-        raise ArtefactError(msg)
-
-
 def load_parts(
     path: str | os.PathLike[str],
     *,
     model: str | type[Model] | type[Estimator] | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Read what a fitted model is made of, see :func:`xsm.load`.
-
-    Parameters
-    ----------
-    path : str or path
-        What it was saved to.
-    model : str or subclass of Model or Estimator, optional
-        The class, where it is not one of :func:`xsm.list_models`.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Returns
-    -------
-    dict
-        Arguments of :class:`xsm.artefact.learnt.Learnt`.
-
-    Raises
-    ------
-    ArtefactError
-        If there is no whole artefact, or the class is not its.
-
-    Examples
-    --------
-    >>> load_parts("nothing.xsm")
-    Traceback (most recent call last):
-    xsm.exceptions.ArtefactError: There is no artefact of xsm at ...
-    """
+    """Read what a fitted model is made of, the arguments of its record, see :func:`xsm.load`."""
     given = None if model is None else model_class(model)
     artefact = open_artefact(path, storage_options=storage_options)
     with refusing(f"{artefact.place} does not describe a model", "Take another copy."):
@@ -228,7 +96,7 @@ def load_parts(
         made = _made(artefact, given, recipe)
         groups = artefact.read()
         _check_groups(groups, artefact)
-        _fill(made, groups.pop("weights").arrays)
+        kind_of(type(made)).fill(made, groups.pop("weights").arrays)
         tables: dict[str, Any] = {name: dataset_of(group) for name, group in groups.items()}
         return {
             "name": str(facts["model"]["name"]),
@@ -269,39 +137,7 @@ def _made(
             "class that was trained."
         )
         raise ArtefactError(msg)
-    if issubclass(cls, Estimator):
-        _check_sizes(sizes, recipe, artefact)
-        return cls(sizes, **hyperparameters)
-    weights: Mapping[str, Declared] = artefact.arrays.get("weights", {})
-    shapes = {name: declared.shape for name, declared in weights.items()}
-    members = _members(facts, len(shapes), artefact)
-    skeleton = _skeleton(cls, sizes, hyperparameters, members)
-    _check_shapes(skeleton, shapes, str(artefact.place))
-    return _build_network(cls, sizes, hyperparameters, members)
-
-
-def _members(facts: Mapping[str, Any], weights: int, artefact: Artefact) -> int:
-    """Return the number of networks of an ensemble, each of which has weights."""
-    members = facts.get("members", 1)
-    if type(members) is not int or not 1 <= members <= max(weights, 1):
-        msg = (
-            f"{artefact.place} has {members!r:.80} members and {weights} arrays of weights; a "
-            "number of networks, each with weights, is needed. Take another copy."
-        )
-        raise ArtefactError(msg)
-    return members
-
-
-def _check_sizes(sizes: Sizes, recipe: Recipe, artefact: Artefact) -> None:
-    """Refuse an estimator of other windows than those that it would be given."""
-    dynamic = len(recipe.dynamic) + 2 * recipe.layers * recipe.data_integration
-    wanted = Sizes(dynamic, len(recipe.static), recipe.window, recipe.layers)
-    if sizes != wanted:
-        msg = (
-            f"{artefact.place} holds an estimator of {sizes}, but its windows are {wanted}. It was "
-            "changed: take another copy."
-        )
-        raise ArtefactError(msg)
+    return kind_of(cls).build(cls, sizes, hyperparameters, recipe, artefact)
 
 
 def _class_of(
@@ -326,21 +162,6 @@ def _class_of(
         )
         raise ArtefactError(msg)
     return cls
-
-
-def _fill(model: Model | Estimator, stored: Mapping[str, xr.Variable]) -> None:
-    """Put into a model what it has learnt."""
-    if isinstance(model, Estimator):
-        model.load_arrays({name: variable.values for name, variable in stored.items()})
-    else:
-        _fill_network(model, {name: _tensor(value) for name, value in stored.items()})
-
-
-def _fill_network(network: Model, weights: dict[str, Tensor]) -> None:
-    """Put the weights into the network; where a dtype was changed after building, keep it."""
-    own = network.state_dict()
-    changed = any(own[name].dtype != tensor.dtype for name, tensor in weights.items())
-    network.load_state_dict(weights, strict=True, assign=changed)
 
 
 def _climatology(table: xr.Dataset | None) -> xr.DataArray | None:

@@ -13,19 +13,14 @@ from xsm.artefact.values import plain, restore
 from xsm.exceptions import ArtefactError
 from xsm.typing import Array
 
-__all__ = ["Group", "dataset_of", "group_of"]
+__all__ = ["Group", "dataset_of", "group_of", "own_dims"]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Arrays with names, and what is to be known about them.
+    """Arrays with names, and attributes as JSON.
 
-    Parameters
-    ----------
-    arrays : dict of str to xarray.Variable
-        In memory; little-endian numbers, times or text of fixed width; attributes as JSON.
-    attrs : dict
-        JSON.
+    Arrays are in memory: little-endian numbers, times or text of fixed width; attributes as JSON.
     """
 
     arrays: Mapping[str, xr.Variable]
@@ -33,34 +28,11 @@ class Group:
 
 
 def group_of(ds: xr.Dataset, where: str) -> Group:
-    """Return a data set as arrays that can be stored.
+    """Return a data set as arrays that can be stored; lazy ones are computed.
 
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Any variables, coordinates and attributes; lazy ones are computed. Of stacked coordinates
-        (a MultiIndex) each level becomes an array along the stacked dimension.
-    where : str
-        What it is, for errors.
-
-    Returns
-    -------
-    Group
-        :func:`dataset_of` gives the data set back.
-
-    Raises
-    ------
-    ArtefactError
-        If a variable holds objects other than text.
-
-    Examples
-    --------
-    >>> cells = xr.Dataset(coords={"y": [1, 2], "x": [3.0]}).stack(cell=["y", "x"])
-    >>> group = group_of(cells, "scaling")
-    >>> {name: variable.dims for name, variable in group.arrays.items()}
-    {'y': ('cell',), 'x': ('cell',)}
-    >>> dataset_of(group).indexes["cell"].names
-    FrozenList(['y', 'x'])
+    Of stacked coordinates (a MultiIndex) each level becomes an array along the stacked dimension.
+    :func:`dataset_of` gives the data set back. An ArtefactError if a variable holds objects other
+    than text.
     """
     stacked, described = {}, {}
     for dim, index in ds.xindexes.items():
@@ -101,6 +73,12 @@ def _storable(variable: xr.Variable, where: str) -> xr.Variable:
     )
 
 
+def own_dims(name: str, array: Array, attrs: Mapping[str, Any] | None = None) -> xr.Variable:
+    """Return a little-endian array on dimensions of its own."""
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return xr.Variable([f"{name}_{i}" for i in range(array.ndim)], array, attrs)
+
+
 def _texts(values: Array, where: str) -> Array:
     """Return objects that are all text as text of fixed width."""
     other = next((v for v in values.flat if not isinstance(v, str)), None)
@@ -115,30 +93,10 @@ def _texts(values: Array, where: str) -> Array:
 
 
 def dataset_of(group: Group) -> xr.Dataset:
-    """Return the data set that :func:`group_of` stored.
+    """Return the data set that :func:`group_of` stored, equal to it; text has a fixed width.
 
-    Parameters
-    ----------
-    group : Group
-        Arrays and attributes.
-
-    Returns
-    -------
-    xarray.Dataset
-        Equal to the one stored; text has a fixed width.
-
-    Raises
-    ------
-    ArtefactError
-        If an attribute cannot be read.
-    ValueError, KeyError
-        If the arrays do not fit each other.
-
-    Examples
-    --------
-    >>> ds = xr.Dataset({"a": ("x", [1.0, 2.0])}, {"x": ["p", "q"]}, {"scaling": "cell"})
-    >>> dataset_of(group_of(ds, "scaling")).identical(ds)
-    True
+    An ArtefactError if an attribute cannot be read, a ValueError or KeyError if the arrays do not
+    fit.
     """
     attrs = restore(group.attrs["xsm_attributes"])
     arrays = {

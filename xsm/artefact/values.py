@@ -22,18 +22,6 @@ _KINDS = "biufUmM"  # of numpy values that JSON holds exactly
 def canonical(value: Any) -> bytes:
     """Return the one text of a JSON value: sorted keys, no blanks, ASCII.
 
-    Parameters
-    ----------
-    value : Any
-        What :func:`plain` or :func:`parse` returned.
-
-    Returns
-    -------
-    bytes
-        Equal for equal content, whatever the order of keys.
-
-    Examples
-    --------
     >>> canonical({"b": 1, "a": [1.0, True]})
     b'{"a":[1.0,true],"b":1}'
     """
@@ -42,50 +30,14 @@ def canonical(value: Any) -> bytes:
 
 
 def readable(value: Any) -> bytes:
-    """Return a JSON value as text for people, in the order it has.
-
-    Parameters
-    ----------
-    value : Any
-        As :func:`canonical`.
-
-    Returns
-    -------
-    bytes
-        :func:`parse` reads it.
-
-    Examples
-    --------
-    >>> parse(readable({"b": 1, "a": 2}), "example")
-    {'b': 1, 'a': 2}
-    """
+    """Return a JSON value as text for people, in the order it has; :func:`parse` reads it."""
     return json.dumps(value, indent=1, allow_nan=False).encode("ascii")
 
 
 def parse(text: bytes, where: str) -> Any:
-    """Read JSON that may be damaged or made to harm.
+    """Read JSON (UTF-8) that may be damaged or made to harm; ``where`` names it in the error.
 
-    Parameters
-    ----------
-    text : bytes
-        UTF-8.
-    where : str
-        What is read, for the error.
-
-    Returns
-    -------
-    Any
-        The value: dict, list, str, int, float, bool or None.
-
-    Raises
-    ------
-    ArtefactError
-        If it is no JSON, has a key twice, or numbers that JSON does not know.
-
-    Examples
-    --------
-    >>> parse(b'{"shape": [2, 3]}', "zarr.json")
-    {'shape': [2, 3]}
+    An ArtefactError if it is no JSON, has a key twice, or numbers that JSON does not know.
     """
     try:
         return json.loads(
@@ -112,33 +64,10 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def plain(value: Any, where: str, *, exact: bool = False) -> Any:
-    """Return a value as JSON, with tags where JSON has no such type.
+    """Return a value as JSON, with tags where JSON has no such type; :func:`restore` gives it back.
 
-    Parameters
-    ----------
-    value : Any
-        None, numbers, text, sequences, mappings, numpy scalars and arrays, in any nesting.
-    where : str
-        What the value is, for messages.
-    exact : bool, default: False
-        Refuse what JSON cannot hold; by default it becomes text, with a warning.
-
-    Returns
-    -------
-    Any
-        What ``json`` writes; :func:`restore` gives the value back.
-
-    Raises
-    ------
-    ArtefactError
-        If ``exact`` and the value has no such form.
-
-    Examples
-    --------
-    >>> plain((1, np.float32(0.1)), "example")["value"][1]["dtype"]
-    'float32'
-    >>> restore(plain({"a": (1, 2)}, "example"))
-    {'a': (1, 2)}
+    None, numbers, text, sequences, mappings, numpy scalars and arrays, in any nesting. What JSON
+    cannot hold becomes text, with a warning; with ``exact`` it is refused by an ArtefactError.
     """
     if isinstance(value, np.generic | np.ndarray) and value.dtype.kind in _KINDS:
         return _plain_array(np.asarray(value), where, exact=exact)
@@ -189,25 +118,8 @@ def _as_text(value: Any, where: str, *, exact: bool) -> str:
 def restore(value: Any) -> Any:
     """Return the value that :func:`plain` made JSON of.
 
-    Parameters
-    ----------
-    value : Any
-        JSON, from :func:`parse`.
-
-    Returns
-    -------
-    Any
-        None, numbers, text, lists, tuples, dicts, numpy scalars and arrays; nothing else.
-
-    Raises
-    ------
-    ArtefactError
-        If a tag is unknown or its content does not fit.
-
-    Examples
-    --------
-    >>> restore({"__type__": "float", "value": "inf"})
-    inf
+    None, numbers, text, lists, tuples, dicts, numpy scalars and arrays; nothing else. An
+    ArtefactError if a tag is unknown or its content does not fit.
     """
     if isinstance(value, list):
         return [restore(item) for item in value]

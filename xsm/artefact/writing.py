@@ -29,34 +29,10 @@ def write_artefact(
     overwrite: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write facts and arrays as one artefact.
+    """Write facts (JSON) and arrays (by group, of lower-case letters) as one artefact.
 
-    Parameters
-    ----------
-    path : str or path
-        A folder that does not exist yet, or a URL that fsspec knows.
-    facts : mapping of str to Any
-        JSON.
-    groups : mapping of str to Group
-        Arrays, by names of lower-case letters.
-    overwrite : bool, default: False
-        Replace an artefact that is there.
-    storage_options : mapping, optional
-        Passed to the filesystem of a URL.
-
-    Raises
-    ------
-    ArtefactError
-        If something is there, or cannot be written; nothing is changed then.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from xsm.artefact import open_artefact
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_artefact(f"{folder}/a", {"window": 7}, {})
-    ...     open_artefact(f"{folder}/a").facts
-    {'window': 7}
+    Into a folder that does not exist yet, or to a URL of fsspec. An ArtefactError if something is
+    there that is not to be replaced, or cannot be written; nothing is changed then.
     """
     place = place_of(path, storage_options)
     with refusing(f"Saving to {place} failed", "{hint}"):

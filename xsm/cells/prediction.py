@@ -41,53 +41,17 @@ def predict_lazily(
     batch_size: int | None,
     device: str,
 ) -> dict[str, xr.DataArray]:
-    """Predict all whole windows of the features.
+    """Predict all whole windows of the features, of at least one window, in canonical units.
 
-    Parameters
-    ----------
-    model : Model or Estimator
-        The trained network or estimator.
-    recipe : Recipe
-        Its inputs.
-    scaling : xarray.Dataset
-        Statistics on the cells of the features.
-    features : Features
-        Canonical arrays of at least one window; the target only with data integration.
-    token : str
-        Hash of the model's content.
-    batch_size : int or None
-        Samples evaluated at a time; memory grows with it, not with the block. None takes what
-        suits the device.
-    device : str
-        Where to evaluate.
+    Each output that the model answers with (time, *space [, depth]), float32, labelled by the time
+    that it is valid at: ``lead`` steps after its window's end; and ``extrapolation``, int8: 1 where
+    an input of the window, or a static one, lies outside the range seen in training, 0 elsewhere
+    and where there is no prediction. Lazy where the features are, in chunks of equal length; arrays
+    in memory are shared between threads (option ``threads``).
 
-    Returns
-    -------
-    dict of str to DataArray
-        Each output that the network answers with (time, *space [, depth]), float32, in canonical
-        units, labelled by the time that it is valid at: ``lead`` steps after its window's end; and
-        ``extrapolation``, int8: 1 where an input of the window, or a static one, lies outside the
-        range seen in training, 0 elsewhere and where there is no prediction. Lazy where the
-        features are, in chunks of equal length; arrays in memory are shared between threads
-        (option ``threads``).
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from xsm.models.lstm import LSTM
-    >>> from xsm.nn import Sizes
-    >>> from xsm.cells.scaling import fit_scaling
-    >>> days = {"time": pd.date_range("2020-01-01", periods=40)}
-    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(40.0)), days, "time") for k in (1, 2))
-    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> scaling = fit_scaling(features, slice(None), scaling="cell")
-    >>> model = LSTM(Sizes(dynamic=1, static=0, window=7), hidden_size=4)
-    >>> found = predict_lazily(
-    ...     model, recipe, scaling, features, token="", batch_size=64, device="cpu"
-    ... )
-    >>> found["mean"].sizes["time"], str(found["mean"]["time"].values[0])[:10]
-    (34, '2020-01-08')
+    ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
+    ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None
+    takes what suits the device.
     """
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)

@@ -41,26 +41,10 @@ _ARRIVED: OrderedDict[str, Predictor] = OrderedDict()
 class Predictor:
     """A model and what it takes to run it on a block of plain arrays.
 
-    It is sent to other processes by value; each process unpacks the same content once and keeps
-    the four that it met last.
-
-    Parameters
-    ----------
-    model : Model or Estimator
-        The trained network, in evaluation mode, on the CPU; or the estimator.
-    recipe : Recipe
-        Its inputs.
-    common : mapping of str to ndarray
-        Statistics that are the same for all cells.
-    rows : tuple of tuple
-        Name and number of the rows of the maps that come with each block, in their order: static
-        inputs, and the statistics by cell.
-    batch_size : int or None
-        Samples evaluated at a time; None takes what suits the device.
-    device : str
-        Where to evaluate.
-    token : str
-        Name of the content, for graphs.
+    It is sent to other processes by value; each process unpacks the same content once and keeps the
+    four that it met last. ``common`` are statistics that are the same for all cells; ``rows`` names
+    and counts the rows of the maps that come with each block, in their order: static inputs, and
+    the statistics by cell. ``token`` names the content, for graphs.
     """
 
     model: Model | Estimator
@@ -119,20 +103,11 @@ class Predictor:
     def scale(self, maps: FloatArray | None, *arrays: FloatArray) -> FloatArray:
         """Scale and join the inputs of a block.
 
-        Parameters
-        ----------
-        maps : ndarray or None
-            (row, *space) static inputs and the statistics by cell; None where there are none.
-        *arrays : ndarray
-            (time, *space) dynamic inputs, canonical; each layer of the target with data
-            integration.
-
-        Returns
-        -------
-        ndarray
-            (time, *space, channel) float32, finite but in the last channel, which tells of the
-            forcing of this step: NaN where some is missing, 1 where some lies outside the range
-            seen in training, else 0.
+        ``maps`` (row, *space) are static inputs and the statistics by cell, None where there are
+        none; ``arrays`` (time, *space) the dynamic inputs, canonical, with data integration each
+        layer of the target too. Returns (time, *space, channel) float32, finite but in the last
+        channel, which tells of the forcing of this step: NaN where some is missing, 1 where some
+        lies outside the range seen in training, else 0.
         """
         steps, *space = arrays[0].shape
         flat = [a.reshape(steps, -1) for a in arrays]
@@ -153,20 +128,11 @@ class Predictor:
     def __call__(self, maps: FloatArray | None, scaled: FloatArray) -> FloatArray:
         """Predict a block.
 
-        Parameters
-        ----------
-        maps : ndarray or None
-            (row, *space) static inputs and the statistics by cell; None where there are none.
-        scaled : ndarray
-            (time + halo, *space, channel) what :meth:`scale` returned for the steps of the block
-            and the ``halo`` steps after them, and ``reach`` rows and columns around it.
-
-        Returns
-        -------
-        ndarray
-            (row, time, *space) float32: the values of all outputs for the windows that begin at
-            each step, canonical units, NaN where a window is not whole; then 1 where a window or a
-            static input lies outside the range seen in training, else 0.
+        ``scaled`` (time + halo, *space, channel) is what :meth:`scale` returned for the steps of
+        the block and the ``halo`` steps after them, and ``reach`` rows and columns around it.
+        Returns (row, time, *space) float32: the values of all outputs for the windows that begin at
+        each step, canonical units, NaN where a window is not whole; then 1 where a window or a
+        static input lies outside the range seen in training, else 0.
         """
         space = scaled.shape[1:-1]
         series = self._shifted(scaled.reshape(len(scaled), -1, scaled.shape[-1]))

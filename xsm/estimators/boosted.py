@@ -18,16 +18,10 @@ __all__ = ["Boosted", "read_boosted"]
 
 @dataclass(frozen=True, eq=False)
 class Boosted:
-    """Boosted trees for some outputs.
+    """Boosted trees for some outputs: all in float32.
 
-    Parameters
-    ----------
-    trees : Trees
-        One column wide, in float32.
-    output : ndarray of int (tree,)
-        Which output a tree adds to.
-    base : ndarray of float32 (output,)
-        What the trees are added to.
+    ``trees`` are one column wide, ``output`` (tree,) is which output a tree adds to, ``base``
+    (output,) what they are added to.
     """
 
     trees: Trees
@@ -35,56 +29,22 @@ class Boosted:
     base: FloatArray
 
     def predict(self, inputs: FloatArray) -> FloatArray:
-        """Return the outputs.
+        """Return the outputs (sample, output) of finite inputs (sample, feature), float32.
 
-        Parameters
-        ----------
-        inputs : ndarray of float32 (sample, feature)
-            Finite.
-
-        Returns
-        -------
-        ndarray of float32 (sample, output)
-            Base and trees, added up in their order: bit for bit what xgboost returns.
+        Base and trees are added up in their order: bit for bit what xgboost returns.
         """
         return self.trees.total(inputs, output=self.output, start=self.base)
 
 
 def read_boosted(content: bytes, *, features: int) -> Boosted:
-    """Read what ``xgboost.Booster.save_raw("ubj")`` returned, without xgboost.
+    """Read what ``xgboost.Booster.save_raw("ubj")`` returned, without xgboost, and check its trees.
 
-    Parameters
-    ----------
-    content : bytes
-        UBJSON of a regression by trees (``gbtree``, ``reg:squarederror``) on numbers.
-    features : int
-        Number of inputs.
-
-    Returns
-    -------
-    Boosted
-        Its trees, checked.
-
-    Raises
-    ------
-    ArtefactError
-        If it is damaged, no such model, or made for another number of inputs; or if a node, a
-        child or an input does not exist, or a walk would not end.
-
-    Notes
-    -----
-    A sample goes left where ``x < threshold`` in float32, that is ``x <= t`` with ``t`` the next
-    smaller float32. The leaf values are stored among the thresholds.
-
-    References
-    ----------
-    Introduction to Model IO, https://xgboost.readthedocs.io (the JSON schema of models).
-
-    Examples
-    --------
-    >>> read_boosted(b"{}", features=3)
-    Traceback (most recent call last):
-    xsm.exceptions.ArtefactError: The stored model of xgboost lacks 'learner'...
+    A regression by trees (``gbtree``, ``reg:squarederror``) on numbers (Introduction to Model IO,
+    https://xgboost.readthedocs.io: the JSON schema of models). A sample goes left where ``x <
+    threshold`` in float32, that is ``x <= t`` with ``t`` the next smaller float32. The leaf values
+    are stored among the thresholds. An ArtefactError if it is damaged, no such model, or made for
+    another number of inputs; or if a node, a child or an input does not exist, or a walk would not
+    end.
     """
     learner = _get(read_ubjson(content), "learner", dict)
     param = _get(learner, "learner_model_param", dict)

@@ -31,30 +31,11 @@ def _compile(function: _Function) -> _Function:
 class Trees:
     """Regression trees that are added up.
 
-    A sample walks each tree from its root: to the first child of a node where
-    ``inputs[feature] <= threshold``, else to the second, until it comes to a leaf. A child, or a
-    root, of 0 or more is the number of a node; below 0 it is a leaf, ``-1 - leaf``. Children come
-    after their parents, so that every walk ends.
-
-    Parameters
-    ----------
-    feature : ndarray of int32 (node,)
-        Number of the input that a node asks for.
-    threshold : ndarray of float32 (node,)
-        What it is compared with.
-    children : ndarray of int32 (node, 2)
-        Where a sample goes from there.
-    value : ndarray of float64 or float32 (leaf, width)
-        What is added at a leaf, in the precision of the sum.
-    root : ndarray of int32 (tree,)
-        Where a walk begins.
-
-    Examples
-    --------
-    >>> stump = one_tree([1, -1, -1], [2, -1, -1], [0, 0, 0], [0.5, 0, 0], [[0.0], [1.0], [3.0]])
-    >>> stump.check(features=1)
-    >>> stump.total(np.array([[0.5], [0.6]], np.float32)).ravel()
-    array([1., 3.])
+    A sample walks each tree from its ``root`` (tree,): to the first of the ``children`` (node, 2)
+    of a node where ``inputs[feature] <= threshold``, else to the second, until it comes to a leaf.
+    A child, or a root, of 0 or more is the number of a node; below 0 it is a leaf, ``-1 - leaf``.
+    Children come after their parents, so that every walk ends. ``value`` (leaf, width) is what is
+    added at a leaf, in the precision of the sum.
     """
 
     feature: Array
@@ -65,22 +46,9 @@ class Trees:
 
     @classmethod
     def of(cls, arrays: Mapping[str, Array]) -> Trees:
-        """Return the trees of stored arrays; :meth:`check` says whether they are trees.
+        """Return the trees of stored arrays by name; :meth:`check` says whether they are trees.
 
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            The five arrays by name.
-
-        Returns
-        -------
-        Trees
-            The same arrays.
-
-        Raises
-        ------
-        ArtefactError
-            If one is missing, or of another type or number of dimensions.
+        An ArtefactError if one is missing, or of another type or number of dimensions.
         """
         wrong = sorted(arrays.keys() ^ _DTYPES.keys())
         wrong += [n for n in _DTYPES if n in arrays and not _fits(n, arrays[n])]
@@ -118,16 +86,9 @@ class Trees:
     def check(self, *, features: int) -> None:
         """Refuse what is no set of trees: every walk has to end, and to stay inside the arrays.
 
-        Parameters
-        ----------
-        features : int
-            Number of inputs.
-
-        Raises
-        ------
-        ArtefactError
-            If an input, a node or a leaf is asked for that does not exist, a child comes before
-            its parent, a node or leaf is reached twice or never, or a number is not finite.
+        An ArtefactError if an input, a node or a leaf is asked for that does not exist, a child
+        comes before its parent, a node or leaf is reached twice or never, or a number is not
+        finite.
         """
         nodes, leaves = len(self.feature), len(self.value)
         if not len(self.threshold) == len(self.children) == nodes or self.children.shape[1:] != (
@@ -172,21 +133,11 @@ class Trees:
         output: Array | None = None,
         start: FloatArray | None = None,
     ) -> FloatArray:
-        """Return the sum of all trees.
+        """Return the sum of all trees (sample, width), in their order and in ``value``'s precision.
 
-        Parameters
-        ----------
-        inputs : ndarray of float32 (sample, feature)
-            Finite; as many features as :meth:`check` was told.
-        output : ndarray of int (tree,), optional
-            First column that a tree adds to; by default 0.
-        start : ndarray (width,), optional
-            What the trees are added to; by default 0 in each column of ``value``.
-
-        Returns
-        -------
-        ndarray (sample, width)
-            Added up in the order of the trees, in the precision of ``value``.
+        ``inputs`` (sample, feature) are finite float32, as many as :meth:`check` was told;
+        ``output`` (tree,) is the first column that a tree adds to, by default 0; ``start`` (width,)
+        what the trees are added to, by default 0.
         """
         start = np.zeros(self.value.shape[1]) if start is None else start
         to = np.zeros(len(self.root), np.int64) if output is None else output.astype(np.int64)
@@ -208,32 +159,11 @@ def _fits(name: str, array: Array) -> bool:
 def one_tree(left: Any, right: Any, feature: Any, threshold: Any, value: Any) -> Trees:
     """Return a tree that is given by numbers of children, as scikit-learn and xgboost hold it.
 
-    Parameters
-    ----------
-    left, right : array of int (node,)
-        Numbers of the children; -1 at leaves. The root is node 0.
-    feature : array of int (node,)
-        Number of the input that a node asks for; not read at leaves.
-    threshold : array (node,)
-        A sample goes left where its input is at most this; not read at leaves.
-    value : array of float (node, width)
-        What a leaf adds.
-
-    Returns
-    -------
-    Trees
-        One tree, in breadth-first order, of the nodes that can be reached. Thresholds are rounded
-        down to float32, which changes no comparison with float32 inputs.
-
-    Raises
-    ------
-    ArtefactError
-        If a child does not exist, is reached twice, or is alone.
-
-    Examples
-    --------
-    >>> one_tree([-1], [-1], [-2], [-2.0], [[0.3]]).total(np.zeros((2, 0))).ravel()
-    array([0.3, 0.3])
+    All arrays are (node,), ``value`` (node, width); the root is node 0, children are -1 at leaves,
+    where feature and threshold are not read; a sample goes left where its input is at most the
+    threshold. In breadth-first order, of the nodes that can be reached. Thresholds are rounded down
+    to float32, which changes no comparison with float32 inputs. An ArtefactError if a child does
+    not exist, is reached twice, or is alone.
     """
     left, right = (np.asarray(a, np.int64) for a in (left, right))
     order, number = np.empty(len(left), np.int64), np.zeros(len(left), np.int64)

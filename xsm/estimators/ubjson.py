@@ -18,33 +18,12 @@ _DEEPEST = 32
 
 
 def read_ubjson(content: bytes) -> Any:
-    r"""Return the value of a document in Universal Binary JSON (draft 12).
+    r"""Return the value of a document in Universal Binary JSON (draft 12), whoever wrote it.
 
-    Parameters
-    ----------
-    content : bytes
-        The document, whoever wrote it.
-
-    Returns
-    -------
-    Any
-        dict, list, str, int, float, bool, None; arrays of one numeric type are ndarrays, views of
-        the content as far as they can.
-
-    Raises
-    ------
-    ArtefactError
-        If it is none, is cut off, goes on after its end, or has a key twice. What is read takes no
-        more memory than some times the document.
-
-    References
-    ----------
-    https://ubjson.org, draft 12: markers, and containers with ``$`` type and ``#`` count.
-
-    Examples
-    --------
-    >>> read_ubjson(b"{i\x01a[$U#i\x03\x01\x02\x03i\x01bSi\x02hi}")
-    {'a': array([1, 2, 3], dtype=uint8), 'b': 'hi'}
+    dict, list, str, int, float, bool, None; arrays of one numeric type are ndarrays, views of the
+    content as far as they can (https://ubjson.org: markers, and containers with ``$`` type and
+    ``#`` count). An ArtefactError if it is none, is cut off, goes on after its end, or has a key
+    twice. What is read takes no more memory than some times the document.
     """
     reader = _Reader(content)
     try:

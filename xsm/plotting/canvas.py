@@ -53,22 +53,9 @@ _EIGHT = (
 
 
 def pyplot() -> Any:
-    """Return ``matplotlib.pyplot``.
+    """Return ``matplotlib.pyplot``, loaded when the first figure is drawn.
 
-    Returns
-    -------
-    module
-        It is loaded when the first figure is drawn.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed; the message says what to type.
-
-    Examples
-    --------
-    >>> pyplot().__name__
-    'matplotlib.pyplot'
+    An ImportError if matplotlib is not installed; the message says what to type.
     """
     try:
         import matplotlib.pyplot as plt
@@ -88,40 +75,11 @@ def panels(
     maps: bool = False,
     projection: Any = None,
 ) -> Array:
-    """Return axes for a number of panels: new ones, or those that were given.
+    """Return axes (``count``,) for panels: new ones, or those that were given.
 
-    Parameters
-    ----------
-    count : int
-        Panels.
-    ax : Axes or sequence of Axes, optional
-        As many axes to draw into; by default a new figure.
-    columns : int, default: 1
-        Panels beside each other in a new figure.
-    size : tuple of float
-        Width and height of a panel, inches.
-    share : str, default: ""
-        ``"x"``, ``"y"`` or ``"xy"``: axes that the panels of a new figure share.
-    maps : bool, default: False
-        The panels have a shape of their own; those of a new figure share both axes.
-    projection : object, optional
-        Projection of the axes of a new figure.
-
-    Returns
-    -------
-    ndarray
-        ``count`` axes, one dimension.
-
-    Raises
-    ------
-    GridError
-        If fewer or more axes were given.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> panels(2, ax=Figure().subplots(1, 2)).shape
-    (2,)
+    ``size`` of a panel in inches; ``share`` is ``"x"``, ``"y"`` or ``"xy"``. Panels of ``maps``
+    have a shape of their own; those of a new figure share both axes. A GridError if fewer or more
+    axes were given.
     """
     plt = pyplot()
     if ax is not None:
@@ -159,22 +117,7 @@ def _show_ticks_above_gaps(grid: Array, count: int) -> None:
 
 
 def plain_log(axis: Any) -> None:
-    """Write plain numbers on a logarithmic axis: 0.1, 0.2, 0.5, 1.
-
-    Parameters
-    ----------
-    axis : Axis
-        Of matplotlib, with a logarithmic scale.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> panel = Figure().subplots()
-    >>> panel.set_xscale("log")
-    >>> plain_log(panel.xaxis)
-    >>> panel.xaxis.get_major_formatter()(0.02)
-    '0.02'
-    """
+    """Write plain numbers on a logarithmic axis of matplotlib: 0.1, 0.2, 0.5, 1."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
@@ -183,23 +126,7 @@ def plain_log(axis: Any) -> None:
 
 
 def given_back(axes: Iterable[Any]) -> Any:
-    """Return one axes as it is, several as an array.
-
-    Parameters
-    ----------
-    axes : iterable of Axes
-        What was drawn into.
-
-    Returns
-    -------
-    Axes or ndarray of Axes
-        For the user.
-
-    Examples
-    --------
-    >>> given_back(["one"]), given_back(["one", "two"]).shape
-    ('one', (2,))
-    """
+    """Return one axes as it is, several as an array, for the user."""
     found = np.asarray(list(axes), dtype=object)
     return found[0] if found.size == 1 else found
 
@@ -212,31 +139,12 @@ def value_limits(
     low: float | None = None,
     high: float | None = None,
 ) -> tuple[float, float]:
-    """Return the limits of a common scale.
+    """Return the limits of a common scale, the lower first; NaN and infinity do not count.
 
-    Parameters
-    ----------
-    values : iterable of ndarray
-        What is drawn on it; NaN and infinity do not count.
-    robust : bool, default: False
-        Take the 2nd and 98th percentiles in place of the extremes.
-    centre : float, optional
-        Make the scale symmetric about it.
-    low, high : float, optional
-        Limits that are fixed; with ``centre`` the further one counts.
+    ``robust`` takes the 2nd and 98th percentiles in place of the extremes; ``centre`` makes the
+    scale symmetric about it, and of fixed limits ``low`` and ``high`` the further one counts. A
+    NotEnoughDataError if there is no value at all, or the limits are the wrong way round.
 
-    Returns
-    -------
-    tuple of float
-        The lower below the upper one.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is no value at all, or the limits are the wrong way round.
-
-    Examples
-    --------
     >>> value_limits([np.array([-1.0, np.nan]), np.array([3.0])], centre=0.0)
     (-3.0, 3.0)
     """
@@ -263,22 +171,7 @@ def value_limits(
 def colour_scale(name: str | Colormap | None, *, diverging: bool = False) -> Colormap:
     """Return a scale of colours with grey for what is missing.
 
-    Parameters
-    ----------
-    name : str, Colormap or None
-        A name of matplotlib's, or its object; None takes one that the colour-blind read.
-    diverging : bool, default: False
-        Which of the two that is.
-
-    Returns
-    -------
-    Colormap
-        A copy: those of matplotlib stay as they are.
-
-    Examples
-    --------
-    >>> colour_scale(None).name, colour_scale(None, diverging=True).name
-    ('YlGnBu', 'RdBu')
+    None takes one that the colour-blind read. A copy: those of matplotlib stay as they are.
     """
     plt = pyplot()
     from matplotlib.colors import to_rgba
@@ -288,23 +181,7 @@ def colour_scale(name: str | Colormap | None, *, diverging: bool = False) -> Col
 
 
 def colour_norm(limits: tuple[float, float]) -> Normalize:
-    """Return the map from values to a scale of colours.
-
-    Parameters
-    ----------
-    limits : tuple of float
-        Ends of the scale.
-
-    Returns
-    -------
-    Normalize
-        A new one.
-
-    Examples
-    --------
-    >>> float(colour_norm((0.0, 2.0))(1.0))
-    0.5
-    """
+    """Return a new map from values to a scale of colours with these ends."""
     from matplotlib.colors import Normalize
 
     return Normalize(*limits)
@@ -313,20 +190,7 @@ def colour_norm(limits: tuple[float, float]) -> Normalize:
 def colours_of(count: int) -> list[Any]:
     """Return colours of categories that the colour-blind tell apart.
 
-    Parameters
-    ----------
-    count : int
-        Categories.
-
-    Returns
-    -------
-    list
-        Up to eight of Okabe and Ito (2008); of more, an even scale of lightness.
-
-    Examples
-    --------
-    >>> colours_of(2), len(set(colours_of(12)))
-    (['#0072B2', '#E69F00'], 12)
+    Up to eight of Okabe and Ito (2008); of more, an even scale of lightness.
     """
     if count <= len(_EIGHT):
         return list(_EIGHT[:count])

@@ -16,28 +16,10 @@ __all__ = ["draw_cells", "frame_map", "size_of_map"]
 
 
 def draw_cells(panel: Any, array: xr.DataArray, **colours: Any) -> Any:
-    """Draw the cells of a map into one panel.
+    """Draw the cells of a map, a grid or a list of cells in memory, into one panel.
 
-    Parameters
-    ----------
-    panel : Axes
-        Of matplotlib, or of cartopy.
-    array : DataArray
-        A grid, or a list of cells, in memory.
-    **colours
-        ``cmap`` and ``norm``.
-
-    Returns
-    -------
-    QuadMesh or PathCollection
-        For the bar of colours; grey where values are missing.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> field = xr.DataArray(np.zeros((2, 3)), dims=("y", "x"))
-    >>> draw_cells(Figure().subplots(), field).get_array().shape
-    (2, 3)
+    ``colours`` are ``cmap`` and ``norm``. What comes back is for the bar of colours; grey where
+    values are missing.
     """
     across, along = map_axes(array)
     colours |= on_globe(panel, array)
@@ -59,30 +41,9 @@ def draw_cells(panel: Any, array: xr.DataArray, **colours: Any) -> Any:
 
 
 def frame_map(panel: Any, array: xr.DataArray, *, coastlines: bool | None) -> None:
-    """Give a map its axes: names, units, proportions, coasts.
+    """Give a map its axes: names, units, proportions, coasts (None: where they are there).
 
-    Parameters
-    ----------
-    panel : Axes
-        With the cells.
-    array : DataArray
-        What it shows.
-    coastlines : bool or None
-        Draw coasts; None where they are there.
-
-    Raises
-    ------
-    MissingVariableError
-        If coasts are wanted and not there.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> panel = Figure().subplots()
-    >>> field = xr.DataArray([[1.0]], {"lat": [5.0], "lon": [7.0]}, ("lat", "lon"))
-    >>> frame_map(panel, field, coastlines=None)
-    >>> panel.get_ylabel()
-    'lat [°N]'
+    A MissingVariableError if coasts are wanted and not there.
     """
     across, along = map_axes(array)
     if hasattr(panel, "projection"):
@@ -170,25 +131,7 @@ def _draw_coasts(panel: Any, *, wanted: bool | None) -> None:
 
 
 def size_of_map(array: xr.DataArray, count: int) -> tuple[float, float]:
-    """Return width and height of a panel, near the shape of the map.
-
-    Parameters
-    ----------
-    array : DataArray
-        What the panel shows.
-    count : int
-        Panels of the figure.
-
-    Returns
-    -------
-    tuple of float
-        Inches.
-
-    Examples
-    --------
-    >>> size_of_map(xr.DataArray(np.zeros((10, 20)), dims=("y", "x")), 1)
-    (5.5, 3.25)
-    """
+    """Return width and height of one of ``count`` panels, inches, near the shape of the map."""
     across, along = map_axes(array)
     wide, high = (np.ptp(cell_edges(np.unique(placed(array, d)))) for d in (across, along))
     if degrees(array, across) and degrees(array, along):

@@ -36,28 +36,10 @@ _MONTHS = "JFMAMJJASOND"
 
 
 def expert_weights(predicted: xr.Dataset) -> xr.DataArray:
-    """Return the weights of the experts of a prediction, named, without pint.
+    """Return the weights (..., expert) of the experts of a prediction, named, without pint.
 
-    Parameters
-    ----------
-    predicted : xarray.Dataset
-        A prediction of a mixture of experts, which holds ``expert_weight``.
-
-    Returns
-    -------
-    DataArray
-        (..., expert), lazy where the prediction is; experts without names are numbered from 1.
-
-    Raises
-    ------
-    MissingVariableError
-        If there are no weights.
-
-    Examples
-    --------
-    >>> weight = xr.DataArray([[0.2, 0.8]], dims=("time", "expert"))
-    >>> expert_weights(weight.to_dataset(name="expert_weight"))["expert"].values
-    array(['expert 1', 'expert 2'], dtype='<U8')
+    Lazy where the prediction is; experts without names are numbered from 1. A MissingVariableError
+    if there are no weights.
     """
     predicted, _ = dequantify(predicted)
     if _WEIGHT not in predicted or _EXPERT not in predicted[_WEIGHT].dims:

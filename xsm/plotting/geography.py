@@ -20,24 +20,10 @@ _STATIONS = {"X": ("longitude", "lon", "x", "easting"), "Y": ("latitude", "lat",
 
 
 def cell_edges(centres: FloatArray, *, alone: float = 1.0) -> FloatArray:
-    """Return the edges of cells from their centres.
+    """Return the edges of cells from their ascending or descending centres: one more than these.
 
-    Parameters
-    ----------
-    centres : ndarray
-        Ascending or descending.
-    alone : float, default: 1.0
-        Size of a cell that has no neighbour.
-
-    Returns
-    -------
-    ndarray
-        One more than centres: half way between them, and as far beyond the first and the last.
-
-    Examples
-    --------
-    >>> cell_edges(np.array([1.0, 2.0, 4.0])), cell_edges(np.array([5.0]))
-    (array([0.5, 1.5, 3. , 5. ]), array([4.5, 5.5]))
+    Half way between centres, and as far beyond the first and the last; ``alone`` is the size of a
+    cell that has no neighbour.
     """
     centres = np.asarray(centres, dtype=float)
     if centres.size == 1:
@@ -50,21 +36,8 @@ def cell_edges(centres: FloatArray, *, alone: float = 1.0) -> FloatArray:
 def space_of(array: xr.DataArray) -> tuple[str, ...]:
     """Return the dimensions of an array that are space.
 
-    Parameters
-    ----------
-    array : DataArray
-        Any.
-
-    Returns
-    -------
-    tuple of str
-        Two of a grid; one of a list of cells, whose coordinates say where they lie; two of two,
-        whatever they are; else none.
-
-    Examples
-    --------
-    >>> space_of(xr.DataArray(np.zeros((4, 2, 3)), dims=("time", "lat", "lon")))
-    ('lon', 'lat')
+    Two of a grid; one of a list of cells, whose coordinates say where they lie; two of two,
+    whatever they are; else none.
     """
     found = {axis_of(array, str(d)): str(d) for d in array.dims}
     if "X" in found and "Y" in found:
@@ -78,27 +51,10 @@ def space_of(array: xr.DataArray) -> tuple[str, ...]:
 
 
 def map_axes(array: xr.DataArray) -> tuple[str, str]:
-    """Return the names of the axes of a map.
+    """Return the names of the axes of a map, across and along.
 
-    Parameters
-    ----------
-    array : DataArray
-        With two dimensions of space, or one whose coordinates say where its members lie.
-
-    Returns
-    -------
-    tuple of str
-        Across and along: dimensions of a grid; of a list of cells the names of its coordinates.
-
-    Raises
-    ------
-    GridError
-        If they cannot be told; the message names the dimensions.
-
-    Examples
-    --------
-    >>> map_axes(xr.DataArray(np.zeros((2, 3)), dims=("lat", "lon")))
-    ('lon', 'lat')
+    Dimensions of a grid; of a list of cells the names of its coordinates. A GridError if they
+    cannot be told; the message names the dimensions.
     """
     space = space_of(array)
     if len(space) == 2:
@@ -123,25 +79,7 @@ def _coordinate(array: xr.DataArray, axis: str, dims: tuple[str, ...]) -> str:
 
 
 def degrees(array: xr.DataArray, dim: str) -> bool:
-    """Tell whether an axis of a map is in degrees.
-
-    Parameters
-    ----------
-    array : DataArray
-        The data.
-    dim : str
-        A coordinate.
-
-    Returns
-    -------
-    bool
-        By its units, else by its name.
-
-    Examples
-    --------
-    >>> degrees(xr.DataArray([1.0], {"lon": [5.0]}, "lon"), "lon")
-    True
-    """
+    """Tell whether an axis of a map is in degrees, by its units, else by its name."""
     if dim not in array.coords:
         return False
     units = str(array[dim].attrs.get("units", ""))
@@ -151,23 +89,8 @@ def degrees(array: xr.DataArray, dim: str) -> bool:
 def placed(array: xr.DataArray, dim: str) -> FloatArray:
     """Return the coordinate of an axis of a map, longitudes without a jump.
 
-    Parameters
-    ----------
-    array : DataArray
-        The data.
-    dim : str
-        A dimension, or a coordinate.
-
-    Returns
-    -------
-    ndarray
-        Numbers of the cells where there is no coordinate. Longitudes that jump at 0 or 180 degrees
-        go on beyond it: 359, 0, 1 becomes 359, 360, 361.
-
-    Examples
-    --------
-    >>> placed(xr.DataArray(np.zeros(3), {"lon": [358.0, 359.0, 0.0]}, "lon"), "lon")
-    array([358., 359., 360.])
+    Numbers of the cells where there is no coordinate. Longitudes that jump at 0 or 180 degrees go
+    on beyond it: 359, 0, 1 becomes 359, 360, 361.
     """
     if dim not in array.coords or array[dim].dtype.kind not in "iuf":
         return np.arange(array.sizes[dim], dtype=float)
@@ -178,25 +101,9 @@ def placed(array: xr.DataArray, dim: str) -> FloatArray:
 
 
 def on_globe(panel: Any, array: xr.DataArray) -> dict[str, Any]:
-    """Return what tells axes of cartopy that a map is in degrees.
+    """Return what tells axes of cartopy that a map is in degrees: the argument ``transform``.
 
-    Parameters
-    ----------
-    panel : Axes
-        Of matplotlib, or of cartopy with any projection.
-    array : DataArray
-        What is drawn.
-
-    Returns
-    -------
-    dict
-        The argument ``transform``; nothing for other axes, or other units than degrees.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> on_globe(Figure().subplots(), xr.DataArray(np.zeros((2, 2)), dims=("lat", "lon")))
-    {}
+    Nothing for other axes, or other units than degrees.
     """
     if not hasattr(panel, "projection") or not all(degrees(array, d) for d in map_axes(array)):
         return {}
@@ -206,21 +113,9 @@ def on_globe(panel: Any, array: xr.DataArray) -> dict[str, Any]:
 
 
 def coastline(scale: str = "110m") -> Path | None:
-    """Return the file of the world's coasts, where it is on this machine.
+    """Return the file of the world's coasts at a scale of Natural Earth, where this machine has it.
 
-    Parameters
-    ----------
-    scale : str, default: "110m"
-        ``"110m"``, ``"50m"`` or ``"10m"``, as Natural Earth names them.
-
-    Returns
-    -------
-    pathlib.Path or None
-        None where cartopy, or the file, is missing. Nothing is downloaded.
-
-    Examples
-    --------
-    >>> coastline("none such")
+    None where cartopy, or the file, is missing. Nothing is downloaded.
     """
     if importlib.util.find_spec("cartopy") is None:
         return None

@@ -26,32 +26,10 @@ DIMENSIONLESS = ("r", "r2", "kge")
 
 
 def scores_of(pair: Paired, metric: str) -> xr.DataArray:
-    """Return a score of each prediction over time, lazily.
+    """Return a score (source, *space) of each prediction over time, lazily, with units.
 
-    Parameters
-    ----------
-    pair : Paired
-        Observations and predictions.
-    metric : str
-        One of :data:`xsm.evaluation.metrics.METRICS`.
-
-    Returns
-    -------
-    DataArray
-        (source, *space), all predictions on the same steps; with units.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such score.
-
-    Examples
-    --------
-    >>> days = {"time": xr.date_range("2020", periods=3)}
-    >>> soil = xr.DataArray([0.1, 0.2, 0.3], days, "time")
-    >>> pair = Paired(soil, {"a": soil + 0.1}, "soil moisture", "m3 m-3", "soil_moisture")
-    >>> scores_of(pair, "mae").values.round(3)
-    array([0.1])
+    All predictions are scored on the same steps. An UnknownNameError if there is no such score in
+    :data:`xsm.evaluation.metrics.METRICS`.
     """
     check_choice("metric", metric, METRICS)
     found = score_sources(pair.observed, pair.predicted, dim=pair.time)[metric]
@@ -59,28 +37,9 @@ def scores_of(pair: Paired, metric: str) -> xr.DataArray:
 
 
 def gain(scores: xr.DataArray, metric: str, name: str, reference: str) -> xr.DataArray:
-    """Return how much better one source is than another.
+    """Return how much better one source is than another: above 0 where ``name`` is better.
 
-    Parameters
-    ----------
-    scores : DataArray
-        Along ``source``.
-    metric : str
-        Which score it is.
-    name, reference : str
-        The source, and the one that it is compared with.
-
-    Returns
-    -------
-    DataArray
-        Above 0 where ``name`` is better: its score minus the other's where more is better, the
-        other's size minus its own where less is.
-
-    Examples
-    --------
-    >>> rmse = xr.DataArray([0.3, 0.2], {"source": ["a", "b"]}, "source")
-    >>> round(float(gain(rmse, "rmse", "b", "a")), 3)
-    0.1
+    Its score minus the other's where more is better, the other's size minus its own where less is.
     """
     own, other = (scores.sel(source=n, drop=True) for n in (name, reference))
     better = own - other if metric in DIMENSIONLESS else abs(other) - abs(own)

@@ -24,20 +24,8 @@ _SPELLINGS = {
 
 
 def pretty_units(units: str) -> str:
-    """Return units with raised exponents.
+    """Return units, in the spelling of CF or of pint, with raised exponents.
 
-    Parameters
-    ----------
-    units : str
-        Units in the spelling of CF or of pint.
-
-    Returns
-    -------
-    str
-        The same for a figure.
-
-    Examples
-    --------
     >>> pretty_units("m3 m-3"), pretty_units("m**3 m**-3"), pretty_units("degrees_north")
     ('m³ m⁻³', 'm³ m⁻³', '°N')
     """
@@ -49,47 +37,13 @@ def pretty_units(units: str) -> str:
 
 
 def describe(words: str, units: object) -> str:
-    """Return the text of an axis.
-
-    Parameters
-    ----------
-    words : str
-        What it shows.
-    units : object
-        Its units; none where empty or None.
-
-    Returns
-    -------
-    str
-        Both, the units in brackets.
-
-    Examples
-    --------
-    >>> describe("precipitation", "mm day-1"), describe("class", None)
-    ('precipitation [mm day⁻¹]', 'class')
-    """
+    """Return the text of an axis: words, and the units in brackets, where there are some."""
     shown = "" if units is None else pretty_units(str(units))
     return f"{words} [{shown}]" if shown else words
 
 
 def axis_label(array: xr.DataArray) -> str:
-    """Return what an array is, by its attributes, and its units.
-
-    Parameters
-    ----------
-    array : DataArray
-        Data, or a coordinate.
-
-    Returns
-    -------
-    str
-        ``long_name``, ``standard_name`` or the name, and ``units``.
-
-    Examples
-    --------
-    >>> axis_label(xr.DataArray(0.3, name="swvl1", attrs={"units": "m3 m-3"}))
-    'swvl1 [m³ m⁻³]'
-    """
+    """Return what an array is: ``long_name``, ``standard_name`` or the name, and its ``units``."""
     attrs = array.attrs
     name = "" if array.name is None else str(array.name)
     standard = str(attrs.get("standard_name", "")).replace("_", " ")
@@ -98,45 +52,15 @@ def axis_label(array: xr.DataArray) -> str:
 
 
 def role_label(role: str, units: str | None = None) -> str:
-    """Return what a role is, in its canonical units.
-
-    Parameters
-    ----------
-    role : str
-        A role, or the name of a variable without one.
-    units : str, optional
-        Other units than the canonical ones.
-
-    Returns
-    -------
-    str
-        Words and units.
-
-    Examples
-    --------
-    >>> role_label("soil_moisture"), role_label("my_variable")
-    ('soil moisture [m³ m⁻³]', 'my_variable')
-    """
+    """Return what a role (or a variable without one) is, in its canonical or in other units."""
     if role not in ROLES:
         return describe(role, units)
     return describe(role.replace("_", " "), units or ROLES[role].units)
 
 
 def title_of(coordinate: xr.DataArray) -> str:
-    """Return the title of the panel at one value of a coordinate.
+    """Return the title of the panel at one value of a coordinate: dates as short as they are exact.
 
-    Parameters
-    ----------
-    coordinate : DataArray
-        A scalar coordinate.
-
-    Returns
-    -------
-    str
-        Name and value, dates as short as they are exact, with units.
-
-    Examples
-    --------
     >>> title_of(xr.DataArray(0.07, name="depth", attrs={"units": "m"}))
     'depth = 0.07 m'
     >>> title_of(xr.DataArray(np.datetime64("2020-03-01", "ns"), name="time"))

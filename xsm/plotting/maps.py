@@ -185,30 +185,9 @@ def plot_classes(
 
 
 def split_panels(array: xr.DataArray, col: str | None, row: str | None) -> list[xr.DataArray]:
-    """Return the maps that panels show, in memory.
+    """Return the maps that panels show, row by row, in memory; lazy arrays are computed once.
 
-    Parameters
-    ----------
-    array : DataArray
-        All of it; lazy arrays are computed once.
-    col, row : str or None
-        Dimensions of the panels.
-
-    Returns
-    -------
-    list of DataArray
-        Row by row.
-
-    Raises
-    ------
-    GridError
-        If there is no such dimension, there are too many values, or further dimensions are left.
-
-    Examples
-    --------
-    >>> profile = xr.DataArray(np.zeros((3, 2, 2)), dims=("depth", "y", "x"))
-    >>> len(split_panels(profile, "depth", None))
-    3
+    A GridError if there is no such dimension, there are too many values, or dimensions are left.
     """
     dims = [d for d in (row, col) if d is not None]
     absent = [d for d in dims if d not in array.dims]

@@ -20,32 +20,12 @@ Located = TypeVar("Located", bound=xr.Dataset | xr.DataArray)
 
 
 def at_places(data: Located, at: Mapping[str, Any] | None) -> Located:
-    """Return the cells nearest to some places.
+    """Return the cells nearest to some places, along ``place`` where there are several; lazily.
 
-    Parameters
-    ----------
-    data : DataArray or Dataset
-        With dimensions of space.
-    at : mapping of str to float or sequence of float, optional
-        Coordinates by dimension; of sequences, their first values are one place, their second
-        values the next. Longitudes may count from -180 or from 0.
-
-    Returns
-    -------
-    DataArray or Dataset
-        Along ``place`` where several were given; lazy where the data are.
-
-    Raises
-    ------
-    GridError
-        If a dimension does not exist, the sequences differ in length, or a place lies further than
-        a cell outside the data.
-
-    Examples
-    --------
-    >>> field = xr.DataArray([1.0, 2.0], {"lon": [258.0, 259.0]}, "lon")
-    >>> float(at_places(field, {"lon": -101.2}))
-    2.0
+    ``at`` holds coordinates by dimension; of sequences, their first values are one place, their
+    second values the next. Longitudes may count from -180 or from 0. A GridError if a dimension
+    does not exist, the sequences differ in length, or a place lies further than a cell outside the
+    data.
     """
     if not at:
         return data

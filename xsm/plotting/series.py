@@ -230,25 +230,11 @@ def _draw_lines(
 
 
 def dates_of(time: xr.DataArray) -> tuple[Array, str]:
-    """Return times as matplotlib draws them.
+    """Return times as matplotlib draws them, numpy's dates, and the name of their axis.
 
-    Parameters
-    ----------
-    time : DataArray
-        Dates, of numpy or of other calendars.
+    Of other calendars, which the name tells, each month lies at its place, its days stretched to
+    its length in this one.
 
-    Returns
-    -------
-    values : ndarray
-        numpy's dates. Of other calendars each month lies at its place, its days stretched to its
-        length in this one.
-    label : str
-        Name of the axis, with the calendar where it is another.
-
-    Examples
-    --------
-    >>> dates_of(xr.DataArray(xr.date_range("2020-07-01", periods=1), dims="time"))[1]
-    'time'
     >>> equal = xr.date_range("2021-02-01", periods=2, freq="15D", calendar="360_day")
     >>> dates_of(xr.DataArray(equal, dims="time"))
     (array(['2021-02-01T00:00:00', '2021-02-15T00:00:00'], dtype='datetime64[s]'), 'time (360_day)')
@@ -266,23 +252,7 @@ def dates_of(time: xr.DataArray) -> tuple[Array, str]:
 
 
 def date_axis(panel: Any, time: xr.DataArray) -> None:
-    """Give an axis of time short dates.
-
-    Parameters
-    ----------
-    panel : Axes
-        With something drawn along time.
-    time : DataArray
-        The dates.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> panel = Figure().subplots()
-    >>> date_axis(panel, xr.DataArray(xr.date_range("2020", periods=3), dims="time"))
-    >>> panel.get_xlabel()
-    'time'
-    """
+    """Give an axis of time, along which something is drawn, short dates."""
     dates: Any = importlib.import_module("matplotlib.dates")
     values, label = dates_of(time)
     panel.set_xlabel(label)

@@ -29,45 +29,14 @@ _KILOMETRES = 111.195  # of a degree of a great circle, radius 6371 km
 
 
 def spectrum_of_time(series: FloatArray, step: float) -> tuple[FloatArray, FloatArray]:
-    """Return the mean spectrum of series.
+    """Return frequency and mean spectral density of series (time, ...).
 
-    Parameters
-    ----------
-    series : ndarray
-        (time, ...) values, NaN where missing.
-    step : float
-        Time between them.
-
-    Returns
-    -------
-    frequency : ndarray
-        Above 0 up to 1 / (2 step).
-    density : ndarray
-        Variance for each unit of frequency; it adds up to the variance.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If no series has 8 values.
-
-    Notes
-    -----
-    The anomaly of each series is tapered by Hann's window and transformed. Gaps are 0 in the
-    window, so that they leak as its ends do; the density is divided by the sum of the window's
-    squares. Series with fewer than half of the steps are left out.
-
-    References
-    ----------
-    Percival, D. B. and Walden, A. T. (1993). Spectral Analysis for Physical Applications.
-
-    Examples
-    --------
-    A wave of 10 steps has its peak at a frequency of 0.1:
-
-    >>> wave = np.sin(2 * np.pi * np.arange(200) / 10)
-    >>> frequency, density = spectrum_of_time(wave, 1.0)
-    >>> float(frequency[density.argmax()])
-    0.1
+    Frequencies are above 0 up to 1 / (2 step). The density is variance for each unit of frequency;
+    it adds up to the variance. The anomaly of each series is tapered by Hann's window and
+    transformed. Gaps (NaN) are 0 in the window, so that they leak as its ends do; the density is
+    divided by the sum of the window's squares. Series with fewer than half of the steps are left
+    out; a NotEnoughDataError if none has 8 values. Percival, D. B. and Walden, A. T. (1993).
+    Spectral Analysis for Physical Applications.
     """
     values = np.asarray(series, dtype=float)
     values = values.reshape(values.shape[0], -1)
@@ -95,37 +64,11 @@ def _anomaly(values: FloatArray, window: FloatArray, axis: int | tuple[int, ...]
 def spectrum_of_space(
     fields: FloatArray, steps: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the mean spectrum of fields over all directions.
+    """Return wavenumber and mean spectral density of fields (..., along, across), all directions.
 
-    Parameters
-    ----------
-    fields : ndarray
-        (..., along, across) values, NaN where missing.
-    steps : tuple of float
-        Distances between rows and between columns.
-
-    Returns
-    -------
-    wavenumber : ndarray
-        Cycles for each unit of distance.
-    density : ndarray
-        Variance for each unit of wavenumber; it adds up to the variance.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the fields have fewer than 8 rows or columns, or no value.
-
-    Notes
-    -----
-    As :func:`spectrum_of_time` in two dimensions; power is summed over rings of equal wavenumber.
-
-    Examples
-    --------
-    >>> wave = np.sin(2 * np.pi * np.arange(64) / 8) * np.ones((64, 1))
-    >>> wavenumber, density = spectrum_of_space(wave, (1.0, 1.0))
-    >>> float(wavenumber[density.argmax()])
-    0.125
+    As :func:`spectrum_of_time` in two dimensions, of cells ``steps`` apart along both; power is
+    summed over rings of equal wavenumber. A NotEnoughDataError if the fields have fewer than 8 rows
+    or columns, or no value.
     """
     values = np.asarray(fields, dtype=float)
     rows, columns = values.shape[-2:]

@@ -50,16 +50,9 @@ _MOST = 40  # classes of one figure
 
 @dataclass(frozen=True)
 class Zones:
-    """A map of classes.
+    """A map of classes: the number of each cell's, from 0, NaN where there is none.
 
-    Parameters
-    ----------
-    array : DataArray
-        Number of the class of each cell, from 0; NaN where there is none.
-    names : tuple of str
-        Of the classes that occur.
-    title : str
-        What they are.
+    ``names`` are those of the classes that occur, ``title`` is what they are.
     """
 
     array: xr.DataArray

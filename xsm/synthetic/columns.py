@@ -27,23 +27,9 @@ FREEZING = 273.15  # K
 class Forcing:
     """What drives the columns, arrays (day, cell).
 
-    Parameters
-    ----------
-    precipitation : ndarray
-        Rain and snow, mm day-1, not negative.
-    potential : ndarray
-        Potential evaporation, mm day-1, not negative.
-    temperature : ndarray
-        Daily mean of the air, K.
-    storm_hour : ndarray
-        Hour of the strongest rain, 0 to 24 h.
-    storm_hours : ndarray
-        Spread of the rain around that hour (standard deviation), h.
-
-    Examples
-    --------
-    >>> Forcing.__dataclass_fields__["potential"].name
-    'potential'
+    Precipitation and potential evaporation, mm day-1, not negative; daily mean temperature of the
+    air, K; hour of the strongest rain, 0 to 24 h, and the spread of the rain around it (standard
+    deviation), h.
     """
 
     precipitation: Array
@@ -57,23 +43,9 @@ class Forcing:
 class Result:
     """What the columns did, all in mm and not negative.
 
-    Parameters
-    ----------
-    evaporation : ndarray
-        Sum of the day, from soil, roots and snow, (day, cell).
-    surface_runoff : ndarray
-        Sum of the day, (day, cell).
-    subsurface_runoff : ndarray
-        Drainage from the last layer, sum of the day, (day, cell).
-    snow : ndarray
-        Water in the snow at the end of the day, (day, cell).
-    water : ndarray
-        Water in each layer of soil at the end of the day, (day, layer, cell).
-
-    Examples
-    --------
-    >>> Result.__dataclass_fields__["water"].name
-    'water'
+    Sums of the day (day, cell): evaporation from soil, roots and snow, surface runoff, and drainage
+    from the last layer; at its end: water in the snow (day, cell), in each layer (day, layer,
+    cell).
     """
 
     evaporation: Array
@@ -84,29 +56,13 @@ class Result:
 
 
 def simulate(forcing: Forcing, soil: Soil, cover: Array) -> Result:
-    """Run snow and soil through all days, in six steps a day.
+    """Run snow and soil through all days of finite forcing (day, cell), in six steps a day.
 
-    Parameters
-    ----------
-    forcing : Forcing
-        Daily forcing (day, cell), finite.
-    soil : Soil
-        Properties of each cell, (cell,).
-    cover : ndarray
-        Share of the cell that plants cover, 0 to 1, (cell,). The rest is bare.
-
-    Returns
-    -------
-    Result
-        Fluxes and states of each day. What goes in is what is stored and what goes out, to
-        rounding.
-
-    Notes
-    -----
-    Each day, snow falls (all below 272.15 K, none above 274.15 K, linear between), melts at 3.5 mm
-    K-1 day-1 above 273.15 K and sublimates at 0.3 of the potential evaporation. In each step, with
-    R the rain and melt of the step, w_i the water of layer i, c_i what it holds at saturation,
-    S_i = w_i / c_i and k = K_s dt:
+    ``cover`` (cell,) is the share that plants cover, 0 to 1; the rest is bare. What goes in is what
+    is stored and what goes out, to rounding. Each day, snow falls (all below 272.15 K, none above
+    274.15 K, linear between), melts at 3.5 mm K-1 day-1 above 273.15 K and sublimates at 0.3 of the
+    potential evaporation. In each step, with R the rain and melt of the step, w_i the water of
+    layer i, c_i what it holds at saturation, S_i = w_i / c_i and k = K_s dt:
 
     1. surface runoff from the saturated part f of the cell, and where R, exponential over the rest,
        exceeds what the soil takes in (Shuttleworth 1988)::
@@ -126,23 +82,8 @@ def simulate(forcing: Forcing, soil: Soil, cover: Array) -> Result:
     Water never rises from layer to layer, and no dew falls: without rain and melt each layer's
     water can grow only from above, and the top layer's not at all.
 
-    References
-    ----------
     Shuttleworth, W. J. (1988). Macrohydrology, the new challenge for process hydrology. J. Hydrol.
     100:31-56. Clapp, R. B. and Hornberger, G. M. (1978). Water Resour. Res. 14:601-604.
-
-    Examples
-    --------
-    A dry month drains and dries all layers:
-
-    >>> from xsm.synthetic.terrain import soil_from_texture
-    >>> loam = soil_from_texture(np.array([43.0]), np.array([18.0]))
-    >>> day = {"precipitation": 0.0, "potential": 4.0, "temperature": 290.0}
-    >>> day |= {"storm_hour": 12.0, "storm_hours": 4.0}
-    >>> dry = Forcing(**{name: np.full((30, 1), value) for name, value in day.items()})
-    >>> top = simulate(dry, loam, np.array([0.6])).water[:, 0, 0]
-    >>> bool((np.diff(top) < 0).all())
-    True
     """
     days, cells = forcing.precipitation.shape
     columns = _Columns(soil, cover)
@@ -165,22 +106,11 @@ def simulate(forcing: Forcing, soil: Soil, cover: Array) -> Result:
 
 
 def storm_shares(hour: Array, spread: Array) -> Array:
-    """Return the share of a day's rain that falls in each of its steps.
+    """Return the share of a day's rain that falls in each of its steps (step, cell), in all 1.
 
-    Parameters
-    ----------
-    hour : ndarray (cell,)
-        Hour of the strongest rain, 0 to 24 h.
-    spread : ndarray (cell,)
-        Standard deviation of the rain around it, h.
+    ``hour`` (cell,) is that of the strongest rain, 0 to 24 h, ``spread`` the standard deviation
+    around it, h.
 
-    Returns
-    -------
-    ndarray (step, cell)
-        Shares that add up to 1.
-
-    Examples
-    --------
     >>> storm_shares(np.array([10.0]), np.array([2.0])).round(2).ravel()
     array([0.  , 0.11, 0.79, 0.11, 0.  , 0.  ])
     """

@@ -137,18 +137,8 @@ def land_world(*, years: int = 3, shape: tuple[int, int] = (24, 32), seed: int =
 class Ground:
     """Ground and weather of a world, with the year that starts its soil.
 
-    Parameters
-    ----------
-    terrain : Terrain
-        Maps of the ground.
-    weather : Weather
-        Daily weather, (day, row, column).
-    coords : dict
-        Coordinates, of all days.
-    fields : dict of str to ndarray
-        The weather under its names and in its units.
-    keep : ndarray of bool
-        The days after the first year.
+    ``keep`` marks the days after that year. Maps of the ground, daily weather (day, row, column),
+    coordinates of all days, and as ``fields`` the weather under its names and in its units.
     """
 
     terrain: Terrain
@@ -159,32 +149,9 @@ class Ground:
 
 
 def make_ground(*, years: int, shape: tuple[int, int], seed: int) -> Ground:
-    """Draw the ground and the weather that worlds of one seed and shape share.
+    """Draw the ground and the weather of ``years + 1`` years that worlds of a seed and shape share.
 
-    Parameters
-    ----------
-    years : int
-        Full years after the one that starts the soil.
-    shape : (int, int)
-        Rows and columns, at least 2 each.
-    seed : int
-        Seed.
-
-    Returns
-    -------
-    Ground
-        Of ``years + 1`` years.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is less than one year, or less than two rows or columns.
-
-    Examples
-    --------
-    >>> ground = make_ground(years=1, shape=(2, 3), seed=0)
-    >>> int(ground.keep.sum()), ground.fields["tp"].shape
-    (365, (730, 2, 3))
+    A NotEnoughDataError if there is less than one year, or less than two rows or columns.
     """
     _check(years, shape)
     coords = _coordinates(years, shape)
@@ -284,23 +251,7 @@ def _land_fields(terrain: Terrain, weather: Weather, result: Result) -> dict[str
 
 
 def static_maps(terrain: Terrain) -> dict[str, tuple[Array, dict[str, str]]]:
-    """Return the static maps of a world and their attributes.
-
-    Parameters
-    ----------
-    terrain : Terrain
-        The ground.
-
-    Returns
-    -------
-    dict of str to tuple
-        Values (row, column) and attributes, by name.
-
-    Examples
-    --------
-    >>> list(static_maps(make_terrain(np.random.default_rng(0), (2, 3))))
-    ['sand', 'silt', 'clay', 'bulk_density', 'elevation']
-    """
+    """Return the static maps (row, column) of a world and their attributes, by name."""
     porosity = soil_from_texture(terrain.sand, terrain.clay).porosity
     values = {
         "sand": terrain.sand,
@@ -315,23 +266,7 @@ def static_maps(terrain: Terrain) -> dict[str, tuple[Array, dict[str, str]]]:
 
 
 def daily_attrs(name: str) -> dict[str, Any]:
-    """Return the attributes of CF of a daily variable.
-
-    Parameters
-    ----------
-    name : str
-        A name of ERA5-Land.
-
-    Returns
-    -------
-    dict
-        Names, units and how the day is summarised.
-
-    Examples
-    --------
-    >>> daily_attrs("tp")["units"]
-    'm'
-    """
+    """Return the attributes of CF of a daily variable of ERA5-Land."""
     if name.startswith("swvl"):
         top, bottom = LAYERS[int(name[4]) - 1]
         return {

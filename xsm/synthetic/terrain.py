@@ -22,23 +22,9 @@ RIDGE = 0.36  # where the mountains stand, as a share of the way from the coast 
 class Terrain:
     """Maps (row, column) of a synthetic world.
 
-    Parameters
-    ----------
-    land : ndarray of bool
-        True on land.
-    inland : ndarray
-        Way from the coast, from 0 to about 1 at the far side.
-    elevation : ndarray
-        Elevation of the surface, m.
-    wetness : ndarray
-        Wetness of the climate, from 0 (lee) to 1 (windward mountains).
-    sand, silt, clay : ndarray
-        Texture, % by weight; the three add up to 100.
-
-    Examples
-    --------
-    >>> Terrain.__dataclass_fields__["sand"].name
-    'sand'
+    True on land; the way inland from the coast, 0 to about 1 at the far side; elevation of the
+    surface, m; wetness of the climate, 0 (lee) to 1 (windward mountains); sand, silt and clay, % by
+    weight, which add up to 100.
     """
 
     land: NDArray[np.bool_]
@@ -54,23 +40,8 @@ class Terrain:
 class Soil:
     """What the soil of each cell can hold and conduct; arrays of one shape.
 
-    Parameters
-    ----------
-    porosity : ndarray
-        Water content at saturation, m3 m-3.
-    field_capacity : ndarray
-        Water content at -33 kPa, m3 m-3.
-    wilting_point : ndarray
-        Water content at -1500 kPa, m3 m-3.
-    k_sat : ndarray
-        Conductivity at saturation, mm day-1.
-    exponent : ndarray
-        Exponent of the conductivity in the degree of saturation, 1.
-
-    Examples
-    --------
-    >>> Soil.__dataclass_fields__["porosity"].name
-    'porosity'
+    Water content at saturation, at -33 kPa and at -1500 kPa, m3 m-3; conductivity at saturation, mm
+    day-1, and its exponent in the degree of saturation, 1.
     """
 
     porosity: Array
@@ -83,23 +54,8 @@ class Soil:
 def make_terrain(rng: np.random.Generator, shape: tuple[int, int]) -> Terrain:
     """Draw a coast in the west, mountains behind it, a wet and a dry side, and soils.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    shape : (int, int)
-        Rows (north to south) and columns (west to east).
-
-    Returns
-    -------
-    Terrain
-        Maps (row, column), finite at sea too; ``land`` says where the sea is: on 15 % of cells.
-
-    Examples
-    --------
-    >>> terrain = make_terrain(np.random.default_rng(0), (24, 32))
-    >>> round(float((~terrain.land).mean()), 2)
-    0.15
+    ``shape`` is rows (north to south) and columns (west to east). Maps are finite at sea too;
+    ``land`` says where the sea is: on 15 % of cells.
     """
     rough = dict(zip("abcde", (_map(rng, shape, share) for share in _ROUGHNESS), strict=True))
     eastward = np.linspace(0.0, 1.0, shape[1]) + 0.09 * rough["a"] + 0.025 * rough["b"]
@@ -144,22 +100,8 @@ def _wetness(inland: Array, elevation: Array) -> Array:
 
 
 def soil_from_texture(sand: Array, clay: Array) -> Soil:
-    """Return the hydraulic properties of soils of given texture.
+    """Return the hydraulic properties of soils of given sand and clay, % by weight; NaN stays NaN.
 
-    Parameters
-    ----------
-    sand : ndarray
-        Sand, % by weight, any shape.
-    clay : ndarray
-        Clay, % by weight, the same shape.
-
-    Returns
-    -------
-    Soil
-        Arrays of the same shape; NaN stays NaN.
-
-    Notes
-    -----
     The regressions of Cosby et al. (1984) on sand and clay (%), psi in mm, K in mm s-1, and the
     retention curve of Clapp and Hornberger (1978)::
 
@@ -168,13 +110,9 @@ def soil_from_texture(sand: Array, clay: Array) -> Soil:
         theta(psi) = theta_s (psi_s / psi)^(1 / b)
         K(theta) = K_s (theta / theta_s)^(2 b + 3)
 
-    References
-    ----------
     Cosby, B. J., Hornberger, G. M., Clapp, R. B. and Ginn, T. R. (1984). Water Resour. Res.
     20:682-690. Clapp, R. B. and Hornberger, G. M. (1978). Water Resour. Res. 14:601-604.
 
-    Examples
-    --------
     >>> loam = soil_from_texture(np.array(43.0), np.array(18.0))
     >>> [round(float(x), 2) for x in (loam.porosity, loam.field_capacity, loam.wilting_point)]
     [0.43, 0.27, 0.14]

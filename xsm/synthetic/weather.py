@@ -25,25 +25,9 @@ LATENT_HEAT = 2.45e6  # J kg-1
 class Weather:
     """Daily weather, arrays (day, row, column).
 
-    Parameters
-    ----------
-    precipitation : ndarray
-        Rain and snow, mm day-1.
-    temperature, dew_point : ndarray
-        Daily means of the air, K.
-    shortwave, longwave : ndarray
-        Downward radiation, J m-2 day-1.
-    pressure : ndarray
-        Pressure at the surface, Pa.
-    eastward, northward : ndarray
-        Wind, m s-1.
-    storm_hour : ndarray
-        Hour of the day at which rain is strongest, 0 to 24 h.
-
-    Examples
-    --------
-    >>> Weather.__dataclass_fields__["precipitation"].name
-    'precipitation'
+    Rain and snow, mm day-1; daily means of temperature and dew point of the air, K; downward
+    radiation, J m-2 day-1; pressure at the surface, Pa; wind, m s-1; hour at which rain is
+    strongest, 0 to 24 h.
     """
 
     precipitation: Array
@@ -78,47 +62,16 @@ class _Noise:
 def make_weather(
     terrain: Terrain, day_of_year: Array, latitude: Array, *, seed: int, spacing: float
 ) -> Weather:
-    """Draw daily weather over a terrain.
+    """Draw daily weather (day, row, column) over a terrain, finite at sea too.
 
-    Parameters
-    ----------
-    terrain : Terrain
-        Maps of elevation, distance inland and wetness.
-    day_of_year : ndarray
-        Day of the year of each day, 1 to 366, (day,).
-    latitude : ndarray
-        Degrees north of each row, (row,).
-    seed : int
-        Seed. Longer series of one seed begin with the shorter ones.
-    spacing : float
-        Distance of neighbouring cells, km.
-
-    Returns
-    -------
-    Weather
-        Arrays (day, row, column), finite at sea too.
-
-    Notes
-    -----
-    One latent Gaussian field g (storms of 250 km, showers of 60 km, wet and dry spells of months)
-    drives rain, cloud, humidity, pressure and radiation, so that they fit each other. Rain falls
-    where Phi(g) exceeds 1 - p, p the share of wet days of place and season; the amount is the
-    Weibull quantile (shape 0.75) of what exceeds it. Temperature follows latitude, season,
-    elevation (6.5 K km-1), a persistent anomaly and cloud. Dew point inverts the Magnus formula;
-    clear-sky emissivity is that of Brutsaert (1975).
-
-    References
-    ----------
-    Brutsaert, W. (1975). Water Resour. Res. 11:742-744.
-
-    Examples
-    --------
-    >>> from xsm.synthetic.terrain import make_terrain
-    >>> ground = make_terrain(np.random.default_rng(0), (4, 6))
-    >>> days, rows = np.arange(1.0, 31.0), np.linspace(44.0, 40.0, 4)
-    >>> weather = make_weather(ground, days, rows, seed=0, spacing=25.0)
-    >>> weather.precipitation.shape
-    (30, 4, 6)
+    ``day_of_year`` (day,), 1 to 366; ``latitude`` (row,), degrees north; ``spacing`` of cells, km.
+    Longer series of one seed begin with the shorter ones. One latent Gaussian field g (storms of
+    250 km, showers of 60 km, wet and dry spells of months) drives rain, cloud, humidity, pressure
+    and radiation, so that they fit each other. Rain falls where Phi(g) exceeds 1 - p, p the share
+    of wet days of place and season; the amount is the Weibull quantile (shape 0.75) of what exceeds
+    it. Temperature follows latitude, season, elevation (6.5 K km-1), a persistent anomaly and
+    cloud. Dew point inverts the Magnus formula; clear-sky emissivity is that of Brutsaert, W.
+    (1975). Water Resour. Res. 11:742-744.
     """
     noise = _Noise(seed, day_of_year.size, terrain.land.shape, spacing)
     warm = np.cos(2.0 * np.pi * (day_of_year - 202.0) / 365.25)[:, None, None]  # 1 on 21 July
@@ -205,32 +158,14 @@ def _pressure(terrain: Terrain, storm: Array, noise: _Noise) -> Array:
 
 
 def extraterrestrial_radiation(day_of_year: Array, latitude: Array) -> Array:
-    """Return the solar radiation on top of the atmosphere.
+    """Return the solar radiation on top of the atmosphere, J m-2 day-1, (day, row).
 
-    Parameters
-    ----------
-    day_of_year : ndarray
-        1 to 366, (day,).
-    latitude : ndarray
-        Degrees north, outside the polar circles, (row,).
-
-    Returns
-    -------
-    ndarray
-        J m-2 day-1, (day, row).
-
-    Notes
-    -----
-    FAO-56, Eq. 21-25, with phi the latitude, G_sc = 0.0820 MJ m-2 min-1::
+    ``day_of_year`` (day,), 1 to 366; ``latitude`` (row,), degrees north, outside the polar circles.
+    FAO-56, Eq. 21-25, with phi the latitude, G_sc = 0.0820 MJ m-2 min-1 (Allen, R. G. et al.
+    (1998). Crop evapotranspiration. FAO Irrigation and drainage paper 56)::
 
         R_a = 24 * 60 / pi G_sc d_r (w_s sin(phi) sin(delta) + cos(phi) cos(delta) sin(w_s))
 
-    References
-    ----------
-    Allen, R. G. et al. (1998). Crop evapotranspiration. FAO Irrigation and drainage paper 56.
-
-    Examples
-    --------
     The worked example 8 of FAO-56: 3 September, 20 degrees south, 32.2 MJ m-2 day-1.
 
     >>> extraterrestrial_radiation(np.array([246.0]), np.array([-20.0])).round(-5)
@@ -247,35 +182,15 @@ def extraterrestrial_radiation(day_of_year: Array, latitude: Array) -> Array:
 def potential_evaporation(
     temperature: Array, shortwave: Array, longwave: Array, pressure: Array
 ) -> Array:
-    """Return what would evaporate from a wet surface.
+    """Return what would evaporate from a wet surface, mm day-1; NaN stays NaN.
 
-    Parameters
-    ----------
-    temperature : ndarray
-        Air temperature, K, any shape.
-    shortwave, longwave : ndarray
-        Downward radiation, J m-2 day-1, the same shape.
-    pressure : ndarray
-        Air pressure, Pa, the same shape.
-
-    Returns
-    -------
-    ndarray
-        mm day-1, never negative (no dew); NaN where an input is NaN.
-
-    Notes
-    -----
-    Priestley and Taylor (1972), with the slope s of the saturation vapour pressure, the
-    psychrometric constant g, an albedo of 0.2 and the surface as warm as the air::
+    Never negative (no dew). Temperature of the air, K; downward radiation, J m-2 day-1; pressure,
+    Pa; of one shape. Priestley, C. H. B. and Taylor, R. J. (1972). Mon. Weather Rev. 100:81-92,
+    with the slope s of the saturation vapour pressure, the psychrometric constant g, an albedo of
+    0.2 and the surface as warm as the air::
 
         E_p = 1.26 s / (s + g) R_n / lambda,   R_n = 0.8 SW + LW - sigma T^4
 
-    References
-    ----------
-    Priestley, C. H. B. and Taylor, R. J. (1972). Mon. Weather Rev. 100:81-92.
-
-    Examples
-    --------
     A clear summer day:
 
     >>> day = [np.array(x) for x in (295.0, 26e6, 30e6, 1e5)]
