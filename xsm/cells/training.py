@@ -8,7 +8,7 @@ import xarray as xr
 
 from xsm.cells.features import Features
 from xsm.cells.samples import make_samples
-from xsm.losses import consecutive_steps
+from xsm.losses import answered_steps
 from xsm.nn.devices import choose_device, choose_precision, seeded
 from xsm.training.checkpoint import Checkpoint
 from xsm.training.job import Job, Trained, _warn
@@ -81,7 +81,7 @@ def run_job(
         job.recipe,
         job.split,
         limit=job.limit,
-        steps=consecutive_steps(job.losses),
+        answered=answered_steps(job.losses),
         device=device,
     )
     with seeded(job.seed):
@@ -100,7 +100,7 @@ def run_job(
             ranks=ranks,
         )
         if validation and not ranks.rank:
-            _warn(model, validation)
+            _warn(model, validation, answered_steps(job.losses))
     said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
     weights = {k: v.detach().cpu() for k, v in model.state_dict().items()}
     return Trained(weights, history, said)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from xsm.losses import Loss
+from xsm.losses.terms import last_steps
 from xsm.nn import Model, Schedule, Sizes
 from xsm.nn.devices import seeded
 from xsm.training.history import History
@@ -159,13 +160,14 @@ class Trained:
     samples: str
 
 
-def _warn(model: Model, samples: Slices) -> None:
+def _warn(model: Model, samples: Slices, answered: int) -> None:
     """Pass on what a trained network has to say about what it answers."""
     if type(model).remarks is Model.remarks:
         return
     model.eval()
     with torch.no_grad():
-        outputs = [model.evaluate(batch) for batch in samples.slices(_REMARKED)]
+        batches = samples.slices(_REMARKED)
+        outputs = [last_steps(model.evaluate(batch), 1, answered) for batch in batches]
     joined = {name: torch.cat([output[name] for output in outputs]) for name in outputs[0]}
     for remark in model.remarks(joined):
         warnings.warn(remark, UserWarning, stacklevel=4)
