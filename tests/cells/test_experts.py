@@ -18,7 +18,7 @@ from xsm.exceptions import (
     TrainingError,
     UnknownNameError,
 )
-from xsm.losses import RMSE, LoadBalance, WaterBalance
+from xsm.losses import RMSE, BetaNLL, LoadBalance, WaterBalance
 from xsm.models.ismoe import ISMoE
 from xsm.nn import Sizes, members_of
 
@@ -292,6 +292,32 @@ def test_estimators_have_no_experts(small):
         small.physm.fit("random_forest", groups={"water": ["precipitation"]})
     with pytest.raises(TrainingError, match=r"needs? .*expert_weight|expert_weight.* need"):
         small.physm.fit("lstm", losses=[RMSE(), LoadBalance()], epochs=1, progress=False)
+
+
+class Jumps:
+    """A term that compares three steps."""
+
+    weight, name, needs, reads, answered = 0.1, "jumps", (), ("mean",), 3
+
+    def __call__(self, output, batch):
+        """Return the mean square of second differences."""
+        return output["mean"].diff(dim=1).diff(dim=1).square().mean()
+
+
+@pytest.mark.parametrize("limit", [None, "256 KiB"])
+def test_a_term_over_three_steps_trains_a_mixture(monkeypatch, limit):
+    ds, shapes = planted(steps=120, shape=(3, 4)), []
+    monkeypatch.setattr(ISMoE, "remarks", lambda _, output: shapes.append(output) or ())
+    losses = [BetaNLL(0.5), WaterBalance(0.5, terms=("precipitation",)), LoadBalance(), Jumps()]
+    form = {"head": "gaussian", "members": 2, "data_integration": True, "memory_limit": limit}
+    given = ds if limit is None else ds.chunk(time=-1, lat=1, lon=2)
+    fitted = given.physm.fit("ismoe", losses=losses, batch_size=16, **form, **QUICK)
+    assert np.isfinite(fitted.history["jumps"]).all()
+    assert len(shapes) == 2
+    for output in shapes:  # of the last step
+        assert output["expert_weight"].ndim == output["mean"].ndim == 2
+    found = fitted.predict(ds)
+    assert {"swvl1", "swvl1_std", "expert_weight"} <= set(found)
 
 
 def test_physics_and_balance_combine():

@@ -16,11 +16,10 @@ INTEGRATED = {"data_integration": True}
 KNOWN = {"data_integration": True, "known_forcing": True}
 
 
-def windows(features, settings=None, times=ALL, **changes):
+def windows(features, settings=None, times=ALL, *, answered=1, **changes):
     settings = settings or recipe(features, **changes)
-    return make_windows(
-        features, fit_scaling(features, ALL, scaling=settings.scaling), settings, times
-    )
+    scaling = fit_scaling(features, ALL, scaling=settings.scaling)
+    return make_windows(features, scaling, settings, times, answered=answered)
 
 
 def all_samples(made):
@@ -93,6 +92,31 @@ def test_base_is_the_last_observation_in_the_window_else_the_training_mean():
     assert float(back[own[13]]) == pytest.approx(float(gaps[9, 0, 0]), abs=1e-6)
     assert float(back[own[40]]) == pytest.approx(float(gaps[:, 0, 0].mean()), abs=1e-6)
     assert batch["dynamic"][own[13], :, -1].tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("answered", [2, 3])
+def test_answered_steps_are_samples_of_their_own(answered):
+    features = bucket()
+    target = features.target.where(features.target.time.dt.day % 5 != 0)
+    features = replace(features, target=target, series={"previous": target.shift(time=1)})
+    one, v, cell = all_samples(windows(features, **INTEGRATED))
+    several, last, own = all_samples(windows(features, answered=answered, **INTEGRATED))
+    place = {key: k for k, key in enumerate(zip(v.tolist(), cell.tolist(), strict=True))}
+    assert len(several["target"]) > 1500
+    for k in range(answered):
+        keys = zip((last - answered + 1 + k).tolist(), own.tolist(), strict=True)
+        pairs = [(i, place[key]) for i, key in enumerate(keys) if key in place]
+        rows, same = (torch.tensor(side) for side in zip(*pairs, strict=True))
+        for name in ("target", "mask", "base", "previous"):
+            found, alone = several[name][rows, k], one[name][same]
+            torch.testing.assert_close(found, alone, atol=0, rtol=0, equal_nan=True)
+        dynamic = several["dynamic"][rows, k : k + 4]
+        assert torch.equal(dynamic, one["dynamic"][same])
+        assert torch.equal(several["target_scale"][rows, 0], one["target_scale"][same])
+        # of earlier steps the target may be missing, of the last one it may not
+        assert (len(rows) == len(last)) == (k == answered - 1)
+        missing = torch.ones(len(last), dtype=torch.bool).index_fill(0, rows, False)
+        assert several["target"][missing, k].isnan().all()
 
 
 def test_windows_with_gaps_do_not_exist():

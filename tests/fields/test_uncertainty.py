@@ -8,7 +8,7 @@ import xarray as xr
 import xsm
 from tests.fields.fields import SMALL, coarse_of, forcing, static, truth
 from xsm.exceptions import MissingVariableError, TrainingError, UnknownNameError
-from xsm.losses import RMSE
+from xsm.losses import RMSE, BetaNLL, Richards
 from xsm.nn import FieldEnsemble, members_of
 
 NAME = "convlstm_unet"
@@ -145,6 +145,8 @@ def test_a_point_head_predicts_the_field_alone(coarse, fine):
 def test_what_is_refused(fitted, coarse, later, covariates):
     with pytest.raises(TrainingError, match='head="gaussian" was given, but none of the loss'):
         coarse.physm.fit(NAME, factor=2, losses=[RMSE()], epochs=1, **SMALL)
+    with pytest.raises(TrainingError, match=r"terms \['richards'\] compare 2 steps"):
+        coarse.physm.fit(NAME, factor=2, losses=[BetaNLL(), Richards()], epochs=1, **SMALL)
     with pytest.raises(UnknownNameError, match="members=0 was given"):
         coarse.physm.fit(NAME, factor=2, members=0)
     with pytest.raises(MissingVariableError, match="judged by the truth: pass truth="):

@@ -1,11 +1,21 @@
 """Loss terms against their formulas, finite differences, and their errors."""
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
 
-from xsm.exceptions import TrainingError
-from xsm.losses import RMSE, WaterBalance, check_losses, total_loss, unique_names
+from xsm.exceptions import TrainingError, UnknownNameError
+from xsm.losses import (
+    RMSE,
+    WaterBalance,
+    answered_steps,
+    check_losses,
+    total_loss,
+    unique_names,
+)
 
 
 def column(*values: float) -> torch.Tensor:
@@ -87,6 +97,53 @@ def test_total_is_the_weighted_sum_of_the_parts():
     assert {name: float(value) for name, value in parts.items()} == pytest.approx(
         {"rmse": 0.5, "water_balance": 0.25}
     )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A term that notes what it is given."""
+
+    answered: int
+    weight: float = 1.0
+    name: ClassVar[str] = "seen"
+    needs: ClassVar[tuple[str, ...]] = ("target",)
+    reads: ClassVar[tuple[str, ...]] = ("mean",)
+    given: list[dict[str, torch.Tensor]] = field(default_factory=list)
+
+    def __call__(self, output, batch):
+        self.given[:] = [dict(output), dict(batch)]
+        return output["mean"].mean()
+
+
+def test_terms_see_as_many_of_the_last_steps_as_they_compare():
+    rows = lambda *shape: torch.rand(5, *shape)  # noqa: E731
+    output = {"mean": rows(3, 2), "std": rows(3, 2)}
+    batch = {"target": rows(3, 2), "dynamic": rows(6, 7), "static": rows(9), "theta_s": rows(1, 2)}
+    batch["mask"] = torch.isfinite(batch["target"])
+    terms = [Seen(3), Seen(2), Seen(1)]
+    assert answered_steps([RMSE(), *terms]) == 3
+    total, parts = total_loss([*terms, RMSE()], output, batch)
+    last = {"mean": output["mean"][:, 2]}
+    assert parts["rmse"] == RMSE()(last, {k: batch[k][:, 2] for k in ("target", "mask")})
+    assert torch.equal(total, sum(parts.values()))
+    assert terms[0].given == [output, batch]  # the same tensors
+    two, one = (term.given for term in terms[1:])
+    for name in ("mean", "std"):
+        assert torch.equal(two[0][name], output[name][:, 1:])
+        assert torch.equal(one[0][name], output[name][:, 2])
+    assert torch.equal(two[1]["target"], batch["target"][:, 1:])
+    assert torch.equal(one[1]["target"], batch["target"][:, 2])
+    assert torch.equal(two[1]["theta_s"], batch["theta_s"])
+    assert torch.equal(one[1]["theta_s"], batch["theta_s"][:, 0])
+    assert torch.equal(two[1]["dynamic"], batch["dynamic"][:, 1:])  # windows of 4
+    assert torch.equal(one[1]["dynamic"], batch["dynamic"][:, 2:])
+    assert one[1]["static"] is batch["static"]
+
+
+@pytest.mark.parametrize("answered", [0, 1.5, "two", True])
+def test_a_number_of_steps_that_is_none_is_refused(answered):
+    with pytest.raises(UnknownNameError, match=r"answered=.* a whole number of at least 1"):
+        answered_steps([RMSE(), Seen(answered)])
 
 
 def test_terms_that_cannot_be_computed_are_all_named():

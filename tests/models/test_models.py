@@ -1,11 +1,14 @@
 """The contract that every registered network of points keeps."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import nn
 
 from xsm.exceptions import UnknownNameError
-from xsm.losses import Richards, WaterBalance, consecutive_steps, total_loss
+from xsm.losses import Loss, Richards, WaterBalance, answered_steps, total_loss
+from xsm.losses.terms import last_steps
 from xsm.nn import FieldModel, Model, Sizes, last_observation
 from xsm.nn.recurrent import last_hidden
 from xsm.registry import describe_model, list_models, model_class, model_name
@@ -17,7 +20,6 @@ LAYERS = {
     "vg_n": 1.5,
     "k_sat": 0.2,
     "air_entry": 0.0,
-    "sink": 0.001,
     "layer_thickness": 0.1,
     "target_offset": 0.05,
     "target_scale": 0.4,
@@ -32,28 +34,35 @@ NETWORKS = [name for name in list_models() if issubclass(model_class(name), Mode
 POINTS = [name for name in NETWORKS if not issubclass(model_class(name), FieldModel)]
 
 
-def make_batch(model: type[Model], count: int = 12, seed: int = 0) -> dict[str, torch.Tensor]:
+def make_batch(
+    model: type[Model], count: int = 12, seed: int = 0, losses: Sequence[Loss] | None = None
+) -> dict[str, torch.Tensor]:
+    losses = model.losses if losses is None else losses
+    answered = answered_steps(losses)
+    many, once = ([answered], [1]) if answered > 1 else ([], [])
     generator = torch.Generator().manual_seed(seed)
     rand = lambda *shape: torch.rand(*shape, generator=generator)  # noqa: E731
     own = sizes(model)
-    steps = own.window + consecutive_steps(model.losses) - 1
+    steps = own.window + answered - 1
     cells = [9] if "patch" in model.hyperparameters() else []
     there = len(cells)
     batch = {
         "dynamic": rand(count, steps, *cells, own.dynamic + there),
         "static": rand(count, *cells, own.static + there),
     }
-    batch |= {"target": rand(count, own.target), "previous": rand(count, 1)}
+    batch |= {"target": rand(count, *many, own.target), "previous": rand(count, *many, 1)}
     batch["mask"] = torch.isfinite(batch["target"])
-    needs = {key for loss in model.losses for key in loss.needs}
-    batch |= {key: torch.full((count, own.target), LAYERS[key]) for key in needs & set(LAYERS)}
+    needs = {key for loss in losses for key in loss.needs}
+    shape = (count, *once, own.target)
+    batch |= {key: torch.full(shape, LAYERS[key]) for key in needs & set(LAYERS)}
     if "layer_centre" in needs:
-        batch["layer_centre"] = torch.arange(1, own.target + 1).expand(count, -1) / 10
-        batch |= {"step_days": torch.ones(count, 1), "precipitation": torch.zeros(count, 1)}
-        batch["target_before"] = rand(count, own.target)
-    for loss in model.losses:
+        batch["layer_centre"] = torch.arange(1, own.target + 1).expand(shape) / 10
+        batch["step_days"] = torch.ones(count, *once, 1)
+        batch["precipitation"] = torch.zeros(count, *many, 1)
+        batch["sink"] = torch.full((count, *many, own.target), 0.001)
+    for loss in losses:
         if isinstance(loss, WaterBalance):
-            batch[loss.trend_key] = torch.sign(rand(count, 1) - 0.5)
+            batch[loss.trend_key] = torch.sign(rand(count, *many, 1) - 0.5)
     return batch
 
 
@@ -72,7 +81,8 @@ def make(cls: type[Model], seed: int = 0, **hyperparameters: object) -> Model:
 def test_shapes_and_finite_gradients(cls):
     model, batch = make(cls), make_batch(cls)
     output = model.evaluate(batch)
-    assert output["mean"].shape == (12, sizes(cls).target)
+    last = last_steps(output, 1, answered_steps(cls.losses))
+    assert last["mean"].shape == (12, sizes(cls).target)
     total_loss(model.losses, output, batch)[0].backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
     assert any((p.grad != 0).any() for p in model.parameters())
@@ -86,23 +96,23 @@ def test_samples_do_not_see_each_other(cls):
 
 
 def test_missing_targets_change_nothing(cls):
-    model, batch = make(cls).eval(), make_batch(cls)
+    losses = [term for term in cls.losses if not isinstance(term, Richards)]  # needs no target
+    model, batch = make(cls).eval(), make_batch(cls, losses=losses)
     few = {k: v[:8] for k, v in batch.items()}
     gaps = {k: v.clone() for k, v in batch.items()}
     gaps["target"][8:] = float("nan")
     gaps["mask"] = torch.isfinite(gaps["target"])
     for values in (v for key, v in gaps.items() if key.startswith("trend")):
         values[8:] = float("nan")
-    losses = [term for term in model.losses if not isinstance(term, Richards)]  # needs no target
     for name, value in total_loss(losses, model.evaluate(few), few)[1].items():
         other = total_loss(losses, model.evaluate(gaps), gaps)[1][name]
         torch.testing.assert_close(value, other, atol=1e-6, rtol=0)
 
 
 def test_overfits_one_batch(cls):
-    model, batch = make(cls, hidden_size=32, dropout=0.0), make_batch(cls)
+    rmse = cls.losses[:1]
+    model, batch = make(cls, hidden_size=32, dropout=0.0), make_batch(cls, losses=rmse)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    rmse = model.losses[:1]
     with torch.random.fork_rng():
         torch.manual_seed(0)
         first = float(total_loss(rmse, model.evaluate(batch), batch)[0].detach())
@@ -137,19 +147,24 @@ def test_bounds_hold_whatever_the_inputs(cls):
         return
     model, batch = make(cls).eval(), make_batch(cls)
     for scale in (1.0, 1e3, 1e30):
-        output = model.evaluate({**batch, "dynamic": scale * batch["dynamic"]})
-        for name in ("mean", "mean_before"):
-            assert bool(((output[name] >= 0) & (output[name] <= 1)).all())
+        mean = model.evaluate({**batch, "dynamic": scale * batch["dynamic"]})["mean"]
+        assert bool(((mean >= 0) & (mean <= 1)).all())
 
 
-def test_two_steps_are_those_of_their_own_windows(cls):
+@pytest.mark.parametrize("integrated", [False, True])
+@pytest.mark.parametrize("answered", [2, 3])
+def test_answered_steps_are_those_of_their_own_windows(cls, answered, integrated):
     model, batch = make(cls).eval(), make_batch(cls)
     window = sizes(cls).window
-    long = torch.cat([batch["dynamic"], batch["dynamic"]], dim=1)[:, : window + 1]
-    both = model.evaluate({**batch, "dynamic": long})
-    for name, part in (("mean_before", long[:, :-1]), ("mean", long[:, 1:])):
-        alone = model.evaluate({**batch, "dynamic": part})["mean"]
-        torch.testing.assert_close(both[name], alone, atol=1e-6, rtol=0)
+    long = torch.cat([batch["dynamic"], batch["dynamic"]], dim=1)[:, : window + answered - 1]
+    base = torch.rand(12, answered, sizes(cls).target, generator=torch.Generator().manual_seed(1))
+    given = {"base": base} if integrated else {}
+    found = model.evaluate({"dynamic": long, "static": batch["static"], **given})
+    for k in range(answered):
+        given = {"base": base[:, k]} if integrated else {}
+        own = {"dynamic": long[:, k : k + window], "static": batch["static"], **given}
+        for name, alone in model.evaluate(own).items():
+            torch.testing.assert_close(found[name][:, k], alone, atol=1e-6, rtol=0)
 
 
 def test_name_and_description(cls):

@@ -110,6 +110,17 @@ def test_missing_needs_and_unknown_monitor_are_refused(data):
         run(data, monitor="mrse")
 
 
+def test_terms_that_compare_steps_are_refused_where_samples_answer_one(data):
+    class Change:
+        weight, name, needs, reads, answered = 1.0, "change", (), ("mean",), 2
+
+        def __call__(self, output, batch):
+            return output["mean"].diff(dim=1).square().mean()
+
+    with pytest.raises(TrainingError, match=r"\['change'\] compare 2 steps, .* answered at one"):
+        run(data, losses=[RMSE(), Change()])
+
+
 def test_devices():
     assert choose_device("cpu").type == "cpu"
     assert choose_device("auto").type in {"cpu", "cuda", "mps"}

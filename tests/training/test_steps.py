@@ -47,6 +47,52 @@ def test_parts_give_the_gradients_of_the_whole(count, size):
     parts.close()
 
 
+class Jumps:
+    """A term that compares three steps."""
+
+    weight, name, needs, reads, answered = 0.5, "jumps", ("target",), ("mean",), 3
+
+    def __call__(self, output, batch):
+        """Return how far second differences are from those of the target."""
+        gap = (output["mean"] - batch["target"]).nan_to_num()
+        return gap.diff(dim=1).diff(dim=1).square().mean()
+
+
+@pytest.mark.parametrize("integrated", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_three_answered_steps_are_those_of_their_windows_one_by_one(count, integrated):
+    model, losses = make(), (*LOSSES, Jumps())
+    several = [make_batch(64) for _ in range(3)]
+    long = torch.rand(64, 7, 3, generator=torch.Generator().manual_seed(2))
+    batch = {name: torch.stack([one[name] for one in several], dim=1) for name in several[0]}
+    batch |= {"dynamic": long, "static": several[0]["static"]}
+    if integrated:
+        batch["base"] = torch.rand(64, 3, 1, generator=torch.Generator().manual_seed(3))
+    step = Whole(model.evaluate, losses, "float32")
+    if count > 1:
+        step = Parts(model, losses, "float32", count)
+    step.begin(0, 1)
+    total, *parts = step(batch)
+    slopes = [weight.grad.clone() for weight in model.parameters()]
+    step.close()
+
+    model.zero_grad(set_to_none=True)
+    means = []
+    for k in range(3):
+        base = {"base": batch["base"][:, k]} if integrated else {}
+        own = {"dynamic": long[:, k : k + 5], "static": batch["static"], **base}
+        means.append(model.evaluate(own)["mean"])
+    last = {name: values[:, -1] for name, values in batch.items()}
+    alone = [term({"mean": means[2]}, last) for term in LOSSES]
+    alone.append(Jumps()({"mean": torch.stack(means, dim=1)}, batch))
+    torch.testing.assert_close(parts, alone, rtol=1e-5, atol=1e-6)
+    expected = 0.5 * sum(alone)
+    expected.backward()
+    torch.testing.assert_close(total, expected.detach(), rtol=1e-5, atol=1e-6)
+    for one, weight in zip(slopes, model.parameters(), strict=True):
+        torch.testing.assert_close(one, weight.grad, rtol=1e-4, atol=1e-6)
+
+
 def test_what_is_dropped_depends_on_the_epoch_alone():
     model = make(dropout=0.5)
     parts = Parts(model, LOSSES, "float32", 2)

@@ -76,7 +76,7 @@ def plan_blocks(
     times: slice,
     positions: int,
     *,
-    steps: int = 1,
+    answered: int = 1,
 ) -> list[dict[str, slice]]:
     """Divide a part of the features into blocks that follow the chunks of the store.
 
@@ -92,8 +92,8 @@ def plan_blocks(
         Steps of the part.
     positions : int
         Cells times steps that a block may hold.
-    steps : int, default: 1
-        2 where the step before is predicted too.
+    answered : int, default: 1
+        Last steps of a sample that are answered.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def plan_blocks(
      {'time': slice(0, 100, None), 'x': slice(2, 4, None)}]
     """
     first, last, _ = times.indices(features.steps)
-    halo = recipe.window - 1 + recipe.lead + steps - 1
+    halo = recipe.window - 1 + recipe.lead + answered - 1
     dims = {features.time: last - first, **{d: features.observed.sizes[d] for d in features.space}}
     sizes = {d: min(c, dims[d]) for d, c in _chunk_sizes(features).items()}
     for d in sorted(features.space, key=lambda d: -sizes[d]):  # divide the longest first

@@ -278,7 +278,7 @@ class Predictor:
                 if observed is not None:
                     seen = _cut(observed.contiguous(), window, first, size)
                     batch["base"] = last_observation(seen, default[:size])
-                self._keep(out, first, self._placed.answered(batch))
+                self._keep(out, first, self._placed.evaluate_embedded(batch))
         found: FloatArray = out.double().cpu().numpy()
         return found
 

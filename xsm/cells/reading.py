@@ -28,7 +28,7 @@ def make_windows(
     recipe: Recipe,
     times: slice,
     *,
-    steps: int = 1,
+    answered: int = 1,
     complete: bool = False,
     device: str | torch.device = "cpu",
 ) -> Windows:
@@ -44,8 +44,8 @@ def make_windows(
         Window, lead, data integration.
     times : slice
         Steps whose inputs and targets belong to the part.
-    steps : int, default: 1
-        2 where the step before is predicted too.
+    answered : int, default: 1
+        Last steps of a sample that are answered.
     complete : bool, default: False
         Take only samples all of whose layers are observed.
     device : str or torch.device, default: "cpu"
@@ -74,7 +74,7 @@ def make_windows(
     33
     """
     windows = _windows(
-        features, scaling, recipe, times, steps=steps, complete=complete, device=device
+        features, scaling, recipe, times, answered=answered, complete=complete, device=device
     )
     if not len(windows):
         msg = (
@@ -95,7 +95,7 @@ def read_block(
     thin: int,
     random: torch.Generator | None,
     *,
-    steps: int = 1,
+    answered: int = 1,
     complete: bool = False,
 ) -> Windows:
     """Read one block and return its samples, of all cells or of some.
@@ -114,8 +114,8 @@ def read_block(
         One in so many cells is kept.
     random : torch.Generator or None
         Which ones; None keeps all.
-    steps : int, default: 1
-        2 where the step before is predicted too.
+    answered : int, default: 1
+        Last steps of a sample that are answered.
     complete : bool, default: False
         Take only samples all of whose layers are observed.
 
@@ -144,7 +144,7 @@ def read_block(
         some = torch.randperm(len(cells), generator=random)[: -(-len(cells) // thin)]
         cells = cells[some.sort().values.numpy()]
     start = box[features.time].start
-    options = {"steps": steps, "complete": complete, "start": start, "chosen": cells}
+    options = {"answered": answered, "complete": complete, "start": start, "chosen": cells}
     return _windows(part, own, recipe, slice(None), **options)
 
 
@@ -154,7 +154,7 @@ def _windows(  # noqa: PLR0913
     recipe: Recipe,
     times: slice,
     *,
-    steps: int,
+    answered: int,
     complete: bool,
     device: str | torch.device = "cpu",
     start: int = 0,
@@ -188,7 +188,7 @@ def _windows(  # noqa: PLR0913
         window=recipe.window,
         lead=recipe.lead,
         forcing=len(dynamic),
-        steps=steps,
+        answered=answered,
         complete=complete,
         neighbours=around,
         start=start + (times.start or 0),

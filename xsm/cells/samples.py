@@ -67,7 +67,7 @@ def make_samples(
     split: Split,
     *,
     limit: int,
-    steps: int = 1,
+    answered: int = 1,
     device: str | torch.device = "cpu",
 ) -> tuple[Windows | Stream, Windows | Drawn | None]:
     """Return the samples that train and those that validate, within a limit of memory.
@@ -84,8 +84,8 @@ def make_samples(
         Steps that train and that validate.
     limit : int
         Bytes that samples may take.
-    steps : int, default: 1
-        2 where the step before is predicted too.
+    answered : int, default: 1
+        Last steps of a sample that are answered.
     device : str or torch.device, default: "cpu"
         Where the samples are wanted.
 
@@ -120,8 +120,8 @@ def make_samples(
     (793, 5)
     """
     if fits(features, limit):
-        return _resident(features.load(), scaling, recipe, split, steps, torch.device(device))
-    return _streamed(features, scaling, recipe, split, steps, limit, torch.device(device))
+        return _resident(features.load(), scaling, recipe, split, answered, torch.device(device))
+    return _streamed(features, scaling, recipe, split, answered, limit, torch.device(device))
 
 
 def _resident(
@@ -129,14 +129,14 @@ def _resident(
     scaling: xr.Dataset,
     recipe: Recipe,
     split: Split,
-    steps: int,
+    answered: int,
     device: torch.device,
 ) -> tuple[Windows | Stream, Windows | Drawn | None]:
     """Return samples that stay in memory: on the device, or on the host where it has no room."""
     needed = _sizes(features)[1] * _values(features)
     room = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else needed
     on = device if needed <= 0.8 * room or device.type != "cuda" else torch.device("cpu")
-    make = partial(make_windows, features, scaling, recipe, steps=steps)
+    make = partial(make_windows, features, scaling, recipe, answered=answered)
     training: Windows | Stream = make(split.training, device=on)
     if on != device:  # a stream of one block: gathered on the host, sent from pinned memory
         windows = make(split.training)
@@ -163,7 +163,7 @@ def _streamed(
     scaling: xr.Dataset,
     recipe: Recipe,
     split: Split,
-    steps: int,
+    answered: int,
     limit: int,
     device: torch.device,
 ) -> tuple[Stream, Drawn | None]:
@@ -174,13 +174,13 @@ def _streamed(
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool, where a quarter of it stays
     positions = max(1, int(_THIN * size / max(windows, held / 2)))
     sample = _sample(features, recipe)
-    plan = partial(plan_blocks, features, scaling, recipe, positions=positions, steps=steps)
+    plan = partial(plan_blocks, features, scaling, recipe, positions=positions, answered=answered)
     boxes = plan(times=split.training)
     _check_chunks(features, boxes, split.training)
     # Cells with neighbours stay together: a share of them needs all that are around.
     thin = 1 if recipe.patch > 1 or len(boxes) <= _SLOTS / _THIN / land else _THIN
     slots = int(_SLOTS / _THIN * thin / land)
-    read = partial(read_block, features, scaling, recipe, steps=steps)
+    read = partial(read_block, features, scaling, recipe, answered=answered)
     stream = Stream(
         [partial(read, box, thin) for box in boxes],
         slots=slots,

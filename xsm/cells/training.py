@@ -6,7 +6,7 @@ import xarray as xr
 
 from xsm.cells.features import Features
 from xsm.cells.samples import make_samples
-from xsm.losses import consecutive_steps
+from xsm.losses import answered_steps
 from xsm.nn import Sizes
 from xsm.nn.devices import choose_device
 from xsm.training.job import Job, Trained, train_network
@@ -37,7 +37,7 @@ def run_job(
         job.recipe,
         job.split,
         limit=job.limit,
-        steps=consecutive_steps(job.losses),
+        answered=answered_steps(job.losses),
         device=choose_device(job.device),
     )
     return train_network(job, training, validation, ranks)

@@ -23,8 +23,9 @@ _BYTES = 2**25  # of samples with neighbours at a time
 class Windows:
     """All samples of a period: valid cells only, float32, gathered by index.
 
-    A sample is a cell and a time v. Its window ends ``lead`` steps before v. Samples whose inputs
-    hold NaN, or whose target is missing, do not exist.
+    A sample is a cell and a time v, the last of its ``answered`` steps. The window of a step ends
+    ``lead`` before it. Samples whose inputs hold NaN, or without a target at v, do not exist; those
+    of earlier answered steps may be missing.
 
     Parameters
     ----------
@@ -41,8 +42,9 @@ class Windows:
         Steps of input, and steps from the window's end to the target.
     forcing : int
         The first so many channels of ``inputs`` must be finite.
-    steps : int, default: 1
-        2: the window of the step before comes with each, as one step more at the front.
+    answered : int, default: 1
+        Last steps of a sample that are answered; the window of each comes with it, as further
+        steps at the front.
     complete : bool, default: False
         All layers of the target must be observed, not only one.
     neighbours : ndarray, optional
@@ -65,7 +67,7 @@ class Windows:
         window: int,
         lead: int,
         forcing: int,
-        steps: int = 1,
+        answered: int = 1,
         complete: bool = False,
         neighbours: Array | None = None,
         start: int = 0,
@@ -73,12 +75,12 @@ class Windows:
     ) -> None:
         target = series["target"]
         self.window, self.lead, self.count = window, lead, target.shape[1]
-        self.start, self.device, self.steps = start, torch.device(device), steps
+        self.start, self.device, self.answered = start, torch.device(device), answered
         whole = np.asarray(np.isfinite(inputs[..., :forcing]).all(axis=-1))
         own = whole if neighbours is None else whole[:, neighbours[:, neighbours.shape[1] // 2]]
         layers = np.isfinite(_layered(target, 3))
         seen = layers.all(axis=-1) if complete else layers.any(axis=-1)
-        valid = _valid(own, np.asarray(seen), window + steps - 1, lead)
+        valid = _valid(own, np.asarray(seen), window + answered - 1, lead)
         self.around = None
         if neighbours is not None:
             inputs, static = with_presence(inputs, whole, forcing), with_one(static)
@@ -97,8 +99,9 @@ class Windows:
         self.samples = torch.from_numpy(samples).to(device)
         self.times, self.starts, self.counts = map(torch.from_numpy, (times, starts, counts))
         places = 1 if neighbours is None else neighbours.shape[1]
-        self.many = most_samples(torch.empty(1, window + steps, places, inputs.shape[2]))
-        self._back = torch.arange(-window - steps + 2, 1, device=device)
+        self.many = most_samples(torch.empty(1, window + answered, places, inputs.shape[2]))
+        self._back = torch.arange(-window - answered + 2, 1, device=device)
+        self._ago = self.count * torch.arange(1 - answered, 1, device=device)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -150,10 +153,11 @@ class Windows:
         Returns
         -------
         dict of str to Tensor
-            ``dynamic`` (batch, window, [cell,] dynamic), ``static`` (batch, [cell,] static), and
-            (batch, 1 or layer) of ``target``, ``mask``, ``target_offset``, ``target_scale``,
-            ``base`` with data integration, ``target_before`` and ``base_before`` where the step
-            before is predicted too, and whatever the loss terms need.
+            ``dynamic`` (batch, window + answered - 1, [cell,] dynamic), ``static`` (batch, [cell,]
+            static), and (batch, 1 or layer) of ``target``, ``mask``, ``target_offset``,
+            ``target_scale``, ``base`` with data integration, and whatever the loss terms need; with
+            several answered steps (batch, answered, 1 or layer), of what does not change with time
+            (batch, 1, 1 or layer).
         """
         at = self.samples.index_select(0, index.to(self.device))
         cell = at % self.count
@@ -163,20 +167,25 @@ class Windows:
         dynamic = self.inputs.index_select(0, rows.view(-1)).view(*rows.shape, -1)
         static = self.static[there]
         own = there.shape[1] // 2
-        batch = {name: values.index_select(0, at) for name, values in self.series.items()}
-        batch |= {name: values.index_select(0, cell) for name, values in self.cells.items()}
-        batch["mask"] = torch.isfinite(batch["target"])
-        if self.steps > 1:
-            batch["target_before"] = self.series["target"][at - self.count]
-        if "base" in batch:
-            observed, default = dynamic[:, :, own, self.observed], batch["base"]
-            if self.steps > 1:
-                batch["base_before"] = last_observation(observed[:, :-1], default)
-                observed = observed[:, 1:]
-            batch["base"] = last_observation(observed, default)
+        ends = (at.unsqueeze(1) + self._ago).view(-1)  # (batch * answered,)
+        moving = {name: values.index_select(0, ends) for name, values in self.series.items()}
+        still = {name: values.index_select(0, cell) for name, values in self.cells.items()}
+        moving["mask"] = torch.isfinite(moving["target"])
+        if "base" in still:
+            observed = dynamic[:, :, own, self.observed].unfold(1, self.window, 1)
+            default = still.pop("base").unsqueeze(1)
+            # (batch, answered, window, 2 layer): a window for each answered step
+            moving["base"] = last_observation(observed.transpose(2, 3), default)
+        batch = self._by_step(still, 1) | self._by_step(moving, self.answered)
         if self.around is None:
             dynamic, static = dynamic.squeeze(2), static.squeeze(1)
         return {"dynamic": dynamic, "static": static, **batch}
+
+    def _by_step(self, rows: Batch, steps: int) -> Batch:
+        """Return rows as (batch, steps, layer); of one answered step as (batch, layer)."""
+        if self.answered == 1:
+            return {name: values.reshape(-1, values.shape[-1]) for name, values in rows.items()}
+        return {name: values.reshape(-1, steps, values.shape[-1]) for name, values in rows.items()}
 
     def example(self) -> Batch:
         """Return the first sample as a batch of one."""

@@ -200,7 +200,7 @@ class Estimator(abc.ABC):
         """Return the steps as they are: an estimator makes nothing of each alone."""
         return dynamic
 
-    def answered(self, batch: Mapping[str, Any]) -> dict[str, FloatArray]:
+    def evaluate_embedded(self, batch: Mapping[str, Any]) -> dict[str, FloatArray]:
         """Return the outputs of a batch whose steps are embedded, see :meth:`evaluate`."""
         return self.evaluate(batch)
 

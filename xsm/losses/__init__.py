@@ -9,8 +9,8 @@ from xsm.losses.terms import (
     RMSE,
     BetaNLL,
     Loss,
+    answered_steps,
     check_losses,
-    consecutive_steps,
     total_loss,
     unique_names,
 )
@@ -23,8 +23,8 @@ __all__ = [
     "Loss",
     "Richards",
     "WaterBalance",
+    "answered_steps",
     "check_losses",
-    "consecutive_steps",
     "total_loss",
     "unique_names",
 ]

@@ -45,7 +45,7 @@ class Richards:
 
     Notes
     -----
-    With the predictions of two consecutive steps and fluxes centred between them::
+    With the predictions of neighbouring steps and fluxes centred between them::
 
         r_i = (th_i^{t+1} - th_i^t) / dt + (q_{i+1/2} - q_{i-1/2}) / dz_i + S_i
         e_i = max(|r_i| - |r_i observed|, 0)
@@ -69,15 +69,13 @@ class Richards:
     The same water everywhere: gravity alone drives it, with the same flux at all faces.
 
     >>> import torch
-    >>> even = torch.full((2, 3), 0.5)
+    >>> even = torch.full((4, 2, 3), 0.5)  # (batch, answered, layer)
     >>> soil = {"theta_r": 0.1, "theta_s": 0.5, "vg_alpha": 1.0, "vg_n": 2.0, "k_sat": 0.2}
-    >>> batch = {k: torch.full((2, 3), v) for k, v in {**soil, "air_entry": 0.0}.items()}
-    >>> batch |= {"layer_centre": torch.tensor([[0.1, 0.2, 0.3]] * 2)}
-    >>> batch |= {"layer_thickness": torch.full((2, 3), 0.1), "step_days": torch.ones(2, 1)}
-    >>> batch |= {"target_offset": torch.full((2, 3), 0.1), "precipitation": torch.zeros(2, 1)}
-    >>> batch |= {"target_scale": torch.full((2, 3), 0.4)}
-    >>> output = {"mean": even, "mean_before": even}
-    >>> bool(Richards(uptake=False, excess=False)(output, batch) < 1e-5)
+    >>> soil |= {"air_entry": 0.0, "layer_thickness": 0.1, "step_days": 1.0}
+    >>> soil |= {"target_offset": 0.1, "target_scale": 0.4}
+    >>> batch = {name: torch.full((4, 1, 3), value) for name, value in soil.items()}
+    >>> batch["layer_centre"] = torch.tensor([0.1, 0.2, 0.3]).expand(4, 1, 3)
+    >>> bool(Richards(uptake=False, excess=False)({"mean": even}, batch) < 1e-5)
     True
     """
 
@@ -93,8 +91,8 @@ class Richards:
         return "richards"
 
     @property
-    def steps(self) -> int:
-        """Consecutive steps that the term compares."""
+    def answered(self) -> int:
+        """Last steps of a sample that the term compares."""
         return 2
 
     @property
@@ -102,41 +100,41 @@ class Richards:
         """Keys of the batch that the term reads."""
         rain = () if self.quiet is None else ("precipitation",)
         roots = ("sink",) if self.uptake else ()
-        truth = ("target", "target_before") if self.excess else ()
+        truth = ("target",) if self.excess else ()
         return (*_SOIL, *_GEOMETRY, "target_offset", "target_scale", *rain, *roots, *truth)
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Keys of the model's output that the term reads."""
-        return ("mean", "mean_before")
+        return ("mean",)
 
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
-        rate = self._residual(batch, output["mean_before"], output["mean"])
+        rate = self._residual(batch, output["mean"])  # (batch, answered - 1, layer)
         known = torch.isfinite(rate)
         if self.quiet is not None:
-            known = known & (batch["precipitation"] <= self.quiet)
+            known = known & (batch["precipitation"][:, 1:] <= self.quiet)
         size = torch.where(known, rate, 0.0).abs()
         if self.excess:
             with torch.no_grad():
-                own = self._residual(batch, batch["target_before"], batch["target"])
+                own = self._residual(batch, batch["target"])
             size = torch.relu(size - own.abs().nan_to_num())
         pores = batch["theta_s"] - batch["theta_r"]
         share = torch.where(known, size * batch["step_days"] / pores, 0.0)
         square = (share * share).sum() / known.sum().clamp_min(1)
         return torch.sqrt(square.clamp_min(1e-12))
 
-    def _residual(self, batch: Batch, before: Tensor, after: Tensor) -> Tensor:
-        """Return the residual (batch, layer) between two scaled profiles, day-1."""
+    def _residual(self, batch: Batch, profile: Tensor) -> Tensor:
+        """Return the residual (batch, answered - 1, layer) of a scaled profile, day-1."""
         theta_r, theta_s, alpha, shape, k_sat, entry = (batch[name] for name in _SOIL)
         offset, scale = batch["target_offset"], batch["target_scale"]
         return residual(
-            offset + scale * before,
-            offset + scale * after,
+            offset + scale * profile[:, :-1],
+            offset + scale * profile[:, 1:],
             Hydraulics(theta_r, theta_s, alpha, shape, k_sat, entry=entry),
-            centres=batch["layer_centre"][0],
-            thickness=batch["layer_thickness"][0],
-            step_days=float(batch["step_days"][0]),
-            sink=batch["sink"] if self.uptake else None,
+            centres=batch["layer_centre"][0, 0],
+            thickness=batch["layer_thickness"][0, 0],
+            step_days=float(batch["step_days"][0, 0, 0]),
+            sink=batch["sink"][:, 1:] if self.uptake else None,
             face=self.face,
         )

@@ -11,15 +11,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from xsm.exceptions import TrainingError
+from xsm.exceptions import TrainingError, check_whole
 
 __all__ = [
     "RMSE",
     "Batch",
     "BetaNLL",
     "Loss",
+    "answered_steps",
     "check_losses",
-    "consecutive_steps",
+    "last_steps",
     "total_loss",
     "unique_names",
 ]
@@ -41,6 +42,14 @@ class Loss(Protocol):
         Keys of the batch that the term reads.
     reads : tuple of str
         Keys of the model's output that the term reads.
+
+    Notes
+    -----
+    A term sees the last step of each sample: ``mean`` and ``target`` are (batch, target). One that
+    compares steps says so by a further attribute, ``answered = 2`` or more, and is given the last
+    so many: outputs, ``target``, ``mask`` and whatever changes with time are (batch, answered,
+    target), what does not is (batch, 1, target). Of neighbouring steps, the earlier ones are
+    ``mean[:, :-1]`` and the later ones ``mean[:, 1:]``.
     """
 
     @property
@@ -189,9 +198,9 @@ def total_loss(
     losses : sequence of Loss
         The terms.
     output : mapping of str to Tensor
-        What the model returned.
+        What the model returned for the last :func:`answered_steps` of each sample.
     batch : mapping of str to Tensor
-        What the model was given.
+        What the model was given for them.
 
     Returns
     -------
@@ -199,6 +208,10 @@ def total_loss(
         The weighted sum, a scalar with gradient.
     parts : dict of str to Tensor
         Each unweighted term, detached, in the order of ``losses``.
+
+    Notes
+    -----
+    Each term is given as many of the last steps as it compares, see :class:`Loss`.
 
     Examples
     --------
@@ -209,7 +222,12 @@ def total_loss(
     >>> float(total), float(parts["rmse"])
     (0.5, 1.0)
     """
-    values = [loss(output, batch) for loss in losses]
+    answered = answered_steps(losses)
+    counts = [answered_steps([loss]) for loss in losses]
+    values = [
+        loss(last_steps(output, count, answered), last_steps(batch, count, answered))
+        for loss, count in zip(losses, counts, strict=True)
+    ]
     # fewer operations than a stack and its sum, and none for a weight of 1
     weighted = [
         value if loss.weight == 1 else loss.weight * value
@@ -219,25 +237,50 @@ def total_loss(
     return total, {n: v.detach() for n, v in zip(unique_names(losses), values, strict=True)}
 
 
-def consecutive_steps(losses: Sequence[Loss]) -> int:
-    """Return how many consecutive steps have to be predicted for a loss.
+def answered_steps(losses: Sequence[Loss]) -> int:
+    """Return how many of the last steps of a sample have to be answered for a loss.
 
     Parameters
     ----------
     losses : sequence of Loss
-        The terms; one that compares steps has an attribute ``steps``.
+        The terms; one that compares steps has an attribute ``answered``.
 
     Returns
     -------
     int
-        1, or 2 where a term takes the derivative in time.
+        1, or what the term that compares most of them says.
+
+    Raises
+    ------
+    UnknownNameError
+        If ``answered`` of a term is no whole number from 1.
 
     Examples
     --------
-    >>> consecutive_steps([RMSE()])
+    >>> answered_steps([RMSE()])
     1
     """
-    return max((int(getattr(loss, "steps", 1)) for loss in losses), default=1)
+    return max((check_whole("answered", getattr(t, "answered", 1), 1) for t in losses), default=1)
+
+
+def last_steps(arrays: Batch, count: int, answered: int) -> Batch:
+    """Return samples, or outputs, of several answered steps as those of the last ``count`` alone.
+
+    (batch, answered, ...) becomes (batch, count, ...), and of one step (batch, ...), as in samples
+    of one answered step; ``dynamic`` keeps the windows of these steps. All are views.
+    """
+    if count == answered:
+        return arrays
+    first = answered - count
+    found = {}
+    for name, values in arrays.items():
+        if name == "static":
+            found[name] = values
+        elif name == "dynamic":
+            found[name] = values[:, first:]
+        else:
+            found[name] = values[:, -1] if count == 1 else values[:, -count:]
+    return found
 
 
 def unique_names(losses: Sequence[Loss]) -> list[str]:

@@ -35,7 +35,7 @@ class PGDLCNNLSTM(PatchLSTM):
     The network of ``cnn_lstm`` with an output between residual and saturated water content,
     ``theta = lerp(theta_r, theta_s, sigmoid(a))``: the target is scaled by these two, so that the
     network answers with the effective saturation. ``L = RMSE + w L_Richards``, see
-    :class:`xsm.losses.Richards`; two consecutive steps are predicted, so that the derivative in
+    :class:`xsm.losses.Richards`; two consecutive steps are answered, so that the derivative in
     time is of the prediction. The paper prints neither the weight nor the discretisation.
 
     Examples
@@ -44,9 +44,9 @@ class PGDLCNNLSTM(PatchLSTM):
     >>> from xsm.nn import Sizes
     >>> model = PGDLCNNLSTM(Sizes(dynamic=3, static=2, window=15, target=5), hidden_size=8)
     >>> batch = {"dynamic": torch.zeros(4, 16, 9, 4), "static": torch.zeros(4, 9, 3)}
-    >>> found = model.evaluate(batch)
-    >>> found["mean_before"].shape, bool(((found["mean"] > 0) & (found["mean"] < 1)).all())
-    (torch.Size([4, 5]), True)
+    >>> mean = model.evaluate(batch)["mean"]  # of the last two steps, each from its own window
+    >>> mean.shape, bool(((mean > 0) & (mean < 1)).all())
+    (torch.Size([4, 2, 5]), True)
     """
 
     losses = (RMSE(weight=1.0), Richards(weight=0.5))

@@ -204,7 +204,7 @@ class Model(nn.Module, abc.ABC):
         Parameters
         ----------
         output : dict of str to Tensor
-            What :meth:`evaluate` returned of samples that validate.
+            What :meth:`evaluate` returned of samples that validate, of the last step of each.
 
         Returns
         -------
@@ -249,39 +249,49 @@ class Model(nn.Module, abc.ABC):
         ----------
         batch : dict of str to Tensor
             ``dynamic`` (batch, window, [cell,] dynamic), ``static`` (batch, [cell,] static) and,
-            with data integration, ``base`` (batch, target): the last observation, scaled. With one
-            step more than a window, the step before is predicted too.
+            with data integration, ``base`` (batch, target): the last observation, scaled. With more
+            steps than a window, each further one is answered too, from the window that ends with
+            it; ``base`` is (batch, answered, target) then.
 
         Returns
         -------
         dict of str to Tensor
-            ``mean`` (batch, target), scaled, and whatever else the network predicts;
-            ``mean_before`` where the step before was predicted.
+            ``mean`` (batch, target), scaled, and whatever else the network predicts; with several
+            answered steps ``mean`` (batch, answered, target), and so the others.
         """
-        steps = self.embed(batch["dynamic"])  # (batch, window [+ 1], embedding)
-        if steps.shape[1] == self.sizes.window:
-            return self.answered({**batch, "dynamic": steps})
-        both = torch.cat([steps[:, :-1], steps[:, 1:]])
-        output = self.outputs({"dynamic": both, "static": torch.cat([batch["static"]] * 2)})
-        halves = {name: values.chunk(2) for name, values in output.items()}
-        before = self._changed({"mean": halves["mean"][0]}, batch, "base_before")
-        after = self._changed({name: values[1] for name, values in halves.items()}, batch, "base")
-        return {**after, "mean_before": before["mean"]}
+        steps = self.embed(batch["dynamic"])  # (batch, window + answered - 1, embedding)
+        window = self.sizes.window
+        answered = steps.shape[1] - window + 1
+        if answered == 1:
+            return self.evaluate_embedded({**batch, "dynamic": steps})
+        # a row is an answered step of a sample, so that the network sees one window of each
+        rows = {
+            "dynamic": torch.cat([steps[:, k : k + window] for k in range(answered)]),
+            "static": torch.cat([batch["static"]] * answered),
+        }
+        if "base" in batch:
+            rows["base"] = torch.cat(batch["base"].unbind(1))
+        output = self.evaluate_embedded(rows)
+        return {n: v.unflatten(0, (answered, -1)).transpose(0, 1) for n, v in output.items()}
 
-    def answered(self, batch: Batch) -> Output:
+    def evaluate_embedded(self, batch: Batch) -> Output:
         """Return the outputs of a batch whose ``dynamic`` is embedded (batch, window, embedding).
 
         Parameters
         ----------
         batch : dict of str to Tensor
-            As of :meth:`evaluate`, embedded.
+            As of :meth:`evaluate` for one answered step, embedded.
 
         Returns
         -------
         dict of str to Tensor
             As of :meth:`evaluate`.
         """
-        return self._changed(self.outputs(batch), batch, "base")
+        output = self.outputs(batch)
+        if "base" not in batch:
+            return output
+        names = [a.name for a in self.answers if a.kind == "value" and a.name in output]
+        return {**output, **{n: self.since(batch["base"], output[n]) for n in names}}
 
     def since(self, base: Tensor, change: Tensor) -> Tensor:
         """Return the answer of a network that predicts a change since an observation.
@@ -323,13 +333,6 @@ class Model(nn.Module, abc.ABC):
         """Return by what it is trained, and for how long, to be added to other defaults."""
         return f", {cls.schedule}\nLosses: {', '.join(map(str, cls.losses))}"
 
-    def _changed(self, output: Output, batch: Batch, base: str) -> Output:
-        """Return outputs whose values are changes since an observation, where there is one."""
-        if base not in batch:
-            return output
-        names = [a.name for a in self.answers if a.kind == "value" and a.name in output]
-        return {**output, **{n: self.since(batch[base], output[n]) for n in names}}
-
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
         """Return the names and published defaults of the constructor's hyper-parameters."""
@@ -367,19 +370,19 @@ class Model(nn.Module, abc.ABC):
 
 
 def last_observation(observed: Tensor, default: Tensor) -> Tensor:
-    """Return each sample's last observation in its window, or a default where it has none.
+    """Return the last observation in each window, or a default where it has none.
 
     Parameters
     ----------
     observed : Tensor
-        (batch, window, 2 target): the observations, then their masks.
+        (..., window, 2 target): the observations, then their masks.
     default : Tensor
-        (batch, target): value for a window without an observation.
+        (..., target): value for a window without an observation.
 
     Returns
     -------
     Tensor
-        (batch, target), in the units of the observations.
+        (..., target), in the units of the observations.
 
     Examples
     --------
@@ -387,7 +390,7 @@ def last_observation(observed: Tensor, default: Tensor) -> Tensor:
     >>> last_observation(observed, torch.tensor([[0.5], [0.5]])).squeeze(1)
     tensor([0.3000, 0.5000])
     """
-    values, mask = observed.chunk(2, dim=-1)  # (batch, window, target)
-    order = mask * torch.arange(1, mask.shape[1] + 1, device=mask.device).view(-1, 1)
-    latest, at = order.max(dim=1, keepdim=True)  # (batch, 1, target)
-    return torch.where(latest > 0, values.gather(1, at), default.unsqueeze(1)).squeeze(1)
+    values, mask = observed.chunk(2, dim=-1)  # (..., window, target)
+    order = mask * torch.arange(1, mask.shape[-2] + 1, device=mask.device).view(-1, 1)
+    latest, at = order.max(dim=-2, keepdim=True)  # (..., 1, target)
+    return torch.where(latest > 0, values.gather(-2, at), default.unsqueeze(-2)).squeeze(-2)

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xsm.losses import Loss
+from xsm.losses import Loss, answered_steps
+from xsm.losses.terms import last_steps
 from xsm.nn import Model, Schedule, Sizes
 from xsm.nn.devices import choose_device, choose_precision, seeded
 from xsm.training.checkpoint import Checkpoint
@@ -137,18 +138,19 @@ def train_network(
             ranks=ranks,
         )
         if validation and not ranks.rank:
-            _warn(model, validation)
+            _warn(model, validation, answered_steps(job.losses))
     said = training.describe() + (f"; {len(validation):,} validate" if validation else "")
     return Trained({k: v.detach().cpu() for k, v in model.state_dict().items()}, history, said)
 
 
-def _warn(model: Model, samples: Slices) -> None:
+def _warn(model: Model, samples: Slices, answered: int) -> None:
     """Pass on what a trained network has to say about what it answers."""
     if type(model).remarks is Model.remarks:
         return
     model.eval()
     with torch.no_grad():
-        outputs = [model.evaluate(batch) for batch in samples.slices(_REMARKED)]
+        batches = samples.slices(_REMARKED)
+        outputs = [last_steps(model.evaluate(batch), 1, answered) for batch in batches]
     joined = {name: torch.cat([output[name] for output in outputs]) for name in outputs[0]}
     for remark in model.remarks(joined):
         warnings.warn(remark, UserWarning, stacklevel=5)

@@ -10,7 +10,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
-from xsm.losses import Loss, check_losses, consecutive_steps, total_loss, unique_names
+from xsm.losses import Loss, answered_steps, check_losses, total_loss, unique_names
+from xsm.losses.terms import last_steps
 from xsm.nn import Batch, Model, Output, Schedule
 from xsm.options import thread_count
 from xsm.training.adam import Adam
@@ -213,7 +214,7 @@ def _step(
 ) -> Step:
     """Return the step: in parts where one process on CPUs has threads for them."""
     alone = ranks.size == 1 and training.device.type == "cpu"
-    evaluated = schedule.batch_size * consecutive_steps(losses)
+    evaluated = schedule.batch_size * answered_steps(losses)
     count = count_parts(model, evaluated, thread_count()) if alone else 1
     if count > 1:
         return Parts(model, losses, precision, count)
@@ -222,11 +223,13 @@ def _step(
 
 def _check(model: Model, training: Samples, losses: Sequence[Loss], monitor: str) -> None:
     """Refuse terms that cannot be computed and a monitor that is none of them."""
+    answered = answered_steps(losses)
     model.eval()
     with torch.no_grad():
         batch = training.example()
+        _check_steps(batch, losses)
         output = model.evaluate(batch)
-        _check_output(output, batch)
+        _check_output(last_steps(output, 1, answered), last_steps(batch, 1, answered))
         check_losses(losses, batch, output)
     names = ["total", *unique_names(losses)]
     if monitor not in names:
@@ -234,7 +237,19 @@ def _check(model: Model, training: Samples, losses: Sequence[Loss], monitor: str
         raise UnknownNameError(msg)
 
 
-def _check_output(output: object, batch: Batch) -> None:
+def _check_steps(batch: Batch, losses: Sequence[Loss]) -> None:
+    """Refuse terms that compare steps where samples answer one, as those of fields do."""
+    answered = answered_steps(losses)
+    if answered > 1 and batch["target"].shape[1] != answered:
+        names = [term.name for term in losses if answered_steps([term]) > 1]
+        msg = (
+            f"The loss terms {names} compare {answered} steps, but a sample of this model is "
+            "answered at one. Leave them out of losses=."
+        )
+        raise TrainingError(msg)
+
+
+def _check_output(output: object, batch: Mapping[str, Tensor]) -> None:
     """Refuse what is no answer for each sample and layer: it would be broadcast in the loss."""
     wanted = tuple(batch["target"].shape)
     if not isinstance(output, Mapping):

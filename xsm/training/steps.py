@@ -239,7 +239,7 @@ def count_parts(model: nn.Module, batch_size: int, threads: int) -> int:
     model : torch.nn.Module
         The network.
     batch_size : int
-        Samples of a batch, times the consecutive steps that are predicted.
+        Samples of a batch, times the steps of each that are answered.
     threads : int
         Threads that may be taken.
 

@@ -215,9 +215,9 @@ def test_the_loss_is_the_audit(profile):
     assert recipe.depths[0] == (0.05, 0.15)
     assert read_profile(reading).centres == recipe.centres
     statistics = fit_scaling(features, slice(None), scaling="global")
-    windows = make_windows(features, statistics, replace(recipe), slice(None), steps=2)
+    windows = make_windows(features, statistics, replace(recipe), slice(None), answered=2)
     batch = windows.batch(torch.arange(len(windows)))
-    truth = {"mean": batch["target"], "mean_before": batch["target_before"]}
+    truth = {"mean": batch["target"]}
     audit = xsm.richards_residual(profile, terms=[])["change"].isel(time=slice(2, None))
     expected = float(np.sqrt((audit.isel(depth=slice(1, 4)) ** 2).mean()))
     assert float(term(truth, batch)) == pytest.approx(expected, rel=1e-3)
@@ -230,15 +230,14 @@ def test_only_quiet_days_count():
 
     soil = {"theta_r": 0.1, "theta_s": 0.5, "vg_alpha": 1.0, "vg_n": 2.0, "k_sat": 0.2}
     soil |= {"air_entry": 0.0, "target_offset": 0.1, "target_scale": 0.4, "layer_thickness": 0.1}
-    batch = {name: torch.full((2, 3), value) for name, value in soil.items()}
-    batch["layer_centre"] = torch.tensor([[0.1, 0.2, 0.3]] * 2)
-    batch |= {"step_days": torch.ones(2, 1), "precipitation": torch.tensor([[0.0], [5.0]])}
-    batch |= {"target": torch.full((2, 3), torch.nan), "sink": torch.zeros(2, 3)}
-    batch["target_before"] = batch["target"]
-    before = torch.full((2, 3), 0.5)
-    wetter = before.clone()
-    wetter[1] = 0.9
-    output = {"mean": wetter, "mean_before": before}
+    batch = {name: torch.full((2, 1, 3), value) for name, value in soil.items()}
+    batch["layer_centre"] = torch.tensor([0.1, 0.2, 0.3]).expand(2, 1, 3)
+    rain = torch.tensor([[9.0, 0.0], [0.0, 5.0]]).unsqueeze(2)  # of the last step is what counts
+    batch |= {"step_days": torch.ones(2, 1, 1), "precipitation": rain}
+    batch |= {"target": torch.full((2, 2, 3), torch.nan), "sink": torch.zeros(2, 2, 3)}
+    wetter = torch.full((2, 2, 3), 0.5)
+    wetter[1, 1] = 0.9
+    output = {"mean": wetter}
     assert float(Richards(quiet=1.0)(output, batch)) < 1e-4
     assert float(Richards()(output, batch)) > 0.1
     assert RMSE()(output, {**batch, "mask": torch.isfinite(batch["target"])}) < 1e-5
