@@ -243,7 +243,7 @@ def dates_of(time: xr.DataArray) -> tuple[Array, str]:
         return np.asarray(time.values), "time"
     dates = time.dt
     months = (12 * (dates.year.values - 1970) + dates.month.values - 1).astype("M8[M]")
-    starts, ends = (m.astype("M8[s]") for m in (months, months + 1))
+    starts, ends = (m.astype("M8[s]") for m in (months, months + np.timedelta64(1, "M")))
     hours = 24 * (dates.day.values - 1) + dates.hour.values
     seconds = 3600 * hours + 60 * dates.minute.values + dates.second.values
     whole = (ends - starts).astype(np.int64)
