@@ -1,4 +1,4 @@
-"""The house stands as CONTRIBUTING says: rooms, no circle, paths that are there, few kinds asked."""
+"""The house stands as CONTRIBUTING says: rooms, no circle, paths that exist, kinds seldom asked."""
 
 from __future__ import annotations
 
