@@ -8,9 +8,16 @@ from collections.abc import Iterator
 
 import torch
 
-from xsm.exceptions import UnknownNameError
+from xsm.exceptions import TrainingError, UnknownNameError
 
-__all__ = ["choose_device", "choose_precision", "one_intraop_thread", "seeded", "turn_on"]
+__all__ = [
+    "can_train_in_bfloat16",
+    "choose_device",
+    "choose_precision",
+    "one_intraop_thread",
+    "seeded",
+    "turn_on",
+]
 
 
 _GUARD = threading.Lock()
@@ -55,27 +62,30 @@ def choose_device(device: str) -> torch.device:
     return found
 
 
-def choose_precision(precision: str, device: torch.device) -> str:
-    """Return the arithmetic of matrix products in training.
+def can_train_in_bfloat16(device: torch.device) -> bool:
+    """Tell whether torch trains recurrent networks in bfloat16, be it emulated and slower.
 
-    Parameters
-    ----------
-    precision : {"auto", "float32", "bfloat16"}
-        ``"auto"`` is bfloat16 where the hardware multiplies in it (CPUs with AVX512-BF16 or AMX,
-        CUDA from Ampere on), else float32.
-    device : torch.device
-        Where to train.
-
-    Returns
-    -------
-    str
-        ``"float32"`` or ``"bfloat16"``. Weights, losses and the optimiser stay in float32.
-
-    Examples
-    --------
-    >>> choose_precision("float32", torch.device("cpu"))
-    'float32'
+    On a CPU oneDNN does it, and has no such LSTM without AVX512; torch 2.13 asks it all the same.
     """
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return True
+    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return ask is None or bool(ask())
+
+
+def choose_precision(precision: str, device: torch.device) -> str:
+    """Return the arithmetic of matrix products in training, ``"float32"`` or ``"bfloat16"``.
+
+    ``"auto"`` is bfloat16 where the hardware multiplies in it (CPUs with AVX512-BF16 or AMX, CUDA
+    from Ampere on), else float32. Weights, losses and the optimiser stay in float32.
+    """
+    if precision == "bfloat16" and not can_train_in_bfloat16(device):
+        msg = (
+            "precision='bfloat16' was given, and this processor has no instructions for it (AVX512 "
+            "on x86-64), without which torch cannot train recurrent networks in it. Leave it out, "
+            "or type precision='auto', which takes bfloat16 where the hardware is fast in it."
+        )
+        raise TrainingError(msg)
     if precision != "auto":
         return precision
     if device.type == "cuda":
