@@ -18,16 +18,6 @@ PACKAGE = Path(xsm.__file__).parent
 FINDERS = {"data/naming/__init__.py", "data/naming/find.py", "data/reading.py", "api/variables.py"}
 """Where variables are found: the finder itself, what reads a data set, and the verb that shows."""
 
-STILL = {
-    "api/downscale.py",
-    "cells/fit.py",
-    "cells/labels.py",
-    "fields/apply.py",
-    "fields/collect.py",
-    "fields/fit.py",
-}
-"""Rooms that find variables themselves until they take a reading."""
-
 
 @pytest.fixture
 def found(monkeypatch):
