@@ -9,28 +9,20 @@ import xarray as xr
 from xsm.data.reading import read
 from xsm.data.targets import bare_prediction
 from xsm.exceptions import UnknownNameError, check_choice
-from xsm.hydrology.balance.consistency import water_balance_consistency
-from xsm.hydrology.soil import richards_consistency
+from xsm.hydrology.laws import LAWS, Law
 from xsm.typing import Compat, Trend
 
 __all__ = ["consistency"]
 
 
-_LAWS = {
-    "water_balance": ("deep", "trend", "compat"),
-    "richards": ("parameters", "roots", "quiet"),
-}
-"""Laws, and the arguments that belong to each alone."""
-
-
-def _check_arguments(law: str, given: Sequence[str]) -> None:
-    """Refuse arguments of the other law, which would change nothing."""
-    odd = [name for name in given if name not in _LAWS[law]]
+def _check_arguments(law: Law, given: Iterable[str]) -> None:
+    """Refuse arguments of another law, which would change nothing."""
+    odd = [name for name in given if name not in law.arguments]
     if odd:
-        other = next(name for name, known in _LAWS.items() if odd[0] in known)
+        other = next(name for name, known in LAWS.items() if odd[0] in known.arguments)
         msg = (
-            f"{', '.join(odd)} given with law={law!r}, which takes {', '.join(_LAWS[law])}. Leave "
-            f"them out, or type law={other!r}."
+            f"{', '.join(odd)} given with law={law.name!r}, which takes "
+            f"{', '.join(law.arguments) or 'none'}. Leave them out, or type law={other!r}."
         )
         raise UnknownNameError(msg)
 
@@ -129,30 +121,11 @@ def consistency(
     >>> float(audit["consistency_filtered"].min())
     1.0
     """
-    check_choice("law", law, tuple(_LAWS))
+    check_choice("law", law, tuple(LAWS))
     given: dict[str, object] = {"deep": deep or None, "trend": trend, "compat": compat}
     given |= {"parameters": parameters, "roots": roots, "quiet": quiet}
-    _check_arguments(law, [name for name, value in given.items() if value is not None])
+    own = {name: value for name, value in given.items() if value is not None}
+    _check_arguments(LAWS[law], own)
     reading = read(ds, variables)
     predicted = None if predicted is None else bare_prediction(predicted)
-    if law == "richards":
-        return richards_consistency(
-            reading,
-            predicted,
-            dim=dim,
-            target=target,
-            terms=terms,
-            parameters=parameters,
-            roots=roots,
-            quiet=quiet,
-        )
-    return water_balance_consistency(
-        reading,
-        predicted,
-        dim=dim,
-        target=target,
-        terms=terms,
-        deep=deep,
-        trend=trend,
-        compat=compat,
-    )
+    return LAWS[law].audit(reading, predicted, dim=dim, target=target, terms=terms, **own)

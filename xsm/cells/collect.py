@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import xarray as xr
 
@@ -11,7 +11,8 @@ from xsm.cells.recipe import require_target
 from xsm.data.grid import axis_of, oriented, step, time_dim, wraps
 from xsm.data.reading import Reading
 from xsm.exceptions import GridError, NotEnoughDataError, UnitsError
-from xsm.hydrology.needs import Balance, balance_series, profile_series, soil_maps
+from xsm.hydrology.laws import LAWS
+from xsm.hydrology.needs import Term, Wanted
 from xsm.hydrology.soil.layered import layered_array
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.hydrology.soil.profile import read_profile
@@ -24,14 +25,13 @@ def collect(
     reading: Reading,
     recipe: Recipe,
     *,
-    balances: Sequence[Balance] = (),
-    needs: Collection[str] = (),
+    terms: Sequence[Term] = (),
     with_target: bool = True,
 ) -> Features:
     """Return the canonical arrays that a recipe names, aligned and broadcast, lazily.
 
-    Arrays on (time, *space); NaN stays NaN. With them come the trends of the ``balances``, the
-    parameters of the soil and its fluxes whose keys are among ``needs``, and the target. All that
+    Arrays on (time, *space); NaN stays NaN. With them come the target and what the laws
+    give to the loss ``terms``: trends, parameters of the soil and its fluxes. All that
     is missing is refused in one error; so are irregular times, coordinates that differ, and data
     without one whole window.
     """
@@ -42,13 +42,14 @@ def collect(
         require_target(reading.table, recipe)
     names = names[: len(names) - (with_target and bool(recipe.depths))]
     arrays = {name: reading.array(name).drop_vars(DEPTH, errors="ignore") for name in names}
-    series = balance_series(reading, balances, target=recipe.target)
     profile = read_profile(reading, recipe.target) if with_target and recipe.depths else None
-    series |= profile_series(reading, profile, needs)
+    keys = {key for term in terms for key in term.needs}
+    keys |= {"theta_r", "theta_s"} if recipe.bounded else set()
+    wanted = Wanted(reading, terms, keys, recipe.target, profile, recipe.centres)
+    series = {key: array for law in LAWS.values() for key, array in law.series(wanted).items()}
     time = time_dim(arrays[recipe.dynamic[0]])
     _check_static(arrays, recipe, time)
-    bounds = ("theta_r", "theta_s") if recipe.bounded else ()
-    soil = soil_maps(reading, recipe.centres, {*bounds, *needs})
+    soil = {key: array for law in LAWS.values() for key, array in law.maps(wanted).items()}
     layers = {f"soil {name}": array for name, array in soil.items()}
     if profile is not None:
         layers["target"] = layered_array(profile)

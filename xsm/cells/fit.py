@@ -25,7 +25,6 @@ from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
 from xsm.evaluation.climatology import seasonal_mean
 from xsm.exceptions import check_choice
-from xsm.hydrology.needs import Balance
 from xsm.losses import Loss
 from xsm.nn import Model, assemble, check_patch, check_terms, head_and_members
 from xsm.registry import model_name
@@ -119,20 +118,18 @@ def _begin(
     """Decide what goes in and what comes out, and collect it; in memory where there is room."""
     reading = read(ds, asked.variables)
     options = {**cls.hyperparameters(), **network}
-    balances = [term for term in terms if isinstance(term, Balance)]
     recipe = make_recipe(
         reading,
         asked,
         window=cls.window if asked.window is None else asked.window,
         lead=cls.lead if asked.lead is None else asked.lead,
         scaling=cls.scaling if asked.scaling is None else asked.scaling,
-        balances=balances,
+        terms=terms,
         layered=bool(options.get("layered", cls.layered)),
         bounded=cls.bounded,
         patch=check_patch(options.get("patch", 1)),
     )
-    needs = {key for term in terms for key in term.needs}
-    features = collect(reading, recipe, balances=balances, needs=needs)
+    features = collect(reading, recipe, terms=terms)
     split = chronological(features.steps, valid=asked.valid, window=recipe.window, lead=recipe.lead)
     if fits(features, room):
         features = features.load()

@@ -16,8 +16,9 @@ from xsm.exceptions import (
     MissingVariableError,
     NotEnoughDataError,
 )
-from xsm.hydrology.balance import balance_roles, require_roles
-from xsm.hydrology.needs import Balance
+from xsm.hydrology.balance import require_roles
+from xsm.hydrology.laws import LAWS
+from xsm.hydrology.needs import Term
 from xsm.hydrology.soil.profile import read_profile
 from xsm.nn import Model
 from xsm.training.recipe import Recipe
@@ -51,22 +52,23 @@ def make_recipe(
     window: int,
     lead: int,
     scaling: Scaling,
-    balances: Sequence[Balance] = (),
+    terms: Sequence[Term] = (),
     layered: bool = False,
     bounded: bool = False,
     patch: int = 1,
 ) -> Recipe:
     """Decide which variables go in and which comes out; nothing is computed.
 
-    The variables of the ``balances`` have to be there too. With ``layered`` all layers of the
-    target are predicted; ``bounded`` scales it by residual and saturated water content; ``patch``
-    is the number of cells along a side of the square of neighbours that a sample holds.
+    The variables that laws require for the loss ``terms`` have to be there too. With ``layered``
+    all layers of the target are predicted; ``bounded`` scales it by residual and saturated water
+    content; ``patch`` is the number of cells along a side of the square of neighbours that a sample
+    holds.
     """
     own = {"data_integration": asked.data_integration, "known_forcing": asked.known_forcing}
     _check_times(window, lead, **own)
     table = reading.table
     target = default_target(table) if asked.target is None else asked.target
-    fluxes = [r for b in balances for r in balance_roles(b.terms, b.compat).values()]
+    fluxes = [role for law in LAWS.values() for role in law.roles(terms)]
     require_roles(table, [target, *(asked.dynamic or ()), *(asked.static or ()), *fluxes])
     name = _key(table, target)
     layered = layered and (target in ROLES or table.lookup(target).dim is not None)

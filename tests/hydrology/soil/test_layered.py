@@ -211,7 +211,7 @@ def test_the_loss_is_the_audit(profile):
     times = {"window": 2, "lead": 0, "scaling": "global"}
     reading = read(profile)
     recipe = make_recipe(reading, Asked(), layered=True, **times)
-    features = collect(reading, recipe, needs=set(term.needs))
+    features = collect(reading, recipe, terms=[term])
     assert recipe.depths[0] == (0.05, 0.15)
     assert read_profile(reading).centres == recipe.centres
     statistics = fit_scaling(features, slice(None), scaling="global")

@@ -20,13 +20,16 @@ from xsm.exceptions import (
 )
 from xsm.hydrology.balance.chunks import Plan, scan_arrays
 from xsm.hydrology.balance.layers import check_water, deep_layers, describe_layer, own_layer
+from xsm.hydrology.needs import Balance, Term, Wanted
 from xsm.typing import TERMS, Compat, Trend
 
 __all__ = [
     "balance_roles",
+    "balance_series",
     "inflow_arrays",
     "previous_observation",
     "require_roles",
+    "roles_of_terms",
     "water_balance",
 ]
 
@@ -260,6 +263,36 @@ def balance_roles(terms: Sequence[str], compat: Compat | None = None) -> dict[st
     if compat and "surface_runoff" in roles:
         roles["surface_runoff"] = "runoff"
     return roles
+
+
+def roles_of_terms(terms: Sequence[Term]) -> list[str]:
+    """Return the roles of the variables that loss terms of a water balance take."""
+    balances = [term for term in terms if isinstance(term, Balance)]
+    return [role for b in balances for role in balance_roles(b.terms, b.compat).values()]
+
+
+def balance_series(wanted: Wanted) -> dict[str, xr.DataArray]:
+    """Return the trends and the previous observation that loss terms need, lazily.
+
+    Each term's filtered trend under its ``trend_key``, and ``previous``; nothing without terms.
+    """
+    series: dict[str, xr.DataArray] = {}
+    for term in wanted.terms:
+        if not isinstance(term, Balance):
+            continue
+        balance = inflow_arrays(
+            wanted.reading,
+            outputs=("inflow_trend_filtered", "previous_observation"),
+            deep=term.deep,
+            terms=term.terms,
+            trend=term.trend,
+            threshold=term.threshold,
+            compat=term.compat,
+            target=wanted.target,
+        )
+        series[term.trend_key] = balance["inflow_trend_filtered"]
+        series["previous"] = balance["previous_observation"]
+    return series
 
 
 def require_roles(table: VariableTable, roles: Sequence[str]) -> None:

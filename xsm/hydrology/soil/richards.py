@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
 import xarray as xr
 
 from xsm.data.grid import step_days, time_dim
 from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, check_choice
+from xsm.hydrology.needs import Wanted
 from xsm.hydrology.soil.chunks import ResidualPlan, residual_arrays
 from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.hydrology.soil.known import known_fluxes, known_sink, known_terms
+from xsm.hydrology.soil.layered import layered_array
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.hydrology.soil.profile import FACE_DIM, Profile, face_coordinate, read_profile
 
 __all__ = [
@@ -21,16 +25,19 @@ __all__ = [
     "Face",
     "Known",
     "known_of",
+    "profile_series",
     "quiet_steps",
     "residual_of",
     "richards_arrays",
     "richards_residual",
+    "soil_maps",
 ]
 
 
 Face: TypeAlias = Literal["geometric", "arithmetic", "upstream"]
 Bottom: TypeAlias = Literal["open", "free_drainage"]
 
+_ROOTS = 0.961  # beta of Jackson et al. (1996) of crops; 0.966 is the mean of all biomes
 _TEXT = {
     "residual": ("residual of the Richardson-Richards equation", "day-1"),
     "change": ("residual of a step as a share of the pores", "1"),
@@ -194,6 +201,50 @@ def known_of(
         known_sink(reading, profile, terms, roots),
         known_fluxes(reading, profile, terms),
     )
+
+
+def profile_series(wanted: Wanted) -> dict[str, xr.DataArray]:
+    """Return the fluxes that a term on profiles needs at the time of the prediction, lazily.
+
+    ``precipitation``, mm day-1 (time, *space), of the step (where soil moisture is a mean of its
+    step, the larger one of this and the step before); ``sink``, day-1 (time, *space, depth): the
+    uptake by roots where the data hold it, else evaporation, spread by the profile of roots of
+    crops (Jackson et al. 1996), else 0.
+    """
+    reading, profile = wanted.reading, wanted.profile
+    found = {}
+    if "precipitation" in wanted.keys:
+        rain = reading.array("precipitation").drop_attrs()
+        layers = reading.layers()
+        if layers and "mean" in str(reading.ds[layers[0].name].attrs.get("cell_methods", "")):
+            before = rain.shift({time_dim(rain): 1})
+            rain = rain.where(rain >= before, before)
+        found["precipitation"] = rain
+    if "sink" in wanted.keys and profile is not None:
+        known = [role for role in ("root_water_uptake", "evaporation") if role in reading][:1]
+        sink = known_sink(reading, profile, known, _ROOTS)
+        if sink is None:
+            sink = xr.zeros_like(profile.array)
+        found["sink"] = layered_array(replace(profile, array=sink)).rename("sink")
+    return found
+
+
+def soil_maps(wanted: Wanted) -> dict[str, xr.DataArray]:
+    """Return hydraulic parameters (*space, depth) for each layer of a target, lazily.
+
+    Those that are among the keys, for one layer those of the top. Canonical units; ``air_entry`` is
+    0 where the data hold none. Missing ones are refused with what to type.
+    """
+    if not set(wanted.keys) & set(HYDRAULIC):
+        return {}
+    centres = wanted.centres or (0.0,)
+    found = layer_parameters(wanted.reading, None, centres, DEPTH)
+    layers = xr.DataArray(np.ones(len(centres)), dims=DEPTH)
+    return {
+        name: (array.drop_attrs() * layers).transpose(..., DEPTH)
+        for name, array in found.items()
+        if name in wanted.keys
+    }
 
 
 def quiet_steps(reading: Reading, bound: float) -> xr.DataArray:
