@@ -30,16 +30,20 @@ def imports(path: Path) -> Iterator[str]:
             yield from (name.name for name in node.names)
 
 
+def run_by(name: str) -> set[str]:
+    """Return what a module imports, with the packages around it, whose files run first."""
+    found = {module for module in imports(FILES[name]) if module in FILES}
+    around = {module[:at] for module in found for at in range(len(module)) if module[at] == "."}
+    return found | {package for package in around - {"xsm"} if not name.startswith(f"{package}.")}
+
+
 def test_at_most_five_modules_lie_at_the_root() -> None:
     modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
     assert len(modules) <= 5, modules
 
 
 def test_no_import_runs_in_a_circle() -> None:
-    graph = {
-        name: {module for module in imports(path) if module in FILES}
-        for name, path in FILES.items()
-    }
+    graph = {name: run_by(name) - {name} for name in FILES}
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names them
     assert set(order) == set(FILES)
 

@@ -27,13 +27,11 @@ if TYPE_CHECKING:
     from xsm.evaluation.spread import intervals, reliability
     from xsm.hydrology.balance import water_balance
     from xsm.hydrology.groundwater import groundwater_anomaly
-    from xsm.hydrology.soil import (
-        richards_residual,
-        simulate_columns,
-        soil_parameters,
-        texture_class,
-        to_depths,
-    )
+    from xsm.hydrology.soil.columns import simulate_columns
+    from xsm.hydrology.soil.depths import to_depths
+    from xsm.hydrology.soil.parameters import soil_parameters
+    from xsm.hydrology.soil.richards import richards_residual
+    from xsm.hydrology.soil.texture import texture_class
     from xsm.options import get_options, set_options
     from xsm.registry import describe_model, list_models
     from xsm.synthetic.tutorial import open_tutorial
@@ -84,14 +82,14 @@ _HOME = {
     "open_tutorial": "synthetic.tutorial",
     "plan": "api.plan",
     "predict": "api.predict",
-    "richards_residual": "hydrology.soil",
+    "richards_residual": "hydrology.soil.richards",
     "reliability": "evaluation.spread",
     "score": "api.score",
     "set_options": "options",
-    "simulate_columns": "hydrology.soil",
-    "soil_parameters": "hydrology.soil",
-    "texture_class": "hydrology.soil",
-    "to_depths": "hydrology.soil",
+    "simulate_columns": "hydrology.soil.columns",
+    "soil_parameters": "hydrology.soil.parameters",
+    "texture_class": "hydrology.soil.texture",
+    "to_depths": "hydrology.soil.depths",
     "variables": "api.variables",
     "water_balance": "hydrology.balance",
 }

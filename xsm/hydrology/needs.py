@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from xsm.data.reading import Reading
+from xsm.hydrology.soil.profile import Profile
 from xsm.typing import Compat, Trend
-
-if TYPE_CHECKING:  # the package of the soil imports what is asked by this
-    from xsm.hydrology.soil.profile import Profile
 
 __all__ = ["Balance", "Term", "Wanted"]
 
