@@ -22,34 +22,8 @@ def shards(
 ) -> list[tuple[Features, xr.Dataset]]:
     """Divide the cells into shares of about equally many trained ones, along one dimension.
 
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays, lazy or not.
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
-    count : int
-        Number of shares.
-    reach : int, default: 0
-        Rows and columns around each share that come with it and do not train.
-
-    Returns
-    -------
-    list of tuple of Features and xarray.Dataset
-        Features and statistics of each share; lazy ones stay lazy.
-
-    Raises
-    ------
-    TrainingError
-        If no dimension holds so many rows of trained cells.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray(np.random.rand(9, 6), dims=("time", "x"))
-    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("x",))
-    >>> scaling = xr.Dataset({"trained_cell": ("x", np.arange(6) < 4)})
-    >>> [part.observed.sizes["x"] for part, _ in shards(features, scaling, 2)]
-    [2, 4]
+    ``reach`` rows and columns around each share come with it and do not train. Lazy features stay
+    lazy. Raises :class:`TrainingError` if no dimension holds so many rows of trained cells.
     """
     if count == 1:
         return [(features, scaling)]
@@ -78,40 +52,11 @@ def plan_blocks(
     *,
     answered: int = 1,
 ) -> list[dict[str, slice]]:
-    """Divide a part of the features into blocks that follow the chunks of the store.
+    """Divide a part, ``times``, into blocks of at most ``positions`` cells times steps.
 
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays, lazy or not.
-    scaling : xarray.Dataset
-        Statistics; blocks without a trained cell are left out.
-    recipe : Recipe
-        Window and lead, by which blocks overlap in time.
-    times : slice
-        Steps of the part.
-    positions : int
-        Cells times steps that a block may hold.
-    answered : int, default: 1
-        Last steps of a sample that are answered.
-
-    Returns
-    -------
-    list of dict of str to slice
-        Positions along each dimension. Blocks grow from a chunk first along time, then along space;
-        chunks that hold too much are divided, first along space.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> dims, days = ("time", "x"), pd.date_range("2020", periods=100)
-    >>> soil = xr.DataArray(np.random.rand(100, 8), {"time": days}, dims).chunk(time=50, x=2)
-    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("x",))
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> scaling = xr.Dataset({"trained_cell": ("x", np.arange(8) < 4)})
-    >>> plan_blocks(features, scaling, recipe, slice(0, 100), 200)  # cells 4 to 7 are sea
-    [{'time': slice(0, 100, None), 'x': slice(0, 2, None)},
-     {'time': slice(0, 100, None), 'x': slice(2, 4, None)}]
+    Blocks follow the chunks of the store: they grow from a chunk first along time, then along
+    space; chunks that hold too much are divided, first along space. They overlap in time by what a
+    sample needs; those without a trained cell are left out.
     """
     first, last, _ = times.indices(features.steps)
     halo = recipe.window - 1 + recipe.lead + answered - 1
@@ -152,30 +97,8 @@ def neighbourhood(
 ) -> tuple[Features, xr.Dataset]:
     """Return a part of features with the cells around it, which do not train.
 
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays, lazy or not.
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
-    box : mapping of str to slice
-        Positions along dimensions.
-    reach : int
-        Rows and columns around the part; across the seam of a globe too.
-
-    Returns
-    -------
-    Features and xarray.Dataset
-        The part and its statistics, of which ``trained_cell`` is False around it.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray(np.random.rand(9, 2, 6), dims=("time", "y", "x"))
-    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("y", "x"))
-    >>> scaling = xr.Dataset({"trained_cell": (("y", "x"), np.ones((2, 6), bool))})
-    >>> part, own = neighbourhood(features, scaling, {"x": slice(0, 2)}, 1)
-    >>> part.observed.sizes["x"], own["trained_cell"].sum("y").values
-    (3, array([2, 2, 0]))
+    ``reach`` is in rows and columns, across the seam of a globe too; ``trained_cell`` of the
+    statistics is False around the part.
     """
     if not reach or not set(box) & set(features.space):
         whole = {d: box[d] for d in features.space if d in box}
@@ -201,27 +124,7 @@ def neighbourhood(
 
 
 def select(features: Features, box: Mapping[str, slice | Array]) -> Features:
-    """Return a part of features, by position.
-
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays, lazy or not.
-    box : mapping of str to slice or ndarray of int
-        Positions along dimensions.
-
-    Returns
-    -------
-    Features
-        The part; lazy arrays stay lazy.
-
-    Examples
-    --------
-    >>> soil = xr.DataArray(np.random.rand(9, 6), dims=("time", "x"))
-    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ("x",))
-    >>> select(features, {"x": slice(0, 2)}).observed.shape
-    (9, 2)
-    """
+    """Return a part of features, by position; lazy arrays stay lazy."""
     return Features(
         {k: v.isel(box) for k, v in features.dynamic.items()},
         {k: v.isel(box, missing_dims="ignore") for k, v in features.static.items()},

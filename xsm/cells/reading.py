@@ -32,46 +32,10 @@ def make_windows(
     complete: bool = False,
     device: str | torch.device = "cpu",
 ) -> Windows:
-    """Return the samples of one part of the features.
+    """Return the samples of one part, ``times``, of features in memory.
 
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays with the target, in memory.
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
-    recipe : Recipe
-        Window, lead, data integration.
-    times : slice
-        Steps whose inputs and targets belong to the part.
-    answered : int, default: 1
-        Last steps of a sample that are answered.
-    complete : bool, default: False
-        Take only samples all of whose layers are observed.
-    device : str or torch.device, default: "cpu"
-        Where the tensors lie.
-
-    Returns
-    -------
-    Windows
-        The samples.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is not one whole sample.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from xsm.cells.scaling import fit_scaling
-    >>> days = {"time": pd.date_range("2020", periods=40)}
-    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(40.0)), days, "time") for k in (1, 2))
-    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> scaling = fit_scaling(features, slice(None), scaling="cell")
-    >>> len(make_windows(features, scaling, recipe, slice(None)))  # 40 - 7 + 1 - 1
-    33
+    With ``complete`` only samples all of whose layers are observed. Without one whole sample it
+    raises :class:`NotEnoughDataError`.
     """
     windows = _windows(
         features, scaling, recipe, times, answered=answered, complete=complete, device=device
@@ -98,44 +62,10 @@ def read_block(
     answered: int = 1,
     complete: bool = False,
 ) -> Windows:
-    """Read one block and return its samples, of all cells or of some.
+    """Read one block (a box of :func:`xsm.cells.blocks.plan_blocks`) and return its samples.
 
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays with the target, lazy or not.
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
-    recipe : Recipe
-        Window, lead, data integration.
-    box : mapping of str to slice
-        As of :func:`xsm.cells.blocks.plan_blocks`.
-    thin : int
-        One in so many cells is kept.
-    random : torch.Generator or None
-        Which ones; None keeps all.
-    answered : int, default: 1
-        Last steps of a sample that are answered.
-    complete : bool, default: False
-        Take only samples all of whose layers are observed.
-
-    Returns
-    -------
-    Windows
-        The samples, on the CPU; there may be none.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from xsm.cells.scaling import fit_scaling
-    >>> days = {"time": pd.date_range("2020", periods=60)}
-    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(60.0)), days, "time") for k in (1, 2))
-    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> scaling = fit_scaling(features, slice(None), scaling="cell")
-    >>> windows = read_block(features, scaling, recipe, {"time": slice(20, 60)}, 1, None)
-    >>> len(windows), windows.start  # 40 - 7 + 1 - 1
-    (33, 20)
+    One in ``thin`` cells is kept, at random; without ``random`` all are. The samples lie on the
+    CPU; there may be none.
     """
     part, own = neighbourhood(features, scaling, box, recipe.patch // 2)
     part = part.load(block=True)
@@ -248,26 +178,10 @@ def _cells(features: Features, scaling: xr.Dataset) -> Array:
 
 
 def scaling_arrays(scaling: xr.Dataset, keep: Array | None = None) -> dict[str, FloatArray]:
-    """Return the statistics as arrays of flat cells, where they have cells.
+    """Return the statistics as arrays of flat cells, where they have cells, or of those to keep.
 
-    Parameters
-    ----------
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.cells.scaling.fit_scaling`.
-    keep : ndarray, optional
-        Flat positions of the wanted cells.
-
-    Returns
-    -------
-    dict of str to ndarray
-        float64; (dynamic, cell or 1) of dynamic inputs, (static,) of static ones, (cell or 1,
-        layer or 1) of the target.
-
-    Examples
-    --------
-    >>> low = xr.DataArray([[0.1, 0.2]], dims=("y", "x"))
-    >>> scaling_arrays(xr.Dataset({"target_offset": low}), np.array([1]))
-    {'target_offset': array([[0.2]])}
+    float64; (dynamic, cell or 1) of dynamic inputs, (static,) of static ones, (cell or 1, layer or
+    1) of the target.
     """
     found = {}
     for name in scaling.data_vars:

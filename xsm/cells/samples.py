@@ -32,29 +32,9 @@ _VALIDATION_BYTES = 2**28  # fewer where samples hold neighbours
 
 
 def fits(features: Features, limit: int) -> bool:
-    """Tell whether features can be loaded and made into windows within a limit of memory.
+    """Tell whether features can be loaded and made into windows within a limit of memory, bytes.
 
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays, lazy or not.
-    limit : int
-        Bytes.
-
-    Returns
-    -------
-    bool
-        True where the arrays, a copy of them and the windows take no more. Nothing is computed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> days = {"time": pd.date_range("2020", periods=1000)}
-    >>> soil = xr.DataArray(np.ones(1000), days, "time")
-    >>> features = Features({"precipitation": soil}, {}, soil, {}, "time", ())
-    >>> fits(features, 30_000), fits(features, 50_000)
-    (False, True)
+    True where the arrays, a copy of them and the windows take no more. Nothing is computed.
     """
     held, windows = _sizes(features)
     return (2 * held + windows) * _values(features) <= limit
@@ -70,54 +50,12 @@ def make_samples(
     answered: int = 1,
     device: str | torch.device = "cpu",
 ) -> tuple[Windows | Stream, Windows | Drawn | None]:
-    """Return the samples that train and those that validate, within a limit of memory.
+    """Return the samples that train and those that validate, within a limit of memory, bytes.
 
-    Parameters
-    ----------
-    features : Features
-        Canonical arrays with the target, lazy or not.
-    scaling : xarray.Dataset
-        Statistics of :func:`xsm.cells.scaling.fit_scaling`, on the same cells.
-    recipe : Recipe
-        Window, lead, data integration.
-    split : Split
-        Steps that train and that validate.
-    limit : int
-        Bytes that samples may take.
-    answered : int, default: 1
-        Last steps of a sample that are answered.
-    device : str or torch.device, default: "cpu"
-        Where the samples are wanted.
-
-    Returns
-    -------
-    training : Windows or Stream
-        Resident where :func:`fits` says so, else streamed.
-    validation : Windows, Drawn or None
-        All samples, or 131,072 that are drawn evenly where there are more (fewer where they would
-        take more than a share of the limit); None where nothing validates.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is not one whole sample.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from xsm.cells.scaling import fit_scaling
-    >>> from xsm.training.splits import chronological
-    >>> days = {"time": pd.date_range("2020", periods=1000)}
-    >>> rain, soil = (xr.DataArray(np.sin(k * np.arange(1000.0)), days, "time") for k in (1, 2))
-    >>> features = Features({"precipitation": rain}, {}, soil, {}, "time", ())
-    >>> recipe = Recipe("soil_moisture", ("precipitation",), (), 7, 1, "cell")
-    >>> split = chronological(1000, valid=0.2, window=7, lead=1)
-    >>> scaling = fit_scaling(features, split.training, scaling="cell")
-    >>> resident, _ = make_samples(features, scaling, recipe, split, limit=100_000)
-    >>> streamed, _ = make_samples(features, scaling, recipe, split, limit=40_000)
-    >>> len(resident), len(streamed.blocks)
-    (793, 5)
+    Those that train are resident where :func:`fits` says so, else streamed. Those that validate are
+    all, or 131,072 that are drawn evenly where there are more (fewer where they would take more
+    than a share of the limit); None where nothing validates. Without one whole sample it raises
+    :class:`NotEnoughDataError`.
     """
     if fits(features, limit):
         return _resident(features.load(), scaling, recipe, split, answered, torch.device(device))

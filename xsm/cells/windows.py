@@ -38,13 +38,11 @@ class Windows:
     cells : mapping of str to ndarray
         (cell [, layer]): ``target_offset``, ``target_scale``, with data integration ``base``, and
         what the loss terms need.
-    window, lead : int
-        Steps of input, and steps from the window's end to the target.
+    window, lead, answered : int
+        Steps of input, steps from a window's end to the target, and last steps of a sample that are
+        answered: their windows come together, as further steps at the front.
     forcing : int
         The first so many channels of ``inputs`` must be finite.
-    answered : int, default: 1
-        Last steps of a sample that are answered; the window of each comes with it, as further
-        steps at the front.
     complete : bool, default: False
         All layers of the target must be observed, not only one.
     neighbours : ndarray, optional
@@ -115,26 +113,11 @@ class Windows:
         sampling: str = "time",
         random: torch.Generator | None = None,
     ) -> Tensor:
-        """Draw random samples.
+        """Draw random samples: (batches, batch_size) positions in ``samples``, with replacement.
 
-        Parameters
-        ----------
-        batches : int
-            Number of batches.
-        batch_size : int
-            Samples in each.
-        sampling : {"time", "mixed"}, default: "time"
-            ``"time"`` takes the cells of a batch at one random time (Fang and Shen 2020; at several
-            times where a time holds fewer cells than a batch, so that a single series trains too);
-            ``"mixed"`` takes each sample at its own time.
-        random : torch.Generator, optional
-            Source of random numbers, on the CPU; by default torch's global one.
-
-        Returns
-        -------
-        Tensor
-            (batches, batch_size) positions in ``samples``, with replacement; on the CPU, so that
-            they are the same for every device.
+        ``"time"`` takes the cells of a batch at one random time (Fang and Shen 2020; at several
+        times where a time holds fewer cells than a batch, so that a single series trains too),
+        ``"mixed"`` takes each sample at its own. Drawn on the CPU, the same for every device.
         """
         if sampling == "mixed":
             return torch.randint(len(self), (batches, batch_size), generator=random)
@@ -143,21 +126,13 @@ class Windows:
         return self.starts[at] + (share * self.counts[at]).long()
 
     def batch(self, index: Tensor) -> Batch:
-        """Gather samples by their positions.
+        """Gather samples by their positions (batch,) in ``samples``.
 
-        Parameters
-        ----------
-        index : Tensor
-            (batch,) positions in ``samples``.
-
-        Returns
-        -------
-        dict of str to Tensor
-            ``dynamic`` (batch, window + answered - 1, [cell,] dynamic), ``static`` (batch, [cell,]
-            static), and (batch, 1 or layer) of ``target``, ``mask``, ``target_offset``,
-            ``target_scale``, ``base`` with data integration, and whatever the loss terms need; with
-            several answered steps (batch, answered, 1 or layer), of what does not change with time
-            (batch, 1, 1 or layer).
+        ``dynamic`` is (batch, window + answered - 1, [cell,] dynamic), ``static`` (batch, [cell,]
+        static), all else (batch, 1 or layer): ``target``, ``mask``, ``target_offset`` and
+        ``target_scale``, ``base`` with data integration, what the loss terms need. With several
+        answered steps that is (batch, answered, 1 or layer), or (batch, 1, 1 or layer)
+        where it does not change with time.
         """
         at = self.samples.index_select(0, index.to(self.device))
         cell = at % self.count
@@ -192,22 +167,7 @@ class Windows:
         return self.batch(torch.zeros(1, dtype=torch.long))
 
     def batches(self, epoch: int, schedule: Schedule, seed: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, gathered many at a time.
-
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch, from 1; with the seed it decides what is drawn.
-        schedule : Schedule
-            Batches of an epoch, samples of a batch, sampling.
-        seed : int
-            Seed of the run.
-
-        Yields
-        ------
-        dict of str to Tensor
-            As of :meth:`batch`.
-        """
+        """Yield the batches of an epoch, from 1, gathered many at a time; seed and epoch decide."""
         size = schedule.batch_size
         drawn = self.draw(
             schedule.iterations,
@@ -232,46 +192,15 @@ class Windows:
 
 
 def most_samples(dynamic: Tensor) -> int:
-    """Return how many samples to handle at a time, by what one holds.
+    """Return how many samples to handle at a time: those of 32 MiB, at least 64.
 
-    Parameters
-    ----------
-    dynamic : Tensor
-        (batch, window, [cell,] dynamic) of some samples.
-
-    Returns
-    -------
-    int
-        Those of 32 MiB, at least 64.
-
-    Examples
-    --------
-    >>> most_samples(torch.zeros(2, 7, 8)), most_samples(torch.zeros(2, 30, 25, 9))
-    (149796, 1242)
+    ``dynamic`` is (batch, window, [cell,] dynamic) of some samples.
     """
     return max(64, _BYTES // (4 * dynamic[0].numel()))
 
 
 def in_batches(gathered: Batch, size: int) -> Iterator[Batch]:
-    """Cut gathered samples into batches, which are views.
-
-    Parameters
-    ----------
-    gathered : dict of str to Tensor
-        Samples along the first dimension.
-    size : int
-        Samples of a batch.
-
-    Yields
-    ------
-    dict of str to Tensor
-        Batches in order.
-
-    Examples
-    --------
-    >>> [b["x"].tolist() for b in in_batches({"x": torch.arange(4)}, 2)]
-    [[0, 1], [2, 3]]
-    """
+    """Cut gathered samples into batches of ``size`` in order, which are views."""
     cut = {name: values.split(size) for name, values in gathered.items()}
     for i in range(len(next(iter(cut.values())))):
         yield {name: parts[i] for name, parts in cut.items()}
@@ -282,27 +211,8 @@ def draw_times(
 ) -> Tensor:
     """Draw the time of each sample: one for a batch, several where a time has too few cells.
 
-    Parameters
-    ----------
-    times : int
-        Number of times.
-    cells : int
-        Most samples that one time holds.
-    batches, batch_size : int
-        Number of batches, samples in each.
-    random : torch.Generator or None
-        Source of random numbers.
-
-    Returns
-    -------
-    Tensor
-        (batches, batch_size), whole numbers below ``times``.
-
-    Examples
-    --------
-    >>> drawn = draw_times(100, 8, 2, 4, generator(0))
-    >>> [len(set(row)) for row in drawn.tolist()]
-    [1, 1]
+    Returns (batches, batch_size), whole numbers below ``times``; ``cells`` is the most samples that
+    one time holds.
     """
     many = -(-batch_size // min(batch_size, cells))
     at = torch.randint(times, (batches, many), generator=random)

@@ -67,13 +67,7 @@ class Ranks(Protocol):
 
 
 class Alone:
-    """One process that trains by itself.
-
-    Examples
-    --------
-    >>> Alone().sum(torch.ones(1))
-    tensor([1.])
-    """
+    """One process that trains by itself."""
 
     rank, size = 0, 1
 
@@ -104,68 +98,11 @@ def train(  # noqa: PLR0913
 
     What happens in an epoch depends on the weights, the seed and the number of the epoch alone, so
     that a run that goes on from a checkpoint ends with the weights of one that never stopped (on
-    the CPU, in float32, on one thread).
+    the CPU, in float32, on one thread). Without ``validation`` the last weights are kept;
+    ``monitor`` is ``total`` or the name of a term; ``training`` is closed at the end.
 
-    Parameters
-    ----------
-    model : Model
-        The network, on the device of the samples.
-    training : Samples
-        What trains; it is closed at the end.
-    validation : Slices or None
-        What validates; without it the last weights are kept.
-    losses : sequence of Loss
-        Terms of the loss.
-    schedule : Schedule
-        Epochs, batches, patience.
-    seed : int, default: 0
-        Seed of what is drawn and dropped.
-    monitor : str, default: "total"
-        Entry of the validation history that decides: ``total`` or the name of a term.
-    precision : {"float32", "bfloat16"}, default: "float32"
-        Arithmetic of the network's matrix products.
-    progress : bool, optional
-        Show a bar; by default when a person watches.
-    checkpoint : Checkpoint, optional
-        Where to go on from, and where to note the state after an epoch.
-    ranks : Ranks, optional
-        Processes that train together.
-
-    Returns
-    -------
-    History
-        Loss terms by epoch.
-
-    Raises
-    ------
-    TrainingError
-        If a term cannot be computed, a loss is not finite, or the checkpoint is of another run.
-    UnknownNameError
-        If ``monitor`` is no term.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xsm.losses import RMSE
-    >>> from xsm.models.lstm import LSTM
-    >>> from xsm.nn import Sizes
-    >>> from xsm.cells.windows import Windows
-    >>> series = np.sin(np.arange(60.0)).reshape(60, 1)
-    >>> cells = {"target_offset": np.zeros(1), "target_scale": np.ones(1)}
-    >>> windows = Windows(
-    ...     series[..., None],
-    ...     np.zeros((1, 0)),
-    ...     {"target": series},
-    ...     cells,
-    ...     window=7,
-    ...     lead=1,
-    ...     forcing=1,
-    ... )
-    >>> model = LSTM(Sizes(dynamic=1, static=0, window=7), hidden_size=4)
-    >>> schedule = Schedule(epochs=2, iterations=3, validate_every=1)
-    >>> history = train(model, windows, None, losses=[RMSE()], schedule=schedule, progress=False)
-    >>> history.epoch.tolist()
-    [1, 2]
+    Raises :class:`TrainingError` if a term cannot be computed, a loss is not finite, or the
+    checkpoint is of another run, :class:`UnknownNameError` if ``monitor`` is no term.
     """
     ranks = ranks or Alone()
     step: Step | None = None
@@ -281,33 +218,8 @@ def _check_together(done: int, ranks: Ranks) -> None:
 def train_epoch(step: Step, batches: Iterable[Batch], optimiser: Adam) -> Tensor:
     """Train on one batch after another.
 
-    Parameters
-    ----------
-    step : Step
-        From a batch to gradients.
-    batches : iterable of dict of str to Tensor
-        The batches of an epoch.
-    optimiser : Adam
-        What moves the weights.
-
-    Returns
-    -------
-    Tensor
-        (term + 2,) float64: the sums of the total and of each unweighted term over the batches,
-        and their number.
-
-    Examples
-    --------
-    >>> from xsm.losses import RMSE
-    >>> from xsm.models.lstm import LSTM
-    >>> from xsm.nn import Sizes
-    >>> model = LSTM(Sizes(dynamic=1, static=0, window=2), hidden_size=4)
-    >>> batch = {"dynamic": torch.ones(8, 2, 1), "static": torch.ones(8, 0)}
-    >>> batch |= {"target": torch.ones(8, 1), "mask": torch.ones(8, 1, dtype=torch.bool)}
-    >>> step = Whole(model.evaluate, [RMSE()], "float32")
-    >>> sums = train_epoch(step, [batch], Adam(model.parameters(), 1e-3))
-    >>> sums.shape, float(sums[-1])
-    (torch.Size([3]), 1.0)
+    Returns (term + 2,) float64: the sums of the total and of each unweighted term over the batches,
+    and their number.
     """
     rows: list[tuple[Tensor, ...]] = []
     for batch in batches:

@@ -39,17 +39,7 @@ class Step(Protocol):
 
 
 class Whole:
-    """Evaluate a batch at once.
-
-    Parameters
-    ----------
-    evaluate : callable
-        From a batch to outputs: ``model.evaluate``, or what averages gradients over ranks.
-    losses : sequence of Loss
-        Terms of the loss.
-    precision : {"float32", "bfloat16"}
-        Arithmetic of matrix products.
-    """
+    """Evaluate a batch at once, by ``model.evaluate`` or what averages gradients over ranks."""
 
     def __init__(
         self, evaluate: Callable[[Batch], Output], losses: Sequence[Loss], precision: str
@@ -81,31 +71,6 @@ class Parts:
     parts are joined, the loss is taken, and its slopes go back to the parts. For small recurrent
     nets this makes use of cores that torch's own threads do not: those divide each operation, and
     wait for each other some hundred times a step.
-
-    Parameters
-    ----------
-    model : Model
-        The network, on the CPU.
-    losses : sequence of Loss
-        Terms of the loss.
-    precision : {"float32", "bfloat16"}
-        Arithmetic of matrix products.
-    count : int
-        Number of parts and of threads.
-
-    Examples
-    --------
-    >>> from xsm.losses import RMSE
-    >>> from xsm.models.lstm import LSTM
-    >>> from xsm.nn import Sizes
-    >>> model = LSTM(Sizes(dynamic=1, static=0, window=2), hidden_size=4, dropout=0.0)
-    >>> batch = {"dynamic": torch.rand(8, 2, 1), "static": torch.ones(8, 0)}
-    >>> batch |= {"target": torch.ones(8, 1), "mask": torch.ones(8, 1, dtype=torch.bool)}
-    >>> whole = Whole(model.evaluate, [RMSE()], "float32")
-    >>> parts = Parts(model, [RMSE()], "float32", count=2)
-    >>> torch.allclose(whole(batch)[0], parts(batch)[0])
-    True
-    >>> parts.close()
     """
 
     def __init__(self, model: Model, losses: Sequence[Loss], precision: str, count: int) -> None:
@@ -232,29 +197,11 @@ def _added(found: Sequence[Sequence[Tensor | None]]) -> list[Tensor | None]:
 
 
 def count_parts(model: nn.Module, batch_size: int, threads: int) -> int:
-    """Return into how many parts to cut a batch on the CPU.
+    """Return into how many parts to cut a batch on the CPU, of at least 64 rows each.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        The network.
-    batch_size : int
-        Samples of a batch, times the steps of each that are answered.
-    threads : int
-        Threads that may be taken.
-
-    Returns
-    -------
-    int
-        At least 64 samples go into a part. 1 where the network normalises over the batch, or
-        draws random numbers that threads would share (torch's own dropout; that of ``xsm.nn`` has
-        a generator for each).
-
-    Examples
-    --------
-    >>> from xsm.nn import Dropout
-    >>> count_parts(Dropout(0.1), 256, 8), count_parts(nn.Dropout(0.1), 256, 8)
-    (4, 1)
+    ``batch_size`` counts samples times the steps of each that are answered. 1 where the network
+    normalises over the batch, or draws random numbers that threads would share (torch's own
+    dropout; that of ``xsm.nn`` has a generator for each).
     """
     norms = nn.modules.batchnorm._NormBase
     for module in model.modules():
