@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.exceptions import GridError
+from xsm.exceptions import GridError, UnitsError
 
 
 def daily(days, **variables) -> xr.Dataset:
@@ -70,3 +70,79 @@ def test_monthly_fluxes_keep_their_sign_when_they_are_read_again():
     np.testing.assert_allclose(again.values, wanted.values, rtol=1e-5)
     assert float(again.min()) >= 0
     assert months["e"].attrs["positive"] == "up"
+
+
+def test_a_missing_day_changes_no_units():
+    """Averages of months that are not whole: GEUS-PROMICE/pypromice#30."""
+    days = xr.date_range("2020-01-01", "2020-07-03")
+    count = len(days)
+    ds = daily(days, tp=(np.full(count, 0.005), "m"), swvl1=(np.arange(count) / count, "m3 m-3"))
+    whole, holed = xsm.monthly(ds), xsm.monthly(ds.drop_isel(time=40).chunk(time=50))
+    assert holed["tp"].attrs["units"] == "mm day-1"
+    assert holed["time"].dt.month.values.tolist() == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose(holed["tp"], [5, np.nan, 5, 5, 5, 5])
+    xr.testing.assert_allclose(holed.drop_isel(time=1), whole.drop_isel(time=1))
+
+
+def test_fluxes_that_cannot_be_used_are_left_out_by_name():
+    days = pd.date_range("2020-01-01", periods=31)
+    ds = daily(days, tp=(np.ones(31), "m"), swvl1=(np.ones(31), "m3 m-3"), e=(np.ones(31), "K"))
+    ds["tp"].attrs = {}
+    with pytest.warns(UserWarning, match=r"'tp' is left out: 'tp' has no units") as caught:
+        assert list(xsm.monthly(ds)) == ["swvl1"]
+    assert "'e' is left out: found as 'e' in 'K'" in str(caught[0].message)
+    with pytest.raises(UnitsError, match=r"xsm.monthly: 'tp' is left out: 'tp' has no units"):
+        xsm.monthly(ds, variables={"precipitation": "tp"})
+    with pytest.raises(UnitsError, match="'tp' has no units"):
+        xsm.monthly(ds[["tp"]])
+
+
+def test_composites_of_uneven_days_are_left_out():
+    """MOD16A2: ET_500m in kg/m^2/8day, where the last step of a year lasts 5 days (user guide)."""
+    days = pd.date_range("2019-01-01", "2019-12-31", freq="8D")
+    days = days.union(pd.date_range("2020-01-01", "2020-12-31", freq="8D"))
+    ds = daily(days, et=(np.full(len(days), 8.0), "mm"), swvl1=(np.ones(len(days)), "m3 m-3"))
+    with pytest.warns(UserWarning, match=r"'et' is left out: .*no uniform step"):
+        assert list(xsm.monthly(ds)) == ["swvl1"]
+
+
+def test_a_second_flux_of_a_role_becomes_a_rate_too():
+    """E-OBS: rr in mm, thickness_of_rainfall_amount; here beside tp of ERA5-Land, in m."""
+    days = pd.date_range("2020-01-01", periods=31)
+    ds = daily(days, tp=(np.full(31, 0.005), "m"), total_precipitation=(np.full(31, 0.005), "m"))
+    found = xsm.monthly(ds)
+    for name in ("tp", "total_precipitation"):
+        assert (found[name].attrs["units"], float(found[name][0])) == ("mm day-1", 5.0)
+    named = ds.assign(RAIN=ds["tp"])
+    with pytest.warns(UserWarning, match=r"'tp' is left out: variables= names 'RAIN' as 'precipi"):
+        found = xsm.monthly(named, variables={"precipitation": "RAIN"})
+    assert float(found["RAIN"][0]) == 5.0
+
+
+def test_what_has_no_role_follows_its_cell_methods():
+    days = pd.date_range("2020-01-01", periods=60)
+    values = np.arange(60.0)
+    ways = {"sum": "sum", "mean": "mean", "point": "mean", "maximum": "max", "minimum": "min"}
+    ds = daily(days, **{f"own_{way}": (values, "mm") for way in ways})
+    for way in ways:
+        ds[f"own_{way}"].attrs["cell_methods"] = f"area: mean time: {way} (interval: 1 day)"
+    found = xsm.monthly(ds.chunk(time=7))
+    monthly = pd.Series(values, days).resample("MS")
+    for way, of_pandas in ways.items():
+        np.testing.assert_allclose(found[f"own_{way}"], getattr(monthly, of_pandas)())
+        assert found[f"own_{way}"].attrs["units"] == "mm"
+
+
+def test_hourly_sums_without_a_role_are_not_summed_again():
+    """ERA5-Land's es (snow evaporation): GRIB_stepType accum, since 00 UTC, no role."""
+    hours = pd.date_range("2020-01-01T01:00", periods=91 * 24, freq="h")
+    since = np.where(hours.hour == 0, 24, hours.hour) * 1e-4
+    ds = daily(hours, es=(since, "m of water equivalent"), t2m=(np.full(len(hours), 280.0), "K"))
+    ds["es"].attrs["GRIB_stepType"] = "accum"
+    with pytest.warns(UserWarning, match=r"'es' is left out: 'es' is a sum.*Type xsm.daily\(ds\)"):
+        xsm.monthly(ds)
+    days = xsm.daily(ds)
+    np.testing.assert_allclose(xsm.monthly(days)["es"][:2], [31 * 24e-4, 29 * 24e-4])
+    with pytest.warns(UserWarning, match=r'cannot be told.*xsm.daily\(ds, accumulation="since_00"'):
+        xsm.monthly(ds.chunk())
+    xr.testing.assert_allclose(xsm.daily(ds.chunk(), accumulation="since_00"), days)

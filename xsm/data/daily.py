@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, get_args
@@ -12,41 +10,22 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import xarray as xr
 
+from xsm.data.daily_ways import Day, States, ways_of
 from xsm.data.grid import time_dim
-from xsm.data.naming import ROLES, Accumulation, Role, accumulation_of, roles_of
+from xsm.data.naming import Accumulation, roles_of
+from xsm.data.reduction import CF, tell_left_out
 from xsm.data.time_axis import steps_between
-from xsm.data.units import dequantify, is_amount, quantify
-from xsm.exceptions import (
-    GridError,
-    MissingVariableError,
-    UnitsError,
-    check_choice,
-    did_you_mean,
-)
+from xsm.data.units import dequantify, quantify
+from xsm.exceptions import GridError, check_choice
+from xsm.typing import Array
 
 __all__ = ["daily"]
 
 
-States: TypeAlias = Literal["end", "mean"]
 Label: TypeAlias = Literal["end", "start"]
-_Way: TypeAlias = Literal["sum", "mean", "end"]
 
+_DAY = timedelta(days=1)
 _STEP = "_step_of_day"
-_METHODS = {"sum": "time: sum", "mean": "time: mean", "end": "time: point"}
-_STORES = {
-    role.name
-    for role in ROLES.values()
-    if role.layered
-    or role.name
-    in {
-        "snow_water_equivalent",
-        "snow_cover",
-        "groundwater_storage",
-        "terrestrial_water_storage",
-        "satellite_soil_moisture",
-    }
-}
-"""States that the water balance differences, or that belong to the ground: ``states=`` rules."""
 
 
 def daily(
@@ -55,12 +34,14 @@ def daily(
     accumulation: Accumulation | Mapping[str, Accumulation] | None = None,
     states: States = "end",
     label: Label = "end",
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Return daily values of data with several steps a day, lazily.
 
     Each UTC day is labelled by its start. Amounts become the day's total, rates the day's mean,
     stores of water and heat their value at the end of the day or their mean, and meteorological
-    states (temperature, humidity, pressure, wind) their mean.
+    states (temperature, humidity, pressure, wind) their mean. What has no role becomes what its
+    ``cell_methods`` say; where they say nothing it is left out with a warning.
 
     Parameters
     ----------
@@ -74,11 +55,15 @@ def daily(
         and for variables without a role in these units, with a warning where their attributes do
         not say that they are sums.
     states : {"end", "mean"}, default: "end"
-        Stores (soil moisture, snow, storage, soil temperature) and variables without a role: the
+        Stores (soil moisture, snow, storage, soil temperature) and points without a role: the
         value at 00 UTC of the next day, or the mean of the day.
     label : {"end", "start"}, default: "end"
         Where the label of an interval lies: ``"end"`` for ERA5, ERA5-Land and GLDAS (01:00 holds
         00-01), ``"start"`` for products that label intervals by their start.
+    variables : mapping of str to str, optional
+        Role to the name of a variable, where names are your own. What has no role becomes what
+        its ``cell_methods`` (or the step type of GRIB) say of time: the day's sum, mean, maximum,
+        minimum, or, of points, what ``states`` says.
 
     Returns
     -------
@@ -87,7 +72,7 @@ def daily(
         for amounts, ``accumulation = "step"``. A first or last day that is not complete is left
         out; a day inside that lacks a needed step is NaN, and so is a day with NaN. Lazy where
         the input is, for any chunks; quantities stay quantities. Bounds and further coordinates
-        of time are left out; variables without time stay.
+        of time are left out; variables without time stay, text is taken at the end of the day.
 
     Raises
     ------
@@ -95,11 +80,20 @@ def daily(
         If the step does not divide a day, the data are daily already, no day is complete, or time
         does not ascend.
     UnitsError
-        If it cannot be told what amounts are: they are lazy and nothing is stated.
+        If it cannot be told what amounts are (they are lazy and nothing is stated), or units of
+        fluxes are missing or do not fit; all in one error.
     MissingVariableError
-        If ``accumulation`` names a variable that is not there.
+        If ``accumulation`` or ``variables`` names a variable that is not there, or nothing says
+        what the variables along time are.
     UnknownNameError
-        If ``states``, ``label`` or ``accumulation`` has an unknown value.
+        If ``states``, ``label`` or ``accumulation`` has an unknown value, or ``variables`` names no
+        role.
+
+    Warns
+    -----
+    UserWarning
+        If variables are left out, with the reason and what to type; if a word for all amounts is
+        taken to hold for a variable of which only the units are known.
 
     Notes
     -----
@@ -119,17 +113,21 @@ def daily(
     >>> ds = xr.Dataset({"tp": ("time", tp, {"units": "m"})}, {"time": hours})
     >>> daily(ds)["tp"].values
     array([0.024, 0.048])
+    >>> own = xr.Dataset({"RAIN": ("time", np.full(48, 0.1), {"units": "mm"})}, {"time": hours})
+    >>> daily(own, variables={"precipitation": "RAIN"})["RAIN"].values.round(3)
+    array([2.4, 2.4])
     """
     check_choice("states", states, get_args(States))
     check_choice("label", label, get_args(Label))
     ds, quantified = dequantify(ds)
     time = time_dim(ds)
-    moving = _moving(ds, time)
-    roles = roles_of(ds)
-    stated = _stated(ds, accumulation, [name for name in moving if name not in roles])
-    ways = {name: _way(ds, name, roles.get(name), stated, states) for name in moving}
-    axis = _axis(ds, time, label, ends="end" in {way for way, _ in ways.values()})
-    made = {n: _aggregate(ds[n], time, axis, way, amount=a) for n, (way, a) in ways.items()}
+    roles = roles_of(ds, variables)
+    step = _step(ds.indexes[time], time)
+    ways = ways_of(ds, time, roles, accumulation, states)
+    needed = {*ways.unknown, *ways.reasons} if not ways.known else (variables or {}).values()
+    tell_left_out(ds, "daily", ways.unknown, ways.reasons, needed)
+    axis = _axis(ds, time, step, label, ends="end" in {day.way for day in ways.known.values()})
+    made = {name: _aggregate(ds[name], time, axis, day) for name, day in ways.known.items()}
     still = [name for name, array in ds.data_vars.items() if time not in array.dims]
     result = ds[still].drop_vars(_along(ds, time), errors="ignore").assign(made)
     result = result[[name for name in ds.data_vars if name in result]]
@@ -148,155 +146,78 @@ class _Axis:
     per_day: int
 
 
-def _stated(
-    ds: xr.Dataset,
-    accumulation: Accumulation | Mapping[str, Accumulation] | None,
-    unknown: Sequence[str],
-) -> Mapping[str, str]:
-    """Return what the user states, by variable; of those without a role, of amounts alone."""
-    if accumulation is None:
-        return {}
-    if isinstance(accumulation, str):
-        check_choice("accumulation", accumulation, get_args(Accumulation))
-        unlike = {name for name in unknown if not (_sums(ds[name]) or _may_sum(ds[name]))}
-        _warn_of(ds, accumulation, [n for n in unknown if n not in unlike and not _sums(ds[n])])
-        return {str(name): accumulation for name in ds.data_vars if name not in unlike}
-    for name, meaning in accumulation.items():
-        check_choice(f"accumulation[{name!r}]", meaning, get_args(Accumulation))
-        if name not in ds.data_vars:
-            hint = did_you_mean(name, map(str, ds.data_vars))
-            msg = f"accumulation= names {name!r}, which is no variable of the data. {hint}"
-            raise MissingVariableError(msg)
-    return accumulation
-
-
 def _along(ds: xr.Dataset, time: str) -> list[str]:
     """Return the coordinates along time."""
     return [str(name) for name, coordinate in ds.coords.items() if time in coordinate.dims]
 
 
-def _moving(ds: xr.Dataset, time: str) -> list[str]:
-    """Return the variables along time, without the bounds of time."""
-    bounds = {v.attrs.get("bounds", v.encoding.get("bounds")) for v in ds.coords.values()}
-    return [str(n) for n, a in ds.data_vars.items() if time in a.dims and n not in bounds]
-
-
-def _way(
-    ds: xr.Dataset, name: str, role: Role | None, stated: Mapping[str, str], states: States
-) -> tuple[_Way, bool]:
-    """Return how a variable becomes daily, and whether it is an amount."""
-    units = ds[name].attrs.get("units")
-    if ds[name].dtype.kind not in "fiub":
-        return "end", False
-    if role is not None and role.flux:
-        if units is None:
-            msg = (
-                f"{name!r} has no units, so it cannot be told whether it is an amount or a rate. "
-                f'Type ds["{name}"].attrs["units"] = "{role.units}", or what it is.'
-            )
-            raise UnitsError(msg)
-        amount = is_amount(str(units), role.units)
-    else:
-        amount = role is None and (name in stated or _sums(ds[name]))
-    if amount:
-        meaning = stated.get(name) or accumulation_of(ds, name, role)
-        ways: dict[str, _Way] = {"since_00": "end", "step": "sum"}
-        return ways.get(meaning, "mean"), meaning in ways
-    if (role is not None and role.name not in _STORES) or "mean" in _methods(ds[name]):
-        return "mean", False
-    return states, False
-
-
-def _methods(array: xr.DataArray) -> str:
-    """Return the cell methods."""
-    return str(array.attrs.get("cell_methods", ""))
-
-
-def _sums(array: xr.DataArray) -> bool:
-    """Tell whether the attributes of a variable without a role say that it is a sum over time."""
-    attrs = array.attrs
-    return (
-        "accumulation" in attrs
-        or attrs.get("GRIB_stepType") == "accum"
-        or ("time: sum" in _methods(array))
-    )
-
-
-def _may_sum(array: xr.DataArray) -> bool:
-    """Tell whether units are those of amounts, and no attribute says that values are states."""
-    units = array.attrs.get("units")
-    state = array.attrs.get("GRIB_stepType", "instant" if _methods(array) else "")
-    if units is None or state:
-        return False
-    for rate in ("mm day-1", "W m-2"):
-        with suppress(UnitsError):
-            return is_amount(str(units), rate)
-    return False
-
-
-def _warn_of(ds: xr.Dataset, accumulation: str, names: Sequence[str]) -> None:
-    """Warn of variables that are taken for amounts by their units alone."""
-    if not names:
-        return
-    listed = ", ".join(f"{name!r} ({ds[name].attrs['units']})" for name in names)
-    warnings.warn(
-        f"accumulation={accumulation!r} is taken to hold for {listed} too, of which only the units "
-        f'are known. Where one is a state, say so: ds["{names[0]}"].attrs["cell_methods"] = '
-        '"time: point"; where it is an amount, "time: sum" silences this.',
-        UserWarning,
-        stacklevel=4,
-    )
-
-
-def _axis(ds: xr.Dataset, time: str, label: Label, *, ends: bool) -> _Axis:
+def _axis(ds: xr.Dataset, time: str, step: timedelta, label: Label, *, ends: bool) -> _Axis:
     """Return the days that are complete, and those inside that are not."""
     index: Any = ds.indexes[time]
-    step, day = _step(index, time), timedelta(days=1)
-    days = (index + (-step / 2 if label == "end" else step / 2)).floor("D").unique()
-    days = _range(days, day)
-    offset = step if label == "end" else timedelta(0)
-    per_day = int(day / step)
-    parts = [days + (offset + i * step) for i in range(per_day)]
-    whole = np.all([part.isin(index) for part in (*parts, *([days + day] if ends else []))], axis=0)
+    days, parts, whole = _days(index, step, label, ends=ends)
     if not whole.any():
-        msg = (
-            f"No UTC day between {index[0]} and {index[-1]} is complete at steps of {step}. Give "
-            'whole days, or state label="start" if intervals are labelled by their start.'
-        )
-        raise GridError(msg)
+        raise GridError(_incomplete(index, time, step, label, ends=ends))
     # only the outer days are dropped; a hole inside stays as NaN
     kept = slice(0 if whole[0] else 1, len(days) if whole[-1] else len(days) - 1)
     every = np.stack([np.asarray(part[kept]) for part in parts], axis=1)
-    return _Axis(days[kept], type(index)(every.ravel()), days[kept] + day, per_day)
+    return _Axis(days[kept], type(index)(every.ravel()), days[kept] + _DAY, len(parts))
+
+
+def _days(index: Any, step: timedelta, label: Label, *, ends: bool) -> tuple[Any, list[Any], Array]:
+    """Return the days of an index, the labels that each needs, and whether it has them all."""
+    days = (index + (-step / 2 if label == "end" else step / 2)).floor("D").unique()
+    days = _range(days)
+    offset = step if label == "end" else timedelta(0)
+    parts = [days + (offset + i * step) for i in range(int(_DAY / step))]
+    needed = (*parts, *([days + _DAY] if ends else []))
+    return days, parts, np.all([part.isin(index) for part in needed], axis=0)
+
+
+def _incomplete(index: Any, time: str, step: timedelta, label: Label, *, ends: bool) -> str:
+    """Say that no day is complete, and what makes one so, where that is known."""
+    other: Label = "start" if label == "end" else "end"
+    middle = np.asarray((index + step / 2).floor(step) == index + step / 2).all()
+    if _days(index, step, other, ends=ends)[2].any():
+        advice = f'State label="{other}" if intervals are labelled by their {other}.'
+    elif middle and _days(index + step / 2, step, "end", ends=ends)[2].any():
+        seconds = round(step.total_seconds() / 2)
+        advice = (
+            "Labels lie in the middle of steps: move them to the ends, ds = ds.assign_coords("
+            f'{time}=ds["{time}"] + np.timedelta64({seconds}, "s")), and call with label="end".'
+        )
+    else:
+        advice = "Give all steps of whole days."
+    return f"No UTC day from {index[0]} to {index[-1]} is complete at steps of {step}. {advice}"
 
 
 def _step(index: Any, time: str) -> timedelta:
     """Return the shortest time step; refuse one that does not divide a day."""
-    steps, day = steps_between(np.asarray(index), time), timedelta(days=1)
+    steps = steps_between(np.asarray(index), time)
     if not steps.size:
         msg = f"Along {time!r} there is no more than one time; give all steps of whole days."
         raise GridError(msg)
     step = timedelta(microseconds=int(steps.min() / np.timedelta64(1, "us")))
-    if step >= day or day % step:
+    if step >= _DAY or _DAY % step:
+        daily = " These data are daily already." if step == _DAY else ""
         msg = (
             f"The shortest time step is {step}; one that divides a day, such as 1 or 3 hours, is "
-            "needed. Daily data are what they should be already."
+            f"needed.{daily}"
         )
         raise GridError(msg)
     return step
 
 
-def _range(days: Any, day: timedelta) -> Any:
+def _range(days: Any) -> Any:
     """Return all days from the first to the last, in the calendar of an index."""
-    count = round((days[-1] - days[0]) / day) + 1
-    return days if count == len(days) else type(days)([days[0] + i * day for i in range(count)])
+    count = round((days[-1] - days[0]) / _DAY) + 1
+    return days if count == len(days) else type(days)([days[0] + i * _DAY for i in range(count)])
 
 
-def _aggregate(
-    array: xr.DataArray, time: str, axis: _Axis, way: _Way, *, amount: bool
-) -> xr.DataArray:
+def _aggregate(array: xr.DataArray, time: str, axis: _Axis, day: Day) -> xr.DataArray:
     """Return the daily values of a variable."""
-    attrs = {**array.attrs, "cell_methods": _METHODS["sum" if amount else way]}
+    way, amount = day.way, day.amount
+    method = "sum" if amount else {"end": "point", **CF}.get(way, way)
+    attrs = {**array.attrs, "cell_methods": f"time: {method}"}
     attrs.pop("GRIB_stepType", None)
     if amount:
         attrs["accumulation"] = "step"

@@ -2,44 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
-from xsm.data.naming import ROLES
+from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00
 from xsm.data.reading import Reading, read
+from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
 from xsm.data.time_axis import steps_between
 from xsm.data.units import dequantify, quantify
-from xsm.exceptions import GridError
+from xsm.exceptions import GridError, UnitsError
 
 __all__ = ["monthly"]
 
 
-def monthly(ds: xr.Dataset) -> xr.Dataset:
+_MONTH = np.timedelta64(28, "D")
+_EVEN = 0.5  # share of the steps that last as long as the shortest one; the others are holes
+
+
+def monthly(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None) -> xr.Dataset:
     """Return monthly means, labelled by the first day of the month, lazily.
 
     Fluxes become mean rates in canonical units and sign (mm day-1, W m-2), since months differ in
-    length; all else is averaged in its own units.
+    length; all else that has a role is averaged in its own units.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        Data with a time dimension: daily or hourly, or a value for about each month at uneven
-        times, such as GRACE.
+        Data with a time dimension: daily or hourly, steps may be missing, or a value for about
+        each month at uneven times, such as GRACE.
+    variables : mapping of str to str, optional
+        Role to the name of a variable, where names are your own. What has no role becomes what
+        its ``cell_methods`` say of time: the month's sum, mean (also of points), maximum or
+        minimum, in its own units.
 
     Returns
     -------
     xarray.Dataset
-        The same variables along whole months. A month without a value, or with a NaN, is NaN; of
-        data at even steps a first or last month that is not complete is left out. Lazy where the
-        input is; variables without time stay; bounds of time are left out.
+        The same variables along whole months. A month without a value, with a NaN or with a
+        missing step is NaN; of data at even steps a first or last month that is not complete is
+        left out. Lazy where the input is; variables without time stay; text and bounds of time
+        are left out.
 
     Raises
     ------
     GridError
         If no month is complete, or time does not ascend.
     UnitsError
-        If the units of a flux are missing or unusable.
+        If a flux that ``variables`` names cannot be used, or nothing along time can.
+    UnknownNameError
+        If ``variables`` names no role.
+    MissingVariableError
+        If ``variables`` names no variable, or nothing says what the variables along time are.
+
+    Warns
+    -----
+    UserWarning
+        If variables are left out: fluxes that cannot be made a rate, with the reason, and those
+        of which neither a role nor ``cell_methods`` say what they are.
+
+    Notes
+    -----
+    Even steps with holes are told by this: each step is a multiple of the shortest one, which is
+    below a month and that of more than half of them.
 
     Examples
     --------
@@ -49,33 +78,101 @@ def monthly(ds: xr.Dataset) -> xr.Dataset:
     >>> months = monthly(xr.Dataset({"swe": swe}))
     >>> months["swe"].values, months["time"].dt.month.values
     (array([15., 45.]), array([1, 2]))
+    >>> rain = xr.Dataset({"RAIN": ("time", np.full(74, 0.002), {"units": "m"})}, {"time": days})
+    >>> monthly(rain, variables={"precipitation": "RAIN"})["RAIN"].values  # mm day-1
+    array([2., 2.])
     """
-    ds, quantified = dequantify(ds)
-    time = time_dim(ds)
-    reading = read(_whole_months(ds, time))
-    ds, table = reading.ds, reading.table
-    bounds = ds[time].attrs.get("bounds", ds[time].encoding.get("bounds"))
-    made = {}
-    for name, array in ds.drop_vars(bounds or [], errors="ignore").data_vars.items():
-        if time not in array.dims or array.dtype.kind not in "fiub":
-            made[name] = array if time not in array.dims else None
-            continue
-        role = next((r for r in table.roles if table[r].name == name), None)
-        rate = array if role is None else _rate(reading, role, array)
-        means = rate.resample({time: "MS"}).mean(skipna=False).transpose(*array.dims)
-        made[name] = means.assign_attrs({**rate.attrs, "cell_methods": "time: mean"})
-    kept = {str(name): array for name, array in made.items() if array is not None}
-    found = xr.Dataset(kept, attrs={k: v for k, v in ds.attrs.items() if k != "accumulation"})
+    plain, quantified = dequantify(ds)
+    time = time_dim(plain)
+    roles = roles_of(plain, variables)
+    bounds = plain[time].attrs.get("bounds", plain[time].encoding.get("bounds"))
+    plain = _without_holes(plain.drop_vars(bounds or [], errors="ignore"), time)
+    reading = read(_whole_months(plain, time), variables)
+    said = {
+        str(name): "mean" if name in roles else cell_method(array, time)
+        for name, array in reading.ds.data_vars.items()
+        if time in array.dims and array.dtype.kind in "fiub"
+    }
+    unknown = {name: way for name, way in said.items() if way not in WAYS}
+    ways = {name: way for name, way in said.items() if way in WAYS}
+    reasons = _reasons(reading, roles, ways)
+    made = {
+        name: _months(_rate(reading, name, roles.get(name)), time, way)
+        for name, way in ways.items()
+        if name not in reasons
+    }
+    tell_left_out(
+        reading.ds, "monthly", unknown, reasons, reading.stated.values() if made else said
+    )
+    kept = [n for n, a in reading.ds.data_vars.items() if time not in a.dims or n in made]
+    found = reading.ds.drop_dims(time).assign(made)[kept]
+    found.attrs.pop("accumulation", None)
     return quantify(found) if quantified else found
 
 
-def _rate(reading: Reading, role: str, array: xr.DataArray) -> xr.DataArray:
+def _reasons(
+    reading: Reading, roles: Mapping[str, Role], ways: Mapping[str, str]
+) -> dict[str, str]:
+    """Return which variables cannot be used, and why: of states units do not matter."""
+    known, reasons = _known(reading), {}
+    for name, way in ways.items():
+        flux = name in roles and roles[name].flux
+        fault = reading.table.faults.get(name, "")
+        if fault and (flux or packed(reading.ds[name].variable)):
+            reasons[name] = fault
+        elif flux and name not in known:
+            role = roles[name].name
+            reasons[name] = f"variables= names {reading.stated[role]!r} as {role!r} instead."
+        elif way == "sum":
+            reasons |= _no_sum(reading.ds, name)
+    return reasons
+
+
+def _no_sum(ds: xr.Dataset, name: str) -> dict[str, str]:
+    """Return why the amounts of a variable without a role cannot be summed up, where that is so."""
+    try:
+        meaning = accumulation_of(ds, name)
+    except (UnitsError, GridError) as error:
+        return {name: str(error)}
+    return {} if meaning == "step" else {name: since_00(name, "is a sum since 00 UTC")}
+
+
+def _known(reading: Reading) -> dict[str, Variable]:
+    """Return the variables of the data that can be converted, by name."""
+    table = reading.table
+    found = [v for variables in table.found.values() for v in variables]
+    return {v.name: v for v in (*found, *table.others.values()) if isinstance(v.name, str)}
+
+
+def _rate(reading: Reading, name: str, role: Role | None) -> xr.DataArray:
     """Return a flux as a canonical rate that states its sign, all else as it is."""
-    if not ROLES[role].flux:
-        return array
-    rate = reading.array(role)
-    sign = ROLES[role].positive
-    return rate.assign_attrs(positive=sign) if sign in {"up", "down"} else rate
+    if role is None or not role.flux:
+        return reading.ds[name]
+    rate = reading.array(_known(reading)[name])
+    return rate.assign_attrs(positive=role.positive) if role.positive in {"up", "down"} else rate
+
+
+def _months(array: xr.DataArray, time: str, way: str) -> xr.DataArray:
+    """Return the sum, mean, maximum or minimum of each month, NaN where a value is."""
+    way = "mean" if way == "point" else way
+    found: xr.DataArray = getattr(array.resample({time: "MS"}), way)(skipna=False)
+    attrs = {k: v for k, v in array.attrs.items() if k not in {"accumulation", "GRIB_stepType"}}
+    found.attrs = {**attrs, "cell_methods": f"time: {CF.get(way, way)}"}
+    return found.transpose(*array.dims)
+
+
+def _without_holes(ds: xr.Dataset, time: str) -> xr.Dataset:
+    """Put NaN where steps are missing, of data at even steps below a month."""
+    index: Any = ds.indexes[time]
+    steps = steps_between(np.asarray(index), time)
+    if not len(steps) or (steps == steps[0]).all() or steps.min() >= _MONTH:
+        return ds
+    shortest = steps.min()
+    if (steps % shortest).any() or (steps == shortest).mean() <= _EVEN:
+        return ds
+    step = timedelta(microseconds=int(shortest / np.timedelta64(1, "us")))
+    count = int(steps.sum() / shortest) + 1
+    return ds.reindex({time: type(index)([index[0] + i * step for i in range(count)])})
 
 
 def _whole_months(ds: xr.Dataset, time: str) -> xr.Dataset:

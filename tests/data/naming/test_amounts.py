@@ -80,7 +80,10 @@ def test_sawtooth_knows_other_calendars():
 
 def test_lazy_amounts_must_be_stated(raise_if_computed):
     ds = hourly().chunk()
-    match = r"cannot be told without reading.*xsm.daily\(ds\).*\"accumulation\"\] = \"step\""
+    match = (
+        r"cannot be told without reading.*xsm.daily\(ds, accumulation=\"since_00\"\)"
+        r".*\"accumulation\"\] = \"step\""
+    )
     with pytest.raises(UnitsError, match=match):
         find_variables(ds).require("precipitation")
     ds["tp"].attrs["accumulation"] = "step"

@@ -25,7 +25,7 @@ def test_series_of_some_days_are_averaged_as_monthly_does(days, calendar):
     daily = xr.DataArray(np.arange(float(len(times))), {"time": times}, attrs={"units": "mm"})
     sparse = daily.isel(time=slice(None, None, days))
     for part in (sparse, sparse.isel(time=slice(45 // days, -60 // days))):
-        whole = xsm.monthly(part.to_dataset(name="snow"))["snow"]
+        whole = xsm.monthly(part.to_dataset(name="swe"))["swe"]
         anomaly = found(xr.zeros_like(whole), part, baseline=None)
         xr.testing.assert_allclose(anomaly, -whole)
     late = sparse.isel(time=slice(15 // days, None))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xsm.data.naming.amounts import Accumulation, accumulation_of
-from xsm.data.naming.find import find_variables
+from xsm.data.naming.amounts import Accumulation, accumulation_of, since_00
+from xsm.data.naming.find import find_variables, packed, still_packed
 from xsm.data.naming.matching import roles_of
 from xsm.data.naming.roles import METEOROLOGY, ROLES, STATIC, Role
 from xsm.data.naming.table import VariableTable
@@ -19,5 +19,8 @@ __all__ = [
     "VariableTable",
     "accumulation_of",
     "find_variables",
+    "packed",
     "roles_of",
+    "since_00",
+    "still_packed",
 ]

@@ -18,11 +18,13 @@ from xsm.typing import Array, FloatArray
 
 __all__ = [
     "Accumulation",
+    "UntoldError",
     "accumulation_of",
     "check_sign",
     "flux_conversion",
     "in_memory",
     "sawtooth",
+    "since_00",
 ]
 
 
@@ -34,6 +36,10 @@ _DAYS = 60  # days that are looked at for a sawtooth
 _WITHIN = 0.85  # share of steps within days that do not fall, in a sawtooth (dew lets some fall)
 _AFTER = 0.5  # share of steps after 00 UTC that fall (a wet step may exceed a dry day's sum)
 _NEGATIVE = 0.5  # share of negative values that contradicts a sign
+
+
+class UntoldError(UnitsError):
+    """What amounts are cannot be told without reading the data."""
 
 
 def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conversion:
@@ -82,7 +88,7 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
         )
         raise UnitsError(msg)
     if meaning == "since_00":
-        raise UnitsError(_since_00(name, "is stated or seen to be a sum since 00 UTC"))
+        raise UnitsError(since_00(name, "is stated or seen to be a sum since 00 UTC"))
     days = 1.0 if meaning == "daily_mean_rate" else _step(ds[name], name, units)
     return conversion(units, role.units, water=role.water, step_days=days)
 
@@ -135,13 +141,11 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     if _shortest(array, name, str(array.attrs.get("units"))) >= 1.0:
         return "step"
     if not in_memory(array):
-        raise UnitsError(
-            _since_00(
-                name,
-                "may be a sum since 00 UTC, as hourly ERA5-Land is; "
-                "that cannot be told without reading the data",
-            )
+        what = (
+            "may be a sum since 00 UTC, as hourly ERA5-Land is; that cannot be told without "
+            "reading the data"
         )
+        raise UntoldError(since_00(name, what, told=False))
     return "since_00" if sawtooth(array) else "step"
 
 
@@ -295,12 +299,12 @@ def _check_several(array: xr.DataArray, name: str, units: str) -> None:
         raise GridError(msg)
 
 
-def _since_00(name: str, what: str) -> str:
-    """Say how to go on with sums since 00 UTC."""
+def since_00(name: str, what: str, *, told: bool = True) -> str:
+    """Say how to go on with sums since 00 UTC, or with what may be such and cannot be told."""
+    call = "xsm.daily(ds)" if told else 'xsm.daily(ds, accumulation="since_00")'
     return (
-        f"{name!r} {what}. Type xsm.daily(ds) for daily totals "
-        '(xsm.daily(ds, accumulation="since_00") where it cannot be told), or, if each value is '
-        f'the amount of its own step: ds["{name}"].attrs["accumulation"] = "step".'
+        f"{name!r} {what}. Type {call} for daily totals{'' if told else ' of such sums'}, or, if "
+        f'each value is the amount of its own step: ds["{name}"].attrs["accumulation"] = "step".'
     )
 
 

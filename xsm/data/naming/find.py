@@ -10,20 +10,14 @@ import xarray as xr
 from xsm.data.naming.amounts import check_sign, flux_conversion
 from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
-from xsm.data.naming.matching import Match, match
+from xsm.data.naming.matching import Match, check_overrides, match
 from xsm.data.naming.roles import ROLES, Role
 from xsm.data.naming.table import VariableTable, part_names
 from xsm.data.naming.variable import Variable
 from xsm.data.units import Conversion, conversion, dequantify
-from xsm.exceptions import (
-    GridError,
-    MissingVariableError,
-    UnitsError,
-    UnknownNameError,
-    did_you_mean,
-)
+from xsm.exceptions import GridError, UnitsError
 
-__all__ = ["find_variables"]
+__all__ = ["find_variables", "packed", "still_packed"]
 
 
 def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> VariableTable:
@@ -82,7 +76,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     array([1., 2.])
     """
     ds, _ = dequantify(ds)
-    chosen = _checked(ds, overrides or {})
+    chosen = check_overrides(ds, overrides or {})
     finder = _Finder(ds)
     for name, found in match(ds, chosen).items():
         finder.add(ROLES[name], found)
@@ -99,30 +93,6 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     )
 
 
-def _checked(ds: xr.Dataset, overrides: object) -> dict[str, str]:
-    """Refuse overrides of unknown roles or variables, all in one error."""
-    if not isinstance(overrides, Mapping):
-        msg = (
-            f"variables={overrides!r} was given; a mapping of roles to variables is needed. "
-            'Type for example variables={"precipitation": "tp"}.'
-        )
-        raise TypeError(msg)
-    have = [str(name) for name in ds.variables]
-    roles = [
-        f"{r!r} is no role. {did_you_mean(str(r), ROLES)}" for r in overrides if r not in ROLES
-    ]
-    names = [
-        f"{r}={n!r} is no variable of the data. {did_you_mean(str(n), have)}"
-        for r, n in overrides.items()
-        if n not in have
-    ]
-    if roles:
-        raise UnknownNameError(" ".join(["variables=:", *roles, *names]))
-    if names:
-        raise MissingVariableError(" ".join(["variables=:", *names]))
-    return dict(overrides)
-
-
 class _Finder:
     """Collect what was found, role by role."""
 
@@ -132,7 +102,7 @@ class _Finder:
         self.found: dict[str, tuple[Variable, ...]] = {}
         self.others: dict[str, Variable] = {}
         self.problems: dict[str, str] = {}
-        self.faults = {str(n): _still_packed(str(n)) for n, v in ds.variables.items() if _packed(v)}
+        self.faults = {str(n): still_packed(str(n)) for n, v in ds.variables.items() if packed(v)}
         self.notes: dict[str, str] = {}
         self.irregular: set[str] = set()
 
@@ -244,14 +214,14 @@ class _Finder:
         return conversion(units, role.units, water=role.water, thickness=thickness)
 
 
-def _packed(variable: xr.Variable) -> bool:
+def packed(variable: xr.Variable) -> bool:
     """Tell whether values are integers that still have to be scaled."""
     return variable.dtype.kind in "iu" and not {"scale_factor", "add_offset"}.isdisjoint(
         variable.attrs
     )
 
 
-def _still_packed(name: str) -> str:
+def still_packed(name: str) -> str:
     """Say how to unpack a variable."""
     return (
         f"{name!r} holds packed integers, as its scale_factor and add_offset say; values are "

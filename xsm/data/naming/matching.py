@@ -9,8 +9,9 @@ import xarray as xr
 
 from xsm.data.naming.layers import depth_dim
 from xsm.data.naming.roles import ROLES, Role
+from xsm.exceptions import MissingVariableError, UnknownNameError, did_you_mean
 
-__all__ = ["Match", "match", "roles_of"]
+__all__ = ["Match", "check_overrides", "match", "roles_of"]
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,15 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
     return matches
 
 
-def roles_of(ds: xr.Dataset) -> dict[str, Role]:
+def roles_of(ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> dict[str, Role]:
     """Return the role of each variable that has one, by its name.
 
     Parameters
     ----------
     ds : xarray.Dataset
         The data.
+    variables : mapping of str to str, optional
+        Roles whose variable the user states.
 
     Returns
     -------
@@ -93,11 +96,37 @@ def roles_of(ds: xr.Dataset) -> dict[str, Role]:
     >>> roles_of(xr.Dataset({"tp": ("x", [1.0])}))["tp"].name
     'precipitation'
     """
-    return {
+    stated = check_overrides(ds, variables or {})
+    known = {
         name: ROLES[role]
         for role, found in match(ds, {}).items()
         for name in (*found.names, *found.others)
     }
+    return known | {name: ROLES[role] for role, name in stated.items()}
+
+
+def check_overrides(ds: xr.Dataset, overrides: object) -> dict[str, str]:
+    """Refuse overrides of unknown roles or variables, all in one error."""
+    if not isinstance(overrides, Mapping):
+        msg = (
+            f"variables={overrides!r} was given; a mapping of roles to variables is needed. "
+            'Type for example variables={"precipitation": "tp"}.'
+        )
+        raise TypeError(msg)
+    have = [str(name) for name in ds.variables]
+    roles = [
+        f"{r!r} is no role. {did_you_mean(str(r), ROLES)}" for r in overrides if r not in ROLES
+    ]
+    names = [
+        f"{r}={n!r} is no variable of the data. {did_you_mean(str(n), have)}"
+        for r, n in overrides.items()
+        if n not in have
+    ]
+    if roles:
+        raise UnknownNameError(" ".join(["variables=:", *roles, *names]))
+    if names:
+        raise MissingVariableError(" ".join(["variables=:", *names]))
+    return dict(overrides)
 
 
 def _override(role: Role, name: str, others: tuple[str, ...]) -> Match:

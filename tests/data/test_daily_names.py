@@ -1,0 +1,207 @@
+"""Days of files whose names xsm does not know, and what messages of ``daily`` tell to type."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xsm
+from xsm.data.reduction import candidates, cell_method
+from xsm.exceptions import GridError, MissingVariableError, UnitsError, UnknownNameError
+
+
+def logger(days: int = 4) -> xr.Dataset:
+    """Return 30 minutes of a data logger: rain 0.1 mm in each, sun from 6 to 18 UTC."""
+    time = np.datetime64("2020-01-01") + np.arange(1, 48 * days + 1) * np.timedelta64(30, "m")
+    hour = np.arange(1, 48 * days + 1) % 48 / 2
+    sun = np.where((hour > 6) & (hour <= 18), 400.0, 0.0)
+    fields = {
+        "Rain_mm_Tot": (np.full(hour.size, 0.1), "mm"),
+        "SlrW_Avg": (sun, "W/m^2"),
+        "AirTC_Max": (hour, "degC"),
+        "VWC_Avg": (np.linspace(0.3, 0.2, hour.size), "m^3/m^3"),
+    }
+    made = {name: ("time", values, {"units": units}) for name, (values, units) in fields.items()}
+    return xr.Dataset(made, {"time": time.astype("M8[ns]")})
+
+
+NAMES = {
+    "precipitation": "Rain_mm_Tot",
+    "shortwave_down": "SlrW_Avg",
+    "air_temperature": "AirTC_Max",
+    "soil_moisture": "VWC_Avg",
+}
+
+
+def test_names_of_a_logger_are_stated(raise_if_computed):
+    """Names as the programs of Campbell Scientific's loggers (TOA5: Rain_mm_Tot, SlrW_Avg)."""
+    ds = logger()
+    found = xsm.daily(ds, variables=NAMES)
+    np.testing.assert_allclose(found["Rain_mm_Tot"], 4.8)
+    np.testing.assert_allclose(found["SlrW_Avg"], 200)
+    np.testing.assert_allclose(found["VWC_Avg"], ds["VWC_Avg"][47::48])
+    lazy = xsm.daily(ds.chunk(), variables=NAMES, accumulation={"Rain_mm_Tot": "step"})
+    assert lazy["Rain_mm_Tot"].chunks is not None
+
+
+def test_what_has_no_role_is_named_and_left_out():
+    ds = logger().assign(tp=logger()["Rain_mm_Tot"])
+    with pytest.warns(UserWarning, match=r"'Rain_mm_Tot' \(mm\), 'SlrW_Avg' \(W/m\^2\).* left out"):
+        assert list(xsm.daily(ds)) == ["tp"]
+    with pytest.warns(UserWarning, match=r"xsm.monthly: 'Rain_mm_Tot' \(mm\).* left out"):
+        assert list(xsm.monthly(month(ds))) == ["tp"]
+    for verb, data in ((xsm.daily, logger()), (xsm.monthly, month(logger()))):
+        with pytest.raises(MissingVariableError, match=r"'VWC_Avg' \(m\^3/m\^3\) left out"):
+            verb(data)
+
+
+def month(ds: xr.Dataset) -> xr.Dataset:
+    """Return the days of a month."""
+    days = xr.date_range("2020-01-01", periods=31)
+    return ds.isel(time=slice(0, 31)).assign_coords(time=days)
+
+
+@pytest.mark.parametrize("verb", [xsm.daily, xsm.monthly])
+def test_what_the_warning_tells_to_type_works(verb):
+    ds = logger() if verb is xsm.daily else month(logger())
+    ds = ds.assign(tp=ds["Rain_mm_Tot"])
+    with pytest.warns(UserWarning, match="left out") as caught:
+        verb(ds)
+    text = str(caught[0].message)
+    role = ast.literal_eval(re.search(r"variables=(\{.*?\})", text)[1])
+    assert role == {"precipitation": "Rain_mm_Tot"}
+    assert "'evaporation'" in text
+    for typed in ("time: sum", "time: mean", "time: point", "time: maximum", "time: minimum"):
+        assert f'"{typed}"' in text
+        exec(re.search(r'ds\["Rain_mm_Tot"\]\.attrs\["cell_methods"\] = ', text)[0] + repr(typed))
+        with warnings.catch_warnings(action="ignore"):
+            assert "Rain_mm_Tot" in verb(ds)
+    del ds["Rain_mm_Tot"].attrs["cell_methods"]
+    for name in candidates(ds["Rain_mm_Tot"]):
+        with warnings.catch_warnings(action="ignore"):
+            assert "Rain_mm_Tot" in verb(ds, variables={name: "Rain_mm_Tot"})
+
+
+@pytest.mark.parametrize(
+    ("methods", "wanted"),
+    [
+        ("time: sum", 4.75),
+        ("time: sum (interval: 30 minutes)", 4.75),
+        ("area: mean time: mean", 4.75 / 48),
+        ("time: area: maximum", 0.3),
+        ("time: minimum (interval: 1 min comment: of raw values)", 0.0),
+        ("time: point", 0.05),
+    ],
+)
+def test_cell_methods_say_what_a_day_is(methods, wanted):
+    """Forms of appendix E and section 7.3 of the conventions of CF 1.11."""
+    rain = logger()["Rain_mm_Tot"]
+    values = rain.values.reshape(-1, 48).copy()
+    values[:, 3:5], values[:, 46], values[:, 47] = [0.3, 0.0], 0.0, 0.05
+    ds = rain.copy(data=values.ravel()).assign_attrs(cell_methods=methods).to_dataset()
+    np.testing.assert_allclose(xsm.daily(ds)["Rain_mm_Tot"], wanted)
+
+
+def test_step_types_of_grib_say_what_a_day_is():
+    """GRIB_stepType as cfgrib writes it: max of the gusts of ERA5 (i10fg), instant, avg."""
+    gust = logger()["AirTC_Max"].rename("i10fg")
+    for kind, way in (
+        ("max", "maximum"),
+        ("min", "minimum"),
+        ("avg", "mean"),
+        ("instant", "point"),
+    ):
+        ds = gust.assign_attrs(units="m s**-1", GRIB_stepType=kind).to_dataset()
+        assert cell_method(ds["i10fg"], "time") == {"maximum": "max", "minimum": "min"}.get(
+            way, way
+        )
+        assert xsm.daily(ds)["i10fg"].attrs["cell_methods"] == f"time: {way}"
+    ds = gust.assign_attrs(units="m s**-1", GRIB_stepType="max").to_dataset()
+    np.testing.assert_allclose(xsm.daily(ds)["i10fg"], 23.5)
+
+
+def test_methods_that_make_no_day_are_left_out():
+    ds = logger()[["Rain_mm_Tot"]].assign(tp=logger()["Rain_mm_Tot"])
+    ds["Rain_mm_Tot"].attrs["cell_methods"] = "time: variance"
+    with pytest.warns(UserWarning, match=r"'Rain_mm_Tot' \(mm, cell_methods 'variance'\) left out"):
+        assert list(xsm.daily(ds)) == ["tp"]
+
+
+def test_maxima_of_a_role_stay_maxima():
+    """mx2t of ERA5-Land and tasmax of CMIP6 share the standard name of the mean."""
+    ds = logger()[["AirTC_Max"]]
+    ds["AirTC_Max"].attrs |= {"standard_name": "air_temperature", "cell_methods": "time: maximum"}
+    np.testing.assert_allclose(xsm.daily(ds)["AirTC_Max"], 23.5)
+
+
+def test_packed_integers_are_left_out():
+    ds = logger()[["SlrW_Avg", "Rain_mm_Tot"]].rename(Rain_mm_Tot="tp", SlrW_Avg="ssrd")
+    ds["tp"] = ("time", np.ones(ds.sizes["time"], "i2"), {"units": "mm", "scale_factor": 0.1})
+    for verb, data in ((xsm.daily, ds), (xsm.monthly, month(ds))):
+        with pytest.warns(UserWarning, match=r"'tp' is left out: 'tp' holds packed integers"):
+            assert list(verb(data)) == ["ssrd"]
+        with pytest.raises(UnitsError, match=r"'tp' holds packed integers"):
+            verb(data, variables={"precipitation": "tp"})
+        xr.decode_cf(data).load().pipe(verb)
+
+
+def test_units_that_do_not_fit_are_named_together():
+    ds = logger().rename(Rain_mm_Tot="tp", SlrW_Avg="e")
+    with pytest.raises(UnitsError, match=r"'e' is found as 'evaporation'") as error:
+        xsm.daily(ds.assign(sro=ds["tp"].drop_attrs()), variables={"soil_moisture": "VWC_Avg"})
+    assert "'sro' has no units, so it cannot be told whether it is an amount" in str(error.value)
+
+
+def test_roles_and_names_are_checked():
+    for verb in (xsm.daily, xsm.monthly):
+        with pytest.raises(UnknownNameError, match="'rain' is no role"):
+            verb(logger(), variables={"rain": "Rain_mm_Tot"})
+        with pytest.raises(MissingVariableError, match=r"'Rain' is no variable.*'Rain_mm_Tot'"):
+            verb(logger(), variables={"precipitation": "Rain"})
+
+
+@pytest.mark.parametrize("beside", [{}, {"Qs_acc": "kg m-2"}])
+def test_lazy_amounts_are_stated_as_told(beside):
+    ds = logger()[["Rain_mm_Tot"]].rename(Rain_mm_Tot="tp")
+    ds = ds.assign(dict.fromkeys(("e", *beside), ds["tp"]))
+    ds = ds.map(lambda a: a.assign_attrs(units=beside.get(a.name, "mm"), positive="up")).chunk()
+    with pytest.raises(UnitsError, match=r"amounts of 'tp', 'e' are cannot be told") as error:
+        xsm.daily(ds)
+    typed = re.search(r"xsm\.daily\(ds, accumulation=(.*?)\) where", str(error.value))[1]
+    found = xsm.daily(ds, accumulation=ast.literal_eval(typed))
+    np.testing.assert_allclose(found["tp"], 0.1)  # the value at 00 UTC, as is stated
+    found = xsm.daily(ds, accumulation=ast.literal_eval(typed.replace("since_00", "step")))
+    np.testing.assert_allclose(found["tp"], 4.8)
+    if beside:
+        np.testing.assert_allclose(found["Qs_acc"], 4.8)  # GLDAS says itself that they are steps
+
+
+def test_labels_in_the_middle_of_steps_are_moved_as_told():
+    """MERRA-2's tavg1_2d_lnd_Nx is labelled 00:30, 01:30, ... (file specification, section 4)."""
+    time = np.datetime64("2020-01-01T00:30") + np.arange(48) * np.timedelta64(1, "h")
+    attrs = {"units": "kg m-2 s-1"}
+    rain = ("time", np.arange(48) // 24 + 1.0, attrs)
+    ds = xr.Dataset({"PRECTOTLAND": rain}, {"time": time.astype("M8[ns]")})
+    for label in ("end", "start"):
+        with pytest.raises(GridError, match="Labels lie in the middle of steps") as error:
+            xsm.daily(ds, label=label)
+    space = {"ds": ds, "np": np}
+    exec(re.search(r"ds = ds\.assign_coords\(.*\)\)(?=, and)", str(error.value))[0], space)
+    np.testing.assert_allclose(xsm.daily(space["ds"], label="end")["PRECTOTLAND"], [1, 2])
+
+
+def test_the_other_label_is_told_only_where_it_makes_days():
+    ds = logger(1)[["SlrW_Avg"]].rename(SlrW_Avg="ssrd")
+    early = ds.assign_coords(time=ds["time"] - np.timedelta64(30, "m"))
+    with pytest.raises(GridError, match='State label="start" if'):
+        xsm.daily(early)
+    assert xsm.daily(early, label="start").sizes["time"] == 1
+    with pytest.raises(GridError, match='State label="end" if'):
+        xsm.daily(ds, label="start")
+    with pytest.raises(GridError, match="Give all steps of whole days"):
+        xsm.daily(ds.isel(time=slice(0, 20)))
