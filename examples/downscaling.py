@@ -32,7 +32,8 @@ xsm.set_options(progress=False)
 world = xsm.open_tutorial("land")
 layers = {"swvl1": 70.0, "swvl2": 210.0, "swvl3": 720.0, "swvl4": 1890.0}  # mm of soil
 water = sum(world[name] * depth for name, depth in layers.items()).drop_attrs(deep=False)
-daily = world[["tp", "t2m"]].assign(storage=water.assign_attrs(units="mm"))
+point = {"units": "mm", "cell_methods": "time: point"}
+daily = world[["tp", "t2m"]].assign(storage=water.assign_attrs(point))
 months = xsm.monthly(daily)
 truth = months["storage"]
 
