@@ -205,3 +205,48 @@ def test_the_other_label_is_told_only_where_it_makes_days():
         xsm.daily(ds, label="start")
     with pytest.raises(GridError, match="Give all steps of whole days"):
         xsm.daily(ds.isel(time=slice(0, 20)))
+
+
+def midnights(**attrs: str) -> xr.Dataset:
+    """Return 00 UTC of 30 days from 2 May 2020; 50 mm fell on 10 May."""
+    times = xr.date_range("2020-05-02", periods=30)
+    rain = np.where(times == np.datetime64("2020-05-11"), 0.05, 0.0)
+    fields = {
+        "tp": ("time", rain, {"units": "m", **attrs}),
+        "t2m": ("time", np.full(30, 285.0), {"units": "K", "GRIB_stepType": "instant"}),
+        "swvl1": ("time", np.linspace(0.3, 0.2, 30), {"units": "m3 m-3"}),
+    }
+    return xr.Dataset(fields, {"time": times})
+
+
+def test_fields_of_00_utc_are_the_day_before():
+    """Downloads of 00:00 alone: "ERA5-Land: data documentation", daily accumulations, ECMWF."""
+    ds = midnights(GRIB_stepType="accum")
+    for verb in (xsm.daily, lambda ds: xsm.variables(ds).require("precipitation")):
+        with pytest.raises(UnitsError, match="given at 00 UTC alone") as error:
+            verb(ds)
+    assert 'type xsm.daily(ds, accumulation="since_00")' in str(error.value)
+    with pytest.warns(UserWarning, match="'t2m' is left out: one value a day, at 00 UTC"):
+        found = xsm.daily(ds, accumulation="since_00")
+    rain = xsm.variables(found).array(found, "precipitation")
+    assert str(rain.idxmax().values)[:10] == "2020-05-10"
+    assert float(rain.max()) == pytest.approx(50)
+    np.testing.assert_array_equal(found["swvl1"], ds["swvl1"])
+    exec(re.search(r'ds\["tp"\].attrs\["accumulation"\] = "step"', str(error.value))[0])
+    assert str(xsm.variables(ds).array(ds, "precipitation").idxmax().values)[:10] == "2020-05-11"
+
+
+def test_fields_of_00_utc_that_say_so():
+    ds = midnights(accumulation="since_00")[["tp"]]
+    with pytest.raises(UnitsError, match=r"Type xsm\.daily\(ds\) for daily totals"):
+        xsm.variables(ds).require("precipitation")
+    assert str(xsm.daily(ds.chunk())["tp"].idxmax().values)[:10] == "2020-05-10"
+    late = ds.assign_coords(time=ds["time"] + np.timedelta64(6, "h"))
+    with pytest.raises(GridError, match="Sums since 00 UTC once a day, at 2020-05-02 06:00:00"):
+        xsm.daily(late)
+
+
+def test_means_of_amounts_for_some_hours_stay_so():
+    ds = logger()[["Rain_mm_Tot"]].rename(Rain_mm_Tot="tp")
+    found = xsm.daily(ds, accumulation="3_hourly_mean_rate")
+    np.testing.assert_allclose(xsm.variables(found).array(found, "precipitation"), 0.8)

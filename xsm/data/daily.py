@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import xarray as xr
 
-from xsm.data.daily_ways import Day, States, ways_of
+from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.grid import time_dim
 from xsm.data.naming import Accumulation, roles_of
 from xsm.data.reduction import CF, tell_left_out
@@ -46,11 +46,12 @@ def daily(
     Parameters
     ----------
     ds : xarray.Dataset
-        Data with a time step that divides a day, of any space, in UTC; steps may be missing.
+        Data with a time step that divides a day, of any space, in UTC; steps may be missing. Of
+        sums since 00 UTC the fields at 00 UTC alone are enough.
     accumulation : str or mapping of str to str, optional
         What amounts (m, mm, kg m-2, J m-2) are, for all or by name of variable: ``"since_00"``
         (sums since 00 UTC, as raw hourly ERA5-Land), ``"step"`` (amounts of the step, as hourly
-        ERA5), ``"rate"`` or ``"daily_mean_rate"`` (averaged). By default the attribute
+        ERA5), ``"rate"``, ``"daily_mean_rate"`` and its like (averaged). By default the attribute
         ``accumulation``, the product, or the values in memory tell. One for all holds for fluxes,
         and for variables without a role in these units, with a warning where their attributes do
         not say that they are sums.
@@ -124,6 +125,8 @@ def daily(
     roles = roles_of(ds, variables)
     step = _step(ds.indexes[time], time)
     ways = ways_of(ds, time, roles, accumulation, states)
+    if step == _DAY:
+        label = _check_midnight(ds.indexes[time], ways)
     needed = {*ways.unknown, *ways.reasons} if not ways.known else (variables or {}).values()
     tell_left_out(ds, "daily", ways.unknown, ways.reasons, needed)
     axis = _axis(ds, time, step, label, ends="end" in {day.way for day in ways.known.values()})
@@ -144,6 +147,23 @@ class _Axis:
     steps: Any  # of all intervals, day by day
     ends: Any  # 00 UTC of the next day
     per_day: int
+
+
+def _check_midnight(index: Any, ways: Ways) -> Label:
+    """Of fields at 00 UTC alone take sums since 00 UTC and stores; refuse other daily data."""
+    if not any(day.amount and day.way == "end" for day in ways.known.values()):
+        msg = "The time step is one day: these data are daily already, and need no xsm.daily."
+        raise GridError(msg)
+    if (index != index.floor("D")).any():
+        msg = (
+            f"Sums since 00 UTC once a day, at {index[0]} and so on, are no totals of days. Give "
+            "those of 00 UTC, or all hours."
+        )
+        raise GridError(msg)
+    for name in [name for name, day in ways.known.items() if day.way != "end"]:
+        del ways.known[name]
+        ways.reasons[name] = "one value a day, at 00 UTC, does not tell the day. Give all hours."
+    return "end"
 
 
 def _along(ds: xr.Dataset, time: str) -> list[str]:
@@ -197,11 +217,10 @@ def _step(index: Any, time: str) -> timedelta:
         msg = f"Along {time!r} there is no more than one time; give all steps of whole days."
         raise GridError(msg)
     step = timedelta(microseconds=int(steps.min() / np.timedelta64(1, "us")))
-    if step >= _DAY or _DAY % step:
-        daily = " These data are daily already." if step == _DAY else ""
+    if step > _DAY or _DAY % step:
         msg = (
             f"The shortest time step is {step}; one that divides a day, such as 1 or 3 hours, is "
-            f"needed.{daily}"
+            "needed."
         )
         raise GridError(msg)
     return step
@@ -219,10 +238,9 @@ def _aggregate(array: xr.DataArray, time: str, axis: _Axis, day: Day) -> xr.Data
     method = "sum" if amount else {"end": "point", **CF}.get(way, way)
     attrs = {**array.attrs, "cell_methods": f"time: {method}"}
     attrs.pop("GRIB_stepType", None)
-    if amount:
-        attrs["accumulation"] = "step"
-    else:
-        attrs.pop("accumulation", None)
+    attrs.pop("accumulation", None)
+    if amount or day.mean_of:
+        attrs["accumulation"] = day.mean_of or "step"
     others = [name for name in _along(array.to_dataset(name="_"), time) if name != time]
     array = array.drop_vars(others)
     if way == "end":

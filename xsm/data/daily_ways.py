@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, get_args
 import xarray as xr
 
 from xsm.data.naming import ROLES, Accumulation, Role, accumulation_of, packed, still_packed
-from xsm.data.naming.amounts import UntoldError
+from xsm.data.naming.amounts import MEANS, UntoldError
 from xsm.data.reduction import WAYS, cell_method
 from xsm.data.units import is_amount
 from xsm.exceptions import (
@@ -47,10 +47,11 @@ _STORES = {
 
 @dataclass(frozen=True)
 class Day:
-    """How a variable becomes daily, and whether the day's value is an amount."""
+    """How a variable becomes daily, whether the day's value is an amount, or a mean of which."""
 
     way: Way
     amount: bool = False
+    mean_of: str = ""
 
 
 _EXTREMES = {"max": Day("max"), "min": Day("min")}
@@ -177,7 +178,7 @@ def _amount(ds: xr.Dataset, name: str, role: Role | None, stated: Mapping[str, s
     """Return how an amount becomes daily."""
     meaning = stated.get(name) or accumulation_of(ds, name, role)
     ways: dict[str, Way] = {"since_00": "end", "step": "sum"}
-    return Day(ways.get(meaning, "mean"), meaning in ways)
+    return Day(ways.get(meaning, "mean"), meaning in ways, meaning if meaning in MEANS else "")
 
 
 def _untold(names: Sequence[str], *, alone: bool) -> str:

@@ -120,7 +120,7 @@ def test_monthly_means_of_daily_amounts():
     months = np.arange("2020-01", "2020-05", dtype="M8[M]").astype("M8[ns]")
     ds = xr.Dataset({"tp": ("time", np.full(4, 0.002), {"units": "m"})}, {"time": months})
     with pytest.raises(
-        GridError, match=r"no uniform step.*\"accumulation\"\] = \"daily_mean_rate\""
+        GridError, match=r"not tell for how long.*\"accumulation\"\] = \"daily_mean_rate\""
     ):
         find_variables(ds).require("precipitation")
     stated = ds.copy()

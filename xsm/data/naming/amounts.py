@@ -10,13 +10,14 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import step_days, time_dim
-from xsm.data.naming.roles import PRODUCTS, Role
+from xsm.data.naming.roles import MONTHLY, PRODUCTS, Role
 from xsm.data.time_axis import steps_between
 from xsm.data.units import Conversion, conversion, is_amount
 from xsm.exceptions import GridError, UnitsError, did_you_mean
 from xsm.typing import Array, FloatArray
 
 __all__ = [
+    "MEANS",
     "Accumulation",
     "UntoldError",
     "accumulation_of",
@@ -28,8 +29,14 @@ __all__ = [
 ]
 
 
-Accumulation: TypeAlias = Literal["step", "since_00", "rate", "daily_mean_rate"]
+Accumulation: TypeAlias = Literal[
+    "step", "since_00", "rate", "daily_mean_rate", "3_hourly_mean_rate", "hourly_mean_rate"
+]
 
+MEANS = {"daily_mean_rate": 1.0, "3_hourly_mean_rate": 3 / 24, "hourly_mean_rate": 1 / 24}
+"""Days that the amounts last whose means the values are."""
+_MONTH = 28.0  # days of the shortest one
+_YEAR = 360.0
 _DAY = np.timedelta64(1, "D")
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
@@ -59,14 +66,16 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     Returns
     -------
     Conversion
-        To the canonical rate. Amounts for each time step are divided by the step.
+        To the canonical rate. Amounts for each time step are divided by the step, means of amounts
+        for some hours by these.
 
     Raises
     ------
     UnitsError
         If units do not convert, or the values are, or may be, sums since 00 UTC.
     GridError
-        If amounts have no uniform time step to be divided by: steps differ, or there is one time.
+        If amounts have no uniform time step to be divided by: steps differ, there is one time, or
+        steps are months.
 
     Examples
     --------
@@ -89,7 +98,7 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
         raise UnitsError(msg)
     if meaning == "since_00":
         raise UnitsError(since_00(name, "is stated or seen to be a sum since 00 UTC"))
-    days = 1.0 if meaning == "daily_mean_rate" else _step(ds[name], name, units)
+    days = MEANS[meaning] if meaning in MEANS else _step(ds[name], name, units)
     return conversion(units, role.units, water=role.water, step_days=days)
 
 
@@ -109,16 +118,17 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     -------
     str
         What the attribute ``accumulation`` of the variable or of the data set states; else what
-        GRIB or the product says; else ``"step"`` where the time step is a day or more; else
-        what the values in memory show. Steps may be missing.
+        GRIB or the product says; else ``"step"`` where the time step is a day or more, but below
+        a month; else what the values in memory show. Steps may be missing.
 
     Raises
     ------
     UnitsError
-        If the attribute has another value, or the step is below a day, nothing is stated and the
-        values are not in memory.
+        If the attribute has another value, or contradicts the product; if the step is below a day,
+        nothing is stated and the values are not in memory; if accumulations lie at 00 UTC alone.
     GridError
-        If nothing is stated and time does not ascend, or there is one time alone.
+        If nothing is stated and time does not ascend, there is one time alone, or two that are more
+        than a day apart, or steps are those of months and years.
 
     Examples
     --------
@@ -130,15 +140,23 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     'step'
     """
     array = ds[name]
+    products = role.products(name) if role else ()
+    by_month = _of_months(ds, products)
     stated = array.attrs.get("accumulation", ds.attrs.get("accumulation"))
     if stated is not None:
-        return _checked(str(stated))
+        return _checked(str(stated), array, by_month)
     if str(array.attrs.get("GRIB_stepType", "")).startswith("avg"):
         return "daily_mean_rate"
-    said = {PRODUCTS.get(product) for product in (role.products(name) if role else ())}
-    if said == {"step"}:
+    units = str(array.attrs.get("units"))
+    shortest = _shortest(array, name, units)
+    if shortest >= _MONTH:
+        if by_month is not None:
+            return by_month
+        raise GridError(_months(array, units, shortest))
+    if {PRODUCTS.get(product) for product in products} == {"step"}:
         return "step"
-    if _shortest(array, name, str(array.attrs.get("units"))) >= 1.0:
+    if shortest >= 1.0:
+        _check_days(array, units, shortest)
         return "step"
     if not in_memory(array):
         what = (
@@ -254,26 +272,90 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
     )
 
 
-def _checked(stated: str) -> Accumulation:
-    """Return a stated accumulation, or raise with near misses."""
+def _checked(stated: str, array: xr.DataArray, by_month: Accumulation | None) -> Accumulation:
+    """Return a stated accumulation, or raise with near misses; refuse what the product denies."""
     known = get_args(Accumulation)
     if stated not in known:
         msg = f"accumulation={stated!r} is stated. {did_you_mean(stated, known)}"
         raise UnitsError(msg)
     meaning: Accumulation = stated  # type: ignore[assignment]
+    if by_month is not None and meaning in MEANS and meaning != by_month:
+        msg = (
+            f"accumulation={stated!r} is stated, and monthly files of this product hold "
+            f'{by_month!r}. Type ds["{array.name}"].attrs["accumulation"] = "{by_month}"; or, '
+            f'where values are amounts of a day, ds["{array.name}"].attrs["units"] = '
+            f'"{_per_day(str(array.attrs.get("units")))}".'
+        )
+        raise UnitsError(msg)
     return meaning
+
+
+def _of_months(ds: xr.Dataset, products: tuple[str, ...]) -> Accumulation | None:
+    """Return what amounts are in monthly files of a product, where the title says monthly."""
+    said = {MONTHLY.get(product) for product in products}
+    if len(said) != 1 or "monthly" not in str(ds.attrs.get("title", "")).lower():
+        return None
+    meaning: Accumulation | None = said.pop()  # type: ignore[assignment]
+    return meaning
+
+
+def _check_days(array: xr.DataArray, units: str, shortest: float) -> None:
+    """Refuse accumulations at 00 UTC alone, and amounts at two times that are days apart."""
+    time, name = time_dim(array), array.name
+    index: Any = array.indexes[time]
+    if array.attrs.get("GRIB_stepType") == "accum" and (index == index.floor("D")).all():
+        msg = (
+            f"{name!r} is accumulated, and given at 00 UTC alone, where hourly ERA5-Land holds the "
+            'total of the day before. If it is that, type xsm.daily(ds, accumulation="since_00"); '
+            f'if it is the total of the day of its label, ds["{name}"].attrs["accumulation"] = '
+            '"step".'
+        )
+        raise UnitsError(msg)
+    if array.sizes[time] == 2 and shortest > 1.0:
+        msg = (
+            f"The units {units!r} of {name!r} are an amount, and two times along {time!r} do not "
+            f"tell for how long. Give more times; or, where each is the amount of {shortest:g} "
+            f'days, type ds["{name}"].attrs["accumulation"] = "step", where it is that of one day '
+            '"daily_mean_rate".'
+        )
+        raise GridError(msg)
+
+
+def _months(array: xr.DataArray, units: str, shortest: float) -> str:
+    """Say how to state what amounts at steps of months and years are."""
+    name, time = str(array.name), time_dim(array)
+    lengths = {"days_in_month": "months", "days_in_year": "years"}
+    if shortest < _YEAR:
+        lengths.pop("days_in_year")
+    totals = " or ".join(
+        f'of {what} ds["{name}"] = (ds["{name}"] / ds["{time}"].dt.{days})'
+        f'.assign_attrs(units="{_per_day(units)}")'
+        for days, what in lengths.items()
+    )
+    return (
+        f"The units {units!r} of {name!r} are an amount, and steps of {shortest:g} days or more do "
+        f'not tell for how long. Type what holds: ds["{name}"].attrs["accumulation"] = '
+        '"daily_mean_rate" for means of daily amounts, as monthly ERA5-Land; "3_hourly_mean_rate" '
+        f'of amounts of 3 hours, as monthly GLDAS; "hourly_mean_rate"; for totals {totals}.'
+    )
+
+
+def _per_day(units: str) -> str:
+    """Return an amount by day, in units that are read."""
+    return f"{units.replace(' of water equivalent', '')} day-1"
 
 
 def _step(array: xr.DataArray, name: str, units: str) -> float:
     """Return the time step in days, or say why an amount needs it."""
-    _check_several(array, name, units)
+    shortest = _shortest(array, name, units)
+    if shortest >= _MONTH and (array[time_dim(array)].dt.days_in_month != shortest).any():
+        raise GridError(_months(array, units, shortest))
     try:
         return step_days(array)
     except GridError as error:
         msg = (
             f"The units {units!r} are an amount for each time step, and there is no uniform step "
-            f"to divide by: {error} Where values are means of daily amounts, as monthly ERA5-Land: "
-            f'ds["{name}"].attrs["accumulation"] = "daily_mean_rate".'
+            f"to divide by: {error}"
         )
         raise GridError(msg) from error
 

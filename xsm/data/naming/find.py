@@ -60,9 +60,10 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     Notes
     -----
     Attributes of the data steer what cannot be seen: ``accumulation`` (of a variable or of
-    the data set: ``"step"``, ``"since_00"``, ``"rate"``, ``"daily_mean_rate"``), ``positive``
-    (``"up"`` or ``"down"``: where positive values of a flux point), ``layer_edges_m`` (bounds of
-    the layers of a variable, from the surface down).
+    the data set: ``"step"``, ``"since_00"``, ``"rate"``, ``"daily_mean_rate"``,
+    ``"3_hourly_mean_rate"``, ``"hourly_mean_rate"``), ``positive`` (``"up"`` or ``"down"``: where
+    positive values of a flux point), ``layer_edges_m`` (bounds of the layers of a variable, from
+    the surface down).
 
     Examples
     --------

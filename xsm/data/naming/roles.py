@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["METEOROLOGY", "PRODUCTS", "ROLES", "STATIC", "Role"]
+__all__ = ["METEOROLOGY", "MONTHLY", "PRODUCTS", "ROLES", "STATIC", "Role"]
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,13 @@ class Role:
         return -1 if signs == {-1} else 1
 
 
-def _read() -> tuple[dict[str, Role], dict[str, str]]:
+def _read() -> tuple[dict[str, Role], dict[str, str], dict[str, str]]:
     """Read the table."""
     text = files("xsm.data.naming").joinpath("variables.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     products: dict[str, str] = table.pop("products")
-    return {name: _role(name, entry) for name, entry in table.items()}, products
+    monthly: dict[str, str] = table.pop("monthly")
+    return {name: _role(name, entry) for name, entry in table.items()}, products, monthly
 
 
 def _role(name: str, entry: dict[str, Any]) -> Role:
@@ -138,7 +139,7 @@ def _role(name: str, entry: dict[str, Any]) -> Role:
     )
 
 
-ROLES, PRODUCTS = _read()
+ROLES, PRODUCTS, MONTHLY = _read()
 METEOROLOGY = tuple(r.name for r in ROLES.values() if r.default_for == "meteorology")
 """Roles used as default dynamic input."""
 STATIC = tuple(r.name for r in ROLES.values() if r.default_for == "static")
