@@ -132,6 +132,13 @@ def test_methods_that_make_no_day_are_left_out():
         assert list(xsm.daily(ds)) == ["tp"]
 
 
+def test_an_unknown_meaning_makes_no_day():
+    ds = logger()[["Rain_mm_Tot"]]
+    ds["Rain_mm_Tot"].attrs["accumulation"] = "stp"
+    with pytest.raises(MissingVariableError, match=r"'Rain_mm_Tot' \(mm, .*'stp'\) left out"):
+        xsm.daily(ds)
+
+
 def test_maxima_of_a_role_stay_maxima():
     """mx2t of ERA5-Land and tasmax of CMIP6 share the standard name of the mean."""
     ds = logger()[["AirTC_Max"]]

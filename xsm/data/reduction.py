@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 import xarray as xr
 
 from xsm.data.naming import ROLES
+from xsm.data.naming.amounts import MEANS
 from xsm.data.units import conversion
 from xsm.exceptions import MissingVariableError, UnitsError
 
@@ -20,6 +21,7 @@ WAYS = ("sum", "mean", "point", "max", "min")
 CF = {"max": "maximum", "min": "minimum"}
 """Ways that CF calls otherwise."""
 _GRIB = {"accum": "sum", "instant": "point", "max": "max", "min": "min"}
+_STATED = {"step": "sum", "since_00": "sum", "rate": "mean", **dict.fromkeys(MEANS, "mean")}
 _ENTRY = re.compile(r"((?:\w+:\s+)+)(\w+)")  # "area: time: mean", without what stands in brackets
 _BARE = {"1", "%", "m3 m-3", "kg kg-1"}  # fit to any number without a dimension
 
@@ -32,7 +34,7 @@ def cell_method(array: xr.DataArray, time: str) -> str:
     """
     stated = array.attrs.get("accumulation")
     if stated is not None:
-        return {"step": "sum", "since_00": "sum"}.get(str(stated), "mean")
+        return _STATED.get(str(stated), str(stated))
     text = re.sub(r"\([^)]*\)", "", str(array.attrs.get("cell_methods", "")))
     for dims, method in reversed(_ENTRY.findall(text)):
         if {time, "time"} & set(re.findall(r"\w+", dims)):

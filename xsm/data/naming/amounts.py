@@ -9,7 +9,15 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import xarray as xr
 
-from xsm.data.grid import step_days, time_dim
+from xsm.data.grid import time_dim
+from xsm.data.naming.durations import (
+    MONTH,
+    check_days,
+    months_told,
+    per_day,
+    shortest_step,
+    step_of_amount,
+)
 from xsm.data.naming.roles import MONTHLY, PRODUCTS, Role
 from xsm.data.time_axis import steps_between
 from xsm.data.units import Conversion, conversion, is_amount
@@ -35,8 +43,6 @@ Accumulation: TypeAlias = Literal[
 
 MEANS = {"daily_mean_rate": 1.0, "3_hourly_mean_rate": 3 / 24, "hourly_mean_rate": 1 / 24}
 """Days that the amounts last whose means the values are."""
-_MONTH = 28.0  # days of the shortest one
-_YEAR = 360.0
 _DAY = np.timedelta64(1, "D")
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
@@ -98,7 +104,7 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
         raise UnitsError(msg)
     if meaning == "since_00":
         raise UnitsError(since_00(name, "is stated or seen to be a sum since 00 UTC"))
-    days = MEANS[meaning] if meaning in MEANS else _step(ds[name], name, units)
+    days = MEANS[meaning] if meaning in MEANS else step_of_amount(ds[name], name, units)
     return conversion(units, role.units, water=role.water, step_days=days)
 
 
@@ -148,15 +154,15 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     if str(array.attrs.get("GRIB_stepType", "")).startswith("avg"):
         return "daily_mean_rate"
     units = str(array.attrs.get("units"))
-    shortest = _shortest(array, name, units)
-    if shortest >= _MONTH:
+    shortest = shortest_step(array, name, units)
+    if shortest >= MONTH:
         if by_month is not None:
             return by_month
-        raise GridError(_months(array, units, shortest))
+        raise GridError(months_told(array, units, shortest))
     if {PRODUCTS.get(product) for product in products} == {"step"}:
         return "step"
     if shortest >= 1.0:
-        _check_days(array, units, shortest)
+        check_days(array, units, shortest)
         return "step"
     if not in_memory(array):
         what = (
@@ -284,7 +290,7 @@ def _checked(stated: str, array: xr.DataArray, by_month: Accumulation | None) ->
             f"accumulation={stated!r} is stated, and monthly files of this product hold "
             f'{by_month!r}. Type ds["{array.name}"].attrs["accumulation"] = "{by_month}"; or, '
             f'where values are amounts of a day, ds["{array.name}"].attrs["units"] = '
-            f'"{_per_day(str(array.attrs.get("units")))}".'
+            f'"{per_day(str(array.attrs.get("units")))}".'
         )
         raise UnitsError(msg)
     return meaning
@@ -297,88 +303,6 @@ def _of_months(ds: xr.Dataset, products: tuple[str, ...]) -> Accumulation | None
         return None
     meaning: Accumulation | None = said.pop()  # type: ignore[assignment]
     return meaning
-
-
-def _check_days(array: xr.DataArray, units: str, shortest: float) -> None:
-    """Refuse accumulations at 00 UTC alone, and amounts at two times that are days apart."""
-    time, name = time_dim(array), array.name
-    index: Any = array.indexes[time]
-    if array.attrs.get("GRIB_stepType") == "accum" and (index == index.floor("D")).all():
-        msg = (
-            f"{name!r} is accumulated, and given at 00 UTC alone, where hourly ERA5-Land holds the "
-            'total of the day before. If it is that, type xsm.daily(ds, accumulation="since_00"); '
-            f'if it is the total of the day of its label, ds["{name}"].attrs["accumulation"] = '
-            '"step".'
-        )
-        raise UnitsError(msg)
-    if array.sizes[time] == 2 and shortest > 1.0:
-        msg = (
-            f"The units {units!r} of {name!r} are an amount, and two times along {time!r} do not "
-            f"tell for how long. Give more times; or, where each is the amount of {shortest:g} "
-            f'days, type ds["{name}"].attrs["accumulation"] = "step", where it is that of one day '
-            '"daily_mean_rate".'
-        )
-        raise GridError(msg)
-
-
-def _months(array: xr.DataArray, units: str, shortest: float) -> str:
-    """Say how to state what amounts at steps of months and years are."""
-    name, time = str(array.name), time_dim(array)
-    lengths = {"days_in_month": "months", "days_in_year": "years"}
-    if shortest < _YEAR:
-        lengths.pop("days_in_year")
-    totals = " or ".join(
-        f'of {what} ds["{name}"] = (ds["{name}"] / ds["{time}"].dt.{days})'
-        f'.assign_attrs(units="{_per_day(units)}")'
-        for days, what in lengths.items()
-    )
-    return (
-        f"The units {units!r} of {name!r} are an amount, and steps of {shortest:g} days or more do "
-        f'not tell for how long. Type what holds: ds["{name}"].attrs["accumulation"] = '
-        '"daily_mean_rate" for means of daily amounts, as monthly ERA5-Land; "3_hourly_mean_rate" '
-        f'of amounts of 3 hours, as monthly GLDAS; "hourly_mean_rate"; for totals {totals}.'
-    )
-
-
-def _per_day(units: str) -> str:
-    """Return an amount by day, in units that are read."""
-    return f"{units.replace(' of water equivalent', '')} day-1"
-
-
-def _step(array: xr.DataArray, name: str, units: str) -> float:
-    """Return the time step in days, or say why an amount needs it."""
-    shortest = _shortest(array, name, units)
-    if shortest >= _MONTH and (array[time_dim(array)].dt.days_in_month != shortest).any():
-        raise GridError(_months(array, units, shortest))
-    try:
-        return step_days(array)
-    except GridError as error:
-        msg = (
-            f"The units {units!r} are an amount for each time step, and there is no uniform step "
-            f"to divide by: {error}"
-        )
-        raise GridError(msg) from error
-
-
-def _shortest(array: xr.DataArray, name: str, units: str) -> float:
-    """Return the shortest time step in days."""
-    _check_several(array, name, units)
-    time = time_dim(array)
-    steps = steps_between(array[time].values, time)
-    return float(steps.min() / _DAY) if steps.size else 1.0
-
-
-def _check_several(array: xr.DataArray, name: str, units: str) -> None:
-    """Refuse an amount at one time, which may be that of an hour or of a day."""
-    time = time_dim(array)
-    if array.sizes[time] == 1:
-        msg = (
-            f"The units {units!r} of {name!r} are an amount for each time step, and one time along "
-            f"{time!r} does not tell the step. Give more times and select one of the result; or, "
-            f'where it is the amount of a day, type ds["{name}"].attrs["accumulation"] = '
-            '"daily_mean_rate".'
-        )
-        raise GridError(msg)
 
 
 def since_00(name: str, what: str, *, told: bool = True) -> str:
