@@ -20,6 +20,7 @@ from xsm.cells.gaps import count_gaps, warn_of_gaps
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import fit_scaling
+from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.fingerprint import data_token, fingerprint
 from xsm.data.reading import Reading, read
@@ -132,9 +133,11 @@ def _begin(
     )
     features = collect(reading, recipe, terms=terms)
     split = chronological(features.steps, valid=asked.valid, window=recipe.window, lead=recipe.lead)
+    site = site_of(features.observed, features.space)
     resident = fits(features, room)
     features = features.load() if resident else features
     scaling = fit_scaling(features, split.training, scaling=recipe.scaling, bounded=recipe.bounded)
+    scaling = scaling.assign_attrs(site=site) if site else scaling
     if resident:  # others would be read again
         span = recipe.window + answered_steps(terms) - 1
         whole = issubclass(cls, Estimator)

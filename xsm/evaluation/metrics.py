@@ -18,12 +18,12 @@ from xsm.hydrology.balance import previous_observation
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.typing import Array, FloatArray
 
-__all__ = ["METRICS", "score", "score_sources", "scored_pair"]
+__all__ = ["METRICS", "described", "score", "score_sources", "scored_pair"]
 
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
 _KEPT = "_kept"  # the dimension of a block that no data have
-_DIMENSIONLESS = ("r", "r2", "kge", "count")
+_DIMENSIONLESS = ("r", "r2", "kge", "count", "skill")
 _LONG = {
     "r": "Pearson correlation",
     "rmse": "root mean square error",
@@ -81,7 +81,7 @@ def score(
     if known is not None:
         there = np.isin(observed[time].values, predicted[time].values)
         tell_left_out(found, known, observed[time][there], dims)
-    return _described(found, reading, target)
+    return described(found, reading, target)
 
 
 def scored_pair(
@@ -100,7 +100,7 @@ def scored_pair(
     return observed, guess
 
 
-def _described(scores: xr.Dataset, reading: Reading, target: str) -> xr.Dataset:
+def described(scores: xr.Dataset, reading: Reading, target: str) -> xr.Dataset:
     """Say what was scored, and in which units."""
     units = reading.units(target)
     for name in map(str, scores.data_vars):
