@@ -97,6 +97,10 @@ def test_it_beats_interpolation_and_scores_beside_every_baseline(fitted, coarse,
     wanted = 1 - mae.sel(source="model") / mae.sel(source="nearest")
     assert float(table["skill"].sel(source="nearest")) == pytest.approx(float(wanted))
     assert np.isnan(table["skill"].sel(source="model"))
+    units = {name: table[name].attrs["units"] for name in ("rmse", "mae", "bias", "kge", "skill")}
+    assert units == {"rmse": "mm", "mae": "mm", "bias": "mm", "kge": "1", "skill": "1"}
+    assert table.attrs["title"] == "Scores of groundwater_storage against the observations"
+    assert table["source"].attrs["long_name"] == "what was scored"
 
 
 def test_months_before_the_first_truth_serve_as_history(fitted, coarse, fine, covariates):

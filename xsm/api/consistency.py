@@ -85,7 +85,8 @@ def consistency(
         Of the water balance: ``consistency`` (unfiltered), ``consistency_filtered`` (as published;
         1 for the observations by construction), ``observed_consistency``, ``excess = consistency -
         observed_consistency`` (nearer 0 is better), ``always_drying`` (what always falling soil
-        moisture would score), ``count``, ``count_filtered``. Of the Richardson-Richards equation,
+        moisture would score on the steps of ``count``, those that are judged), ``count``,
+        ``count_filtered``. Of the Richardson-Richards equation,
         by layer: ``residual`` (root mean square, day-1), ``inconsistency`` (mean of r dt without
         its sign, m3 m-3), ``observed_inconsistency``, ``excess`` (their difference on common steps;
         nearer 0 is better), ``out_of_range`` (share beyond theta_r and theta_s), ``count``. Lazy

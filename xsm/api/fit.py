@@ -146,6 +146,8 @@ def fit(
     -------
     FittedModel
         The model with its best weights, scaling, climatology and history. Training is eager.
+        Where gaps (NaN) of inputs cost more than a tenth of the samples of data that fit in
+        memory, a warning names them, what each costs, and what to type.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def predict(
     MissingVariableError
         If there is no model, or the data lack an input.
     UnitsError, GridError
-        If units are unusable, or the cells are not those of a model that was trained by cell.
+        If units are unusable, or cells or site are not those of a model that was trained by cell.
 
     Examples
     --------

@@ -41,7 +41,9 @@ def score(
         Score persistence and climatology too. The climatology is that of the model's training data
         where a model is given, else the mean of each day of the year (of monthly data, of each
         month) over the steps of ``ds`` before the first predicted one, where these hold a whole
-        year; else it is left out, and a warning says so.
+        year; else it is left out, and a warning says so. A day of the year that lacks values is the
+        mean of the days within 17 before and after, where five of them have values (the window of
+        Albergel et al. 2012).
     target : str, optional
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
@@ -51,9 +53,12 @@ def score(
     -------
     xarray.Dataset
         ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae``, ``count`` along ``source``
-        (model, persistence, climatology), canonical units, all sources on the same steps. Lazy
-        where the data are; NaN where nothing can be scored. ``fitted.score(ds)`` predicts and
-        scores in one call.
+        (model, persistence, climatology), canonical units, all sources on the same steps. The
+        climatology takes no step from the others: where it lacks one that they are scored on, its
+        scores are NaN and its ``count`` is 0, and a warning says so (of lazy data where training
+        lacks the season; holes of single cells show in ``count``). Persistence is missing at
+        most up to the first observation and ``lead`` steps from there. Lazy where the data are;
+        NaN where nothing can be scored. ``fitted.score(ds)`` predicts and scores in one call.
 
     Raises
     ------
@@ -66,6 +71,10 @@ def score(
         If one of the arguments is of another type.
     NotEnoughDataError
         If the prediction is empty, or predictions and observations have no label in common.
+
+    References
+    ----------
+    Albergel, C. et al. (2012). Remote Sens. Environ. 118:215-226.
 
     Examples
     --------

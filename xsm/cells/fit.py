@@ -16,16 +16,18 @@ from xsm.cells.card import card_lines, in_words_of
 from xsm.cells.collect import collect
 from xsm.cells.estimation import Estimation, run_estimation
 from xsm.cells.features import Features
+from xsm.cells.gaps import count_gaps, warn_of_gaps
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import fit_scaling
+from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.fingerprint import data_token, fingerprint
 from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
 from xsm.evaluation.climatology import seasonal_mean
 from xsm.exceptions import check_choice
-from xsm.losses import Loss
+from xsm.losses import Loss, answered_steps
 from xsm.nn import Model, assemble, check_patch, check_terms, head_and_members
 from xsm.registry import model_name
 from xsm.training.job import Job, Trained
@@ -131,9 +133,16 @@ def _begin(
     )
     features = collect(reading, recipe, terms=terms)
     split = chronological(features.steps, valid=asked.valid, window=recipe.window, lead=recipe.lead)
-    if fits(features, room):
-        features = features.load()
+    site = site_of(features.observed, features.space)
+    resident = fits(features, room)
+    features = features.load() if resident else features
     scaling = fit_scaling(features, split.training, scaling=recipe.scaling, bounded=recipe.bounded)
+    scaling = scaling.assign_attrs(site=site) if site else scaling
+    if resident:  # others would be read again
+        span = recipe.window + answered_steps(terms) - 1
+        whole = issubclass(cls, Estimator)
+        gaps = count_gaps(features, scaling, recipe, split.training, span=span, complete=whole)
+        warn_of_gaps(reading, gaps, recipe)
     settled = for_data(cls, network, reading.table, recipe)
     return _Begun(cls, reading, recipe, settled, features, split, scaling, started)
 

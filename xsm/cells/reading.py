@@ -19,7 +19,7 @@ from xsm.hydrology.soil.layering import DEPTH
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
-__all__ = ["make_windows", "read_block", "scaling_arrays"]
+__all__ = ["flat_values", "make_windows", "read_block", "scaling_arrays"]
 
 
 def make_windows(
@@ -96,7 +96,7 @@ def _windows(  # noqa: PLR0913
     if recipe.patch > 1:
         keep, around = _around(features, own, recipe.patch)
     stats = scaling_arrays(scaling, keep)
-    flat = partial(_flat, time=features.time)
+    flat = partial(flat_values, time=features.time)
     target = flat(features.observed)[times]
     dynamic = [flat(a)[times][:, keep] for a in features.dynamic.values()]
     maps = [a.values.reshape(-1)[keep] for a in features.static.values()]
@@ -160,7 +160,7 @@ def _around(features: Features, own: Array, patch: int) -> tuple[Array, Array]:
     return kept, place[squares]
 
 
-def _flat(array: xr.DataArray, *, time: str) -> FloatArray:
+def flat_values(array: xr.DataArray, *, time: str) -> FloatArray:
     """Return an array as (time, cell [, depth])."""
     depth = [array.sizes[DEPTH]] if DEPTH in array.dims else []
     flat: FloatArray = array.values.reshape(array.sizes[time], -1, *depth)

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xsm.cells.features import Features
 from xsm.cells.moments import MOMENTS, cell_moments, merge_moments, pool_moments
+from xsm.cells.site import check_site
 from xsm.data.grid import without_scalars
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.hydrology.soil.layering import DEPTH
@@ -284,30 +285,10 @@ def _trainable(observed: xr.DataArray, scale: xr.DataArray, scaling: Scaling) ->
 def scaling_for(scaling: xr.Dataset, features: Features, *, bounded: bool) -> xr.Dataset:
     """Return the statistics on the cells of what is to be predicted from.
 
-    Parameters
-    ----------
-    scaling : xarray.Dataset
-        Statistics of :func:`fit_scaling`.
-    features : Features
-        Canonical arrays.
-    bounded : bool
-        The target is scaled by the residual and the saturated water content of these cells.
-
-    Returns
-    -------
-    xarray.Dataset
-        As of :func:`align_scaling`.
-
-    Examples
-    --------
-    >>> rain = xr.DataArray([[1.0, 2.0]], {"cell": ["b", "c"]}, ("time", "cell"))
-    >>> features = Features({"precipitation": rain}, {}, None, {}, "time", ("cell",))
-    >>> low = xr.DataArray([0.1, 0.2], {"cell": ["a", "b"]}, "cell")
-    >>> found = xr.Dataset({"target_offset": low, "trained_cell": low > 0})
-    >>> found.attrs["scaling"] = "cell"
-    >>> scaling_for(found, features, bounded=False)["target_offset"].values
-    array([0.2, nan])
+    As of :func:`align_scaling`; a ``bounded`` target is scaled by the residual and the saturated
+    water content of these cells. Data of another site than a model by cell knows are refused.
     """
+    check_site(scaling, next(iter(features.dynamic.values())), features.space)
     aligned = align_scaling(scaling, next(iter(features.dynamic.values())), features.space)
     if not bounded:
         return aligned

@@ -13,7 +13,7 @@ from xsm.nn import Batch, Schedule, last_observation
 from xsm.training.seeds import generator
 from xsm.typing import Array, FloatArray
 
-__all__ = ["GATHERED", "Windows", "draw_times", "in_batches", "most_samples"]
+__all__ = ["GATHERED", "Windows", "draw_times", "in_batches", "most_samples", "valid_samples"]
 
 
 GATHERED = 16384  # samples gathered at a time: less work for each batch, and still in the cache
@@ -78,7 +78,7 @@ class Windows:
         own = whole if neighbours is None else whole[:, neighbours[:, neighbours.shape[1] // 2]]
         layers = np.isfinite(_layered(target, 3))
         seen = layers.all(axis=-1) if complete else layers.any(axis=-1)
-        valid = _valid(own, np.asarray(seen), window + answered - 1, lead)
+        valid = valid_samples(own, np.asarray(seen), window + answered - 1, lead)
         self.around = None
         if neighbours is not None:
             inputs, static = with_presence(inputs, whole, forcing), with_one(static)
@@ -229,7 +229,7 @@ def _layered(values: FloatArray, axes: int) -> FloatArray:
     return values if values.ndim == axes else values[..., np.newaxis]
 
 
-def _valid(whole: Array, observed: Array, window: int, lead: int) -> Array:
+def valid_samples(whole: Array, observed: Array, window: int, lead: int) -> Array:
     """Tell for each (time, cell) whether its window is whole and its target observed."""
     good = np.zeros((whole.shape[0] + 1, whole.shape[1]), dtype=np.int32)
     np.cumsum(whole, axis=0, out=good[1:])

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Hashable
+
 import numpy as np
 import xarray as xr
+from scipy.ndimage import uniform_filter1d
 
 from xsm.data.grid import time_dim
 from xsm.typing import Array, FloatArray
 
-__all__ = ["earlier_climatology", "from_climatology", "seasonal_mean"]
+__all__ = ["earlier_climatology", "from_climatology", "seasonal_mean", "tell_left_out"]
 
 
 _WEEKS = 28  # days; the shortest month
 _DAYS = {"360_day": 360, "366_day": 366, "all_leap": 366}  # of a year, where it is not 365
+_AROUND = 17  # days before and after: the five weeks of Albergel et al. (2012)
+_LEAST = 5  # days with a value among these, as there
 
 
 def seasonal_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
@@ -97,8 +103,15 @@ def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataA
     Returns
     -------
     DataArray
-        (time, ...); NaN on days of the year that the climatology does not hold, but for day 366,
-        which then is day 365. Lazy where the climatology is.
+        (time, ...). A day of the year without a value is the mean of the days around it: of those
+        from 17 before to 17 after, across the turn of the year, where at least five of them have
+        one; else NaN. Day 366, where no year has one, is day 365. Days with a value, and months,
+        stay as they are. Lazy where the climatology is.
+
+    References
+    ----------
+    Albergel, C. et al. (2012). Remote Sens. Environ. 118:215-226: the window of five weeks and its
+    five values; there it gives the seasonal part of each day, here of those without a value alone.
 
     Examples
     --------
@@ -113,8 +126,94 @@ def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataA
         return whole.sel(month=times.dt.month).drop_vars("month")
     leap = 366 in climatology["dayofyear"].values
     days = times.dt.dayofyear.clip(max=366 if leap else 365)
-    whole = climatology.reindex(dayofyear=np.arange(1, 367))
+    calendar = times.dt.calendar
+    year = 365 if calendar in ("noleap", "365_day") else _DAYS.get(calendar, 366)
+    whole = _from_neighbours(climatology.reindex(dayofyear=np.arange(1, year + 1)))
     return whole.sel(dayofyear=days).drop_vars("dayofyear")
+
+
+def _from_neighbours(whole: xr.DataArray) -> xr.DataArray:
+    """Return a climatology (dayofyear, ...) with days that lack a value from those around."""
+    if whole.chunks is not None:
+        whole = whole.chunk(dayofyear=-1)
+    elif not whole.isnull().any():
+        return whole
+    found: xr.DataArray = xr.apply_ufunc(
+        _mean_around,
+        whole,
+        input_core_dims=[["dayofyear"]],
+        output_core_dims=[["dayofyear"]],
+        dask="parallelized",
+        output_dtypes=[whole.dtype],
+        keep_attrs=True,
+    )
+    return found.transpose(*whole.dims)
+
+
+def _mean_around(values: FloatArray) -> FloatArray:
+    """Return values (..., dayofyear) with the mean of those around, where some are, for NaN."""
+    there, size = np.isfinite(values), 2 * _AROUND + 1
+    given = np.where(there, values, 0.0).astype(np.float64), there.astype(np.float64)
+    total, share = (uniform_filter1d(part, size, axis=-1, mode="wrap") for part in given)
+    enough = share * size > _LEAST - 0.5
+    mean = np.divide(total, share, out=np.full(values.shape, np.nan), where=enough)
+    return np.where(there, values, mean).astype(values.dtype)
+
+
+def tell_left_out(
+    table: xr.Dataset, climatology: xr.DataArray, times: xr.DataArray, dims: list[Hashable]
+) -> None:
+    """Warn where a climatology lacks steps that the other sources are scored on.
+
+    Of scores in memory those are counted; for lazy ones only the days or months that it has are
+    looked at. ``times`` are those of the scores, ascending, ``dims`` what these are taken over.
+    """
+    season = "month" if "month" in climatology.dims else "dayofyear"
+    days = climatology[season].values
+    ones = xr.DataArray(np.ones(len(days)), {season: days}, season)
+    here = from_climatology(ones, times).notnull().values
+    if table["count"].chunks is None:
+        count = table["count"]
+        scored = count.sel(source="model") > 0
+        lost = scored & (count.sel(source="climatology") == 0)
+        if not lost.any():
+            return
+        where = f"in {int(lost.sum())} of {int(scored.sum())} series"
+    elif here.all():
+        return
+    else:
+        where = "in series that were observed then"
+    warnings.warn(
+        f"The climatology of training is not scored {where}: it lacks steps that the model is "
+        "scored on, and takes none from it. Its scores are NaN there, and its count is 0. "
+        + (_in_other_cells(times, dims) if here.all() else _in_other_seasons(times, here)),
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def _in_other_seasons(times: xr.DataArray, here: Array) -> str:
+    """Say what to type where training holds no such season; ``here`` tells which steps it does."""
+    said = (
+        f"{int((~here).sum())} of {here.size} steps lie in seasons that the training data do not "
+        f"hold. Train on a whole year, or pass baselines=False"
+    )
+    if not here.any():
+        return f"{said}."
+    edges = np.flatnonzero(np.diff([0, *here.astype(int), 0]))
+    first, last = max(edges.reshape(-1, 2), key=lambda run: run[1] - run[0])
+    a, b = (str(times.values[k])[:10] for k in (first, last - 1))
+    return f"{said}, or what it holds: predicted.sel({times.name}=slice({a!r}, {b!r}))."
+
+
+def _in_other_cells(times: xr.DataArray, dims: list[Hashable]) -> str:
+    """Say what to type where the observations of some cells have gaps in training."""
+    said = (
+        f"These have fewer than {_LEAST} days with observations in training within {_AROUND} days "
+        "of some of the steps"
+    )
+    own = "" if dims == [times.name] else f', or score each cell by itself, dim="{times.name}"'
+    return f"{said}. Train on a longer period, or pass baselines=False{own}."
 
 
 def earlier_climatology(observed: xr.DataArray, predicted: xr.DataArray) -> xr.DataArray | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -11,18 +12,18 @@ import xarray as xr
 from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list, snap, time_dim, without_scalars
 from xsm.data.reading import Reading
-from xsm.evaluation.climatology import from_climatology
+from xsm.evaluation.climatology import from_climatology, tell_left_out
 from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import previous_observation
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.typing import Array, FloatArray
 
-__all__ = ["METRICS", "score", "score_sources", "scored_pair"]
+__all__ = ["METRICS", "described", "score", "score_sources", "scored_pair"]
 
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
 _KEPT = "_kept"  # the dimension of a block that no data have
-_DIMENSIONLESS = ("r", "r2", "kge", "count")
+_DIMENSIONLESS = ("r", "r2", "kge", "count", "skill")
 _LONG = {
     "r": "Pearson correlation",
     "rmse": "root mean square error",
@@ -51,7 +52,8 @@ def score(
     ``observed`` and ``predicted`` as of :func:`scored_pair`, ``climatology`` the mean of each day
     of the year or month, canonical units. Persistence is the last observation at or before ``lead``
     steps earlier (with ``lead=0``, before the step itself), since it knows no more than the
-    prediction.
+    prediction. The climatology is scored where it holds every step that the others are scored on;
+    elsewhere its scores are NaN, its count is 0, and a warning says so.
     """
     if baselines and climatology is None:
         warnings.warn(
@@ -67,11 +69,19 @@ def score(
     if baselines:
         last = previous_observation(observed)
         sources["persistence"] = last.shift({time: max(lead - 1, 0)})
-    if baselines and climatology is not None:
-        sources["climatology"] = from_climatology(climatology, observed[time])
+    dims = as_list(time if dim is None else dim)
+    known = climatology if baselines else None
+    if known is not None:
+        known = snap(known, observed)
+        cells = observed.isel({time: 0}, drop=True)
+        wide = xr.align(known, cells, join="right", copy=False)[0]  # NaN where training had none
+        sources["climatology"] = from_climatology(wide, observed[time])
     bare = {name: without_scalars(array) for name, array in sources.items()}
-    found = score_sources(observed, bare, dim=time if dim is None else dim)
-    return _described(found, reading, target)
+    found = score_sources(observed, bare, dim=dims, whole=("climatology",))
+    if known is not None:
+        there = np.isin(observed[time].values, predicted[time].values)
+        tell_left_out(found, known, observed[time][there], dims)
+    return described(found, reading, target)
 
 
 def scored_pair(
@@ -90,7 +100,7 @@ def scored_pair(
     return observed, guess
 
 
-def _described(scores: xr.Dataset, reading: Reading, target: str) -> xr.Dataset:
+def described(scores: xr.Dataset, reading: Reading, target: str) -> xr.Dataset:
     """Say what was scored, and in which units."""
     units = reading.units(target)
     for name in map(str, scores.data_vars):
@@ -105,12 +115,15 @@ def score_sources(
     sources: Mapping[str, xr.DataArray],
     *,
     dim: Hashable | Iterable[Hashable],
+    whole: Collection[str] = (),
 ) -> xr.Dataset:
     """Score several predictions of the same observations on the same steps, lazily.
 
     They are joined to the observations on common labels, but for rounding. A step counts where the
-    observation and all sources are there; all scores along ``source`` and the remaining dimensions,
-    those of the observations first; NaN where no score is defined.
+    observation and all sources are there, but for those that are scored ``whole`` or not at all:
+    one that lacks a step that the others are scored on is NaN there, with a count of 0. All scores
+    along ``source`` and the remaining dimensions, those of the observations first; NaN where no
+    score is defined.
 
     ``r2 = 1 - sum((o - p)^2) / sum((o - mean(o))^2)`` is the Nash-Sutcliffe efficiency, from the
     error of ``scores`` (whose own ``nse`` computes lazy data at once); ``ubrmse^2 = rmse^2 -
@@ -127,8 +140,10 @@ def score_sources(
         raise NotEnoughDataError(msg)
     aligned = xr.broadcast(*aligned)  # a prediction may have members, or another order
     dims = as_list(dim)
-    whole = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
-    table = (_scores_of_blocks if whole else _all_scores)(aligned, dims).drop_attrs(deep=False)
+    one = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
+    must = [name not in whole for name in sources]
+    table = (_scores_of_blocks if one else _all_scores)(aligned, dims, must)
+    table = table.drop_attrs(deep=False)
     for name in table.coords:  # of the observations, or of a source alone
         table[name].attrs = next(dict(a[name].attrs) for a in aligned if name in a.coords)
     table = table.assign_coords(source=list(sources))
@@ -137,17 +152,27 @@ def score_sources(
     return table
 
 
-def _all_scores(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> xr.Dataset:
-    """Return all scores of all sources on the same steps; the observations come first."""
+def _all_scores(
+    arrays: Sequence[xr.DataArray], dims: list[Hashable], must: Sequence[bool]
+) -> xr.Dataset:
+    """Return all scores of all sources on the same steps; the observations come first.
+
+    ``must`` tells of each source whether a step counts only where it is there.
+    """
     truth, *values = (a.astype(np.float64) for a in arrays)
     together = truth.notnull()
-    for value in values:
-        together = together & value.notnull()
-    truth = truth.where(together)
-    return xr.concat([_scores(value.where(together), truth, dims) for value in values], "source")
+    for value, needed in zip(values, must, strict=True):
+        together = together & value.notnull() if needed else together
+    tables = []
+    for value, needed in zip(values, must, strict=True):
+        kept = together if needed else together & ~(together & value.isnull()).any(dims)
+        tables.append(_scores(value.where(kept), truth.where(kept), dims))
+    return xr.concat(tables, "source")
 
 
-def _scores_of_blocks(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> xr.Dataset:
+def _scores_of_blocks(
+    arrays: Sequence[xr.DataArray], dims: list[Hashable], must: Sequence[bool]
+) -> xr.Dataset:
     """Return the same of lazy observations that are whole along ``dims``, in a task a block.
 
     Some hundred tasks a block, as arithmetic on the arrays makes, would keep a cluster's scheduler
@@ -158,14 +183,15 @@ def _scores_of_blocks(arrays: Sequence[xr.DataArray], dims: list[Hashable]) -> x
     def block(*values: FloatArray) -> FloatArray:
         kept = values[0].shape[: values[0].ndim - len(dims)]
         cells = [v.reshape(-1, *v.shape[len(kept) :]) for v in values]
-        missing: Array = np.isnan(np.stack(cells)).any(axis=0).reshape(len(cells[0]), -1)
+        needed = [cells[0], *itertools.compress(cells[1:], must)]
+        missing: Array = np.isnan(np.stack(needed)).any(axis=0).reshape(len(cells[0]), -1)
         there = missing.sum(axis=1) < missing.shape[1]
         found = np.full((len(there), sources, len(metrics)), np.nan)
         found[..., -1] = 0  # nothing is compared in the sea, and nothing computed
         if there.any():
             land = [xr.DataArray(v[there], dims=[_KEPT, *dims]) for v in cells]
             with np.errstate(invalid="ignore", divide="ignore"):  # series that never change
-                table = _all_scores(land, dims)[metrics]
+                table = _all_scores(land, dims, must)[metrics]
             found[there] = table.to_array("metric").transpose(_KEPT, "source", "metric")
         return found.reshape(*kept, sources, len(metrics))
 

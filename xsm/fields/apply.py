@@ -10,6 +10,7 @@ import xarray as xr
 from xsm.artefact.learnt import Learnt
 from xsm.data.nesting import horizontal_axes
 from xsm.data.reading import Reading
+from xsm.evaluation.metrics import described
 from xsm.evaluation.spread import standardised
 from xsm.exceptions import MissingVariableError, UnknownNameError
 from xsm.fields.baselines import score_fields
@@ -104,14 +105,17 @@ def score_with(
     area: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Score a fitted model beside every baseline, see :meth:`xsm.FittedModel.score`."""
-    sources, fields = _beside_truth(fitted, ds, covariates, truth, area, "auto")
+    recipe, _ = nested(fitted)
+    reading = read_one(ds, recipe.variables)
+    sources, fields = _beside_truth(fitted, reading, covariates, truth, area, "auto")
     maps = maps_of(fitted.scaling, sources.nest)
-    return as_given(score_fields(fields["mean"], sources, maps=maps or None, dim=dim), ds)
+    table = score_fields(fields["mean"], sources, maps=maps or None, dim=dim)
+    return as_given(described(table, reading, recipe.target), ds)
 
 
 def _beside_truth(
     fitted: Learnt,
-    ds: xr.Dataset,
+    reading: Reading,
     covariates: Covariates | None,
     truth: xr.Dataset | xr.DataArray | None,
     area: xr.DataArray | None,
@@ -122,7 +126,7 @@ def _beside_truth(
     if truth is None:
         msg = "A downscaled field is judged by the truth: pass truth= on the fine grid."
         raise MissingVariableError(msg)
-    sources = _sources(recipe, read_one(ds, recipe.variables), covariates, area, truth)
+    sources = _sources(recipe, reading, covariates, area, truth)
     place = str(choose_device(device))
     fields = downscale_fields(
         model, recipe, fitted.scaling, sources, token=fitted.token, device=place
@@ -144,7 +148,8 @@ def field_errors(
     (truth - mean) / std (time, y, x) without calibration; NaN where one is missing. Without a truth
     or a spread it is refused.
     """
-    sources, fields = _beside_truth(fitted, ds, covariates, truth, area, device)
+    reading = read_one(ds, nested(fitted)[0].variables)
+    sources, fields = _beside_truth(fitted, reading, covariates, truth, area, device)
     if "std" not in fields or sources.truth is None:
         msg = (
             f'{fitted.name!r} was trained with head="point" and predicts no spread to calibrate. '

@@ -336,3 +336,23 @@ def test_a_target_that_is_no_water_is_refused():
         with pytest.raises(UnitsError, match=r"target='t2m' is the air_temperature \(K\)"):
             verb(target="t2m")
     assert "inflow" in ds.physm.water_balance(target="swvl2")
+
+
+def test_always_drying_is_counted_on_the_steps_that_are_judged():
+    """Soil that stays on wet days and falls on dry ones is judged on the dry ones alone."""
+    days = pd.date_range("2020-01-01", periods=20)
+    rain = np.where(np.arange(20) % 2 == 0, 10.0, 0.0)
+    soil = 0.4 - 0.01 * ((np.arange(20) + 1) // 2)  # falls on odd, dry, days
+    flux = {"units": "mm/day"}
+    ds = xr.Dataset(
+        {
+            "tp": ("time", rain, flux),
+            "evspsbl": ("time", np.full(20, 1.0), flux),
+            "swvl1": ("time", soil, {"units": "m3 m-3"}),
+        },
+        {"time": days},
+    )
+    found = ds.physm.consistency(terms=["precipitation", "evaporation"], trend="level")
+    assert int(found["count"]) == 10
+    assert float(found["observed_consistency"]) == 1.0
+    assert float(found["always_drying"]) == 1.0  # of all 20 days half are dry

@@ -23,7 +23,7 @@ _LONG = {
     "consistency_filtered": "the same after the filter of Eq. 13 (1 for the observations)",
     "observed_consistency": "share of steps on which the observations follow the inflow trend",
     "excess": "consistency minus observed consistency; nearer 0 is better",
-    "always_drying": "share of steps that always falling soil moisture would follow",
+    "always_drying": "share of the same steps that always falling soil moisture would follow",
     "count": "steps compared",
     "count_filtered": "steps compared after the filter",
 }
@@ -96,7 +96,7 @@ def _shares(
     model, count = _share(raw * (before - guess), dims)
     own, _ = _share(raw * (before - truth), dims)
     kept, count_filtered = _share(filtered * (before - guess), dims)
-    drying, _ = _share(raw, dims)
+    drying, _ = _share(raw.where((raw * (before - guess)).fillna(0) != 0), dims)  # as `count`
     found = xr.Dataset(
         {
             "consistency": model,
