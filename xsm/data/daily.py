@@ -14,6 +14,7 @@ import xarray as xr
 
 from xsm.data.grid import time_dim
 from xsm.data.naming import ROLES, Accumulation, Role, accumulation_of, roles_of
+from xsm.data.naming.dimensions import check_lead
 from xsm.data.time_axis import steps_between
 from xsm.data.units import dequantify, is_amount, quantify
 from xsm.exceptions import (
@@ -123,6 +124,7 @@ def daily(
     check_choice("states", states, get_args(States))
     check_choice("label", label, get_args(Label))
     ds, quantified = dequantify(ds)
+    check_lead(ds)
     time = time_dim(ds)
     moving = _moving(ds, time)
     roles = roles_of(ds)

@@ -7,6 +7,7 @@ import xarray as xr
 
 from xsm.data.grid import time_dim
 from xsm.data.naming import ROLES
+from xsm.data.naming.dimensions import check_lead
 from xsm.data.reading import Reading, read
 from xsm.data.time_axis import steps_between
 from xsm.data.units import dequantify, quantify
@@ -51,6 +52,7 @@ def monthly(ds: xr.Dataset) -> xr.Dataset:
     (array([15., 45.]), array([1, 2]))
     """
     ds, quantified = dequantify(ds)
+    check_lead(ds)
     time = time_dim(ds)
     reading = read(_whole_months(ds, time))
     ds, table = reading.ds, reading.table
