@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xsm.api.score import score
     from xsm.api.variables import variables
     from xsm.data.daily import daily
+    from xsm.data.lead_times import flatten_steps
     from xsm.data.monthly import monthly
     from xsm.evaluation.spread import intervals, reliability
     from xsm.hydrology.balance import water_balance
@@ -45,6 +46,7 @@ __all__ = [
     "describe_model",
     "downscale",
     "fit",
+    "flatten_steps",
     "get_options",
     "groundwater_anomaly",
     "intervals",
@@ -73,6 +75,7 @@ _HOME = {
     "describe_model": "registry",
     "downscale": "api.downscale",
     "fit": "api.fit",
+    "flatten_steps": "data.lead_times",
     "get_options": "options",
     "groundwater_anomaly": "hydrology.groundwater",
     "intervals": "evaluation.spread",

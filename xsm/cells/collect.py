@@ -9,6 +9,7 @@ import xarray as xr
 from xsm.cells.features import Features
 from xsm.cells.recipe import require_target
 from xsm.data.grid import axis_of, oriented, step, time_dim, wraps
+from xsm.data.naming.layers import depth_dim
 from xsm.data.reading import Reading
 from xsm.exceptions import GridError, NotEnoughDataError, UnitsError
 from xsm.hydrology.laws import LAWS
@@ -38,6 +39,7 @@ def collect(
     reading = reading.part(oriented(reading.ds)) if recipe.patch > 1 else reading
     names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
     reading.require(*names)
+    _check_depth(reading, names)
     if with_target:
         require_target(reading.table, recipe)
     names = names[: len(names) - (with_target and bool(recipe.depths))]
@@ -73,6 +75,20 @@ def collect(
         soil={name: still[f"soil {name}"] for name in soil},
         wrap=bool(space) and wraps(arrays[recipe.dynamic[0]], space[-1]),
     )
+
+
+def _check_depth(reading: Reading, names: Sequence[str]) -> None:
+    """Refuse variables without a role along depth: their layers are no cells."""
+    for variable in map(reading.lookup, names):
+        name = str(variable.name)
+        dim = depth_dim(reading.ds, name) if variable.how == "name" else None
+        if dim is not None:
+            msg = (
+                f"{name!r} lies along {dim!r} ({reading.ds.sizes[dim]}), which is depth; layers "
+                f'are no cells. Take one: ds["{name}"] = ds["{name}"].isel({dim}=0, drop=True); or '
+                f'say what it is: variables={{"soil_moisture": "{name}"}}.'
+            )
+            raise GridError(msg)
 
 
 def _space(array: xr.DataArray, time: str, recipe: Recipe) -> tuple[str, ...]:

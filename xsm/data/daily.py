@@ -13,6 +13,7 @@ import xarray as xr
 from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.grid import time_dim
 from xsm.data.naming import Accumulation, roles_of
+from xsm.data.naming.dimensions import check_lead
 from xsm.data.reduction import CF, tell_left_out
 from xsm.data.time_axis import steps_between
 from xsm.data.units import dequantify, quantify
@@ -121,6 +122,7 @@ def daily(
     check_choice("states", states, get_args(States))
     check_choice("label", label, get_args(Label))
     ds, quantified = dequantify(ds)
+    check_lead(ds)
     time = time_dim(ds)
     roles = roles_of(ds, variables)
     step = _step(ds.indexes[time], time)

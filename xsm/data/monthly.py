@@ -11,6 +11,7 @@ import xarray as xr
 
 from xsm.data.grid import time_dim
 from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00
+from xsm.data.naming.dimensions import check_lead
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
 from xsm.data.time_axis import steps_between
@@ -83,6 +84,7 @@ def monthly(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None) -> xr
     array([2., 2.])
     """
     plain, quantified = dequantify(ds)
+    check_lead(plain)
     time = time_dim(plain)
     roles = roles_of(plain, variables)
     bounds = plain[time].attrs.get("bounds", plain[time].encoding.get("bounds"))

@@ -91,8 +91,11 @@ def test_other_grids_and_further_dimensions():
     other = ds[list(LOAM)].isel(latitude=[0, 1])
     with pytest.raises(GridError, match="lie on different coordinates"):
         xsm.richards_residual(ds.drop_vars(LOAM), parameters=other)
-    many = ds[list(LOAM)].expand_dims(sample=3)
-    with pytest.raises(GridError, match=r"varies along \['sample'\].*\.isel\(sample=0\)"):
+    many = ds[list(LOAM)].expand_dims(member=3)
+    with pytest.raises(GridError, match=r"varies along \['member'\].*\.isel\(member=0\)"):
+        xsm.richards_residual(ds.drop_vars(LOAM), parameters=many)
+    many = many.rename(member="sample")
+    with pytest.raises(GridError, match=r"along 'sample' \(3\).*not taken for space.*sample=0"):
         xsm.richards_residual(ds.drop_vars(LOAM), parameters=many)
 
 

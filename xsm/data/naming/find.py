@@ -9,6 +9,7 @@ import xarray as xr
 
 from xsm.data.naming.amounts import check_sign, flux_conversion
 from xsm.data.naming.derived import RECIPES
+from xsm.data.naming.dimensions import unplaced
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
 from xsm.data.naming.matching import Match, check_overrides, match
 from xsm.data.naming.roles import ROLES, Role
@@ -83,6 +84,8 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
         finder.add(ROLES[name], found)
     finder.derive()
     names = {str(n): str(v.attrs.get("units", "")) for n, v in ds.variables.items()}
+    known = {*finder.faults, *finder.others, *(v.name for vs in finder.found.values() for v in vs)}
+    plain = {str(n): unplaced(ds, str(n), deep=True) for n in ds.data_vars if n not in known}
     return VariableTable(
         {role: finder.found[role] for role in ROLES if role in finder.found},
         finder.others,
@@ -91,6 +94,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
         finder.faults,
         finder.notes,
         frozenset(finder.irregular),
+        {name: said for name, said in plain.items() if said},
     )
 
 
@@ -138,6 +142,8 @@ class _Finder:
             layers = self._layers(role, name, how)
             if name in self.faults:
                 return layers
+            if not role.faces:  # they are held against the layers that they part
+                self._place(name, deep=role.layered)
             units = self._units(role, name)
             return [
                 replace(v, units=units, conversion=self._convert(role, name, units, v.depth))
@@ -147,6 +153,12 @@ class _Finder:
             self.faults[name] = str(error)
             self.irregular |= {name} if isinstance(error, GridError) else set()
             return layers
+
+    def _place(self, name: str, *, deep: bool) -> None:
+        """Refuse a variable along a dimension that is neither time, layers, place nor member."""
+        said = unplaced(self.ds, name, deep=deep)
+        if said:
+            raise GridError(said)
 
     def derive(self) -> None:
         """Add what can be made of other variables."""

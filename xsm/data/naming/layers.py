@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming.places import WORDS, along, sensors
 from xsm.data.naming.roles import Role
 from xsm.data.units import conversion
 from xsm.exceptions import UnitsError
@@ -75,7 +76,8 @@ def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
     list of (int, tuple of float or None)
         Bounds in m, positive down. They come from, first found: the attribute ``layer_edges_m``
         of the variable (numbers from the surface down), the CF bounds of the coordinate, variables
-        ``*top`` and ``*bottom`` along the dimension with units, or the coordinate read as the
+        ``*top`` and ``*bottom`` (or ``depth_from`` and ``depth_to``) along the dimension with
+        units, or the coordinate read as the
         midpoints of layers that fill the ground from the surface without gaps. None where none
         of these fits. Only coordinates are read.
 
@@ -199,20 +201,13 @@ def _is_depth(ds: xr.Dataset, dim: str) -> bool:
             return True
         if attrs.get("positive") in {"up", "down"}:
             return True
-    return bool(_DEPTH_NAME.match(dim)) or _sensor_depth(ds, dim) is not None
+    named = bool(_DEPTH_NAME.match(dim)) or dim.lower() in WORDS["depth"]["names"]
+    return named or sensors(ds, dim) == "profile"
 
 
 def _horizontal(coordinate: xr.DataArray) -> set[str]:
     """Return the coordinate's own name where its axis is horizontal."""
     return {str(coordinate.name)} if coordinate.attrs.get("axis") in {"X", "Y", "T"} else set()
-
-
-def _sensor_depth(ds: xr.Dataset, dim: str) -> str | None:
-    """Return the variable that holds the depth of each sensor along a dimension."""
-    for name, variable in ds.variables.items():
-        if variable.dims == (dim,) and "depth" in str(name).lower() and "units" in variable.attrs:
-            return str(name)
-    return None
 
 
 def _read(ds: xr.Dataset, name: str, units: object = None) -> FloatArray | None:
@@ -256,12 +251,12 @@ def _cf_bounds(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
 
 def _tops_bottoms(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
     """Return the bounds that two variables along the dimension hold."""
-    along = [str(n) for n, v in ds.variables.items() if v.dims == (dim,)]
-    for top in along:
-        bottom = re.sub(r"top", "bottom", top)
-        if bottom != top and bottom in along:
+    mine = [str(n) for n, v in ds.variables.items() if v.dims == (dim,)]
+    for top in mine:
+        bottom = top.replace("top", "bottom").replace("depth_from", "depth_to")
+        if bottom != top and bottom in mine:
             tops, bottoms = _read(ds, top), _read(ds, bottom)
-            if tops is not None and bottoms is not None:
+            if tops is not None and bottoms is not None and (tops != bottoms).all():
                 return _pairs(tops, bottoms)
     return None
 
@@ -295,7 +290,7 @@ def dim_depths(ds: xr.Dataset, dim: str) -> FloatArray | None:
     >>> dim_depths(ds, "depth")
     array([0.05, 0.2 ])
     """
-    name = dim if dim in ds.coords else _sensor_depth(ds, dim)
+    name = dim if dim in ds.coords else along(ds, dim)[0]
     values = None if name is None else _read(ds, name)
     return None if values is None else abs(values)
 

@@ -25,6 +25,8 @@ class Role:
         1000 kg m-3 links mass and depth.
     layered : bool
         Layers of soil are allowed.
+    faces : bool
+        Values at the faces between layers are allowed.
     needs_units : bool
         Units must be stated although the canonical unit is 1 or %, or the role is a map.
     positive : str
@@ -55,6 +57,7 @@ class Role:
     kind: str
     water: bool = False
     layered: bool = False
+    faces: bool = False
     needs_units: bool = False
     positive: str = ""
     sign: str = ""

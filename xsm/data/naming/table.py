@@ -39,7 +39,10 @@ class VariableTable:
     notes : dict of str to str
         Roles that can be used, with a remark.
     irregular : frozenset of str
-        Roles and names whose only fault is that their amounts have no uniform time step.
+        Roles and names whose only fault is that their amounts have no uniform time step, or a
+        dimension that is neither time, layers, place nor member.
+    unplaced : dict of str to str
+        By name: variables without a role along such a dimension, and what to type.
     """
 
     found: Mapping[str, tuple[Variable, ...]]
@@ -49,6 +52,7 @@ class VariableTable:
     faults: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     irregular: frozenset[str] = frozenset()
+    unplaced: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -100,7 +104,7 @@ class VariableTable:
         UnitsError
             If all are there, but some cannot be used.
         GridError
-            If that is only for want of a uniform time step.
+            If that is only for want of a uniform time step, or for a dimension that is unknown.
         """
         missing = [self._missing(r) for r in roles if not self._known(r)]
         wrong = [self._wrong(r) for r in roles if self._known(r) and self._wrong(r)]
@@ -111,7 +115,7 @@ class VariableTable:
         if wrong:
             msg = f"Variables cannot be used:\n{lines}"
             faulty = {role for role in roles if self._wrong(role)}
-            raise (GridError if faulty <= self.irregular else UnitsError)(msg)
+            raise (GridError if faulty <= {*self.irregular, *self.unplaced} else UnitsError)(msg)
 
     def lookup(self, name: str) -> Variable:
         """Return a variable by its role or by its name in the data set.
@@ -242,7 +246,7 @@ class VariableTable:
 
     def _wrong(self, name: str) -> str:
         """Return what is wrong with a role or a variable, or nothing."""
-        text = self.problems.get(name) or self.faults.get(name, "")
+        text = self.problems.get(name) or self.faults.get(name) or self.unplaced.get(name)
         return f"{name}: {text}" if text else ""
 
     def _missing(self, name: str) -> str:
