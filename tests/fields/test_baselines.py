@@ -249,8 +249,11 @@ def test_what_is_refused(coarse, fine):
     with pytest.raises(GridError, match=r"truth has 2000-02-01.* twice along 'time'"):
         coarse.physm.downscale(2, model="pattern", truth=fine.isel(time=[0, 1, 1, 2]))
     deep = coarse.expand_dims(depth=[1.0, 2.0])
-    with pytest.raises(GridError, match=r"has dimensions \['depth'\] besides time"):
+    with pytest.raises(GridError, match=r"'depth' \(2\), which is depth"):
         deep.physm.downscale(2, model="nearest")
+    many = coarse.expand_dims(member=2)
+    with pytest.raises(GridError, match=r"has dimensions \['member'\] besides time"):
+        many.physm.downscale(2, model="nearest")
 
 
 def test_quantities_stay_quantities(coarse):
