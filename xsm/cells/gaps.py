@@ -39,8 +39,11 @@ class Gaps:
 
 
 def warn_of_gaps(reading: Reading, found: Gaps, recipe: Recipe) -> None:
-    """Warn where gaps of inputs cost more than a tenth of the samples that train."""
-    if found.whole - found.now > _COSTLY * found.whole:
+    """Warn where gaps of inputs cost more than a tenth of the samples that train.
+
+    Where they leave none at all, training refuses the data.
+    """
+    if 0 < found.now < (1 - _COSTLY) * found.whole:
         warnings.warn(_words(found, recipe, reading), UserWarning, stacklevel=6)
 
 
