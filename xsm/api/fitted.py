@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import xarray as xr
@@ -64,8 +64,10 @@ class FittedModel(Learnt):
 
     @classmethod
     def of(cls, learnt: Learnt) -> FittedModel:
-        """Return a record with the verbs."""
-        return cls(**{f.name: getattr(learnt, f.name) for f in fields(learnt) if f.init})
+        """Return a record with the verbs; its content has its name already."""
+        made = object.__new__(cls)
+        vars(made).update(vars(learnt))
+        return made
 
     def predict(
         self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
