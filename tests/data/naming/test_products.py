@@ -228,3 +228,18 @@ def test_the_table_is_consistent(key):
         if not is_amount(units, about.units):
             conversion(units, about.units, water=about.water, thickness=1.0)
     assert xsm.list_products()[key] == product.title
+
+
+def test_names_of_roles_are_those_of_no_product():
+    """A user's own data set: no sign is turned, no unit assumed."""
+    mm = {"units": "mm day-1"}
+    ds = series(evaporation=(2.0, mm), surface_runoff=(1.0, mm), soil_moisture=(0.2, {}))
+    ds["elevation"] = ((), 10.0)
+    assert products_of(ds) == ()
+    assert find_variables(ds).array(ds, "evaporation").values[0] == pytest.approx(2.0)
+    with pytest.raises(UnitsError, match=r"'soil_moisture' has no units. Look up"):
+        find_variables(ds).require("soil_moisture")
+
+
+def test_columns_of_two_letters_are_those_of_no_product():
+    assert products_of(series(P=(1.0, {}), TA=(10.0, {}), RH=(50.0, {}), WS=(2.0, {}))) == ()

@@ -160,8 +160,10 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
         if by_month is not None:
             return by_month
         raise GridError(months_told(array, units, shortest))
-    if {_amounts(product) for product in products} == {"step"}:
-        return "step"
+    amounts = {_amounts(product) for product in products}
+    if len(amounts) == 1 and amounts != {""}:
+        check_days(array, units, shortest)
+        return amounts.pop()  # type: ignore[return-value]
     if shortest >= 1.0:
         check_days(array, units, shortest)
         return "step"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -23,6 +23,7 @@ class Product:
     source: str = ""
     told: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    known_by: tuple[str, ...] = ()
     unstated: bool = False
     amounts: str = ""
     monthly: str = ""
@@ -39,6 +40,19 @@ class Product:
     def known(self) -> frozenset[str]:
         """All names of its files that are listed."""
         return frozenset(self.beside).union(*self.names.values())
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Names by which it is recognised: by default those that no other product has.
+
+        Neither names of roles, which a user may give, nor those of two letters.
+        """
+        alone = (
+            name
+            for name in sorted(self.known)
+            if _SHARED[name] == 1 and name not in self.names and len(name) > _SHORT
+        )
+        return self.known_by or tuple(alone)
 
 
 def _read() -> dict[str, Product]:
@@ -61,7 +75,8 @@ def _product(entry: dict[str, object]) -> Product:
 PRODUCTS = _read()
 _WHERE = ("title", "id", "source", "product", "short_name", "ShortName", "summary", "project")
 _SHARED = Counter(name for p in PRODUCTS.values() if p.title for name in p.known)
-_ENOUGH = 2  # names that no other product has
+_ENOUGH = 2  # of its own names
+_SHORT = 2  # letters of names that anybody may give
 
 
 def list_products() -> dict[str, str]:
@@ -108,7 +123,7 @@ def products_of(ds: xr.Dataset) -> tuple[str, ...]:
     have = {str(name) for name in ds.data_vars}
     words = " ".join(str(ds.attrs.get(key, "")) for key in _WHERE).lower()
     count = {name: len(_TITLED[name].known & have) for name in _TITLED}
-    found = [n for n in _TITLED if count[n] and (_told(n, words) or _own(n, have) >= _ENOUGH)]
+    found = [n for n in _TITLED if count[n] and (_told(n, words) or len(_OWN[n] & have) >= _ENOUGH)]
     return tuple(sorted(found, key=lambda name: -count[name]))
 
 
@@ -117,9 +132,5 @@ def _told(name: str, words: str) -> bool:
     return any(word in words for word in PRODUCTS[name].told)
 
 
-def _own(name: str, have: Iterable[str]) -> int:
-    """Return how many names of the data no other product has."""
-    return sum(_SHARED[each] == 1 for each in PRODUCTS[name].known.intersection(have))
-
-
 _TITLED = {name: product for name, product in PRODUCTS.items() if product.title}
+_OWN = {name: frozenset(product.own) for name, product in _TITLED.items()}
