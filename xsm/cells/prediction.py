@@ -15,6 +15,7 @@ from xsm.cells.features import Features
 from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
+from xsm.data.grid import step
 from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
 from xsm.hydrology.soil.layering import DEPTH
@@ -303,10 +304,7 @@ def _label(
     """Give predictions their coordinates; time is the time they are valid at."""
     coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
     index = template.indexes[features.time]
-    ahead = index
-    if recipe.lead:
-        spacing = index[1] - index[0] if len(index) > 1 else np.timedelta64(1, "D")
-        ahead = index + recipe.lead * spacing
+    ahead = step(template).after(index, recipe.lead)
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     coords[features.time] = template[features.time].variable[keep].copy(data=ahead[keep])
     dims = template.dims if _single(answer) else (*template.dims, answer.dim)

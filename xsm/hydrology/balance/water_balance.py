@@ -8,7 +8,7 @@ from typing import get_args
 import xarray as xr
 
 from xsm.data.dimensions import check_same_names
-from xsm.data.grid import step_days, time_dim
+from xsm.data.grid import step_lengths, time_dim
 from xsm.data.naming import VariableTable
 from xsm.data.reading import Reading, read
 from xsm.exceptions import (
@@ -109,7 +109,8 @@ def water_balance(
     Notes
     -----
     With precipitation P, evaporation E, surface runoff R, snow water equivalent S, water in the
-    deeper layers D, the length L of the step in days, soil moisture SM::
+    deeper layers D, the length L of the step in days (of monthly data that of each calendar month),
+    soil moisture SM::
 
         W_t = P_t - E_t - R_t + (S_{t-1} - S_t) / L                  (Eq. 10; snow melt is inflow)
         W_t = W_t - (D_t - D_{t-1}) / L                              (Eq. 11, deep=True)
@@ -200,7 +201,7 @@ def inflow_arrays(
         outputs=tuple(_NAMES[name] for name in outputs),
         trend=trend,
         threshold=float(threshold),
-        step_days=step_days(arrays[reference]),
+        step_days=step_lengths(arrays[reference]),
         reverse_snow=compat is not None,
         axis=arrays[reference].dims.index(time_dim(arrays[reference])),
     )
