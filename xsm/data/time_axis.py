@@ -91,7 +91,7 @@ class Step:
         known = index[count:]
         later = months_of_index(index[len(known) :]) + count * self.months
         starts, ends = month_starts(index, later), month_starts(index, later + 1)
-        place, back, middle = _places(index)
+        place, back, _ = _places(index)
         if _one(back) and back[0] <= _DAY:
             return known.append(ends - _timedelta(back[0]))
         if _one(place):

@@ -171,14 +171,15 @@ def inflow_trend(  # noqa: PLR0913
     targets = {k: _columns(a, axis) for k, a in results.items()}
     state = initial_state(cells) if state is None else _fitting(state, cells)
     dtype = np.result_type(*arrays.values()) if work is None else np.dtype(work)
+    number: Any = dtype.type
     lengths = _lengths(step_days, shape[axis])
     rate = (1.0 / lengths).astype(dtype)
-    weight = (lengths / lengths if np.ndim(step_days) == 0 else lengths).astype(dtype)
+    weight = (np.ones_like(lengths) if np.ndim(step_days) == 0 else lengths).astype(dtype)
     _split(
         tuple(columns.get(name) for name in INPUTS),
         tuple(targets.get(name) for name in OUTPUTS),
         state,
-        (rate, -rate if reverse_snow else rate, weight, dtype.type(threshold)),
+        (rate, -rate if reverse_snow else rate, weight, number(threshold)),
         trend == "level",
         threads,
     )

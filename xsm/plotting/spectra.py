@@ -154,8 +154,8 @@ def plot_spectra(
     together = np.logical_and.reduce([a.notnull().values for a in arrays])
     shown = [a.where(together) for a in arrays]
     if over == "time":
-        length = even_step(pair.observed)
-        step, unit = (length.months, "month") if length.months else (step_days(pair.observed), "day")
+        months = even_step(pair.observed).months
+        step, unit = (months, "month") if months else (step_days(pair.observed), "day")
         order = (time_dim(pair.observed), ...)
         found = [spectrum_of_time(a.transpose(*order).values, step) for a in shown]
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -10,14 +12,17 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
+from xsm.data.intervals import intervals_of, method_of_time
 from xsm.data.naming.durations import (
     MONTH,
     check_days,
+    check_months,
     months_told,
     per_day,
     shortest_step,
     step_of_amount,
 )
+from xsm.data.naming.radiation import told_by_radiation
 from xsm.data.naming.roles import MONTHLY, PRODUCTS, Role
 from xsm.data.time_axis import steps_between
 from xsm.data.units import Conversion, conversion, is_amount
@@ -43,6 +48,13 @@ Accumulation: TypeAlias = Literal[
 
 MEANS = {"daily_mean_rate": 1.0, "3_hourly_mean_rate": 3 / 24, "hourly_mean_rate": 1 / 24}
 """Days that the amounts last whose means the values are."""
+_METHODS: tuple[tuple[str, Accumulation], ...] = (
+    (r"time: sum within days .*time: mean over days", "daily_mean_rate"),
+    (r"time: mean \(interval: (1 day|24 hours?)\)", "daily_mean_rate"),
+    (r"time: mean \(interval: 3 hours?\)", "3_hourly_mean_rate"),
+    (r"time: mean \(interval: 1 hour\)", "hourly_mean_rate"),
+)
+"""Means of amounts, in the words of CF."""
 _DAY = np.timedelta64(1, "D")
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
@@ -72,8 +84,8 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     Returns
     -------
     Conversion
-        To the canonical rate. Amounts for each time step are divided by the step, means of amounts
-        for some hours by these.
+        To the canonical rate. Amounts for each time step are divided by the step, of months by the
+        days of each; means of amounts for some hours by these.
 
     Raises
     ------
@@ -91,10 +103,13 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     >>> tp = ("time", np.ones(24), {"units": "m", "accumulation": "step"})
     >>> ds = xr.Dataset({"tp": tp}, {"time": hours})
     >>> flux_conversion(ds, "tp", ROLES["precipitation"], "m")
-    Conversion(factor=24000.0, offset=0.0)
+    Conversion(factor=24000.0, offset=0.0, months=0)
     """
     if not is_amount(units, role.units):
-        return conversion(units, role.units, water=role.water)
+        change = conversion(units, role.units, water=role.water)
+        if change.months:
+            check_months(ds, name)
+        return change
     meaning = accumulation_of(ds, name, role)
     if meaning == "rate":
         msg = (
@@ -104,8 +119,11 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
         raise UnitsError(msg)
     if meaning == "since_00":
         raise UnitsError(since_00(name, "is stated or seen to be a sum since 00 UTC"))
-    days = MEANS[meaning] if meaning in MEANS else step_of_amount(ds[name], name, units)
-    return conversion(units, role.units, water=role.water, step_days=days)
+    days = MEANS[meaning] if meaning in MEANS else step_of_amount(ds, name, units)
+    if days is None:
+        check_months(ds, name)
+    change = conversion(units, role.units, water=role.water, step_days=days or 1.0)
+    return change if days else replace(change, months=1)
 
 
 def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accumulation:
@@ -124,8 +142,9 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     -------
     str
         What the attribute ``accumulation`` of the variable or of the data set states; else what
-        GRIB or the product says; else ``"step"`` where the time step is a day or more, but below
-        a month; else what the values in memory show. Steps may be missing.
+        the monthly files of a product are known for; else what ``cell_methods`` with bounds of
+        time, GRIB or the product say; else ``"step"`` where the time step is a day or more, but
+        below a month; else what the values in memory show. Steps may be missing.
 
     Raises
     ------
@@ -151,25 +170,51 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     stated = array.attrs.get("accumulation", ds.attrs.get("accumulation"))
     if stated is not None:
         return _checked(str(stated), array, by_month)
-    if str(array.attrs.get("GRIB_stepType", "")).startswith("avg"):
-        return "daily_mean_rate"
+    time = time_dim(array)
+    known = intervals_of(ds, time)
+    if by_month is not None and array.sizes[time] == 1:
+        return by_month
     units = str(array.attrs.get("units"))
-    shortest = shortest_step(array, name, units)
+    shortest = shortest_step(array, name, units) if known is None else float(known.days.min())
+    said = by_month if shortest >= MONTH else None
+    said = said or _by_methods(array, bounded=known is not None and not {*products} & {*MONTHLY})
+    if said is not None:
+        return said
     if shortest >= MONTH:
-        if by_month is not None:
-            return by_month
-        raise GridError(months_told(array, units, shortest))
-    if {PRODUCTS.get(product) for product in products} == {"step"}:
+        return _of_long_steps(ds, array, products, shortest)
+    if _by_step(products) or (known is not None and shortest >= 1.0):
         return "step"
+    return _of_short_steps(array, shortest)
+
+
+def _by_step(products: tuple[str, ...]) -> bool:
+    """Tell whether all products that use a name hold amounts of each step."""
+    return {PRODUCTS.get(product) for product in products} == {"step"}
+
+
+def _of_long_steps(
+    ds: xr.Dataset, array: xr.DataArray, products: tuple[str, ...], shortest: float
+) -> Accumulation:
+    """Return what amounts at steps of months are by their product; refuse what is not known."""
+    if _by_step(products) and not {*products} & {*MONTHLY}:
+        return "step"
+    found = told_by_radiation(ds) if "era5_land" in products else None
+    if found is None:
+        raise GridError(months_told(array, str(array.attrs.get("units")), shortest))
+    return found
+
+
+def _of_short_steps(array: xr.DataArray, shortest: float) -> Accumulation:
+    """Return what amounts at steps below a month are, where nothing says it."""
     if shortest >= 1.0:
-        check_days(array, units, shortest)
+        check_days(array, str(array.attrs.get("units")), shortest)
         return "step"
     if not in_memory(array):
         what = (
             "may be a sum since 00 UTC, as hourly ERA5-Land is; that cannot be told without "
             "reading the data"
         )
-        raise UntoldError(since_00(name, what, told=False))
+        raise UntoldError(since_00(str(array.name), what, told=False))
     return "since_00" if sawtooth(array) else "step"
 
 
@@ -294,6 +339,21 @@ def _checked(stated: str, array: xr.DataArray, by_month: Accumulation | None) ->
         )
         raise UnitsError(msg)
     return meaning
+
+
+def _by_methods(array: xr.DataArray, *, bounded: bool) -> Accumulation | None:
+    """Return what ``cell_methods``, or the averages of GRIB, say that amounts are.
+
+    A sum is that of the step only where bounds of time tell the step.
+    """
+    methods = str(array.attrs.get("cell_methods", ""))
+    for pattern, meaning in _METHODS:
+        if re.search(pattern, methods):
+            return meaning
+    if bounded and method_of_time(array, time_dim(array)) == "sum":
+        return "step"
+    averaged = str(array.attrs.get("GRIB_stepType", "")).startswith("avg")
+    return "daily_mean_rate" if averaged else None
 
 
 def _of_months(ds: xr.Dataset, products: tuple[str, ...]) -> Accumulation | None:
