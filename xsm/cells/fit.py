@@ -23,6 +23,7 @@ from xsm.cells.scaling import fit_scaling
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.fingerprint import data_token, fingerprint
+from xsm.data.grid import step
 from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
 from xsm.evaluation.climatology import seasonal_mean
@@ -189,7 +190,10 @@ def _learnt(
         attrs=dict(reading.ds[variable.name].attrs),
         parameters=settings,
         card=words(card),
-        fingerprint=fingerprint(named, reading.table),
+        fingerprint={
+            **fingerprint(named, reading.table),
+            "step": str(step(features.observed)),
+        },
         layers=reading.layers(recipe.target) if recipe.depths else (),
     )
 

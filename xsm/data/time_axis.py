@@ -15,6 +15,7 @@ __all__ = ["Step", "even_step", "month_starts", "months_of_index", "steps_betwee
 
 
 _DAY = np.timedelta64(1, "D")
+_HOUR = np.timedelta64(1, "h")
 _NONE = np.timedelta64(0, "ns")
 _YEAR = np.timedelta64(31_556_952, "s")  # the mean one
 _MONTHLY = 20 * _DAY  # half of the steps of monthly series are longer, also of GRACE
@@ -79,12 +80,21 @@ class Step:
     length: np.timedelta64
     months: int = 0
 
+    def __str__(self) -> str:
+        """Return the step in words."""
+        number, unit = (self.months, "month") if self.months else (self.length / _DAY, "day")
+        if number < 1:
+            number, unit = self.length / _HOUR, "hour"
+        return f"{number:g} {unit}{'s' if number != 1 else ''}"
+
     def after(self, index: Any, count: int) -> Any:
         """Return the labels ``count`` steps after those of an index, of the same kind.
 
         Within the index they are its own; behind it months are labelled at their start, end, middle
         or day as those of the index are.
         """
+        if not count:
+            return index
         if not self.months:
             length = self.length if index.dtype.kind == "M" else _timedelta(self.length)
             return index + count * length
@@ -93,11 +103,11 @@ class Step:
         starts, ends = month_starts(index, later), month_starts(index, later + 1)
         place, back, _ = _places(index)
         if _one(back) and back[0] <= _DAY:
-            return known.append(ends - _timedelta(back[0]))
+            return type(index)(known.append(ends - _timedelta(back[0])))
         if _one(place):
             offset = np.minimum(place[0], np.asarray(ends - starts) - _DAY)
-            return known.append(starts + type(ends - starts)(offset))
-        return known.append(starts + (ends - starts) / 2)
+            return type(index)(known.append(starts + type(ends - starts)(offset)))
+        return type(index)(known.append(starts + (ends - starts) / 2))
 
     def days(self, index: Any) -> float | tuple[float, ...]:
         """Return the length of the step in days: one for all, or of calendar months each.

@@ -53,20 +53,27 @@ def check_days(array: xr.DataArray, units: str, shortest: float) -> None:
 def months_told(array: xr.DataArray, units: str, shortest: float) -> str:
     """Say how to state what amounts at steps of months and years are."""
     name, time = str(array.name), time_dim(array)
-    lengths = {"days_in_month": "months", "days_in_year": "years"}
-    if shortest < _YEAR:
-        lengths.pop("days_in_year")
-    totals = " or ".join(
-        f'of {what} ds["{name}"] = (ds["{name}"] / ds["{time}"].dt.{days})'
-        f'.assign_attrs(units="{per_day(units)}")'
-        for days, what in lengths.items()
-    )
+    totals = '"step" for totals of calendar months'
+    if not each_month(array.indexes[time]):
+        lengths = {"days_in_month": "months", "days_in_year": "years"}
+        if shortest < _YEAR:
+            lengths.pop("days_in_year")
+        totals = "for totals " + " or ".join(
+            f'of {what} ds["{name}"] = (ds["{name}"] / ds["{time}"].dt.{days})'
+            f'.assign_attrs(units="{per_day(units)}")'
+            for days, what in lengths.items()
+        )
     return (
         f"The units {units!r} of {name!r} are an amount, and steps of {shortest:g} days or more do "
         f'not tell for how long. Type what holds: ds["{name}"].attrs["accumulation"] = '
         '"daily_mean_rate" for means of daily amounts, as monthly ERA5-Land; "3_hourly_mean_rate" '
-        f'of amounts of 3 hours, as monthly GLDAS; "hourly_mean_rate"; for totals {totals}.'
+        f'of amounts of 3 hours, as monthly GLDAS; "hourly_mean_rate"; {totals}.'
     )
+
+
+def each_month(index: Any) -> bool:
+    """Tell whether labels are those of calendar months, of which some may be missing."""
+    return bool(np.gcd.reduce(np.diff(months_of_index(index))) == 1)
 
 
 def per_day(units: str) -> str:
@@ -84,7 +91,7 @@ def step_of_amount(ds: xr.Dataset, name: str, units: str) -> float | None:
     if known is not None:
         return _of_bounds(ds, name, units, known)
     shortest, index = shortest_step(array, name, units), array.indexes[time]
-    if shortest >= MONTH and np.gcd.reduce(np.diff(months_of_index(index))) == 1:
+    if shortest >= MONTH and each_month(index):
         return None  # also where months are missing
     try:
         even = step(array)
