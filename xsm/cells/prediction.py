@@ -16,6 +16,7 @@ from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
 from xsm.data.grid import step
+from xsm.data.intervals import without_bounds
 from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
 from xsm.hydrology.soil.layering import DEPTH
@@ -306,7 +307,8 @@ def _label(
     index = template.indexes[features.time]
     ahead = step(template).after(index, recipe.lead)
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
-    coords[features.time] = template[features.time].variable[keep].copy(data=ahead[keep])
+    times = without_bounds(template[features.time][keep].copy(data=ahead[keep]))
+    coords[features.time] = times.variable
     dims = template.dims if _single(answer) else (*template.dims, answer.dim)
     coords |= {answer.dim: list(answer.labels)} if answer.labels else {}
     attrs = {"long_name": answer.long_name, "units": "1"} if answer.kind == "share" else {}

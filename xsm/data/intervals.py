@@ -14,11 +14,20 @@ import xarray as xr
 from xsm.data.time_axis import month_starts, months_of_index
 from xsm.typing import FloatArray
 
-__all__ = ["Intervals", "Label", "bounds_of_time", "intervals_of", "label_of", "method_of_time"]
+__all__ = [
+    "Intervals",
+    "Label",
+    "bounds_of_time",
+    "intervals_of",
+    "label_of",
+    "method_of_time",
+    "without_bounds",
+]
 
 
 Label: TypeAlias = Literal["end", "start", "middle"]
 
+_BOUNDS = {"bounds", "climatology"}
 _DAY = np.timedelta64(1, "D")
 _NEAR = 0.05  # of its length that a label may lie beside a place: a day and a half of a month
 _ENTRY = re.compile(r"((?:\w+:\s+)+)(\w+)")  # "area: time: mean", without what stands in brackets
@@ -43,6 +52,14 @@ def bounds_of_time(data: xr.Dataset | xr.DataArray, time: str) -> str | None:
     coordinate = data[time]
     name = coordinate.attrs.get("bounds", coordinate.encoding.get("bounds"))
     return None if name is None else str(name)
+
+
+def without_bounds(times: xr.DataArray) -> xr.DataArray:
+    """Return a coordinate of other times, which names no bounds any more."""
+    found = times.copy(deep=False)
+    found.attrs = {k: v for k, v in times.attrs.items() if k not in _BOUNDS}
+    found.encoding = {k: v for k, v in times.encoding.items() if k not in _BOUNDS}
+    return found
 
 
 def intervals_of(ds: xr.Dataset, time: str) -> Intervals | None:

@@ -10,7 +10,13 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
-from xsm.data.intervals import Label, bounds_of_time, intervals_of, label_of
+from xsm.data.intervals import (
+    Label,
+    bounds_of_time,
+    intervals_of,
+    label_of,
+    without_bounds,
+)
 from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.reading import Reading, read
@@ -202,7 +208,7 @@ def _whole_months(
     index: Any = ds.indexes[time]
     steps = steps_between(np.asarray(index), time)
     inside = index + shift
-    coordinate = ds[time].copy(data=inside)
+    coordinate = without_bounds(ds[time].copy(data=inside))
     if not len(steps) or (steps != steps[0]).any():
         return ds, {time: coordinate}
     step = index[1] - index[0]

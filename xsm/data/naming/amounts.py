@@ -17,6 +17,7 @@ from xsm.data.naming.durations import (
     MONTH,
     check_days,
     check_months,
+    each_month,
     months_told,
     per_day,
     shortest_step,
@@ -177,7 +178,8 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     units = str(array.attrs.get("units"))
     shortest = shortest_step(array, name, units) if known is None else float(known.days.min())
     said = by_month if shortest >= MONTH else None
-    said = said or _by_methods(array, bounded=known is not None and not {*products} & {*MONTHLY})
+    told = known is not None or (shortest >= MONTH and each_month(array.indexes[time]))
+    said = said or _by_methods(array, told=told and not {*products} & {*MONTHLY})
     if said is not None:
         return said
     if shortest >= MONTH:
@@ -341,16 +343,16 @@ def _checked(stated: str, array: xr.DataArray, by_month: Accumulation | None) ->
     return meaning
 
 
-def _by_methods(array: xr.DataArray, *, bounded: bool) -> Accumulation | None:
+def _by_methods(array: xr.DataArray, *, told: bool) -> Accumulation | None:
     """Return what ``cell_methods``, or the averages of GRIB, say that amounts are.
 
-    A sum is that of the step only where bounds of time tell the step.
+    A sum is that of the step only where it is ``told`` by bounds of time, or is the month.
     """
     methods = str(array.attrs.get("cell_methods", ""))
     for pattern, meaning in _METHODS:
         if re.search(pattern, methods):
             return meaning
-    if bounded and method_of_time(array, time_dim(array)) == "sum":
+    if told and method_of_time(array, time_dim(array)) == "sum":
         return "step"
     averaged = str(array.attrs.get("GRIB_stepType", "")).startswith("avg")
     return "daily_mean_rate" if averaged else None

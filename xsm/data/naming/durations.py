@@ -16,6 +16,7 @@ __all__ = [
     "MONTH",
     "check_days",
     "check_months",
+    "each_month",
     "months_told",
     "per_day",
     "shortest_step",
