@@ -201,6 +201,7 @@ def _learnt(
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:
     """Return the mean of each season, unless it would take much of the memory."""
     steps, size = features.steps, features.observed.size
-    if 8 * 366 * size // steps > limit // 4:
+    seasons = 12 if step(features.observed).months else 366
+    if 8 * seasons * size // steps > limit // 4:
         return None
     return seasonal_mean(features.observed, features.time).compute()
