@@ -55,7 +55,7 @@ class FittedModel(Learnt):
     card : dict
         What the model is and how it was made, as text.
     fingerprint : dict
-        Names, sizes and a hash of the coordinates of the training data.
+        Names, sizes, step of time and a hash of the coordinates of the training data.
     layers : tuple of Variable
         The target's layers in the training data, where it has several.
     calibration : xarray.Dataset or None

@@ -8,14 +8,16 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.collect import collect
+from xsm.cells.features import Features
 from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_target
 from xsm.cells.scaling import scaling_for
+from xsm.data.grid import step
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.spread import spread_of, standardised
-from xsm.exceptions import UnknownNameError
+from xsm.exceptions import GridError, UnknownNameError
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.training.recipe import Recipe
 
@@ -36,6 +38,7 @@ def predict_cells(
     """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
     recipe = fitted.recipe
     features = collect(reading, recipe, with_target=recipe.data_integration)
+    _check_step(fitted, features)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
         fitted.model,
@@ -47,6 +50,20 @@ def predict_cells(
         device=fitted.model.choose_place(device),
     )
     return label(fitted, found, reading, scaling)
+
+
+def _check_step(fitted: Learnt, features: Features) -> None:
+    """Refuse data at another step than those of training; one time alone has none."""
+    first = next(iter(features.dynamic.values()))
+    trained, here = fitted.fingerprint.get("step"), str(step(first))
+    if trained is None or trained == here or features.steps < 2:
+        return
+    msg = (
+        f"{fitted.name!r} was trained at steps of {trained}, the data are at steps of {here}: its "
+        f"window of {fitted.recipe.window} steps would be another time. Bring the data to steps of "
+        f"{trained}, as by xsm.daily(ds) or xsm.monthly(ds), or train on steps of {here}."
+    )
+    raise GridError(msg)
 
 
 def label(

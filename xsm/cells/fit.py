@@ -23,6 +23,7 @@ from xsm.cells.scaling import fit_scaling
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.fingerprint import data_token, fingerprint
+from xsm.data.grid import step
 from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
 from xsm.evaluation.climatology import seasonal_mean
@@ -189,7 +190,10 @@ def _learnt(
         attrs=dict(reading.ds[variable.name].attrs),
         parameters=settings,
         card=words(card),
-        fingerprint=fingerprint(named, reading.table),
+        fingerprint={
+            **fingerprint(named, reading.table),
+            "step": str(step(features.observed)),
+        },
         layers=reading.layers(recipe.target) if recipe.depths else (),
     )
 
@@ -197,6 +201,7 @@ def _learnt(
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:
     """Return the mean of each season, unless it would take much of the memory."""
     steps, size = features.steps, features.observed.size
-    if 8 * 366 * size // steps > limit // 4:
+    seasons = 12 if step(features.observed).months else 366
+    if 8 * seasons * size // steps > limit // 4:
         return None
     return seasonal_mean(features.observed, features.time).compute()

@@ -15,6 +15,8 @@ from xsm.cells.features import Features
 from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
+from xsm.data.grid import step
+from xsm.data.intervals import without_bounds
 from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
 from xsm.hydrology.soil.layering import DEPTH
@@ -303,12 +305,10 @@ def _label(
     """Give predictions their coordinates; time is the time they are valid at."""
     coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
     index = template.indexes[features.time]
-    ahead = index
-    if recipe.lead:
-        spacing = index[1] - index[0] if len(index) > 1 else np.timedelta64(1, "D")
-        ahead = index + recipe.lead * spacing
+    ahead = step(template).after(index, recipe.lead)
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
-    coords[features.time] = template[features.time].variable[keep].copy(data=ahead[keep])
+    times = without_bounds(template[features.time][keep].copy(data=ahead[keep]))
+    coords[features.time] = times.variable
     dims = template.dims if _single(answer) else (*template.dims, answer.dim)
     coords |= {answer.dim: list(answer.labels)} if answer.labels else {}
     attrs = {"long_name": answer.long_name, "units": "1"} if answer.kind == "share" else {}

@@ -12,9 +12,9 @@ from dask.base import tokenize
 from dask.delayed import delayed
 from tqdm.auto import tqdm
 
+from xsm.data.grid import step
 from xsm.data.nesting import Nest
 from xsm.exceptions import NotEnoughDataError
-from xsm.fields.collect import check_steps
 from xsm.fields.predictor import FieldPredictor
 from xsm.fields.scaling import frame_of, stacked
 from xsm.fields.sources import Sources
@@ -84,7 +84,7 @@ def downscale_fields(
     ['mean', 'std']
     """
     window, nest = recipe.window, sources.nest
-    check_steps(sources.target.indexes[sources.time], sources.time)
+    step(sources.target)  # refuses uneven times
     steps = sources.steps - window + 1
     if steps < 1:
         msg = (
