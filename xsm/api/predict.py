@@ -51,6 +51,7 @@ def predict(
         of the window, or a static one, lies outside the range that the model has seen in training,
         0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
         their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
+        Values that the target cannot have, as negative soil moisture, are left as they are.
 
     Raises
     ------
@@ -58,6 +59,15 @@ def predict(
         If there is no model, or the data lack an input.
     UnitsError, GridError
         If units are unusable, or cells or site are not those of a model that was trained by cell.
+
+    Warns
+    -----
+    UserWarning
+        Once, where values are computed that the target's role cannot have (``range`` in the table
+        of variables: soil moisture from 0 to 1). Networks are linear at their end, as published,
+        and may leave it where the weather is unlike that of training. Look at ``extrapolation``;
+        train a model that is bounded by its soil, ``"pgdl_cnn_lstm"``; or clip by a word of your
+        own, ``forecast["swvl1"].clip(0, 1)``.
 
     Examples
     --------

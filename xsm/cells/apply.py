@@ -51,6 +51,7 @@ def predict_cells(
         token=fitted.token,
         batch_size=batch_size,
         device=fitted.model.choose_place(device),
+        role=fitted.variable.role,
     )
     return label(fitted, found, reading, scaling)
 

@@ -48,6 +48,7 @@ def downscale_with(
         sources,
         token=fitted.token,
         device=str(choose_device(device)),
+        role=fitted.variable.role,
     )
     facts = {
         "title": f"{reading.lookup(recipe.target).name} downscaled by {fitted.name}",
