@@ -23,6 +23,7 @@ from xsm.cells.scaling import fit_scaling
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.fingerprint import data_token, fingerprint
+from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
 from xsm.evaluation.climatology import seasonal_mean
@@ -173,7 +174,7 @@ def _learnt(
     reading, recipe, features = begun.reading, begun.recipe, begun.features
     variable = reading.lookup(recipe.target)
     card = whole_card(
-        card_lines(recipe),
+        card_lines(recipe, members(next(iter(features.dynamic.values())))),
         trained[0],
         features.observed[features.time].values,
         begun.split,

@@ -12,6 +12,7 @@ from xsm.cells.moments import MOMENTS, cell_moments, merge_moments, pool_moments
 from xsm.cells.passes import over_time
 from xsm.cells.site import check_site
 from xsm.data.grid import without_scalars
+from xsm.data.naming.dimensions import members
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.typing import Array, Scaling
@@ -324,6 +325,11 @@ def align_scaling(
         cells = scaling["trained_cell"].dims
         return scaling.drop_vars("trained_cell").drop_dims(cells, errors="ignore")
     trained = scaling["trained_cell"]
+    more = {d: n for d, n in members(template).items() if d not in trained.dims}
+    if more:  # all members of a place are scaled alike where training had none
+        placed = {n: a for n, a in scaling.items() if set(trained.dims) <= set(a.dims)}
+        scaling = scaling.assign({n: a.expand_dims(more) for n, a in placed.items()})
+        trained = scaling["trained_cell"]
     if set(trained.dims) != set(space):
         msg = (
             f"The model was trained by cell on dimensions {trained.dims}, the data have {space}. "

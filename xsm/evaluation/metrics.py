@@ -11,6 +11,7 @@ import xarray as xr
 
 from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list, snap, time_dim, without_scalars
+from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
 from xsm.evaluation.climatology import from_climatology, tell_left_out
 from xsm.exceptions import NotEnoughDataError
@@ -82,6 +83,12 @@ def score(
     if known is not None:
         there = np.isin(observed[time].values, predicted[time].values)
         tell_left_out(found, known, observed[time][there], dims)
+    ensemble = members(observed) | members(predicted)
+    if ensemble:
+        found.attrs["members"] = ", ".join(
+            f"{n} along {d!r}" + (", counted together" if d in dims else ", each by itself")
+            for d, n in ensemble.items()
+        )
     return described(found, reading, target)
 
 
