@@ -11,7 +11,7 @@ from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
-from xsm.cells.recipe import require_target
+from xsm.cells.recipe import require_inputs, require_target
 from xsm.cells.scaling import scaling_for
 from xsm.data.grid import step
 from xsm.data.reading import Reading, read
@@ -24,12 +24,18 @@ from xsm.training.recipe import Recipe
 __all__ = ["label", "predict_cells", "read_for", "standard_errors"]
 
 
-def read_for(fitted: Learnt, ds: xr.Dataset) -> Reading:
-    """Find the variables of a data set as a model of cells knows them; refuse other models."""
+def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Reading:
+    """Find the inputs of a model of cells in a data set, by role; refuse other models.
+
+    What was stated in training counts where the data have these names; ``variables`` are stated
+    of these data. All inputs that are missing are told in one error.
+    """
     if fitted.recipe.downscales:
         msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
         raise UnknownNameError(msg)
-    return read(ds, fitted.recipe.variables)
+    reading = read(ds, variables, remembered=fitted.recipe.variables)
+    require_inputs(reading, fitted.recipe)
+    return reading
 
 
 def predict_cells(
@@ -48,6 +54,7 @@ def predict_cells(
         token=fitted.token,
         batch_size=batch_size,
         device=fitted.model.choose_place(device),
+        role=fitted.variable.role,
     )
     return label(fitted, found, reading, scaling)
 
