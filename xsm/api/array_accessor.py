@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
@@ -227,6 +227,18 @@ class PhysmArray:
             quiet=quiet,
             variables=variables,
         )
+
+    def regrid(
+        self,
+        like: xr.Dataset | xr.DataArray,
+        *,
+        method: Literal["conservative", "nearest"] = "conservative",
+        share: float = 0.5,
+    ) -> xr.DataArray:
+        """See :func:`xsm.regrid`."""
+        from xsm.data.regrid import regrid
+
+        return regrid(self._array, like, method=method, share=share)
 
 
 def _joined(array: xr.DataArray, forcing: xr.Dataset | None) -> xr.Dataset:
