@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import xarray as xr
 
+from xsm.data.attributes import two_units
 from xsm.data.naming.amounts import check_sign, flux_conversion
 from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.dimensions import unplaced
@@ -108,6 +109,8 @@ class _Finder:
         self.others: dict[str, Variable] = {}
         self.problems: dict[str, str] = {}
         self.faults = {str(n): still_packed(str(n)) for n, v in ds.variables.items() if packed(v)}
+        two = {str(n): two_units(str(n), v.attrs) for n, v in ds.variables.items()}
+        self.faults |= {name: said for name, said in two.items() if said}
         self.notes: dict[str, str] = {}
         self.irregular: set[str] = set()
 
