@@ -49,7 +49,7 @@ def two_units(name: str, attrs: Mapping[Any, Any]) -> str:
     return (
         f"{name!r} states units={attrs['units']!r} and {key}={attrs[key]!r}, which differ. "
         f'Take out what is wrong: del ds["{name}"].attrs["{key}"], or ds["{name}"].attrs["units"] '
-        f'= {str(attrs[key])!r}.'
+        f"= {str(attrs[key])!r}."
     )
 
 

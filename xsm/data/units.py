@@ -206,8 +206,8 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     Returns
     -------
     Dataset
-        The same data with a ``units`` attribute in place of pint quantities, and of ``Units`` in any
-        capitals; the data set itself where there are none. Nothing is computed or loaded.
+        The same data with a ``units`` attribute in place of pint quantities, and of ``Units`` in
+        any capitals; the data set itself where there are none. Nothing is computed or loaded.
     bool
         Whether there were quantities.
 

@@ -12,7 +12,7 @@ from xsm.data.nesting.conservative import overlaps
 from xsm.exceptions import GridError
 from xsm.typing import Array, FloatArray
 
-__all__ = ["convention", "nearest_cells", "pair_axes"]
+__all__ = ["convention", "extent", "nearest_cells", "pair_axes"]
 
 
 Pair = tuple[Axis, Axis]
@@ -124,9 +124,24 @@ def _places(data: xr.Dataset | xr.DataArray, what: str) -> str:
     )
 
 
+def extent(data: xr.Dataset | xr.DataArray) -> str:
+    """Return from where to where a grid reaches, in words; nothing where there is no grid."""
+    try:
+        return _extent(horizontal_axes(data))
+    except GridError:
+        return ""
+
+
 def convention(data: xr.Dataset | xr.DataArray) -> str:
-    """Return the extent of a grid in words, with the convention of its longitudes."""
-    return _extent(horizontal_axes(data))
+    """Return how longitudes count, "0 to 360" or "-180 to 180"; nothing where both would do."""
+    axis = horizontal_axes(data)[1]
+    if axis.kind != "longitude":
+        return ""
+    low, high = np.sort(axis.edges[[0, -1]] * axis.unit)
+    slack = axis.width * axis.unit
+    if low < -slack:
+        return "-180 to 180"
+    return "0 to 360" if high > 180.0 + slack else ""
 
 
 def _extent(axes: Iterable[Axis]) -> str:
