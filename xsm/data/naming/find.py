@@ -9,6 +9,7 @@ import xarray as xr
 
 from xsm.data.attributes import two_units
 from xsm.data.naming.amounts import check_sign, flux_conversion
+from xsm.data.naming.assumed import assumed, sensors_at
 from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.dimensions import unplaced
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
@@ -129,6 +130,8 @@ class _Finder:
             unclear = [v for v in _in_question(kept, resolved) if v.depth is None]
             if role.name == "soil_moisture" and unclear:
                 self.notes[role.name] = _unknown_bounds(self.ds, unclear[0])
+            elif role.layered and not role.static and (said := assumed(self.ds, usable)):
+                self.notes.setdefault(role.name, said)
         for variable in resolved:
             if variable not in usable and variable.name not in self.faults:
                 self.others.setdefault(str(variable.name), variable)
@@ -177,11 +180,14 @@ class _Finder:
         dim = depth_dim(self.ds, name) if role.layered else None
         if dim is not None:
             bounds = dim_bounds(self.ds, name, dim)
+            at = sensors_at(self.ds, name, dim)
             return [
-                Variable(role.name, name, how, "", depth=b, dim=dim, index=i) for i, b in bounds
+                Variable(role.name, name, how, "", depth=b, dim=dim, index=i, at=at.get(i))
+                for i, b in bounds
             ]
         depth = layer_bounds(self.ds, name, role) if role.layered else None
-        return [Variable(role.name, name, how, "", depth=depth)]
+        at = sensors_at(self.ds, name, None) if depth and role.layered else {}
+        return [Variable(role.name, name, how, "", depth=depth, at=at.get(0))]
 
     def _named(self, role: Role, name: str) -> bool:
         """Tell whether a variable has a ``standard_name`` of the role."""

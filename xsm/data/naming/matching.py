@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from xsm.data.naming.layers import depth_dim
+from xsm.data.naming.points import with_depths
 from xsm.data.naming.roles import ROLES, Role
 from xsm.exceptions import MissingVariableError, UnknownNameError, did_you_mean
 
@@ -64,6 +65,7 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
     for role in ROLES.values():
         named = by_name.get(role.name, [])
         known = [n for n in role.names if n in free and n not in claimed and _counts(ds, role, n)]
+        known = known or ([] if named else _by_depth(ds, role, {*free} - claimed))
         found = _choose(ds, role, named, known)
         if role.name in chosen:
             others = (*found.names, *found.others) if found else ()
@@ -155,6 +157,12 @@ def _by_standard_name(ds: xr.Dataset, free: list[str]) -> dict[str, list[str]]:
                 owner = next((role for role in roles if name in role.names), roles[0])
                 found.setdefault(owner.name, []).append(str(name))
     return found
+
+
+def _by_depth(ds: xr.Dataset, role: Role, free: set[str]) -> list[str]:
+    """Return the variables whose name is one of the role with the depth of a sensor behind."""
+    depths = with_depths(ds) if role.stems else {}
+    return [name for name, at in depths.items() if name in free and at[0] in role.stems]
 
 
 def _counts(ds: xr.Dataset, role: Role, name: str) -> bool:
