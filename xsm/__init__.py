@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xsm.data.daily import daily
     from xsm.data.lead_times import flatten_steps
     from xsm.data.monthly import monthly
+    from xsm.data.naming.products import list_products
     from xsm.data.regrid import regrid
     from xsm.evaluation.spread import intervals, reliability
     from xsm.hydrology.balance import water_balance
@@ -52,6 +53,7 @@ __all__ = [
     "groundwater_anomaly",
     "intervals",
     "list_models",
+    "list_products",
     "load",
     "monthly",
     "open_tutorial",
@@ -82,6 +84,7 @@ _HOME = {
     "groundwater_anomaly": "hydrology.groundwater",
     "intervals": "evaluation.spread",
     "list_models": "registry",
+    "list_products": "data.naming.products",
     "load": "api.load",
     "monthly": "data.monthly",
     "open_tutorial": "synthetic.tutorial",

@@ -17,8 +17,8 @@ _SINCE = " since "  # units of time that was not decoded
 
 
 def other_units(attrs: Mapping[Any, Any]) -> str | None:
-    """Return the name of the attribute that is ``units`` in other capitals, where there is one."""
-    found = [str(key) for key in attrs if str(key).lower() == "units" and key != "units"]
+    """Return the name of the attribute that is ``Units`` or ``unit``, where there is one."""
+    found = [str(k) for k in attrs if str(k).lower() in {"units", "unit"} and k != "units"]
     return found[0] if found else None
 
 

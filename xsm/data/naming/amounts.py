@@ -18,7 +18,8 @@ from xsm.data.naming.durations import (
     shortest_step,
     step_of_amount,
 )
-from xsm.data.naming.roles import MONTHLY, PRODUCTS, Role
+from xsm.data.naming.products import PRODUCTS, products_of
+from xsm.data.naming.roles import Role
 from xsm.data.time_axis import steps_between
 from xsm.data.units import Conversion, conversion, is_amount
 from xsm.exceptions import GridError, UnitsError, did_you_mean
@@ -146,7 +147,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     'step'
     """
     array = ds[name]
-    products = role.products(name) if role else ()
+    products = _products(ds, name, role)
     by_month = _of_months(ds, products)
     stated = array.attrs.get("accumulation", ds.attrs.get("accumulation"))
     if stated is not None:
@@ -159,8 +160,10 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
         if by_month is not None:
             return by_month
         raise GridError(months_told(array, units, shortest))
-    if {PRODUCTS.get(product) for product in products} == {"step"}:
-        return "step"
+    amounts = {_amounts(product) for product in products}
+    if len(amounts) == 1 and amounts != {""}:
+        check_days(array, units, shortest)
+        return amounts.pop()  # type: ignore[return-value]
     if shortest >= 1.0:
         check_days(array, units, shortest)
         return "step"
@@ -298,11 +301,23 @@ def _checked(stated: str, array: xr.DataArray, by_month: Accumulation | None) ->
 
 def _of_months(ds: xr.Dataset, products: tuple[str, ...]) -> Accumulation | None:
     """Return what amounts are in monthly files of a product, where the title says monthly."""
-    said = {MONTHLY.get(product) for product in products}
+    said = {PRODUCTS[product].monthly if product in PRODUCTS else "" for product in products}
     if len(said) != 1 or "monthly" not in str(ds.attrs.get("title", "")).lower():
         return None
-    meaning: Accumulation | None = said.pop()  # type: ignore[assignment]
+    meaning: Accumulation | None = said.pop() or None  # type: ignore[assignment]
     return meaning
+
+
+def _products(ds: xr.Dataset, name: str, role: Role | None) -> tuple[str, ...]:
+    """Return the products that use a name; those that the data are of, where they do."""
+    products = role.products(name) if role else ()
+    mine = set(products_of(ds)).intersection(products)
+    return tuple(product for product in products if not mine or product in mine)
+
+
+def _amounts(product: str) -> str:
+    """Return what amounts of a product mean, or nothing."""
+    return PRODUCTS[product].amounts if product in PRODUCTS else ""
 
 
 def since_00(name: str, what: str, *, told: bool = True) -> str:
