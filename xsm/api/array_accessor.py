@@ -250,8 +250,16 @@ def _joined(array: xr.DataArray, forcing: xr.Dataset | None) -> xr.Dataset:
     try:
         return own if forcing is None else xr.merge([own, forcing], join="exact", compat="override")
     except ValueError as error:
-        msg = (
-            f"The array and forcing= lie on different coordinates: {error}. Select or interpolate "
-            "one to the other first, for example forcing.sel(time=array.time)."
-        )
+        how = "Select one to the other first, for example forcing.sel(time=array.time)"
+        if forcing is not None and _other_grid(array, forcing):
+            how = "Bring both to one grid: forcing = xsm.regrid(forcing, array)"
+        msg = f"The array and forcing= lie on different coordinates: {error}. {how}."
         raise GridError(msg) from error
+
+
+def _other_grid(array: xr.DataArray, forcing: xr.Dataset) -> bool:
+    """Tell whether both lie on grids, and these differ."""
+    from xsm.data.nesting.pairs import extent
+
+    grids = extent(array), extent(forcing)
+    return all(grids) and grids[0] != grids[1]

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.naming.model_layers import in_metres, level_depths, thicknesses
-from xsm.data.naming.places import WORDS, along, is_horizontal, sensors
-from xsm.data.naming.points import halfway, named, reading_of, tiles
+from xsm.data.naming.places import WORDS, along, sensors
+from xsm.data.naming.points import halfway, named, of_model, reading_of, tiles
 from xsm.data.naming.roles import Role
 from xsm.exceptions import UnitsError
 from xsm.typing import FloatArray
@@ -306,8 +306,7 @@ def dim_points(ds: xr.Dataset, name: str, dim: str) -> tuple[str, dict[int, floa
     if depths is None or _known(ds, name, dim) is not None or halfway(depths) is None:
         return "", {}
     way = reading_of(ds, name, dim, depths)
-    on_map = sum(is_horizontal(ds, str(d)) for d in ds[name].dims if d != dim) > 1
-    if way == "tiles" and (on_map or tiles(depths) == halfway(depths)):
+    if way == "tiles" and (of_model(ds, name, dim) or tiles(depths) == halfway(depths)):
         return "", {}
     return way, dict(enumerate(depths.tolist()))
 

@@ -9,16 +9,26 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from xsm.data.naming.places import is_horizontal
+from xsm.data.naming.places import WORDS, is_horizontal
 from xsm.typing import FloatArray
 
-__all__ = ["described", "halfway", "in_name", "named", "reading_of", "tiles", "with_depths"]
+__all__ = [
+    "described",
+    "halfway",
+    "in_name",
+    "named",
+    "of_model",
+    "reading_of",
+    "tiles",
+    "with_depths",
+]
 
 
 Bounds = tuple[float, float] | None
 
 _DUST = 1e-9  # m
 _WORDS = re.compile(r"sensor|probe|measure|install|instrument|in[ -]situ|depth_from", re.IGNORECASE)
+_CELLS = re.compile(r"cell|grid|land|pixel|ncol|feature", re.IGNORECASE)
 _UNITS = {"cm": 0.01, "mm": 0.001, "in": 0.0254, "inch": 0.0254}
 _AT = re.compile(
     r"(?P<stem>[a-z][a-z_ \-]*?)[_ \-]?(?P<depth>\d+(?:\.\d+)?)[_ \-]?(?P<unit>cm|mm|inch|in)"
@@ -73,12 +83,23 @@ def reading_of(
     found = tiles(depths)
     if found is None:
         return "points"
-    places = [str(d) for d in ds[name].dims if d != dim and is_horizontal(ds, str(d))]
     edges = np.sort([b for b in found if b is not None], axis=0)
-    if len(places) > 1:
+    if len(_places(ds, name, dim)) > 1:
         return "tiles" if _whole(edges, 1e-4) else "points"
     even = bool((np.diff(edges[:, 1] - edges[:, 0]) > -_DUST).all())
     return "tiles" if even and _whole(edges, 1e-3) and not _sensors(ds, dim) else "points"
+
+
+def of_model(ds: xr.Dataset, name: str, dim: str) -> bool:
+    """Tell whether depths are those of a model: on a map, by cells, or by their name."""
+    places = _places(ds, name, dim)
+    cells = any(_CELLS.search(place) for place in places)
+    return len(places) > 1 or cells or dim.lower() in WORDS["depth"]["names"]
+
+
+def _places(ds: xr.Dataset, name: str, dim: str) -> list[str]:
+    """Return the horizontal dimensions of a variable."""
+    return [str(d) for d in ds[name].dims if d != dim and is_horizontal(ds, str(d))]
 
 
 def _whole(edges: FloatArray, step: float) -> bool:
