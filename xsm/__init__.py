@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xsm.data.lead_times import flatten_steps
     from xsm.data.monthly import monthly
     from xsm.data.naming.products import list_products
+    from xsm.data.regrid import regrid
     from xsm.evaluation.spread import intervals, reliability
     from xsm.hydrology.balance import water_balance
     from xsm.hydrology.groundwater import groundwater_anomaly
@@ -58,6 +59,7 @@ __all__ = [
     "open_tutorial",
     "plan",
     "predict",
+    "regrid",
     "reliability",
     "richards_residual",
     "score",
@@ -88,6 +90,7 @@ _HOME = {
     "open_tutorial": "synthetic.tutorial",
     "plan": "api.plan",
     "predict": "api.predict",
+    "regrid": "data.regrid",
     "richards_residual": "hydrology.soil.richards",
     "reliability": "evaluation.spread",
     "score": "api.score",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
@@ -263,3 +263,15 @@ class PhysmDataset:
             target=target,
             variables=variables,
         )
+
+    def regrid(
+        self,
+        like: xr.Dataset | xr.DataArray,
+        *,
+        method: Literal["conservative", "nearest"] = "conservative",
+        share: float = 0.5,
+    ) -> xr.Dataset:
+        """See :func:`xsm.regrid`."""
+        from xsm.data.regrid import regrid
+
+        return regrid(self._ds, like, method=method, share=share)
