@@ -12,6 +12,7 @@ from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_target
 from xsm.cells.scaling import scaling_for
+from xsm.data.doubt import doubt, guards_of
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.spread import spread_of, standardised
@@ -19,7 +20,7 @@ from xsm.exceptions import UnknownNameError
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.training.recipe import Recipe
 
-__all__ = ["label", "predict_cells", "read_for", "standard_errors"]
+__all__ = ["doubt_inputs", "label", "predict_cells", "read_for", "standard_errors"]
 
 
 def read_for(fitted: Learnt, ds: xr.Dataset) -> Reading:
@@ -36,6 +37,7 @@ def predict_cells(
     """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
     recipe = fitted.recipe
     features = collect(reading, recipe, with_target=recipe.data_integration)
+    doubt_inputs(reading, recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
         fitted.model,
@@ -45,8 +47,16 @@ def predict_cells(
         token=fitted.token,
         batch_size=batch_size,
         device=fitted.model.choose_place(device),
+        guards=guards_of(reading, recipe.dynamic),
     )
     return label(fitted, found, reading, scaling)
+
+
+def doubt_inputs(reading: Reading, recipe: Recipe) -> None:
+    """Doubt the values of what a model of cells is given."""
+    seen = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
+    target = seen if recipe.data_integration else ()
+    doubt(reading, (*recipe.dynamic, *recipe.static, *target))
 
 
 def label(

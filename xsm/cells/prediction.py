@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import groupby, product
@@ -15,6 +15,7 @@ from xsm.cells.features import Features
 from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
+from xsm.data.doubt.guard import Guard
 from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
 from xsm.hydrology.soil.layering import DEPTH
@@ -40,6 +41,7 @@ def predict_lazily(
     token: str,
     batch_size: int | None,
     device: str,
+    guards: Mapping[str, Guard] | None = None,
 ) -> dict[str, xr.DataArray]:
     """Predict all whole windows of the features, of at least one window, in canonical units.
 
@@ -51,11 +53,12 @@ def predict_lazily(
 
     ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
     ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None
-    takes what suits the device.
+    takes what suits the device. ``guards`` look at dynamic inputs, by name, as they are read.
     """
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)
-    node = Predictor(model.frozen_copy(), recipe, common, rows, batch_size, device, token)
+    watch = tuple((guards or {}).get(name) for name in features.dynamic)
+    node = Predictor(model.frozen_copy(), recipe, common, rows, batch_size, device, token, watch)
     moving = list(features.dynamic.values())
     template = moving[0]
     if recipe.data_integration:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from xsm.cells.inputs import beyond, model_inputs, neighbour_table, static_inputs, with_one
+from xsm.data.doubt.guard import Guard
 from xsm.estimators import Estimator
 from xsm.nn import Answer, Batch, Model, last_observation
 from xsm.nn.devices import one_intraop_thread, turn_on
@@ -44,7 +45,8 @@ class Predictor:
     It is sent to other processes by value; each process unpacks the same content once and keeps the
     four that it met last. ``common`` are statistics that are the same for all cells; ``rows`` names
     and counts the rows of the maps that come with each block, in their order: static inputs, and
-    the statistics by cell. ``token`` names the content, for graphs.
+    the statistics by cell. ``token`` names the content, for graphs. ``guards`` look at the dynamic
+    inputs, in their order.
     """
 
     model: Model | Estimator
@@ -54,10 +56,11 @@ class Predictor:
     batch_size: int | None
     device: str
     token: str
+    guards: tuple[Guard | None, ...] = ()
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         """Name the content, so that equal models share work."""
-        settings = (self.token, str(self.batch_size), self.device)
+        settings = (self.token, str(self.batch_size), self.device, repr(self.guards))
         return ("xsm.Predictor", *settings)
 
     def __reduce__(self) -> tuple[Any, tuple[str, bytes]]:
@@ -110,6 +113,9 @@ class Predictor:
         lies outside the range seen in training, else 0.
         """
         steps, *space = arrays[0].shape
+        for guard, values in zip(self.guards, arrays, strict=False):
+            if guard is not None:
+                guard(values)
         flat = [a.reshape(steps, -1) for a in arrays]
         stats = self._statistics(maps)
         count = len(self.recipe.dynamic)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import doubt_fills
 from xsm.data.grid import time_dim
 from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00
 from xsm.data.naming.dimensions import check_lead
@@ -54,7 +55,8 @@ def monthly(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None) -> xr
     GridError
         If no month is complete, or time does not ascend.
     UnitsError
-        If a flux that ``variables`` names cannot be used, or nothing along time can.
+        If a flux that ``variables`` names cannot be used, or nothing along time can; or if fill
+        values that nothing declares would be averaged in.
     UnknownNameError
         If ``variables`` names no role.
     MissingVariableError
@@ -98,6 +100,7 @@ def monthly(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None) -> xr
     unknown = {name: way for name, way in said.items() if way not in WAYS}
     ways = {name: way for name, way in said.items() if way in WAYS}
     reasons = _reasons(reading, roles, ways)
+    doubt_fills(reading.ds, {name: roles.get(name) for name in ways if name not in reasons})
     made = {
         name: _months(_rate(reading, name, roles.get(name)), time, way)
         for name, way in ways.items()
