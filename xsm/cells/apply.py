@@ -32,12 +32,21 @@ def read_for(fitted: Learnt, ds: xr.Dataset) -> Reading:
 
 
 def predict_cells(
-    fitted: Learnt, reading: Reading, *, batch_size: int | None, device: str
+    fitted: Learnt,
+    reading: Reading,
+    *,
+    batch_size: int | None,
+    device: str,
+    doubting: bool = True,
 ) -> xr.Dataset:
-    """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
+    """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
+
+    Without ``doubting`` no block is read before the result is computed.
+    """
     recipe = fitted.recipe
     features = collect(reading, recipe, with_target=recipe.data_integration)
-    doubt_inputs(reading, recipe)
+    if doubting:
+        doubt_inputs(reading, recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
         fitted.model,

@@ -114,7 +114,8 @@ def _guard(reading: Reading, name: str) -> list[Guard]:
         return []
     array, change = reading.ds[str(variable.name)], variable.conversion
     limits = limits_of(array, role, change)
-    low, high = sorted(change.factor * end + change.offset for end in (limits.low, limits.high))
+    ends = (limits.low - limits.slack, limits.high + limits.slack)
+    low, high = sorted(change.factor * end + change.offset for end in ends)
     given = [c for c in dict.fromkeys((*codes_said(array.attrs), *CODES)) if limits.outside(c)]
     codes = tuple(change.factor * c + change.offset for c in given)
     return [Guard(name, str(variable.name), low, high, codes, tuple(given))]

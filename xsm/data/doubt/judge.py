@@ -54,6 +54,12 @@ class Judged:
         return self.sample.of_layer(self.variable.index)
 
     @property
+    def layer(self) -> str:
+        """Which layer of a variable with several it is, in words."""
+        dim, index = self.variable.dim, self.variable.index
+        return "" if dim is None else f" ({dim}={index})"
+
+    @property
     def units(self) -> str:
         """Units of the data, behind a space, where there are some that can be printed."""
         return f" {self.variable.units}" if self.variable.units not in {"", "1"} else ""
@@ -83,6 +89,9 @@ def _findings(judged: Judged) -> Iterator[Finding]:
     role, rest = judged.role, judged.rest
     if judged.fills is not None:
         yield _fill(judged, judged.fills)
+    if not rest.size and judged.fills is None:
+        words = f"{str(judged.variable.name)!r} holds no value{judged.layer}, as far as was looked."
+        yield _of(judged, "missing", "note", words, "", 1.0)
     if role is None or role.kind == "categorical" or not rest.size:
         return
     column = [*_saturation(judged, role)] or [*_column(judged, role)] or [*_beyond(judged)]
@@ -195,7 +204,7 @@ def _beyond(judged: Judged) -> Iterator[Finding]:
     said = conditions[0] if len(conditions) == 1 else " & ".join(f"({c})" for c in conditions)
     words = (
         f"{int(odd.sum()):,} of {rest.size:,} values of {name!r} lie outside of the range that "
-        f"{whose}, {limits.low:.4g} to {limits.high:.4g}{judged.units}: they reach from "
+        f"{whose}, {limits}{judged.units}: they reach from "
         f"{rest.min():.4g} to {rest.max():.4g}. To leave them out:{{typed}} If they are right, say "
         f"so: {x}.attrs.update(valid_min={float(rest.min()):.6g}, "
         f"valid_max={float(rest.max()):.6g})."
@@ -240,7 +249,10 @@ def _still(judged: Judged, role: Role) -> Iterator[Finding]:
         yield _of(judged, "constant", "warn", words, "", 1.0)
     share = missing_share(judged)
     if share > _MOST:
-        words = f"{name!r} is missing in {share:.0%} of the steps of places that have values."
+        words = (
+            f"{name!r} is missing in {share:.0%} of the steps of places that have values"
+            f"{judged.layer}."
+        )
         yield _of(judged, "missing", "note", words, "", share)
 
 

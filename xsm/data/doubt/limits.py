@@ -18,41 +18,55 @@ __all__ = ["Limits", "codes_said", "limits_of"]
 _ENDLESS = 1e10  # bounds beyond are placeholders, as the 1e15 of MERRA-2
 _OF_TYPES = {127.0, 255.0, 32767.0, 32768.0, 65535.0, 2147483647.0, 2147483648.0}
 _SLACK = {"mm day-1": 0.05, "mm": 0.1, "W m-2": 1.0, "%": 0.5}  # packing of files, in these units
+_LIKE = 1e-5  # what float32 loses of bounds that are stated
 _ROUNDING = 1e-3  # of the width of all other ranges
 _CODES = ("_FillValue", "missing_value", "fmissing_value", "fill_value", "GRIB_missingValue")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds in the units of the data, and whether the data state them themselves."""
+    """Bounds in the units of the data, and whether the data state them themselves.
+
+    Values may lie beyond by ``slack``, what packing and rounding of files lose.
+    """
 
     low: float = -np.inf
     high: float = np.inf
     stated: bool = False
+    slack: float = 0.0
 
     def outside(self, values: Any) -> Any:
         """Tell which values lie beyond; NaN does not."""
-        return (values < self.low) | (values > self.high)
+        return (values < self.low - self.slack) | (values > self.high + self.slack)
+
+    def __str__(self) -> str:
+        """Return both ends, as far as they are known."""
+        known = np.isfinite([self.low, self.high]).any()
+        return f"{self.low:.4g} to {self.high:.4g}" if known else ""
 
 
 def limits_of(array: xr.DataArray, role: Role | None, change: Conversion | None) -> Limits:
     """Return the bounds of a variable: ``valid_range``, ``valid_min``, ``valid_max``, or its role's.
 
     Bounds that are placeholders (1e15, the ends of a type of integers) say nothing. Those of a
-    role are widened by what packing and rounding of files lose.
+    role have a slack.
     """
-    low, high = -np.inf, np.inf
+    low, high, slack = -np.inf, np.inf, 0.0
     if role is not None and role.range is not None and change is not None:
         slack = min(_SLACK.get(role.units, np.inf), _ROUNDING * (role.range[1] - role.range[0]))
         back = change.inverse()
-        ends = (
-            back.factor * end + back.offset for end in (role.range[0] - slack, role.range[1] + slack)
-        )
-        low, high = sorted(ends)
+        low, high = sorted(back.factor * end + back.offset for end in role.range)
+        slack *= abs(back.factor)
     said = [_stated(array, f"valid_{end}", at) for at, end in enumerate(("min", "max"))]
     if said == [None, None]:
-        return Limits(low, high)
-    return Limits(low if said[0] is None else said[0], high if said[1] is None else said[1], True)
+        return Limits(low, high, slack=slack)
+    low, high = (known if own is None else own for known, own in zip((low, high), said, strict=True))
+    return Limits(low, high, stated=True, slack=_LIKE * max(abs(low), abs(high), key=_known))
+
+
+def _known(end: float) -> float:
+    """Order finite bounds last."""
+    return end if np.isfinite(end) else -1.0
 
 
 def _stated(array: xr.DataArray, name: str, at: int) -> float | None:

@@ -26,7 +26,7 @@ _WHOLE = 2**17  # values that are all looked at, of arrays in memory
 _MANY = 8192  # of larger ones, so many
 _STEPS = 240  # steps of a block, or of an array
 _BLOCKS = 3  # of a lazy array
-_BYTES = 2**29  # of all blocks that a call reads beyond one a variable
+_BYTES = 2**29  # of a block that is read, and of all that a call reads beyond one a variable
 _FILE = 128  # rows and columns of a box of a file that is not read by dask
 _POINT, _LAYER = "point", "layer"
 
@@ -58,7 +58,8 @@ def take(ds: xr.Dataset, layers: Mapping[str, str | None]) -> dict[str, Sample]:
 
     Of arrays in memory all values or some thousands from all over; of dask arrays three blocks each
     (first, middle and last in time), all read at once and kept as long as the array lives, other
-    blocks where these are empty; of files not yet read, boxes of these times.
+    blocks where these are empty; of files not yet read, boxes of these times. Blocks of more than
+    512 MiB are left to the time when they are computed.
     """
     found: dict[str, Sample] = {}
     lazy: dict[str, xr.DataArray] = {}
@@ -143,6 +144,7 @@ def _read(lazy: Mapping[str, xr.DataArray], layers: Mapping[str, str | None]) ->
     if not lazy:
         return {}
     each = {name: _block_bytes(array) for name, array in lazy.items()}
+    lazy = {name: array for name, array in lazy.items() if each[name] <= _BYTES}
     count = _BLOCKS if (_BLOCKS - 1) * sum(each.values()) <= _BYTES else 1
     parts = _compute({n: _blocks(a, layers[n], _middle(a, count)) for n, a in lazy.items()})
     empty = {n: lazy[n] for n, found in parts.items() if not _any(found)}
@@ -243,6 +245,8 @@ def _where(lazy: xr.Dataset) -> dict[str, Any]:
 
 def _boxes(array: xr.DataArray, layer: str | None) -> list[dict[str, slice]]:
     """Return boxes of a file: some times in a row, in the middle of space."""
+    if array.size <= _WHOLE:
+        return [{}]
     time = _time(array)
     box = {}
     for dim, size in array.sizes.items():
