@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -36,7 +37,7 @@ def doubt(
     used = [v for v in every if v not in reading.doubted]
     reading.doubted.update(used)
     judged = judge_all(reading.ds, used)
-    tell([found for each in judged for found in each.findings if _told(each, found, inputs)])
+    tell([f for each in judged for found in each.findings for f in _told(each, found, inputs)])
 
 
 def doubt_fills(ds: xr.Dataset, roles: Mapping[str, Role | None]) -> None:
@@ -84,11 +85,11 @@ def _outside() -> int:
     return level + 1
 
 
-def _told(judged: Judged, found: Finding, inputs: Collection[str]) -> bool:
-    """Tell whether a finding is news: signs of values in memory are told when they are found."""
-    if found.kind == "constant":
-        return not {found.role, found.variable}.isdisjoint(inputs)
-    return found.kind != "sign" or not in_memory(judged.array)
+def _told(judged: Judged, found: Finding, inputs: Collection[str]) -> list[Finding]:
+    """Return a finding where it is news: signs of values in memory are told when they are found."""
+    if found.kind == "constant" and not {found.role, found.variable}.isdisjoint(inputs):
+        return [replace(found, severity="warn")]
+    return [] if found.kind == "sign" and in_memory(judged.array) else [found]
 
 
 def _used(reading: Reading, name: str | Variable) -> list[Variable]:

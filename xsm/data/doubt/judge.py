@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xsm.data.doubt.columns import impossible_mean, other_units, says_saturation, too_small
 from xsm.data.doubt.fills import Fills, find_fills
-from xsm.data.doubt.finding import Finding
+from xsm.data.doubt.finding import Finding, Severity
 from xsm.data.doubt.limits import Limits, codes_said, limits_of
 from xsm.data.doubt.sample import Sample, finite
 from xsm.data.grid import time_dim
@@ -41,6 +40,7 @@ class Judged:
     limits: Limits
     fills: Fills | None
     rest: FloatArray
+    pores: str | None = None
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -80,8 +80,15 @@ def judge(ds: xr.Dataset, variable: Variable, sample: Sample) -> Judged:
     fills = None
     if role is None or role.kind != "categorical":
         fills = find_fills(values, limits, codes_said(array.attrs))
-    judged = Judged(variable, sample, array, limits, fills, values if fills is None else fills.rest)
+    rest = values if fills is None else fills.rest
+    judged = Judged(variable, sample, array, limits, fills, rest, pores_of(ds))
     return replace(judged, findings=tuple(_findings(judged)))
+
+
+def pores_of(ds: xr.Dataset) -> str | None:
+    """Return the variable that holds the porosity, in m3 m-3, by its name."""
+    names = ("theta_s", *ROLES["theta_s"].names)
+    return next((n for n in names if n in ds and ds[n].attrs.get("units") == "m3 m-3"), None)
 
 
 def _findings(judged: Judged) -> Iterator[Finding]:
@@ -102,7 +109,7 @@ def _findings(judged: Judged) -> Iterator[Finding]:
     yield from _still(judged, role)
 
 
-def _of(judged: Judged, kind: str, severity: Any, words: str, line: str, share: float) -> Finding:
+def _of(judged: Judged, kind: str, severity: Severity, words: str, line: str, share: float) -> Finding:
     """Return a finding; braces in its words are those of the line alone."""
     name = str(judged.variable.name)
     return Finding(judged.variable.role, name, kind, severity, words, line, share)
@@ -132,11 +139,7 @@ def _saturation(judged: Judged, role: Role) -> Iterator[Finding]:
         return
     name, canonical = str(judged.variable.name), judged.canonical
     most = float(canonical.max())
-    line = (
-        f'ds["{name}"] = (ds["{name}"] * {judged.variable.conversion.factor:g} * ds["porosity"])'
-        '.assign_attrs(units="m3 m-3", long_name="volumetric soil moisture")'
-    )
-    meant = "Its share of the pores times porosity is volume.{typed}"
+    line, meant = _volume(judged, name)
     if says_saturation(judged.array):
         told = judged.array.attrs.get("long_name", name)
         words = (
@@ -154,6 +157,19 @@ def _saturation(judged: Judged, role: Role) -> Iterator[Finding]:
         if not judged.limits.stated:
             percent = judged.variable.conversion.factor != 1.0
             yield _of(judged, "saturation", "warn" if percent else "note", words, line, 1.0)
+
+
+def _volume(judged: Judged, name: str) -> tuple[str, str]:
+    """Return how a degree of saturation becomes volume, and what it means."""
+    wetness = f'target="soil_wetness", variables={{"soil_wetness": "{name}"}}'
+    if judged.pores is None:
+        return "", (
+            "Times the porosity of the soil, which these data do not hold, it would be volume. To "
+            f"go on with the degree of saturation itself: fit(..., {wetness})."
+        )
+    share = f'ds["{name}"] * {judged.variable.conversion.factor:g} * ds["{judged.pores}"]'
+    attrs = '.assign_attrs(units="m3 m-3", long_name="volumetric soil moisture")'
+    return f'ds["{name}"] = ({share}){attrs}', "Times porosity it is volume.{typed}"
 
 
 def _column(judged: Judged, role: Role) -> Iterator[Finding]:
@@ -209,7 +225,17 @@ def _beyond(judged: Judged) -> Iterator[Finding]:
         f"so: {x}.attrs.update(valid_min={float(rest.min()):.6g}, "
         f"valid_max={float(rest.max()):.6g})."
     )
-    yield _of(judged, "range", "warn", words, f"{x} = {x}.where({said})", float(odd.mean()))
+    severity: Severity = "warn"
+    if _centred(judged):
+        severity, words = "note", f"{words} They spread around 0, as anomalies do."
+    yield _of(judged, "range", severity, words, f"{x} = {x}.where({said})", float(odd.mean()))
+
+
+def _centred(judged: Judged) -> bool:
+    """Tell whether values of a store that cannot be negative are anomalies of it."""
+    role, rest = judged.role, judged.rest
+    store = role is not None and role.kind == "state" and role.units == "mm"
+    return store and bool((rest < 0).mean() > 0.25 and abs(rest.mean()) < 0.25 * rest.std())
 
 
 def _turned(judged: Judged, role: Role) -> Iterator[Finding]:
@@ -246,7 +272,7 @@ def _still(judged: Judged, role: Role) -> Iterator[Finding]:
     if rest.size >= _FEWEST and rest.min() == rest.max() != 0:
         words = f"all {rest.size:,} values of {name!r} that were looked at are {rest[0]:.6g}{judged.units}."
         words += " What does not vary tells a model nothing: check it, or leave it out."
-        yield _of(judged, "constant", "warn", words, "", 1.0)
+        yield _of(judged, "constant", "note", words, "", 1.0)
     share = missing_share(judged)
     if share > _MOST:
         words = (

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.doubt.door import judge_all
-from xsm.data.doubt.finding import Finding
+from xsm.data.doubt.finding import Finding, Severity
 from xsm.data.doubt.judge import Judged, missing_share
 from xsm.data.doubt.surroundings import bounds_of, facts_of, flags_unused, not_used
 from xsm.data.naming import ROLES, find_variables
@@ -107,7 +107,7 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
     unplaced = {name: text for name, text in found.unplaced.items() if name not in edges}
     faults = {**found.problems, **found.faults, **unplaced}
     findings += [
-        Finding(name, name, "unusable", "note" if name in found.unplaced else "warn", text)
+        Finding(name, name, "unusable", _unusable(name in unplaced, text), text)
         for name, text in _once(faults).items()
     ]
     findings += flags_unused(plain, {str(v.name) for v in used})
@@ -115,6 +115,11 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
     left = not_used(plain, found, findings)
     rows = tuple(_rows(judged))
     return Report(rows, tuple(findings), {**facts_of(plain), **left})
+
+
+def _unusable(unplaced: bool, text: str) -> Severity:  # noqa: FBT001
+    """Return a note for what is not used anyway, and for what a verb of preparation makes usable."""
+    return "note" if unplaced or "xsm." in text else "warn"
 
 
 def _once(faults: Mapping[str, str]) -> dict[str, str]:
