@@ -20,15 +20,15 @@ class Reading:
     """A data set, lazy or not, and which of its variables is what.
 
     ``ds`` holds no pint quantities, ``quantified`` tells whether the user's did; ``stated`` are the
-    roles whose variables he named; ``doubted`` the variables whose values were looked at. Nothing
-    is computed.
+    roles whose variables he named; ``doubted`` the variables whose values were looked at, and
+    whether some were told to lie beyond their range. Nothing is computed.
     """
 
     ds: xr.Dataset
     table: VariableTable
     stated: Mapping[str, str]
     quantified: bool = False
-    doubted: set[Variable] = field(default_factory=set)
+    doubted: dict[Variable, bool] = field(default_factory=dict)
 
     @cached_property
     def time(self) -> str:

@@ -35,8 +35,9 @@ def doubt(
     """
     every = dict.fromkeys(v for name in names for v in _used(reading, name))
     used = [v for v in every if v not in reading.doubted]
-    reading.doubted.update(used)
     judged = judge_all(reading.ds, used)
+    beyond = {j.variable for j in judged if {"range", "units"} & {f.kind for f in j.findings}}
+    reading.doubted.update({v: v in beyond for v in used})
     tell([f for each in judged for found in each.findings for f in _told(each, found, inputs)])
 
 
@@ -119,7 +120,8 @@ def _guard(reading: Reading, name: str) -> list[Guard]:
     low, high = sorted(change.factor * end + change.offset for end in ends)
     given = [c for c in dict.fromkeys((*codes_said(array.attrs), *CODES)) if limits.outside(c)]
     codes = tuple(change.factor * c + change.offset for c in given)
-    return [Guard(name, str(variable.name), low, high, codes, tuple(given))]
+    quiet = reading.doubted.get(variable, False)
+    return [Guard(name, str(variable.name), low, high, codes, tuple(given), quiet)]
 
 
 def guarded(array: xr.DataArray, guard: Guard | None) -> xr.DataArray:
