@@ -59,7 +59,9 @@ def check(ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Report:
     --------
     >>> import numpy as np, xarray as xr, xsm
     >>> days = np.arange("2020-01-01", "2020-01-05", dtype="M8[D]").astype("M8[ns]")
-    >>> ds = xr.Dataset({"SWC": ("time", [21.0, -9999.0, 23.0, 22.0], {"units": "%"})}, {"time": days})
+    >>> ds = xr.Dataset(
+    ...     {"SWC": ("time", [21.0, -9999.0, 23.0, 22.0], {"units": "%"})}, {"time": days}
+    ... )
     >>> found = xsm.check(ds, {"soil_moisture": "SWC"})
     >>> bool(found), found.findings[0].kind, found.findings[0].severity
     (True, 'fill', 'stop')

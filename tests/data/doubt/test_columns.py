@@ -1,4 +1,4 @@
-"""Columns in other units than they say are found, and the units that are proposed are the right ones."""
+"""Columns in other units than they say are found, and the units that are proposed are right."""
 
 import numpy as np
 import pytest

@@ -61,7 +61,9 @@ def test_all_that_stops_is_in_one_error():
     ds = broken(broken(station(), "SWC_F_MDS_1", -9999.0), "P_F", -9999.0, where=10)
     ds["TA_F"].attrs["units"] = "K"
     said = raised(lambda: VERBS["fit"](ds))
-    assert [role in said for role in ("precipitation:", "air_temperature:", "soil_moisture:")] == [True] * 3
+    assert [role in said for role in ("precipitation:", "air_temperature:", "soil_moisture:")] == [
+        True
+    ] * 3
 
 
 def test_codes_of_a_variable_that_is_not_used_stop_nothing():
@@ -88,7 +90,11 @@ def test_daily_refuses_to_average_codes():
 
 
 def test_downscaling_refuses_codes_of_field_and_truth():
-    axes = {"time": xr.date_range("2020", periods=12, freq="MS"), "lat": [5.0, 15.0, 25.0], "lon": [5.0, 15.0]}
+    axes = {
+        "time": xr.date_range("2020", periods=12, freq="MS"),
+        "lat": [5.0, 15.0, 25.0],
+        "lon": [5.0, 15.0],
+    }
     gws = xr.DataArray(np.random.default_rng(0).normal(size=(12, 3, 2)), axes, name="gws")
     ds = gws.assign_attrs(units="cm").to_dataset()
     assert xsm.downscale(ds, 2, model="bilinear")["gws"].sizes["lat"] == 6
@@ -101,7 +107,11 @@ def test_the_rest_is_warned_of_once_a_call():
     for call in (VERBS["consistency"], VERBS["water_balance"], VERBS["score"]):
         (said,) = told(lambda call=call: call(ds))
         assert "3 of 900 values of 'SWC_F_MDS_1' lie outside of the range" in said
-        assert not told(lambda call=call, said=said: call(typed(ds, said.partition("Type ")[2].partition(". If")[0])))
+        assert not told(
+            lambda call=call, said=said: call(
+                typed(ds, said.partition("Type ")[2].partition(". If")[0])
+            )
+        )
 
 
 def test_a_fit_warns_of_inputs_that_do_not_vary():

@@ -43,7 +43,9 @@ def test_a_code_is_found_counted_and_masked_by_what_is_typed(name, role, value, 
     assert not check(mended)
     assert mended[name].attrs == ds[name].attrs
     assert int(mended[name].isnull().sum()) == 20
-    np.testing.assert_array_equal(mended[name].dropna("time"), ds[name].where(mended[name].notnull()).dropna("time"))
+    np.testing.assert_array_equal(
+        mended[name].dropna("time"), ds[name].where(mended[name].notnull()).dropna("time")
+    )
 
 
 def test_one_is_enough_of_a_known_code():

@@ -76,7 +76,10 @@ def test_each_layer_has_its_own_sample():
     theta[:, 1] = 30 * theta[:, 1]
     ds = xr.Dataset(
         {"theta": (("time", "depth", "cell"), theta, {"units": "m3 m-3"})},
-        {"time": xr.date_range("2020", periods=60), "depth": ("depth", [0.1, 0.2, 0.3], {"units": "m"})},
+        {
+            "time": xr.date_range("2020", periods=60),
+            "depth": ("depth", [0.1, 0.2, 0.3], {"units": "m"}),
+        },
     )
     for data in (ds, ds.chunk(depth=1, cell=2)):
         named = find_variables(data).layers()
@@ -106,7 +109,9 @@ def test_a_code_that_no_sample_holds_is_found_when_computed(verb):
         "predict": lambda: lazy.physm.predict(fitted),
     }
     found = calls[verb]()
-    with pytest.raises(UnitsError, match=r"1 of 9\d values of 'P_F' that were computed now are -9999"):
+    with pytest.raises(
+        UnitsError, match=r"1 of 9\d values of 'P_F' that were computed now are -9999"
+    ):
         found.compute()
 
 
@@ -132,7 +137,9 @@ def test_scores_look_at_all_observations_when_computed():
 def test_values_beyond_the_range_are_warned_of_when_computed():
     lazy = broken(station(), "P_F", -7.5, where=150).chunk(time=90)
     found = lazy.physm.water_balance(terms=["precipitation"])
-    with pytest.warns(UserWarning, match=r"'P_F' holds values outside of -0.05 to 1e\+04 in blocks"):
+    with pytest.warns(
+        UserWarning, match=r"'P_F' holds values outside of -0.05 to 1e\+04 in blocks"
+    ):
         found.compute(scheduler="synchronous")
 
 

@@ -38,7 +38,7 @@ def typed(ds: xr.Dataset, line: str) -> xr.Dataset:
 
 
 def grid(n=60, shape=(8, 8)) -> xr.Dataset:
-    """Return daily maps of rain and soil moisture under ERA5's long names, as ARCO-ERA5 has them."""
+    """Return daily maps of rain and soil moisture under ERA5's long names, as of ARCO-ERA5."""
     rng = np.random.default_rng(1)
     size = (n, *shape)
     rain = rng.gamma(0.4, 0.01, size).astype("f4")
@@ -47,7 +47,10 @@ def grid(n=60, shape=(8, 8)) -> xr.Dataset:
         "total_evaporation": (np.float32(-0.002) * (1 + 0.1 * rng.random(size, "f4")), "m"),
         "surface_runoff": (0.1 * rain, "m"),
         "2m_temperature": ((280 + rng.normal(size=size)).astype("f4"), "K"),
-        "volumetric_soil_water_layer_1": ((0.3 + 0.01 * rng.normal(size=size)).astype("f4"), "m3 m-3"),
+        "volumetric_soil_water_layer_1": (
+            (0.3 + 0.01 * rng.normal(size=size)).astype("f4"),
+            "m3 m-3",
+        ),
     }
     dims = ("time", "latitude", "longitude")
     axes = {

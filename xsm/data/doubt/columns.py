@@ -60,7 +60,7 @@ _LEAST = {
     "silt": 1.005,
     "clay": 1.005,
 }
-"""Greatest values, canonical units, up to which a column is a hundredth or a thousandth of itself."""
+"""Greatest values, canonical units, up to which a column may be a hundredth of itself, or less."""
 
 _WETTEST = {"precipitation": 300.0, "rainfall": 300.0, "surface_runoff": 300.0, "runoff": 300.0}
 """Means in mm day-1 that no record reaches."""
@@ -118,5 +118,7 @@ def impossible_mean(canonical: FloatArray, role: Role) -> bool:
 
 def says_saturation(array: xr.DataArray) -> bool:
     """Tell whether the words of a variable call it a degree of saturation."""
-    words = " ".join(str(array.attrs.get(key, "")) for key in ("long_name", "comment", "description"))
+    words = " ".join(
+        str(array.attrs.get(key, "")) for key in ("long_name", "comment", "description")
+    )
     return any(word in words.lower() for word in _SATURATION)

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import xarray as xr
@@ -28,7 +29,7 @@ __all__ = ["doubt", "doubt_fills", "guarded", "guards_of", "judge_all"]
 def doubt(
     reading: Reading, names: Iterable[str | Variable], *, inputs: Collection[str] = ()
 ) -> None:
-    """Refuse fill values and impossible columns of the variables that a verb uses, warn of the rest.
+    """Refuse fill values and impossible columns of what a verb uses, warn of the rest.
 
     ``names`` are roles or variables; each is looked at once a reading. Of lazy data some blocks
     are read. Of ``inputs`` of a training, those that do not vary are warned of too.
@@ -42,7 +43,7 @@ def doubt(
 
 
 def doubt_fills(ds: xr.Dataset, roles: Mapping[str, Role | None]) -> None:
-    """Refuse fill values that a mean would swallow, of variables by name, with their role or None."""
+    """Refuse fill values that a mean would swallow, of variables with their role or None."""
     used = [_by_units(ds, name, role) for name, role in roles.items()]
     found = [f for each in judge_all(ds, used) for f in each.findings if f.kind == "fill"]
     tell(found)
@@ -80,10 +81,11 @@ def tell(findings: Sequence[Finding]) -> None:
 
 def _outside() -> int:
     """Return the level of the first frame outside of xsm, as seen from :func:`tell`."""
-    frame, level = sys._getframe(1), 0
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "xsm":
-        frame, level = frame.f_back, level + 1  # type: ignore[assignment]
-    return level + 1
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "xsm":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _told(judged: Judged, found: Finding, inputs: Collection[str]) -> list[Finding]:

@@ -18,8 +18,8 @@ __all__ = ["Guard"]
 class Guard:
     """Looks at canonical values of one variable: refuses fill values, warns beyond the range.
 
-    ``codes`` are the fill values that lie beyond ``low`` and ``high``, in canonical units; ``quiet``
-    where the range was warned of already.
+    ``codes`` are the fill values that lie beyond ``low`` and ``high``, in canonical units,
+    ``given`` the same in those of the data; ``quiet`` where the range was warned of already.
     """
 
     role: str
@@ -32,7 +32,9 @@ class Guard:
 
     def __call__(self, values: Array) -> Array:
         """Return the values, or raise :class:`UnitsError` where some are fill values."""
-        if values.size and not self.fits(np.fmin.reduce(values, None), np.fmax.reduce(values, None)):
+        if values.size and not self.fits(
+            np.fmin.reduce(values, None), np.fmax.reduce(values, None)
+        ):
             self._tell(values)
         return values
 
@@ -60,8 +62,8 @@ class Guard:
         side, at = (">", 0.9 * given) if given < 0 else ("<", 0.9 * given)
         x = f'ds["{self.name}"]'
         return (
-            f"{self.role}: {count:,} of {size:,} values of {self.name!r} that were computed now are "
-            f"{given:.8g}, which nothing declares as missing. Type {x} = {x}.where({x} {side} "
+            f"{self.role}: {count:,} of {size:,} values of {self.name!r} that were computed now "
+            f"are {given:.8g}, which nothing declares as missing. Type {x} = {x}.where({x} {side} "
             f"{at:.6g}). Only if these are no fill values, say so: "
             f'{x}.attrs["valid_{"min" if given < 0 else "max"}"] = {given!r}.'
         )

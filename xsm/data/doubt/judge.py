@@ -16,7 +16,7 @@ from xsm.data.doubt.sample import Sample, finite
 from xsm.data.grid import time_dim
 from xsm.data.naming import ROLES, Role, Variable
 from xsm.data.naming.amounts import contradicted_sign, sawtooth
-from xsm.data.units import Conversion, is_amount
+from xsm.data.units import is_amount
 from xsm.exceptions import GridError, UnitsError
 from xsm.typing import FloatArray
 
@@ -109,7 +109,9 @@ def _findings(judged: Judged) -> Iterator[Finding]:
     yield from _still(judged, role)
 
 
-def _of(judged: Judged, kind: str, severity: Severity, words: str, line: str, share: float) -> Finding:
+def _of(
+    judged: Judged, kind: str, severity: Severity, words: str, line: str, share: float
+) -> Finding:
     """Return a finding; braces in its words are those of the line alone."""
     name = str(judged.variable.name)
     return Finding(judged.variable.role, name, kind, severity, words, line, share)
@@ -126,16 +128,16 @@ def _fill(judged: Judged, fills: Fills) -> Finding:
     low = min(fills.values)
     bound, end = ("valid_min", low) if low < judged.limits.low else ("valid_max", max(fills.values))
     words = (
-        f"{fills.count:,} of {total:,} {looked} of {name!r} are {shown}{judged.units}, which nothing "
-        f"declares as missing; {others}.{{typed}} Only if these are no fill values, say so: "
-        f'ds["{name}"].attrs["{bound}"] = {end!r}.'
+        f"{fills.count:,} of {total:,} {looked} of {name!r} are {shown}{judged.units}, which "
+        f"nothing declares as missing; {others}.{{typed}} Only if these are no fill values, say "
+        f'so: ds["{name}"].attrs["{bound}"] = {end!r}.'
     )
     return _of(judged, "fill", "stop", words, fills.line(name), fills.count / total)
 
 
 def _saturation(judged: Judged, role: Role) -> Iterator[Finding]:
     """Find percent of saturation that is read as volume."""
-    if role.name not in _SOIL or judged.limits.stated and judged.limits.high < 1:
+    if role.name not in _SOIL:
         return
     name, canonical = str(judged.variable.name), judged.canonical
     most = float(canonical.max())
@@ -270,8 +272,10 @@ def _still(judged: Judged, role: Role) -> Iterator[Finding]:
         return
     name, rest = str(judged.variable.name), judged.rest
     if rest.size >= _FEWEST and rest.min() == rest.max() != 0:
-        words = f"all {rest.size:,} values of {name!r} that were looked at are {rest[0]:.6g}{judged.units}."
-        words += " What does not vary tells a model nothing: check it, or leave it out."
+        words = (
+            f"all {rest.size:,} values of {name!r} that were looked at are {rest[0]:.6g}"
+            f"{judged.units}. What does not vary tells a model nothing: check it, or leave it out."
+        )
         yield _of(judged, "constant", "note", words, "", 1.0)
     share = missing_share(judged)
     if share > _MOST:

@@ -46,10 +46,10 @@ class Limits:
 
 
 def limits_of(array: xr.DataArray, role: Role | None, change: Conversion | None) -> Limits:
-    """Return the bounds of a variable: ``valid_range``, ``valid_min``, ``valid_max``, or its role's.
+    """Return the bounds of a variable: those that it states, or those of its role.
 
-    Bounds that are placeholders (1e15, the ends of a type of integers) say nothing. Those of a
-    role have a slack.
+    ``valid_range``, ``valid_min`` and ``valid_max`` are in the units of the data. Bounds that are
+    placeholders (1e15, the ends of a type of integers) say nothing. Those of a role have a slack.
     """
     low, high, slack = -np.inf, np.inf, 0.0
     if role is not None and role.range is not None and change is not None:
@@ -60,7 +60,9 @@ def limits_of(array: xr.DataArray, role: Role | None, change: Conversion | None)
     said = [_stated(array, f"valid_{end}", at) for at, end in enumerate(("min", "max"))]
     if said == [None, None]:
         return Limits(low, high, slack=slack)
-    low, high = (known if own is None else own for known, own in zip((low, high), said, strict=True))
+    low, high = (
+        known if own is None else own for known, own in zip((low, high), said, strict=True)
+    )
     return Limits(low, high, stated=True, slack=_LIKE * max(abs(low), abs(high), key=_known))
 
 
@@ -78,7 +80,9 @@ def _stated(array: xr.DataArray, name: str, at: int) -> float | None:
     except (TypeError, ValueError):
         return None
     packed = np.asarray(given).dtype.kind in "iu" and isinstance(given, np.generic)
-    scale = {key: array.encoding[key] for key in ("scale_factor", "add_offset") if key in array.encoding}
+    scale = {
+        key: array.encoding[key] for key in ("scale_factor", "add_offset") if key in array.encoding
+    }
     if not abs(value) < _ENDLESS or (packed and abs(value) in _OF_TYPES):
         return None
     if packed and scale:  # CF: of the packed type

@@ -71,8 +71,7 @@ class Report:
         widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
         lines = ["<xsm.Report>"]
         lines += [
-            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-            for row in rows
+            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
         lines += [f"{_MARK[found.severity]} {found}" for found in self.findings]
         lines += [f"{title}: {text}" for title, text in self.facts.items()]
@@ -107,7 +106,7 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
     unplaced = {name: text for name, text in found.unplaced.items() if name not in edges}
     faults = {**found.problems, **found.faults, **unplaced}
     findings += [
-        Finding(name, name, "unusable", _unusable(name in unplaced, text), text)
+        Finding(name, name, "unusable", _unusable(text, used=name not in unplaced), text)
         for name, text in _once(faults).items()
     ]
     findings += flags_unused(plain, {str(v.name) for v in used})
@@ -117,9 +116,9 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
     return Report(rows, tuple(findings), {**facts_of(plain), **left})
 
 
-def _unusable(unplaced: bool, text: str) -> Severity:  # noqa: FBT001
-    """Return a note for what is not used anyway, and for what a verb of preparation makes usable."""
-    return "note" if unplaced or "xsm." in text else "warn"
+def _unusable(text: str, *, used: bool) -> Severity:
+    """Return a note for what is not used anyway, and for what a verb prepares; else a warning."""
+    return "warn" if used and "xsm." not in text else "note"
 
 
 def _once(faults: Mapping[str, str]) -> dict[str, str]:
@@ -161,4 +160,3 @@ def _row(judged: Judged) -> tuple[str, ...]:
     kinds = ", ".join(dict.fromkeys(found.kind for found in judged.findings))
     share = f"{missing_share(judged):.0%}"
     return (variable.role, name, variable.units, *ends, limits, share, kinds)
-

@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ _FILE = 128  # rows and columns of a box of a file that is not read by dask
 _POINT, _LAYER = "point", "layer"
 
 _GUARD = threading.Lock()
-_KNOWN: dict[tuple[str, str | None], tuple[weakref.ref[Any], Sample]] = {}  # of dask arrays that live
+_KNOWN: dict[
+    tuple[str, str | None], tuple[weakref.ref[Any], Sample]
+] = {}  # of dask arrays that live
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,9 @@ def _thin(array: xr.DataArray, layer: str | None) -> xr.DataArray:
     return array.isel({**pick, **_space(array.sizes, {time, layer}, room)})
 
 
-def _space(sizes: Mapping[Hashable, int], not_space: set[str | None], room: float) -> dict[Any, Any]:
+def _space(
+    sizes: Mapping[Hashable, int], not_space: set[str | None], room: float
+) -> dict[Any, Any]:
     """Return even picks along the dimensions of space, about as many as there is room for."""
     dims = sorted((n, str(d)) for d, n in sizes.items() if d not in not_space)
     pick, room = {}, max(room, 1.0)
@@ -156,9 +161,13 @@ def _read(lazy: Mapping[str, xr.DataArray], layers: Mapping[str, str | None]) ->
         found[name] = _sample(array, filled or parts[name], layers[name])
         with _GUARD:
             key = (array.data.name, layers[name])
-            dropped = weakref.ref(array.data, lambda _, key=key: _KNOWN.pop(key, None))
-            _KNOWN[key] = (dropped, found[name])
+            _KNOWN[key] = (weakref.ref(array.data, partial(_forget, key)), found[name])
     return found
+
+
+def _forget(key: tuple[str, str | None], _: object) -> None:
+    """Let a sample go with its array."""
+    _KNOWN.pop(key, None)
 
 
 def _any(parts: Iterable[xr.DataArray]) -> bool:

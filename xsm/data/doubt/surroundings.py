@@ -21,6 +21,11 @@ __all__ = ["bounds_of", "facts_of", "flags_unused", "not_used"]
 _FLAG = re.compile(r"(^|_)(qc|qa|qf|flags?|quality)(_|$|\d)", re.IGNORECASE)
 _DAY = np.timedelta64(1, "D")
 _MONTH = 28 * _DAY
+_LABELS = {
+    "start": ", labelled by their start",
+    "middle": ", labelled in the middle",
+    "end": ", labelled by their end",
+}
 
 
 def is_flag(name: str, array: xr.DataArray) -> bool:
@@ -60,7 +65,11 @@ def _masked(ds: xr.Dataset, name: str, flag: str) -> str:
     array = ds[flag]
     values = np.atleast_1d(array.attrs.get("flag_values", []))
     share = array.dtype.kind == "f" and not values.size
-    good = f'ds["{flag}"] >= 0.8' if share else f'ds["{flag}"] == {int(values[0]) if values.size else 0}'
+    good = (
+        f'ds["{flag}"] >= 0.8'
+        if share
+        else f'ds["{flag}"] == {int(values[0]) if values.size else 0}'
+    )
     return f'ds["{name}"] = ds["{name}"].where({good})'
 
 
@@ -122,7 +131,7 @@ def _label(ds: xr.Dataset) -> str:
     index: Any = ds.indexes[time]
     steps = np.diff(np.asarray(index)).astype("m8[ns]")
     if not len(steps):
-        return f"one time, {index[0]}"
+        return f"one time, {index[0]}" if len(index) else "no time at all"
     if (steps <= np.timedelta64(0, "ns")).any():
         return f"does not ascend, from {index[0]} to {index[-1]}"
     said = f"{len(index):,} steps from {index[0]} to {index[-1]}"
@@ -136,24 +145,28 @@ def _label(ds: xr.Dataset) -> str:
 def _suggested(index: Any, step: Any) -> str:
     """Say what the labels of intervals suggest."""
     if step >= _MONTH:
-        days = np.asarray(index.day)
-        if (days == 1).all():
-            return "months, labelled by their start"
-        if ((days >= 14) & (days <= 17)).mean() > 0.5:
-            return "months, labelled in the middle"
-        return "months, labelled by their end" if (days >= 28).all() else "months"
+        return f"months{_of_months(np.asarray(index.day))}"
     hours = np.asarray(index.hour) + np.asarray(index.minute) / 60
     if step >= _DAY:
-        if (hours == 0).all():
-            return "days, labelled by their start"
-        return "days, labelled in the middle" if (hours == 12).all() else "days"
+        return f"days{_LABELS['start'] if (hours == 0).all() else _middle((hours == 12).all())}"
     length = float(step / np.timedelta64(1, "h"))
     shift = float((hours[0] / length) % 1)
-    text = f"every {length:g} h"
-    if abs(shift - 0.5) < 1e-6:
-        return f"{text}, labelled in the middle"
     if shift:
-        return text
-    if hours[0] == length and hours[-1] == 0:
-        return f"{text}, labelled by the end"
-    return f"{text}; labels at full steps, which tell neither start nor end"
+        return f"every {length:g} h{_middle(abs(shift - 0.5) < 1e-6)}"
+    whole = hours[0] == length and hours[-1] == 0  # the first interval to the last of days
+    told = _LABELS["end"] if whole else "; labels at full steps, which tell neither start nor end"
+    return f"every {length:g} h{told}"
+
+
+def _middle(told: Any) -> str:
+    """Return the words for labels in the middle, where these are told."""
+    return _LABELS["middle"] if told else ""
+
+
+def _of_months(days: Any) -> str:
+    """Say where in months the days of their labels lie."""
+    if (days == 1).all():
+        return _LABELS["start"]
+    if (days >= 28).all():
+        return _LABELS["end"]
+    return _middle(((days >= 14) & (days <= 17)).mean() > 0.5)
