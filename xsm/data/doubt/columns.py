@@ -22,34 +22,6 @@ _UNITS = (
 )
 """Units that columns are in, best first."""
 
-_USUAL = {
-    "air_temperature": (215.0, 318.0),
-    "dew_point_temperature": (200.0, 308.0),
-    "soil_temperature": (215.0, 323.0),
-    "relative_humidity": (0.08, 1.05),
-    "specific_humidity": (4e-5, 0.025),
-    "surface_pressure": (45e3, 108e3),
-    "shortwave_down": (5.0, 700.0),
-    "longwave_down": (60.0, 520.0),
-    "precipitation": (0.05, 60.0),
-    "rainfall": (0.02, 60.0),
-    "snowfall": (0.005, 60.0),
-    "evaporation": (0.02, 20.0),
-    "potential_evaporation": (0.05, 30.0),
-    "surface_runoff": (0.001, 60.0),
-    "runoff": (0.001, 60.0),
-    "soil_moisture": (0.02, 0.9),
-    "satellite_soil_moisture": (0.02, 0.9),
-    "theta_s": (0.2, 0.95),
-    "theta_r": (0.001, 0.5),
-    "sand": (1.0, 100.0),
-    "silt": (1.0, 100.0),
-    "clay": (1.0, 100.0),
-    "bulk_density": (0.1, 2.8),
-    "wind_speed": (0.05, 30.0),
-}
-"""Means of a record, canonical units, of places on land."""
-
 _LEAST = {
     "relative_humidity": 0.0105,
     "soil_moisture": 0.0105,
@@ -76,7 +48,7 @@ def other_units(values: FloatArray, given: str, role: Role, change: Conversion) 
     """Return the units that make most values lie in the role's range, and their mean usual."""
     for units, canonical in _tried(values, given, role, change):
         low, high = role.range or (-np.inf, np.inf)
-        usual = _USUAL.get(role.name, (low, high))
+        usual = role.usual or (low, high)
         inside = ((canonical >= low) & (canonical <= high)).mean() >= _FIT
         if inside and usual[0] <= canonical.mean() <= usual[1]:
             return units
