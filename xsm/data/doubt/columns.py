@@ -41,6 +41,7 @@ _FIT = 0.98  # share of the values that have to lie in the range
 _RAIN = 0.3  # mm day-1 that no day exceeds where m are labelled mm
 _SHOWER = 0.05, 0.08  # at least that share of values above that share of the largest
 _DAYS = 60  # that a record lasts, at least
+_DRY, _YEAR = 0.03, 300  # the same of evaporation
 _SATURATION = ("saturation", "wetness", "saturated", "relative soil moisture")
 
 
@@ -75,11 +76,13 @@ def too_small(canonical: FloatArray, role: Role, days: float) -> bool:
     largest = float(canonical.max())
     if role.name in _LEAST:
         return 0 < largest <= _LEAST[role.name]
+    if role.name == "evaporation":  # a year: polar winters have as little
+        return 0 < largest < _DRY and days >= _YEAR
     if role.name not in {"precipitation", "rainfall"}:
         return False
     share, often = _SHOWER
     frequent = (canonical > share * largest).mean() >= often
-    return 0 < largest < _RAIN and frequent and days >= _DAYS
+    return 0 < largest < _RAIN and bool(frequent) and days >= _DAYS
 
 
 def impossible_mean(canonical: FloatArray, role: Role) -> bool:
