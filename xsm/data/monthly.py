@@ -18,7 +18,7 @@ from xsm.data.intervals import (
     label_of,
     without_bounds,
 )
-from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00
+from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
@@ -39,6 +39,7 @@ def monthly(
     *,
     label: Label | None = None,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> xr.Dataset:
     """Return monthly means, labelled by the first day of the month, lazily.
 
@@ -59,6 +60,9 @@ def monthly(
         Role to the name of a variable, where names are your own. What has no role becomes what
         its ``cell_methods`` say of time: the month's sum, mean (also of points), maximum or
         minimum, in its own units.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -105,7 +109,7 @@ def monthly(
     """
     if label is not None:
         check_choice("label", label, get_args(Label))
-    plain, quantified = dequantify(ds)
+    plain, quantified = dequantify(stated(ds, product))
     check_lead(plain)
     time = time_dim(plain)
     roles = roles_of(plain, variables)

@@ -228,7 +228,8 @@ class _Finder:
     def _believe(self, role: Role, name: str, units: str) -> None:
         """Refuse units that values in memory and the product contradict, unless the user states."""
         array = self.ds[name]
-        if name not in self.chosen and self.products and in_memory(array):
+        real = array.dtype.kind in "fiu"
+        if name not in self.chosen and self.products and real and in_memory(array):
             said = contradicted(sample(array), self.products, role, name, units)
             if said:
                 raise UnitsError(said)
