@@ -188,18 +188,42 @@ def test_lazy_amounts_are_stated_as_told(beside):
         np.testing.assert_allclose(found["Qs_acc"], 4.8)  # GLDAS says itself that they are steps
 
 
-def test_labels_in_the_middle_of_steps_are_moved_as_told():
-    """MERRA-2's tavg1_2d_lnd_Nx is labelled 00:30, 01:30, ... (file specification, section 4)."""
-    time = np.datetime64("2020-01-01T00:30") + np.arange(48) * np.timedelta64(1, "h")
-    attrs = {"units": "kg m-2 s-1"}
-    rain = ("time", np.arange(48) // 24 + 1.0, attrs)
-    ds = xr.Dataset({"PRECTOTLAND": rain}, {"time": time.astype("M8[ns]")})
+@pytest.mark.parametrize(("first", "step"), [("00:30", 1), ("01:30", 3), ("03:00", 6)])
+def test_labels_at_half_steps_are_middles(first, step):
+    """MERRA-2's tavg1_2d_lnd_Nx is labelled 00:30, 01:30, ... (file specification, section 4).
+
+    SMAP L4's gph: 01:30, 04:30, ... (Reichle et al. 2022, product specification).
+    """
+    count = 24 // step
+    time = np.datetime64(f"2020-01-01T{first}") + np.arange(2 * count) * np.timedelta64(step, "h")
+    day = np.arange(2 * count) // count
+    rain = ("time", day + 1.0, {"units": "kg m-2 s-1"})
+    store = ("time", np.arange(2.0 * count), {"units": "kg m-2"})
+    amount = ("time", (day + 1.0) * step, {"units": "mm", "accumulation": "step"})
+    names = {"PRECTOTLAND": rain, "SNOMAS": store, "rain_mm": amount}
+    ds = xr.Dataset(names, {"time": time.astype("M8[ns]")})
+    ds["rain_mm"].attrs["cell_methods"] = "time: sum"
+    found = xsm.daily(ds)
+    np.testing.assert_allclose(found["PRECTOTLAND"], [1, 2])
+    np.testing.assert_allclose(found["rain_mm"], [24, 48])
+    np.testing.assert_allclose(found["SNOMAS"], [count - 1, 2 * count - 1])
+    np.testing.assert_array_equal(found["time"], np.array(["2020-01-01", "2020-01-02"], "M8[ns]"))
     for label in ("end", "start"):
-        with pytest.raises(GridError, match="Labels lie in the middle of steps") as error:
-            xsm.daily(ds, label=label)
-    space = {"ds": ds, "np": np}
-    exec(re.search(r"ds = ds\.assign_coords\(.*\)\)(?=, and)", str(error.value))[0], space)
-    np.testing.assert_allclose(xsm.daily(space["ds"], label="end")["PRECTOTLAND"], [1, 2])
+        with pytest.warns(UserWarning, match=f"middle of steps of .*label='{label}' is not used"):
+            xr.testing.assert_identical(xsm.daily(ds, label=label), found)
+    xr.testing.assert_identical(xsm.daily(ds.chunk(time=5), label="middle").compute(), found)
+
+
+def test_bounds_of_time_tell_the_label():
+    """Hours labelled by their start, as CMIP6's E1hr does not but time_bnds would say."""
+    hours = xr.date_range("2020-01-01", periods=49, freq="h")
+    ds = xr.Dataset({"pr": ("time", np.arange(48) // 24 + 1.0, {"units": "mm h-1"})})
+    ds = ds.assign_coords(time=hours[:-1])
+    ds["time_bnds"] = ("time", "bnds"), np.stack([hours[:-1], hours[1:]], axis=1)
+    ds["time"].attrs["bounds"] = "time_bnds"
+    np.testing.assert_allclose(xsm.daily(ds)["pr"], [1, 2])
+    assert list(xsm.daily(ds)) == ["pr"]
+    assert xsm.daily(ds.drop_vars("time_bnds")).sizes["time"] == 1
 
 
 def test_the_other_label_is_told_only_where_it_makes_days():

@@ -22,7 +22,7 @@ def test_time_is_found_under_any_name_and_calendar():
 
 def test_step_of_hours_days_and_a_single_time():
     assert step_days(series(pd.date_range("2020", periods=3, freq="3h"))) == 0.125
-    assert step(series(pd.date_range("2020", periods=1))) == np.timedelta64(1, "D")
+    assert step(series(pd.date_range("2020", periods=1))).length == np.timedelta64(1, "D")
 
 
 def test_no_time_or_two_times_are_refused():

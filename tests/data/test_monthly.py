@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.exceptions import GridError, UnitsError
+from xsm.exceptions import GridError, UnitsError, UnknownNameError
 
 
 def daily(days, **variables) -> xr.Dataset:
@@ -155,3 +155,52 @@ def test_hourly_sums_without_a_role_are_not_summed_again():
     with pytest.warns(UserWarning, match=r'cannot be told.*xsm.daily\(ds, accumulation="since_00"'):
         xsm.monthly(ds.chunk())
     xr.testing.assert_allclose(xsm.daily(ds.chunk(), accumulation="since_00"), days)
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+@pytest.mark.parametrize("label", ["end", "start", "middle"])
+def test_hours_belong_to_the_month_of_their_interval(label, hours, no_compute):
+    """GLDAS-2.1's README: tavg and acc are of the past 3 hours; ERA5-Land's 00 UTC is of the day
+    before; MERRA-2's hours are labelled by their middle."""
+    edges = pd.date_range("2020-01-01", "2020-04-01", freq=f"{hours}h")
+    starts, step = edges[:-1], edges[1] - edges[0]
+    times = {"end": edges[1:], "start": starts, "middle": starts + step / 2}[label]
+    month = starts.month.to_numpy().astype(float)
+    ds = daily(
+        times,
+        tp=(month * hours / 24, "mm"),
+        Qs_acc=(month * hours / 24, "kg m-2"),
+        pr=(month / 86400, "kg m-2 s-1"),
+        t2m=(month, "K"),
+        swvl1=(month, "m3 m-3"),
+        mine=(month * hours, "mm"),
+    )
+    ds["mine"].attrs.update(cell_methods="time: sum", accumulation="step")
+    stated = {} if label in {"end", "middle"} else {"label": "start"}
+    with no_compute():
+        lazy = ds.chunk(time=100)
+        lazy["tp"].attrs["accumulation"] = "step"
+        found = xsm.monthly(lazy, **stated)
+    assert found["time"].dt.month.values.tolist() == [1, 2, 3]
+    for name in ("tp", "Qs_acc", "pr", "t2m", "swvl1"):
+        np.testing.assert_allclose(found[name], [1, 2, 3], rtol=1e-12)
+    np.testing.assert_allclose(found["mine"], np.array([1, 2, 3]) * [31, 29, 31] * 24)
+    days = xsm.daily(ds, accumulation={"tp": "step"}, states="mean", **stated)
+    xr.testing.assert_allclose(xsm.monthly(days), found)
+    holed = xsm.monthly(ds.drop_isel(time=len(ds["time"]) // 2), **stated)
+    assert holed["tp"].isnull().values.tolist() == [False, True, False]
+
+
+def test_daily_labels_by_bounds_and_as_stated():
+    """Daily means labelled by the end of the day, 00 UTC of the next, as CESM's h1 files are."""
+    edges = pd.date_range("2020-01-01", "2020-03-01")
+    ds = daily(edges[1:], swe=(edges[:-1].month.to_numpy(), "mm"))
+    found = xsm.monthly(ds, label="end")
+    np.testing.assert_array_equal(found["swe"], [1, 2])
+    ds["time_bnds"] = ("time", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1)
+    ds["time"].attrs["bounds"] = "time_bnds"
+    xr.testing.assert_identical(xsm.monthly(ds), found)
+    holed = xsm.monthly(ds.drop_isel(time=4))
+    np.testing.assert_array_equal(holed["swe"], [np.nan, 2])
+    with pytest.raises(UnknownNameError, match="label='left' was given"):
+        xsm.monthly(ds, label="left")

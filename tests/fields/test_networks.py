@@ -323,7 +323,7 @@ def test_what_fitting_refuses(coarse, fine, covariates):
     with pytest.raises(MissingVariableError, match="nothing: no role and no variable"):
         xsm.fit(coarse.to_dataset(), NAME, factor=2, target="nothing")
     uneven = coarse.isel(time=[0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11])
-    with pytest.raises(GridError, match=r"uneven: after 2000-03-01.* type xsm.monthly"):
+    with pytest.raises(GridError, match=r"irregular: .*from 2000-03-01 to 2000-05-01.*1MS"):
         uneven.physm.fit(NAME, factor=2)
 
 

@@ -168,17 +168,25 @@ class PhysmDataset:
         *,
         batch_size: int | None = None,
         device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.predict`."""
         from xsm.api.predict import predict
 
-        return predict(self._ds, fitted or self.fitted, batch_size=batch_size, device=device)
+        model = fitted or self.fitted
+        return predict(self._ds, model, batch_size=batch_size, device=device, variables=variables)
 
-    def plan(self, fitted: FittedModel | None = None, *, batch_size: int | None = None) -> Plan:
+    def plan(
+        self,
+        fitted: FittedModel | None = None,
+        *,
+        batch_size: int | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Plan:
         """See :func:`xsm.plan`."""
         from xsm.api.plan import plan
 
-        return plan(self._ds, fitted or self.fitted, batch_size=batch_size)
+        return plan(self._ds, fitted or self.fitted, batch_size=batch_size, variables=variables)
 
     def score(
         self,

@@ -161,6 +161,7 @@ class PhysmArray:
         forcing: xr.Dataset | None = None,
         batch_size: int | None = None,
         device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.predict`."""
         from xsm.api.predict import predict
@@ -170,6 +171,7 @@ class PhysmArray:
             fitted or self.fitted,
             batch_size=batch_size,
             device=device,
+            variables=variables,
         )
 
     def score(

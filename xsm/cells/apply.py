@@ -8,26 +8,34 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.collect import collect
+from xsm.cells.features import Features
 from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
-from xsm.cells.recipe import require_target
+from xsm.cells.recipe import require_inputs, require_target
 from xsm.cells.scaling import scaling_for
+from xsm.data.grid import step
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.spread import spread_of, standardised
-from xsm.exceptions import UnknownNameError
+from xsm.exceptions import GridError, UnknownNameError
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.training.recipe import Recipe
 
 __all__ = ["label", "predict_cells", "read_for", "standard_errors"]
 
 
-def read_for(fitted: Learnt, ds: xr.Dataset) -> Reading:
-    """Find the variables of a data set as a model of cells knows them; refuse other models."""
+def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Reading:
+    """Find the inputs of a model of cells in a data set, by role; refuse other models.
+
+    What was stated in training counts where the data have these names; ``variables`` are stated
+    of these data. All inputs that are missing are told in one error.
+    """
     if fitted.recipe.downscales:
         msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
         raise UnknownNameError(msg)
-    return read(ds, fitted.recipe.variables)
+    reading = read(ds, variables, remembered=fitted.recipe.variables)
+    require_inputs(reading, fitted.recipe)
+    return reading
 
 
 def predict_cells(
@@ -36,6 +44,7 @@ def predict_cells(
     """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
     recipe = fitted.recipe
     features = collect(reading, recipe, with_target=recipe.data_integration)
+    _check_step(fitted, features)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
         fitted.model,
@@ -45,8 +54,23 @@ def predict_cells(
         token=fitted.token,
         batch_size=batch_size,
         device=fitted.model.choose_place(device),
+        role=fitted.variable.role,
     )
     return label(fitted, found, reading, scaling)
+
+
+def _check_step(fitted: Learnt, features: Features) -> None:
+    """Refuse data at another step than those of training; one time alone has none."""
+    first = next(iter(features.dynamic.values()))
+    trained, here = fitted.fingerprint.get("step"), str(step(first))
+    if trained is None or trained == here or features.steps < 2:
+        return
+    msg = (
+        f"{fitted.name!r} was trained at steps of {trained}, the data are at steps of {here}: its "
+        f"window of {fitted.recipe.window} steps would be another time. Bring the data to steps of "
+        f"{trained}, as by xsm.daily(ds) or xsm.monthly(ds), or train on steps of {here}."
+    )
+    raise GridError(msg)
 
 
 def label(

@@ -63,11 +63,16 @@ def expert_means(
 
 
 def predict_experts(
-    fitted: Learnt, ds: xr.Dataset, *, batch_size: int | None, device: str
+    fitted: Learnt,
+    ds: xr.Dataset,
+    *,
+    batch_size: int | None,
+    device: str,
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Predict the target by each expert of a mixture, see :meth:`xsm.FittedModel.experts`."""
     _mixtures(fitted.model, fitted.name)
-    reading = read_for(fitted, ds)
+    reading = read_for(fitted, ds, variables)
     means, scaling = expert_means(fitted, reading, batch_size=batch_size, device=device)
     made = [label(fitted, found, reading, scaling) for found in means.values()]
     beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]
@@ -87,6 +92,7 @@ def importance(
     seed: int = 0,
     batch_size: int | None = None,
     device: str = "auto",
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Return the mean weight of each expert, and the loss of accuracy without its inputs.
 
@@ -97,7 +103,7 @@ def importance(
     """
     place = fitted.model.choose_place(device)
     mixture = _mixtures(fitted.model, fitted.name)[0]
-    reading = read_for(fitted, ds)
+    reading = read_for(fitted, ds, variables)
     features = collect(reading, fitted.recipe, with_target=True)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
 

@@ -16,13 +16,15 @@ from xsm.cells.card import card_lines, in_words_of
 from xsm.cells.collect import collect
 from xsm.cells.estimation import Estimation, run_estimation
 from xsm.cells.features import Features
-from xsm.cells.gaps import count_gaps, warn_of_gaps
+from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import fit_scaling
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.fingerprint import data_token, fingerprint
+from xsm.data.grid import step
+from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
 from xsm.evaluation.climatology import seasonal_mean
@@ -136,13 +138,17 @@ def _begin(
     site = site_of(features.observed, features.space)
     resident = fits(features, room)
     features = features.load() if resident else features
-    scaling = fit_scaling(features, split.training, scaling=recipe.scaling, bounded=recipe.bounded)
+    span, complete = recipe.window + answered_steps(terms) - 1, issubclass(cls, Estimator)
+    counts = gap_counts(features, recipe, split.training, span=span, complete=complete)
+    scaling = fit_scaling(
+        features,
+        split.training,
+        scaling=recipe.scaling,
+        bounded=recipe.bounded,
+        beside=counts,
+    )
     scaling = scaling.assign_attrs(site=site) if site else scaling
-    if resident:  # others would be read again
-        span = recipe.window + answered_steps(terms) - 1
-        whole = issubclass(cls, Estimator)
-        gaps = count_gaps(features, scaling, recipe, split.training, span=span, complete=whole)
-        warn_of_gaps(reading, gaps, recipe)
+    warn_of_gaps(reading, sum_gaps(counts, features, scaling), recipe)
     settled = for_data(cls, network, reading.table, recipe)
     return _Begun(cls, reading, recipe, settled, features, split, scaling, started)
 
@@ -169,7 +175,7 @@ def _learnt(
     reading, recipe, features = begun.reading, begun.recipe, begun.features
     variable = reading.lookup(recipe.target)
     card = whole_card(
-        card_lines(recipe),
+        card_lines(recipe, members(next(iter(features.dynamic.values())))),
         trained[0],
         features.observed[features.time].values,
         begun.split,
@@ -189,7 +195,10 @@ def _learnt(
         attrs=dict(reading.ds[variable.name].attrs),
         parameters=settings,
         card=words(card),
-        fingerprint=fingerprint(named, reading.table),
+        fingerprint={
+            **fingerprint(named, reading.table),
+            "step": str(step(features.observed)),
+        },
         layers=reading.layers(recipe.target) if recipe.depths else (),
     )
 
@@ -197,6 +206,7 @@ def _learnt(
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:
     """Return the mean of each season, unless it would take much of the memory."""
     steps, size = features.steps, features.observed.size
-    if 8 * 366 * size // steps > limit // 4:
+    seasons = 12 if step(features.observed).months else 366
+    if 8 * seasons * size // steps > limit // 4:
         return None
     return seasonal_mean(features.observed, features.time).compute()

@@ -75,7 +75,8 @@ def _of_spread(variable: Variable) -> Variable:
     """Return a variable for a spread; in canonical units where the user's have an offset."""
     if variable.conversion.offset:
         return replace(variable, conversion=Conversion(), units=ROLES[variable.role].units)
-    return replace(variable, conversion=Conversion(abs(variable.conversion.factor)))
+    factor = abs(variable.conversion.factor)
+    return replace(variable, conversion=replace(variable.conversion, factor=factor))
 
 
 def label_prediction(

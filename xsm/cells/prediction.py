@@ -15,6 +15,9 @@ from xsm.cells.features import Features
 from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
+from xsm.data.grid import step
+from xsm.data.intervals import without_bounds
+from xsm.data.possible import Impossible
 from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
 from xsm.hydrology.soil.layering import DEPTH
@@ -40,6 +43,7 @@ def predict_lazily(
     token: str,
     batch_size: int | None,
     device: str,
+    role: str = "",
 ) -> dict[str, xr.DataArray]:
     """Predict all whole windows of the features, of at least one window, in canonical units.
 
@@ -51,11 +55,12 @@ def predict_lazily(
 
     ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
     ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None
-    takes what suits the device.
+    takes what suits the device. Values that the target's ``role`` cannot have are told.
     """
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)
-    node = Predictor(model.frozen_copy(), recipe, common, rows, batch_size, device, token)
+    settings = batch_size, device, token, Impossible(role)
+    node = Predictor(model.frozen_copy(), recipe, common, rows, *settings)
     moving = list(features.dynamic.values())
     template = moving[0]
     if recipe.data_integration:
@@ -67,6 +72,7 @@ def predict_lazily(
         data = _run_blocks(node, moving, maps, wrap=features.wrap)
     else:
         data = (_run_field if node.reach else _run_whole)(node, moving, maps, wrap=features.wrap)
+        node.tell(data, lazy=False)
     named, at = {}, 0
     for answer in node.answers:
         several = slice(at, at + answer.rows)
@@ -257,7 +263,7 @@ def _common_chunks(arrays: list[xr.DataArray]) -> dict[Hashable, tuple[int, ...]
 
 def _whole_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
     """Predict a block that holds all times."""
-    return node(blocks[0] if node.rows else None, _scale_block(node, *blocks))
+    return node.tell(node(blocks[0] if node.rows else None, _scale_block(node, *blocks)))
 
 
 def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
@@ -267,7 +273,7 @@ def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
 
 def _join_block(node: Predictor, maps: FloatArray | None, *pieces: FloatArray) -> FloatArray:
     """Predict a block from the pieces of its steps and of those after it."""
-    return node(maps, pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
+    return node.tell(node(maps, pieces[0] if len(pieces) == 1 else np.concatenate(pieces)))
 
 
 def _stack(*maps: FloatArray, axes: int) -> FloatArray:
@@ -303,12 +309,10 @@ def _label(
     """Give predictions their coordinates; time is the time they are valid at."""
     coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
     index = template.indexes[features.time]
-    ahead = index
-    if recipe.lead:
-        spacing = index[1] - index[0] if len(index) > 1 else np.timedelta64(1, "D")
-        ahead = index + recipe.lead * spacing
+    ahead = step(template).after(index, recipe.lead)
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
-    coords[features.time] = template[features.time].variable[keep].copy(data=ahead[keep])
+    times = without_bounds(template[features.time][keep].copy(data=ahead[keep]))
+    coords[features.time] = times.variable
     dims = template.dims if _single(answer) else (*template.dims, answer.dim)
     coords |= {answer.dim: list(answer.labels)} if answer.labels else {}
     attrs = {"long_name": answer.long_name, "units": "1"} if answer.kind == "share" else {}

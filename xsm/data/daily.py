@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.grid import time_dim
+from xsm.data.intervals import Label, label_of
 from xsm.data.naming import Accumulation, roles_of
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.reduction import CF, tell_left_out
@@ -23,8 +24,6 @@ from xsm.typing import Array
 __all__ = ["daily"]
 
 
-Label: TypeAlias = Literal["end", "start"]
-
 _DAY = timedelta(days=1)
 _STEP = "_step_of_day"
 
@@ -34,7 +33,7 @@ def daily(
     *,
     accumulation: Accumulation | Mapping[str, Accumulation] | None = None,
     states: States = "end",
-    label: Label = "end",
+    label: Label | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Return daily values of data with several steps a day, lazily.
@@ -59,9 +58,11 @@ def daily(
     states : {"end", "mean"}, default: "end"
         Stores (soil moisture, snow, storage, soil temperature) and points without a role: the
         value at 00 UTC of the next day, or the mean of the day.
-    label : {"end", "start"}, default: "end"
+    label : {"end", "start", "middle"}, optional
         Where the label of an interval lies: ``"end"`` for ERA5, ERA5-Land and GLDAS (01:00 holds
-        00-01), ``"start"`` for products that label intervals by their start.
+        00-01), ``"start"`` for products that label intervals by their start. By default bounds of
+        time tell, and labels at half steps (00:30, 01:30 as of MERRA-2) are middles; else
+        ``"end"``. Labels at half steps are middles also where something else is stated.
     variables : mapping of str to str, optional
         Role to the name of a variable, where names are your own. What has no role becomes what
         its ``cell_methods`` (or the step type of GRIB) say of time: the day's sum, mean, maximum,
@@ -120,7 +121,8 @@ def daily(
     array([2.4, 2.4])
     """
     check_choice("states", states, get_args(States))
-    check_choice("label", label, get_args(Label))
+    if label is not None:
+        check_choice("label", label, get_args(Label))
     ds, quantified = dequantify(ds)
     check_lead(ds)
     time = time_dim(ds)
@@ -129,6 +131,10 @@ def daily(
     ways = ways_of(ds, time, roles, accumulation, states)
     if step == _DAY:
         label = _check_midnight(ds.indexes[time], ways)
+    else:
+        label = label_of(ds, time, step, label)
+    if label == "middle":  # their ends are whole steps of the day
+        ds, label = ds.assign_coords({time: ds.indexes[time] + step / 2}), "end"
     needed = {*ways.unknown, *ways.reasons} if not ways.known else (variables or {}).values()
     tell_left_out(ds, "daily", ways.unknown, ways.reasons, needed)
     axis = _axis(ds, time, step, label, ends="end" in {day.way for day in ways.known.values()})
@@ -178,7 +184,7 @@ def _axis(ds: xr.Dataset, time: str, step: timedelta, label: Label, *, ends: boo
     index: Any = ds.indexes[time]
     days, parts, whole = _days(index, step, label, ends=ends)
     if not whole.any():
-        raise GridError(_incomplete(index, time, step, label, ends=ends))
+        raise GridError(_incomplete(index, step, label, ends=ends))
     # only the outer days are dropped; a hole inside stays as NaN
     kept = slice(0 if whole[0] else 1, len(days) if whole[-1] else len(days) - 1)
     every = np.stack([np.asarray(part[kept]) for part in parts], axis=1)
@@ -195,18 +201,11 @@ def _days(index: Any, step: timedelta, label: Label, *, ends: bool) -> tuple[Any
     return days, parts, np.all([part.isin(index) for part in needed], axis=0)
 
 
-def _incomplete(index: Any, time: str, step: timedelta, label: Label, *, ends: bool) -> str:
+def _incomplete(index: Any, step: timedelta, label: Label, *, ends: bool) -> str:
     """Say that no day is complete, and what makes one so, where that is known."""
     other: Label = "start" if label == "end" else "end"
-    middle = np.asarray((index + step / 2).floor(step) == index + step / 2).all()
     if _days(index, step, other, ends=ends)[2].any():
         advice = f'State label="{other}" if intervals are labelled by their {other}.'
-    elif middle and _days(index + step / 2, step, "end", ends=ends)[2].any():
-        seconds = round(step.total_seconds() / 2)
-        advice = (
-            "Labels lie in the middle of steps: move them to the ends, ds = ds.assign_coords("
-            f'{time}=ds["{time}"] + np.timedelta64({seconds}, "s")), and call with label="end".'
-        )
     else:
         advice = "Give all steps of whole days."
     return f"No UTC day from {index[0]} to {index[-1]} is complete at steps of {step}. {advice}"

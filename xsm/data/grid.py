@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsm.data.attributes import undecoded
-from xsm.data.time_axis import steps_between, uneven
+from xsm.data.time_axis import Step, even_step
 from xsm.exceptions import GridError
 
 if TYPE_CHECKING:
@@ -22,13 +22,11 @@ __all__ = [
     "space_dims",
     "step",
     "step_days",
+    "step_lengths",
     "time_dim",
     "without_scalars",
     "wraps",
 ]
-
-
-_DAY = np.timedelta64(1, "D")
 
 
 def time_dim(data: xr.Dataset | xr.DataArray) -> str:
@@ -83,59 +81,18 @@ def _is_dates(index: object) -> bool:
     return getattr(dtype, "kind", "") == "M" or type(index).__name__ == "CFTimeIndex"
 
 
-def step(data: xr.Dataset | xr.DataArray) -> np.timedelta64:
-    """Return the uniform time step.
+def step(data: xr.Dataset | xr.DataArray) -> Step:
+    """Return the even step of time: a length, or calendar months; a day of a single time.
 
-    Parameters
-    ----------
-    data : xarray.Dataset or xarray.DataArray
-        Data with one time dimension, ascending.
-
-    Returns
-    -------
-    numpy.timedelta64
-        The step; one day where there is a single time, which serves where nothing is divided by
-        it. Only the coordinate is read.
-
-    Raises
-    ------
-    GridError
-        If time does not ascend in equal steps; the message names the first place and what to type.
-
-    Examples
-    --------
-    >>> import numpy as np, xarray as xr
-    >>> days = np.arange("2020-01-01", "2020-01-04", dtype="M8[D]").astype("M8[ns]")
-    >>> step(xr.DataArray([1, 2, 3], coords={"time": days}, dims="time")) / np.timedelta64(1, "h")
-    np.float64(24.0)
+    Only the coordinate is read. Time that does not ascend in even steps is refused; the message
+    names the first place and what to type.
     """
     dim = time_dim(data)
-    times = np.asarray(data[dim].values)
-    if times.size < 2:
-        return _DAY
-    steps = steps_between(times, dim)
-    if (steps == steps[0]).all():
-        return np.timedelta64(steps[0])
-    raise GridError(uneven(times, dim))
+    return even_step(data.indexes[dim], dim)
 
 
 def step_days(data: xr.Dataset | xr.DataArray) -> float:
-    """Return the uniform time step in days.
-
-    Parameters
-    ----------
-    data : xarray.Dataset or xarray.DataArray
-        Data with one time dimension, ascending.
-
-    Returns
-    -------
-    float
-        The step in days. Only the coordinate is read.
-
-    Raises
-    ------
-    GridError
-        If time does not ascend in equal steps.
+    """Return the uniform time step in days; steps of calendar months are refused.
 
     Examples
     --------
@@ -144,7 +101,20 @@ def step_days(data: xr.Dataset | xr.DataArray) -> float:
     >>> step_days(xr.DataArray(np.zeros(12), coords={"time": hours}, dims="time")) * 24
     1.0
     """
-    return float(step(data) / _DAY)
+    days = step_lengths(data)
+    if isinstance(days, float):
+        return days
+    msg = (
+        f"Time along {time_dim(data)!r} has steps of calendar months, {min(days):g} to "
+        f"{max(days):g} days long, and equal ones are needed here. Give daily data, and take the "
+        "monthly means of the result: xsm.monthly(...)."
+    )
+    raise GridError(msg)
+
+
+def step_lengths(data: xr.Dataset | xr.DataArray) -> float | tuple[float, ...]:
+    """Return the length of the step in days; of calendar months that of each."""
+    return step(data).days(data.indexes[time_dim(data)])
 
 
 def space_dims(array: xr.DataArray, *, without: tuple[str, ...] = ()) -> tuple[str, ...]:

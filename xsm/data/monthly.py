@@ -4,28 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
+from xsm.data.intervals import (
+    Label,
+    bounds_of_time,
+    intervals_of,
+    label_of,
+    without_bounds,
+)
 from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
-from xsm.data.time_axis import steps_between
+from xsm.data.time_axis import months_of_index, steps_between
 from xsm.data.units import dequantify, quantify
-from xsm.exceptions import GridError, UnitsError
+from xsm.exceptions import GridError, UnitsError, check_choice
 
 __all__ = ["monthly"]
 
 
 _MONTH = np.timedelta64(28, "D")
+_DAY = timedelta(days=1)
 _EVEN = 0.5  # share of the steps that last as long as the shortest one; the others are holes
 
 
-def monthly(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None) -> xr.Dataset:
+def monthly(
+    ds: xr.Dataset,
+    *,
+    label: Label | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> xr.Dataset:
     """Return monthly means, labelled by the first day of the month, lazily.
 
     Fluxes become mean rates in canonical units and sign (mm day-1, W m-2), since months differ in
@@ -36,6 +49,11 @@ def monthly(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None) -> xr
     ds : xarray.Dataset
         Data with a time dimension: daily or hourly, steps may be missing, or a value for about
         each month at uneven times, such as GRACE.
+    label : {"end", "start", "middle"}, optional
+        Where the label of an interval below a day lies, as of :func:`xsm.daily`: by default bounds
+        of time tell, then labels at half steps, which are middles; else ``"end"``, so that 00 UTC
+        of the first day belongs to the month before, as in hourly ERA5-Land and GLDAS. Labels of
+        days and months lie in their own month, unless bounds of time say otherwise.
     variables : mapping of str to str, optional
         Role to the name of a variable, where names are your own. What has no role becomes what
         its ``cell_methods`` say of time: the month's sum, mean (also of points), maximum or
@@ -56,7 +74,7 @@ def monthly(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None) -> xr
     UnitsError
         If a flux that ``variables`` names cannot be used, or nothing along time can.
     UnknownNameError
-        If ``variables`` names no role.
+        If ``variables`` names no role, or ``label`` has an unknown value.
     MissingVariableError
         If ``variables`` names no variable, or nothing says what the variables along time are.
 
@@ -83,23 +101,25 @@ def monthly(ds: xr.Dataset, *, variables: Mapping[str, str] | None = None) -> xr
     >>> monthly(rain, variables={"precipitation": "RAIN"})["RAIN"].values  # mm day-1
     array([2., 2.])
     """
+    if label is not None:
+        check_choice("label", label, get_args(Label))
     plain, quantified = dequantify(ds)
     check_lead(plain)
     time = time_dim(plain)
     roles = roles_of(plain, variables)
-    bounds = plain[time].attrs.get("bounds", plain[time].encoding.get("bounds"))
-    plain = _without_holes(plain.drop_vars(bounds or [], errors="ignore"), time)
-    reading = read(_whole_months(plain, time), variables)
+    shift = _to_inside(plain, time, label)
+    plain, inside = _whole_months(_without_holes(plain, time), time, shift)
+    reading = read(plain, variables)
     said = {
         str(name): "mean" if name in roles else cell_method(array, time)
         for name, array in reading.ds.data_vars.items()
-        if time in array.dims and array.dtype.kind in "fiub"
+        if time in array.dims and array.dtype.kind in "fiub" and name != bounds_of_time(ds, time)
     }
     unknown = {name: way for name, way in said.items() if way not in WAYS}
     ways = {name: way for name, way in said.items() if way in WAYS}
     reasons = _reasons(reading, roles, ways)
     made = {
-        name: _months(_rate(reading, name, roles.get(name)), time, way)
+        name: _months(_rate(reading, name, roles.get(name)).assign_coords(inside), time, way)
         for name, way in ways.items()
         if name not in reasons
     }
@@ -177,18 +197,26 @@ def _without_holes(ds: xr.Dataset, time: str) -> xr.Dataset:
     return ds.reindex({time: type(index)([index[0] + i * step for i in range(count)])})
 
 
-def _whole_months(ds: xr.Dataset, time: str) -> xr.Dataset:
-    """Leave out a first and last month that data at even steps do not fill."""
-    index = ds.indexes[time]
+def _whole_months(
+    ds: xr.Dataset, time: str, shift: timedelta
+) -> tuple[xr.Dataset, dict[str, xr.DataArray]]:
+    """Leave out a first and last month that data at even steps do not fill.
+
+    With it comes a coordinate of times that lie in the month that each step belongs to: those of
+    the labels, moved by ``shift``.
+    """
+    index: Any = ds.indexes[time]
     steps = steps_between(np.asarray(index), time)
+    inside = index + shift
+    coordinate = without_bounds(ds[time].copy(data=inside))
     if not len(steps) or (steps != steps[0]).any():
-        return ds
+        return ds, {time: coordinate}
     step = index[1] - index[0]
-    month = np.asarray(ds[time].dt.year * 12 + ds[time].dt.month)
+    month = months_of_index(inside)
     keep = np.ones(len(index), bool)
-    if (index[0] - step).month == index[0].month:
+    if (inside[0] - step).month == inside[0].month:
         keep &= month != month[0]
-    if (index[-1] + step).month == index[-1].month:
+    if (inside[-1] + step).month == inside[-1].month:
         keep &= month != month[-1]
     if not keep.any():
         msg = (
@@ -196,4 +224,20 @@ def _whole_months(ds: xr.Dataset, time: str) -> xr.Dataset:
             "whole months."
         )
         raise GridError(msg)
-    return ds.isel({time: slice(int(keep.argmax()), len(keep) - int(keep[::-1].argmax()))})
+    whole = {time: slice(int(keep.argmax()), len(keep) - int(keep[::-1].argmax()))}
+    return ds.isel(whole), {time: coordinate[whole[time]]}
+
+
+def _to_inside(ds: xr.Dataset, time: str, label: Label | None) -> timedelta:
+    """Return the time from labels to the middles of their intervals; none where it is not known."""
+    steps = steps_between(np.asarray(ds.indexes[time]), time)
+    if not len(steps):
+        return timedelta(0)
+    shortest = timedelta(microseconds=int(steps.min() / np.timedelta64(1, "us")))
+    if shortest < _DAY:
+        label = label_of(ds, time, shortest, label)
+    elif label is None:
+        known = intervals_of(ds, time)
+        label = None if known is None else known.label
+    signs = {"end": -1, "start": 1, "middle": 0, None: 0}
+    return signs[label] * shortest / 2

@@ -10,9 +10,10 @@ import xarray as xr
 
 from xsm.data.grid import time_dim
 from xsm.data.naming import ROLES, Variable, VariableTable, find_variables, stated
+from xsm.data.naming.matching import check_overrides
 from xsm.data.units import dequantify, quantify
 
-__all__ = ["Reading", "read"]
+__all__ = ["Reading", "names_of_both", "read"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,11 +69,28 @@ class Reading:
 
 
 def read(
-    ds: xr.Dataset, variables: Mapping[str, str] | None = None, product: str | None = None
+    ds: xr.Dataset,
+    variables: Mapping[str, str] | None = None,
+    product: str | None = None,
+    *,
+    remembered: Mapping[str, str] | None = None,
 ) -> Reading:
     """Find the variables of a data set.
 
-    ``variables`` are roles whose variable is stated, ``product`` is the product that it is of.
+    ``variables`` are roles whose variable is stated, ``product`` is the product that it is of. What
+    is ``remembered`` of other data counts where these names are there, and nothing else is stated
+    of role or name.
     """
     plain, quantified = dequantify(stated(ds, product))
+    if remembered:
+        said = check_overrides(plain, variables or {})
+        there = {role: name for role, name in remembered.items() if name in plain.variables}
+        variables = names_of_both(said, there)
     return Reading(plain, find_variables(plain, variables), dict(variables or {}), quantified)
+
+
+def names_of_both(stated: Mapping[str, str], remembered: Mapping[str, str]) -> dict[str, str]:
+    """Return roles with their variables: what is stated, and what else is remembered."""
+    taken = set(stated.values())
+    rest = {r: n for r, n in remembered.items() if r not in stated and n not in taken}
+    return {**stated, **rest}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Collection, Mapping
 
 import xarray as xr
 
+from xsm.data.intervals import method_of_time
 from xsm.data.naming import ROLES
 from xsm.data.naming.amounts import MEANS
 from xsm.data.units import conversion
@@ -22,7 +22,6 @@ CF = {"max": "maximum", "min": "minimum"}
 """Ways that CF calls otherwise."""
 _GRIB = {"accum": "sum", "instant": "point", "max": "max", "min": "min"}
 _STATED = {"step": "sum", "since_00": "sum", "rate": "mean", **dict.fromkeys(MEANS, "mean")}
-_ENTRY = re.compile(r"((?:\w+:\s+)+)(\w+)")  # "area: time: mean", without what stands in brackets
 _BARE = {"1", "%", "m3 m-3", "kg kg-1"}  # fit to any number without a dimension
 
 
@@ -35,10 +34,9 @@ def cell_method(array: xr.DataArray, time: str) -> str:
     stated = array.attrs.get("accumulation")
     if stated is not None:
         return _STATED.get(str(stated), str(stated))
-    text = re.sub(r"\([^)]*\)", "", str(array.attrs.get("cell_methods", "")))
-    for dims, method in reversed(_ENTRY.findall(text)):
-        if {time, "time"} & set(re.findall(r"\w+", dims)):
-            return {cf: way for way, cf in CF.items()}.get(method, method)
+    method = method_of_time(array, time)
+    if method:
+        return {cf: way for way, cf in CF.items()}.get(method, method)
     kind = str(array.attrs.get("GRIB_stepType", ""))
     return "mean" if kind.startswith("avg") else _GRIB.get(kind, "")
 

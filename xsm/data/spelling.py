@@ -10,7 +10,7 @@ from typing import Any
 
 from xsm.exceptions import UnitsError
 
-__all__ = ["cancelled", "parse", "unit_registry"]
+__all__ = ["by_day", "cancelled", "parse", "per_month", "unit_registry"]
 
 
 _SPELLINGS = {
@@ -53,6 +53,7 @@ _REWRITES = (
     (re.compile(r"\s*\b(H2O|w\.\s?e\.?|swe|lwe)(?=\s|$)", re.IGNORECASE), ""),
     (re.compile(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])"), " "),  # the dot of UDUNITS: kg.m-2
     (re.compile(r"([A-Za-z]+)([+-]?\d+)"), r"\1**\2"),  # the exponents of CF: m-2
+    (re.compile(r"\b(mon|mth)\b"), "month"),
 )
 
 
@@ -105,6 +106,17 @@ def parse(text: str) -> Any:
             'correct the attribute, for example ds["tp"].attrs["units"] = "mm day-1".'
         )
         raise UnitsError(msg) from error
+
+
+def per_month(unit: Any) -> int:
+    """Return the power of months in a unit of pint: -1 of mm month-1."""
+    return int(unit._units.get("month", 0))
+
+
+def by_day(unit: Any) -> Any:
+    """Return a unit of pint with days in the place of months, which are not all as long."""
+    registry = unit_registry()
+    return unit * (registry.day / registry.month) ** per_month(unit)
 
 
 def cancelled(text: str) -> str:

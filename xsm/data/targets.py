@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import xarray as xr
 
@@ -90,7 +91,7 @@ def predicted_spread(reading: Reading, spread: xr.DataArray, target: str) -> xr.
     """
     variable = reading.lookup(target)
     change = _change(variable, str(spread.attrs.get("units", variable.units)))
-    return Conversion(abs(change.factor))(spread.drop_attrs(deep=False))
+    return replace(change, factor=abs(change.factor), offset=0.0)(spread.drop_attrs(deep=False))
 
 
 def _change(variable: Variable, units: str) -> Conversion:

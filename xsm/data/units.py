@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xsm.data.attributes import with_units
-from xsm.data.spelling import cancelled, parse, unit_registry
+from xsm.data.grid import time_dim
+from xsm.data.spelling import by_day, cancelled, parse, per_month, unit_registry
 from xsm.exceptions import UnitsError, check_dataset
 
 if TYPE_CHECKING:
@@ -32,21 +33,25 @@ class Conversion:
         Canonical units for each given unit, computed in float64; negative where the sign turns.
     offset : float, default: 0.0
         In canonical units; only temperatures have one.
+    months : int, default: 0
+        1 where given is for the calendar month of its label and canonical for a day: each value is
+        divided by the days of its month too; -1 where it is multiplied by them.
 
     Examples
     --------
     >>> change = Conversion(factor=1.0, offset=273.15)
     >>> change.inverse()
-    Conversion(factor=1.0, offset=-273.15)
+    Conversion(factor=1.0, offset=-273.15, months=0)
     """
 
     factor: float = 1.0
     offset: float = 0.0
+    months: int = 0
 
     @property
     def identity(self) -> bool:
         """Whether nothing changes."""
-        return self.factor == 1.0 and self.offset == 0.0
+        return self == Conversion()
 
     def inverse(self) -> Conversion:
         """Return the change back: given = (canonical - offset) / factor.
@@ -56,7 +61,8 @@ class Conversion:
         Conversion
             From canonical to given.
         """
-        return Conversion(1.0 / self.factor, -self.offset / self.factor + 0.0)
+        offset = -self.offset / self.factor + 0.0
+        return Conversion(1.0 / self.factor, offset, -self.months)
 
     def then(self, other: Conversion) -> Conversion:
         """Return this change followed by another one.
@@ -72,7 +78,7 @@ class Conversion:
             Both in one.
         """
         offset = self.offset * other.factor + other.offset
-        return Conversion(self.factor * other.factor, offset)
+        return Conversion(self.factor * other.factor, offset, self.months + other.months)
 
     def __call__(self, x: xr.DataArray) -> xr.DataArray:
         """Convert an array.
@@ -93,10 +99,18 @@ class Conversion:
             return x
         if x.dtype.kind != "f":
             x = x.astype(np.float32 if x.dtype.itemsize < 8 and x.dtype.kind in "iub" else float)
-        result = x * self.factor if self.factor != 1.0 else x
+        if self.months:
+            result = x * self._by_month(x).astype(x.dtype)
+        else:
+            result = x * self.factor if self.factor != 1.0 else x
         result = result + self.offset if self.offset else result
         result.attrs = {}
         return result
+
+    def _by_month(self, x: xr.DataArray) -> xr.DataArray:
+        """Return the factor of each step."""
+        days = x[time_dim(x)].dt.days_in_month.drop_attrs()
+        return self.factor * days.astype(float) ** -self.months
 
 
 def conversion(
@@ -130,7 +144,8 @@ def conversion(
     Returns
     -------
     Conversion
-        Factor and offset in float64.
+        Factor and offset in float64. What is for a month, as mm month-1, is converted by the days
+        of the calendar month of each label.
 
     Raises
     ------
@@ -140,26 +155,28 @@ def conversion(
     Examples
     --------
     >>> conversion("kg m-2 s-1", "mm day-1", water=True)
-    Conversion(factor=86400.0, offset=0.0)
+    Conversion(factor=86400.0, offset=0.0, months=0)
     >>> conversion("m", "mm day-1", water=True, step_days=1 / 24)
-    Conversion(factor=24000.0, offset=0.0)
+    Conversion(factor=24000.0, offset=0.0, months=0)
     >>> conversion("degC", "K")
-    Conversion(factor=1.0, offset=273.15)
+    Conversion(factor=1.0, offset=273.15, months=0)
     >>> conversion("kg m-2", "m3 m-3", water=True, thickness=0.1)
-    Conversion(factor=0.01, offset=0.0)
+    Conversion(factor=0.01, offset=0.0, months=0)
     """
     if thickness is not None and not thickness > 0:
         msg = f"thickness={thickness} was given; a layer's thickness in m, above 0, is needed."
         raise UnitsError(msg)
     source, target = parse(given), parse(wanted)
+    months = per_month(target) - per_month(source)
+    source, target = by_day(source), by_day(target)
     if source.dimensionality == target.dimensionality:
         _check_ratios(given, wanted, source)
-        return _linear(source, target)
+        return replace(_linear(source, target), months=months)
     helpers: dict[str, Any] = {"water": water, "step_days": step_days, "thickness": thickness}
     link = _link(source, target, **helpers)
     if link is None:
         raise UnitsError(_mismatch(given, wanted, helpers))
-    return Conversion(link)
+    return Conversion(link, months=months)
 
 
 def is_amount(given: str, rate: str) -> bool:
@@ -368,7 +385,7 @@ _HINTS = {
 def _mismatch(given: str, wanted: str, helpers: Mapping[str, Any]) -> str:
     """Say why units do not convert, and which helpers would link them, if any do."""
     lacking = [name for name, value in helpers.items() if not value]
-    source, target = parse(given), parse(wanted)
+    source, target = by_day(parse(given)), by_day(parse(wanted))
     sets = (names for size in (1, 2) for names in combinations(lacking, size))
     works = (n for n in sets if _link(source, target, **{**helpers, **dict.fromkeys(n, 1.0)}))
     hints = [_HINTS[name] for name in next(works, ())]

@@ -186,7 +186,7 @@ def tell_left_out(
     warnings.warn(
         f"The climatology of training is not scored {where}: it lacks steps that the model is "
         "scored on, and takes none from it. Its scores are NaN there, and its count is 0. "
-        + (_in_other_cells(times, dims) if here.all() else _in_other_seasons(times, here)),
+        + (_in_other_cells(times, dims, season) if here.all() else _in_other_seasons(times, here)),
         UserWarning,
         stacklevel=4,
     )
@@ -206,12 +206,14 @@ def _in_other_seasons(times: xr.DataArray, here: Array) -> str:
     return f"{said}, or what it holds: predicted.sel({times.name}=slice({a!r}, {b!r}))."
 
 
-def _in_other_cells(times: xr.DataArray, dims: list[Hashable]) -> str:
+def _in_other_cells(times: xr.DataArray, dims: list[Hashable], season: str) -> str:
     """Say what to type where the observations of some cells have gaps in training."""
-    said = (
-        f"These have fewer than {_LEAST} days with observations in training within {_AROUND} days "
-        "of some of the steps"
-    )
+    said = "These were never observed in training in the month of some of the steps"
+    if season == "dayofyear":
+        said = (
+            f"These have fewer than {_LEAST} days with observations in training within {_AROUND} "
+            "days of some of the steps"
+        )
     own = "" if dims == [times.name] else f', or score each cell by itself, dim="{times.name}"'
     return f"{said}. Train on a longer period, or pass baselines=False{own}."
 

@@ -17,7 +17,7 @@ from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, 
 from xsm.fields.sources import Covariates, Sources, read_one
 from xsm.typing import FloatArray
 
-__all__ = ["check_steps", "collect_sources"]
+__all__ = ["collect_sources"]
 
 
 def collect_sources(
@@ -217,17 +217,3 @@ def _common(index: Any, there: Any, what: str) -> Any:
         )
         raise NotEnoughDataError(msg)
     return both
-
-
-def check_steps(times: Any, time: str) -> None:
-    """Refuse times that are neither months in a row nor at even steps."""
-    months = np.diff(np.asarray(times.year * 12 + times.month))
-    steps = np.diff(times)
-    if len(steps) and not ((months == 1).all() or (steps == steps[0]).all()):
-        at = int(np.flatnonzero((months != 1) if (months == 1).any() else (steps != steps[0]))[0])
-        msg = (
-            f"Time along {time!r} is uneven: after {times[at]} comes {times[at + 1]}. Months in a "
-            "row, or even steps, are needed: type xsm.monthly(ds), which puts NaN where a month "
-            "is missing."
-        )
-        raise GridError(msg)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from xsm.data.reading import Reading
@@ -41,7 +41,7 @@ def present(
     mean = back(fields["mean"].drop_attrs(deep=False)).transpose(*order).assign_attrs(attrs)
     found = xr.Dataset({name: mean})
     if "std" in fields:
-        spread = fields["std"].drop_attrs(deep=False) * np.float32(abs(back.factor))
+        spread = replace(back, factor=abs(back.factor), offset=0.0)(fields["std"])
         found = add_spread(found, name, spread.transpose(*order), calibration)
     area = (sources.nest.dims, sources.area, {"standard_name": "cell_area", "units": "m2"})
     found = found.assign_coords(_aside(own, found, sources)).assign_coords(cell_area=area)

@@ -11,9 +11,9 @@ import torch
 import xarray as xr
 
 from xsm.artefact.asked import Asked
+from xsm.data.grid import step
 from xsm.data.nesting import interpolate
 from xsm.exceptions import NotEnoughDataError
-from xsm.fields.collect import check_steps
 from xsm.fields.frame import Frame
 from xsm.fields.loss_series import loss_series
 from xsm.fields.patches import Fields
@@ -57,7 +57,7 @@ def make_fields(
     Refused are fields that take more than the limit of memory or hold no whole window with a
     target, and ``supervision="truth"`` without one.
     """
-    check_steps(native.target.indexes[native.time], native.time)
+    step(native.target)  # refuses uneven times
     sources = supervised(native, recipe.supervision)
     if sources.nbytes > (limit := asked.limit):
         msg = (

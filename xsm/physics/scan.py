@@ -68,8 +68,9 @@ def scan(
         State before the first step; that after the last one is written there.
     kept : tuple of ndarray
         As of :func:`scratch`; their type is that of the arithmetic.
-    rates : tuple of float
-        One over the step in days, the same with the sign of the snow term, the threshold.
+    rates : tuple
+        Of each step (time,) one over its length in days, the same with the sign of the snow term,
+        and its weight in means of several steps; the threshold.
     level : bool
         Compare the inflow with 0, not with the inflow before.
     steps : int
@@ -81,7 +82,7 @@ def scan(
     --------
     >>> rain, trend = np.array([[1.0], [3.0]]), np.empty((2, 1))
     >>> absent, state = (None,) * 5, np.full((6, 1), np.nan)
-    >>> rows, rates = scratch(1, rain.dtype), (1.0, 1.0, 0.0)
+    >>> rows, rates = scratch(1, rain.dtype), (*np.ones((3, 2)), 0.0)
     >>> scan((rain, *absent), (None, trend, None, None), state, rows, rates, False, 2, (0, 1, 1))
     >>> trend.ravel()
     array([nan,  1.])
@@ -92,6 +93,7 @@ def scan(
         for k in range(6):
             kept[k][: hi - lo] = state[k, lo:hi]
         for t in range(steps):
+            here = (rates[0][t], rates[1][t], rates[2][t], rates[3])
             _step(
                 _row(inputs[0], t, lo, hi),
                 _row(inputs[1], t, lo, hi),
@@ -109,7 +111,7 @@ def scan(
                 kept[3][: hi - lo],
                 kept[4][: hi - lo],
                 kept[5][: hi - lo],
-                rates,
+                here,
                 level,
             )
         for k in range(6):
@@ -144,9 +146,9 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     level: Any,
 ) -> None:
     """Take one step for the cells of a tile, without branches, in the precision of the state."""
-    rate, snow_rate, threshold = rates
+    rate, snow_rate, weight, threshold = rates
     number = total.dtype.type
-    zero, one = number(0), number(1)
+    zero = number(0)
     for i in range(total.size):
         w = zero
         if precipitation is not None:
@@ -169,7 +171,7 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
         else:
             now, last = number(observed[i]), observed_before[i]
             here, first = now == now, last != last  # noqa: PLR0124
-            total_now, count_now = total[i] + w, count[i] + one
+            total_now, count_now = total[i] + weight * w, count[i] + weight
             mean = total_now / count_now
             change = mean - (zero if level else inflow_before[i])
             inflow_before[i] = mean if here else inflow_before[i]

@@ -72,7 +72,7 @@ def inflow_trend(  # noqa: PLR0913
     outputs: Sequence[str] = ("inflow", "trend"),
     trend: Trend = "change",
     threshold: float = 0.0,
-    step_days: float = 1.0,
+    step_days: float | FloatArray = 1.0,
     reverse_snow: bool = False,
     axis: int = 0,
     state: npt.NDArray[np.float64] | None = None,
@@ -104,8 +104,8 @@ def inflow_trend(  # noqa: PLR0913
         Sign of the change of the inflow (Eq. 12), or of the inflow itself.
     threshold : float, default: 0.0
         The trend is 0 where the absolute value is not above it, mm day-1.
-    step_days : float, default: 1.0
-        Length of the uniform step, days.
+    step_days : float or ndarray (time,), default: 1.0
+        Length of the step, days; of each where they differ, as those of months do.
     reverse_snow : bool, default: False
         Count ``SWE_t - SWE_{t-1}`` as inflow, as the authors' released code does.
     axis : int, default: 0
@@ -138,15 +138,16 @@ def inflow_trend(  # noqa: PLR0913
 
     Notes
     -----
-    With P, E, R, S and D for the inputs and L for the length of the step::
+    With P, E, R, S and D for the inputs and L for the length of the step t::
 
         W_t = P_t - E_t - R_t + (S_{t-1} - S_t) / L - (D_t - D_{t-1}) / L     (Eq. 10, 11)
         T_t = sign(W_t - W_{t-1})  or  sign(W_t)                              (Eq. 12)
         T_t = 0 where T_t (SM_{t-1} - SM_t) > 0                               (Eq. 13)
 
     With gaps (ours) the pair is the last observation and this one: W is then the mean of the
-    inflows after the last observation up to this step, and W_{t-1} that mean of the last
-    observation (at the first observation, the inflow of its step). Without gaps this is Eq. 10-13.
+    inflows after the last observation up to this step, weighted by the length of their steps, and
+    W_{t-1} that mean of the last observation (at the first observation, the inflow of its step).
+    Without gaps this is Eq. 10-13.
     The result does not depend on tiles, threads or where a series is cut.
 
     References
@@ -171,12 +172,14 @@ def inflow_trend(  # noqa: PLR0913
     state = initial_state(cells) if state is None else _fitting(state, cells)
     dtype = np.result_type(*arrays.values()) if work is None else np.dtype(work)
     number: Any = dtype.type
-    rate = number(1.0 / step_days)
+    lengths = _lengths(step_days, shape[axis])
+    rate = (1.0 / lengths).astype(dtype)
+    weight = (np.ones_like(lengths) if np.ndim(step_days) == 0 else lengths).astype(dtype)
     _split(
         tuple(columns.get(name) for name in INPUTS),
         tuple(targets.get(name) for name in OUTPUTS),
         state,
-        (rate, -rate if reverse_snow else rate, number(threshold)),
+        (rate, -rate if reverse_snow else rate, weight, number(threshold)),
         trend == "level",
         threads,
     )
@@ -184,6 +187,15 @@ def inflow_trend(  # noqa: PLR0913
         if not np.may_share_memory(target, results[name]):
             _put(target, results[name], axis)
     return results
+
+
+def _lengths(step_days: float | FloatArray, steps: int) -> npt.NDArray[np.float64]:
+    """Return the length of each step, or say that there are others than steps."""
+    given = np.asarray(step_days, dtype=np.float64)
+    if given.ndim and given.shape != (steps,):
+        msg = f"step_days holds {given.shape} lengths; one, or one for each of {steps} steps."
+        raise GridError(msg)
+    return np.broadcast_to(given, (steps,))
 
 
 def _floats(array: npt.ArrayLike) -> FloatArray:

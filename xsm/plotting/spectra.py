@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from dask.base import compute
 
+from xsm.data.grid import step as even_step
 from xsm.data.grid import step_days, time_dim
 from xsm.data.reading import read
 from xsm.exceptions import GridError, NotEnoughDataError, check_choice
@@ -153,7 +154,8 @@ def plot_spectra(
     together = np.logical_and.reduce([a.notnull().values for a in arrays])
     shown = [a.where(together) for a in arrays]
     if over == "time":
-        step, unit = step_days(pair.observed), "day"
+        months = even_step(pair.observed).months
+        step, unit = (months, "month") if months else (step_days(pair.observed), "day")
         order = (time_dim(pair.observed), ...)
         found = [spectrum_of_time(a.transpose(*order).values, step) for a in shown]
     else:

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.data.naming import accumulation_of, find_variables
+from xsm.data.naming import ROLES, accumulation_of, find_variables
 from xsm.exceptions import GridError, UnitsError
 
 MONTHS = xr.date_range("2018-01-01", periods=24, freq="MS")
@@ -44,7 +44,6 @@ FALSE_STEPS = {
     [
         ("tp", "m", 0.005, "precipitation", 5.0),
         ("e", "m of water equivalent", -0.002, "evaporation", 2.0),
-        ("ssrd", "J m**-2", 2e7, "shortwave_down", 2e7 / 86400),
     ],
 )
 def test_monthly_means_of_era5_land(times, name, units, value, role, truth):
@@ -58,22 +57,69 @@ def test_monthly_means_of_era5_land(times, name, units, value, role, truth):
 
 
 @pytest.mark.parametrize(
-    ("name", "units"),
-    [("Rainf", "kg m-2"), ("total_precipitation_sum", "m"), ("tp", "m of water equivalent")],
+    ("each", "told", "kinds"),
+    [
+        (1, "daily_mean_rate", FALSE_STEPS),
+        (30, "step", ["months", "July and August", "360 days", "ends of months"]),
+    ],
 )
+def test_radiation_tells_what_the_amounts_of_a_file_are(each, told, kinds):
+    """ssrd in J m-2 is 86,400 times some 200 W m-2 as a mean of days, 30 times that as a total."""
+    for times in map(FALSE_STEPS.get, kinds):
+        ds = series(times, "tp", 0.005 * each, "m")
+        ds = ds.merge(series(times, "ssrd", 2e7 * each, "J m**-2"))
+        assert accumulation_of(ds, "tp", ROLES["precipitation"]) == told
+        days = xr.DataArray(times, dims="time").dt.days_in_month
+        truth = 5.0 if each == 1 else 5.0 * each / days
+        np.testing.assert_allclose(find_variables(ds).array(ds, "precipitation"), truth)
+        for unlike in (0.1 / each, np.nan):
+            dark = ds.assign(ssrd=(ds["ssrd"] * unlike).assign_attrs(ds["ssrd"].attrs))
+            with pytest.raises(GridError, match="not tell for how long"):
+                find_variables(dark).require("precipitation")
+        with pytest.raises(GridError, match="not tell for how long"):
+            find_variables(ds.chunk()).require("precipitation")
+
+
+@pytest.mark.parametrize(("name", "units"), [("Rainf", "kg m-2"), ("total_precipitation_sum", "m")])
 @pytest.mark.parametrize("times", [MONTHS, FALSE_STEPS["ends of months"], MONTHS[6:8]])
-@pytest.mark.parametrize("stated", [{}, {"accumulation": "step"}])
-def test_totals_of_months(name, units, times, stated):
+def test_totals_of_months_by_product(name, units, times):
     """Rainf of NLDAS_FORA0125_M, bands of ECMWF/ERA5_LAND/MONTHLY_AGGR: totals of the month."""
     days = xr.DataArray(times, dims="time").dt.days_in_month
-    ds = series(times, name, days * (0.005 if units[0] == "m" else 5.0), units, **stated)
-    if stated and len(times) == 2:
-        assert float(find_variables(ds).array(ds, "precipitation")[0]) == 5.0
-        return
-    with pytest.raises(GridError, match=r"for totals of months ds\[.*days_in_month") as error:
-        find_variables(ds).require("precipitation")
-    ds = typed(ds, r'ds\["\w+"\] = \(ds.*?day-1"\)', str(error.value))
+    ds = series(times, name, days * (0.005 if units[0] == "m" else 5.0), units)
     np.testing.assert_allclose(find_variables(ds).array(ds, "precipitation"), 5.0)
+    table = xsm.variables(ds.chunk(time=5))
+    np.testing.assert_allclose(table.array(ds.chunk(time=5), "precipitation"), 5.0)
+    np.testing.assert_allclose(xsm.monthly(ds)[name], 5.0)
+
+
+@pytest.mark.parametrize("times", [*FALSE_STEPS.values(), MONTHS[[0, 1, 3, 4]]])
+def test_totals_of_months_as_told(times):
+    """ppt of TerraClimate (climatologylab.org): mm, the total of the month, labelled by day 1."""
+    days = xr.DataArray(times, dims="time").dt.days_in_month
+    ds = series(times, "pr", 5.0 * days, "mm")
+    with pytest.raises(GridError, match=r"not tell for how long") as error:
+        find_variables(ds).require("precipitation")
+    for typed_line in (r'ds\["pr"\] = \(ds.*?day-1"\)', r'"step"(?= for totals of cal)'):
+        found = re.search(typed_line, str(error.value))
+        if found is None:
+            continue
+        line = found[0] if "=" in found[0] else f'ds["pr"].attrs["accumulation"] = {found[0]}'
+        said = typed(ds, re.escape(line), line)
+        np.testing.assert_allclose(find_variables(said).array(said, "precipitation"), 5.0)
+        return
+    pytest.fail(str(error.value))
+
+
+@pytest.mark.parametrize("units", ["mm/month", "mm month-1", "kg m-2 month-1", "mm mon-1"])
+@pytest.mark.parametrize("times", [MONTHS, xr.date_range("2019-12-20", periods=90)])
+def test_rates_by_month_take_the_days_of_their_month(units, times):
+    """pr of PCR-GLOBWB and of GPCC's products is in mm/month: not of 30.44 days."""
+    days = xr.DataArray(times, dims="time").dt.days_in_month
+    ds = series(times, "pr", 5.0 * days, units)
+    found = find_variables(ds).array(ds, "precipitation")
+    np.testing.assert_allclose(found, 5.0)
+    back = find_variables(ds)["precipitation"].conversion.inverse()(found)
+    np.testing.assert_allclose(back, ds["pr"])
 
 
 def test_totals_of_years():

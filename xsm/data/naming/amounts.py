@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -10,15 +12,19 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
+from xsm.data.intervals import intervals_of, method_of_time
 from xsm.data.naming.durations import (
     MONTH,
     check_days,
+    check_months,
+    each_month,
     months_told,
     per_day,
     shortest_step,
     step_of_amount,
 )
-from xsm.data.naming.products import PRODUCTS, products_of
+from xsm.data.naming.products import agreed, using
+from xsm.data.naming.radiation import told_by_radiation
 from xsm.data.naming.roles import Role
 from xsm.data.time_axis import steps_between
 from xsm.data.units import Conversion, conversion, is_amount
@@ -44,6 +50,13 @@ Accumulation: TypeAlias = Literal[
 
 MEANS = {"daily_mean_rate": 1.0, "3_hourly_mean_rate": 3 / 24, "hourly_mean_rate": 1 / 24}
 """Days that the amounts last whose means the values are."""
+_METHODS: tuple[tuple[str, Accumulation], ...] = (
+    (r"time: sum within days .*time: mean over days", "daily_mean_rate"),
+    (r"time: mean \(interval: (1 day|24 hours?)\)", "daily_mean_rate"),
+    (r"time: mean \(interval: 3 hours?\)", "3_hourly_mean_rate"),
+    (r"time: mean \(interval: 1 hour\)", "hourly_mean_rate"),
+)
+"""Means of amounts, in the words of CF."""
 _DAY = np.timedelta64(1, "D")
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
@@ -73,8 +86,8 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     Returns
     -------
     Conversion
-        To the canonical rate. Amounts for each time step are divided by the step, means of amounts
-        for some hours by these.
+        To the canonical rate. Amounts for each time step are divided by the step, of months by the
+        days of each; means of amounts for some hours by these.
 
     Raises
     ------
@@ -92,10 +105,13 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     >>> tp = ("time", np.ones(24), {"units": "m", "accumulation": "step"})
     >>> ds = xr.Dataset({"tp": tp}, {"time": hours})
     >>> flux_conversion(ds, "tp", ROLES["precipitation"], "m")
-    Conversion(factor=24000.0, offset=0.0)
+    Conversion(factor=24000.0, offset=0.0, months=0)
     """
     if not is_amount(units, role.units):
-        return conversion(units, role.units, water=role.water)
+        change = conversion(units, role.units, water=role.water)
+        if change.months:
+            check_months(ds, name)
+        return change
     meaning = accumulation_of(ds, name, role)
     if meaning == "rate":
         msg = (
@@ -105,8 +121,11 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
         raise UnitsError(msg)
     if meaning == "since_00":
         raise UnitsError(since_00(name, "is stated or seen to be a sum since 00 UTC"))
-    days = MEANS[meaning] if meaning in MEANS else step_of_amount(ds[name], name, units)
-    return conversion(units, role.units, water=role.water, step_days=days)
+    days = MEANS[meaning] if meaning in MEANS else step_of_amount(ds, name, units)
+    if days is None:
+        check_months(ds, name)
+    change = conversion(units, role.units, water=role.water, step_days=days or 1.0)
+    return change if days else replace(change, months=1)
 
 
 def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accumulation:
@@ -125,8 +144,9 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     -------
     str
         What the attribute ``accumulation`` of the variable or of the data set states; else what
-        GRIB or the product says; else ``"step"`` where the time step is a day or more, but below
-        a month; else what the values in memory show. Steps may be missing.
+        the monthly files of a product are known for; else what ``cell_methods`` with bounds of
+        time, GRIB or the product say; else ``"step"`` where the time step is a day or more, but
+        below a month; else what the values in memory show. Steps may be missing.
 
     Raises
     ------
@@ -147,32 +167,58 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     'step'
     """
     array = ds[name]
-    products = _products(ds, name, role)
+    products = using(ds, name, role.products(name)) if role else ()
     by_month = _of_months(ds, products)
     stated = array.attrs.get("accumulation", ds.attrs.get("accumulation"))
     if stated is not None:
         return _checked(str(stated), array, by_month)
-    if str(array.attrs.get("GRIB_stepType", "")).startswith("avg"):
-        return "daily_mean_rate"
+    time = time_dim(array)
+    known = intervals_of(ds, time)
+    if by_month is not None and array.sizes[time] == 1:
+        return by_month
     units = str(array.attrs.get("units"))
-    shortest = shortest_step(array, name, units)
+    shortest = shortest_step(array, name, units) if known is None else float(known.days.min())
+    said = by_month if shortest >= MONTH else None
+    told = known is not None or (shortest >= MONTH and each_month(array.indexes[time]))
+    said = said or _by_methods(array, told=told and not agreed(products, "monthly"))
+    if said is not None:
+        return said
     if shortest >= MONTH:
-        if by_month is not None:
-            return by_month
-        raise GridError(months_told(array, units, shortest))
-    amounts = {_amounts(product) for product in products}
-    if len(amounts) == 1 and amounts != {""}:
-        check_days(array, units, shortest)
-        return amounts.pop()  # type: ignore[return-value]
+        return _of_long_steps(ds, array, products, shortest)
+    if known is not None and shortest >= 1.0:
+        return "step"
+    return _of_short_steps(array, products, shortest)
+
+
+def _of_long_steps(
+    ds: xr.Dataset, array: xr.DataArray, products: tuple[str, ...], shortest: float
+) -> Accumulation:
+    """Return what amounts at steps of months are by their product; refuse what is not known."""
+    if agreed(products, "amounts") == "step" and not agreed(products, "monthly"):
+        return "step"
+    found = told_by_radiation(ds) if "era5_land" in products else None
+    if found is None:
+        raise GridError(months_told(array, str(array.attrs.get("units")), shortest))
+    return found
+
+
+def _of_short_steps(
+    array: xr.DataArray, products: tuple[str, ...], shortest: float
+) -> Accumulation:
+    """Return what amounts at steps below a month are, where the file does not say it."""
+    said: Accumulation | None = agreed(products, "amounts")  # type: ignore[assignment]
+    if said is not None:
+        check_days(array, str(array.attrs.get("units")), shortest)
+        return said
     if shortest >= 1.0:
-        check_days(array, units, shortest)
+        check_days(array, str(array.attrs.get("units")), shortest)
         return "step"
     if not in_memory(array):
         what = (
             "may be a sum since 00 UTC, as hourly ERA5-Land is; that cannot be told without "
             "reading the data"
         )
-        raise UntoldError(since_00(name, what, told=False))
+        raise UntoldError(since_00(str(array.name), what, told=False))
     return "since_00" if sawtooth(array) else "step"
 
 
@@ -299,25 +345,26 @@ def _checked(stated: str, array: xr.DataArray, by_month: Accumulation | None) ->
     return meaning
 
 
+def _by_methods(array: xr.DataArray, *, told: bool) -> Accumulation | None:
+    """Return what ``cell_methods``, or the averages of GRIB, say that amounts are.
+
+    A sum is that of the step only where it is ``told`` by bounds of time, or is the month.
+    """
+    methods = str(array.attrs.get("cell_methods", ""))
+    for pattern, meaning in _METHODS:
+        if re.search(pattern, methods):
+            return meaning
+    if told and method_of_time(array, time_dim(array)) == "sum":
+        return "step"
+    averaged = str(array.attrs.get("GRIB_stepType", "")).startswith("avg")
+    return "daily_mean_rate" if averaged else None
+
+
 def _of_months(ds: xr.Dataset, products: tuple[str, ...]) -> Accumulation | None:
     """Return what amounts are in monthly files of a product, where the title says monthly."""
-    said = {PRODUCTS[product].monthly if product in PRODUCTS else "" for product in products}
-    if len(said) != 1 or "monthly" not in str(ds.attrs.get("title", "")).lower():
+    if "monthly" not in str(ds.attrs.get("title", "")).lower():
         return None
-    meaning: Accumulation | None = said.pop() or None  # type: ignore[assignment]
-    return meaning
-
-
-def _products(ds: xr.Dataset, name: str, role: Role | None) -> tuple[str, ...]:
-    """Return the products that use a name; those that the data are of, where they do."""
-    products = role.products(name) if role else ()
-    mine = set(products_of(ds)).intersection(products)
-    return tuple(product for product in products if not mine or product in mine)
-
-
-def _amounts(product: str) -> str:
-    """Return what amounts of a product mean, or nothing."""
-    return PRODUCTS[product].amounts if product in PRODUCTS else ""
+    return agreed(products, "monthly")  # type: ignore[return-value]
 
 
 def since_00(name: str, what: str, *, told: bool = True) -> str:

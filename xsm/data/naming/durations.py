@@ -7,11 +7,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.data.grid import step_days, time_dim
-from xsm.data.time_axis import steps_between
+from xsm.data.grid import step, time_dim
+from xsm.data.intervals import Intervals, bounds_of_time, intervals_of
+from xsm.data.time_axis import months_of_index, steps_between
 from xsm.exceptions import GridError, UnitsError
 
-__all__ = ["MONTH", "check_days", "months_told", "per_day", "shortest_step", "step_of_amount"]
+__all__ = [
+    "MONTH",
+    "check_days",
+    "check_months",
+    "each_month",
+    "months_told",
+    "per_day",
+    "shortest_step",
+    "step_of_amount",
+]
 
 
 MONTH = 28.0  # days of the shortest one
@@ -44,20 +54,27 @@ def check_days(array: xr.DataArray, units: str, shortest: float) -> None:
 def months_told(array: xr.DataArray, units: str, shortest: float) -> str:
     """Say how to state what amounts at steps of months and years are."""
     name, time = str(array.name), time_dim(array)
-    lengths = {"days_in_month": "months", "days_in_year": "years"}
-    if shortest < _YEAR:
-        lengths.pop("days_in_year")
-    totals = " or ".join(
-        f'of {what} ds["{name}"] = (ds["{name}"] / ds["{time}"].dt.{days})'
-        f'.assign_attrs(units="{per_day(units)}")'
-        for days, what in lengths.items()
-    )
+    totals = '"step" for totals of calendar months'
+    if not each_month(array.indexes[time]):
+        lengths = {"days_in_month": "months", "days_in_year": "years"}
+        if shortest < _YEAR:
+            lengths.pop("days_in_year")
+        totals = "for totals " + " or ".join(
+            f'of {what} ds["{name}"] = (ds["{name}"] / ds["{time}"].dt.{days})'
+            f'.assign_attrs(units="{per_day(units)}")'
+            for days, what in lengths.items()
+        )
     return (
         f"The units {units!r} of {name!r} are an amount, and steps of {shortest:g} days or more do "
         f'not tell for how long. Type what holds: ds["{name}"].attrs["accumulation"] = '
         '"daily_mean_rate" for means of daily amounts, as monthly ERA5-Land; "3_hourly_mean_rate" '
-        f'of amounts of 3 hours, as monthly GLDAS; "hourly_mean_rate"; for totals {totals}.'
+        f'of amounts of 3 hours, as monthly GLDAS; "hourly_mean_rate"; {totals}.'
     )
+
+
+def each_month(index: Any) -> bool:
+    """Tell whether labels are those of calendar months, of which some may be missing."""
+    return bool(np.gcd.reduce(np.diff(months_of_index(index))) == 1)
 
 
 def per_day(units: str) -> str:
@@ -65,19 +82,61 @@ def per_day(units: str) -> str:
     return f"{units.replace(' of water equivalent', '')} day-1"
 
 
-def step_of_amount(array: xr.DataArray, name: str, units: str) -> float:
-    """Return the time step in days, or say why an amount needs it."""
-    shortest = shortest_step(array, name, units)
-    if shortest >= MONTH and (array[time_dim(array)].dt.days_in_month != shortest).any():
-        raise GridError(months_told(array, units, shortest))
+def step_of_amount(ds: xr.Dataset, name: str, units: str) -> float | None:
+    """Return for how many days an amount is; None where for the calendar month of each label.
+
+    Bounds of time tell it, else the steps between labels. Others than even ones are refused.
+    """
+    array, time = ds[name], time_dim(ds[name])
+    known = intervals_of(ds, time)
+    if known is not None:
+        return _of_bounds(ds, name, units, known)
+    shortest, index = shortest_step(array, name, units), array.indexes[time]
+    if shortest >= MONTH and each_month(index):
+        return None  # also where months are missing
     try:
-        return step_days(array)
+        even = step(array)
     except GridError as error:
         msg = (
             f"The units {units!r} are an amount for each time step, and there is no uniform step "
             f"to divide by: {_composites(array, name, units) or error}"
         )
         raise GridError(msg) from error
+    if even.months:
+        raise GridError(months_told(array, units, shortest))
+    return float(even.length / _DAY)
+
+
+def _of_bounds(ds: xr.Dataset, name: str, units: str, known: Intervals) -> float | None:
+    """Return the same by the bounds of time."""
+    if known.months:
+        return None
+    if np.allclose(known.days, known.days[0]):
+        return round(float(known.days[0]), 9)
+    bounds = bounds_of_time(ds, time_dim(ds[name]))
+    msg = (
+        f"The units {units!r} of {name!r} are an amount for the time between {bounds!r}, which is "
+        f"{known.days.min():g} to {known.days.max():g} days. Divide by it: "
+        f'ds["{name}"] = (ds["{name}"] / ((ds["{bounds}"][:, 1] - ds["{bounds}"][:, 0]) / '
+        f'np.timedelta64(1, "D"))).assign_attrs(units="{per_day(units)}").'
+    )
+    raise GridError(msg)
+
+
+def check_months(ds: xr.Dataset, name: str) -> None:
+    """Refuse amounts of months whose labels lie in another month, where bounds of time say so."""
+    time = time_dim(ds[name])
+    known = intervals_of(ds, time)
+    if known is None or not known.months:
+        return
+    if (months_of_index(ds.indexes[time]) != months_of_index(known.middles)).any():
+        bounds = bounds_of_time(ds, time)
+        msg = (
+            f"Labels along {time!r} lie in the month after that of which {name!r} is, as "
+            f"{bounds!r} say. Label months by their start: ds = ds.assign_coords("
+            f'{time}=ds["{time}"].copy(data=ds["{bounds}"][:, 0].values)).'
+        )
+        raise GridError(msg)
 
 
 def shortest_step(array: xr.DataArray, name: str, units: str) -> float:

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xsm.exceptions import UnknownNameError, did_you_mean
 
-__all__ = ["PRODUCTS", "Product", "list_products", "products_of", "stated"]
+__all__ = ["PRODUCTS", "Product", "agreed", "list_products", "products_of", "stated", "using"]
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,23 @@ def products_of(ds: xr.Dataset) -> tuple[str, ...]:
     count = {name: len(_TITLED[name].known & have) for name in _TITLED}
     found = [n for n in _TITLED if count[n] and (_told(n, words) or len(_OWN[n] & have) >= _ENOUGH)]
     return tuple(sorted(found, key=lambda name: -count[name]))
+
+
+def using(ds: xr.Dataset, name: str, products: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of some products that a variable is of, where the data or its units tell."""
+    units = ds[name].attrs.get("units")
+    mine = set(products_of(ds)).intersection(products) or {
+        product
+        for product in products
+        if product in PRODUCTS and units in PRODUCTS[product].units.values()
+    }
+    return tuple(product for product in products if not mine or product in mine)
+
+
+def agreed(products: tuple[str, ...], what: str) -> str | None:
+    """Return what amounts mean in all of some products, or in their ``monthly`` files."""
+    said = {getattr(PRODUCTS[key], what) if key in PRODUCTS else "" for key in products}
+    return said.pop() or None if len(said) == 1 else None
 
 
 def _told(name: str, words: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from operator import getitem
 from typing import Any
 
@@ -31,8 +32,8 @@ class Plan:
         Sign of the change of the inflow, or of the inflow itself.
     threshold : float, default: 0.0
         mm day-1, see there.
-    step_days : float, default: 1.0
-        Length of the step.
+    step_days : float or tuple of float, default: 1.0
+        Length of the step, or of each, as of months.
     reverse_snow : bool, default: False
         Count growing snow as inflow.
     axis : int, default: 0
@@ -49,7 +50,7 @@ class Plan:
     weights: tuple[float, ...] = ()
     trend: Trend = "change"
     threshold: float = 0.0
-    step_days: float = 1.0
+    step_days: float | tuple[float, ...] = 1.0
     reverse_snow: bool = False
     axis: int = 0
 
@@ -101,7 +102,7 @@ def _scan(
         outputs=plan.outputs,
         trend=plan.trend,
         threshold=plan.threshold,
-        step_days=plan.step_days,
+        step_days=plan.step_days if isinstance(plan.step_days, float) else np.array(plan.step_days),
         reverse_snow=plan.reverse_snow,
         axis=plan.axis,
         state=state,
@@ -168,6 +169,14 @@ def _lazy(plan: Plan, arrays: Sequence[Any]) -> Any:
     )
 
 
+def _plans(plan: Plan, sizes: Sequence[int]) -> list[Plan]:
+    """Return the plan of each block along time: with the lengths of its own steps."""
+    if isinstance(plan.step_days, float):
+        return [plan] * len(sizes)
+    ends = [0, *accumulate(sizes)]
+    return [replace(plan, step_days=plan.step_days[a:b]) for a, b in pairwise(ends)]
+
+
 def _chain(plan: Plan, dtype: np.dtype[Any], arrays: Sequence[Any]) -> Any:
     """Return the stacked outputs of blocks that follow each other in time, each on the last."""
     import dask.array as da
@@ -177,10 +186,11 @@ def _chain(plan: Plan, dtype: np.dtype[Any], arrays: Sequence[Any]) -> Any:
     token = tokenize(plan, dtype, *[array.name for array in arrays])
     run, out = f"water-balance-run-{token}", f"water-balance-{token}"
     graph: dict[Any, Any] = {}
+    plans = _plans(plan, arrays[0].chunks[plan.axis])
     for block in np.ndindex(*arrays[0].numblocks):
         k = block[plan.axis]
         last = (run, *block[: plan.axis], k - 1, *block[plan.axis + 1 :]) if k else None
-        graph[(run, *block)] = (_carry, plan, dtype, last, *[(a.name, *block) for a in arrays])
+        graph[(run, *block)] = (_carry, plans[k], dtype, last, *[(a.name, *block) for a in arrays])
         graph[(out, 0, *block)] = (getitem, (run, *block), 0)
     layers = HighLevelGraph.from_collections(out, graph, dependencies=list(arrays))
     chunks = ((len(plan.outputs),), *arrays[0].chunks)

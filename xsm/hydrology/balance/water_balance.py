@@ -8,7 +8,8 @@ from typing import get_args
 import xarray as xr
 
 from xsm.data.dimensions import check_same_names
-from xsm.data.grid import step_days, time_dim
+from xsm.data.grid import step_lengths, time_dim
+from xsm.data.intervals import intervals_of
 from xsm.data.naming import VariableTable
 from xsm.data.reading import Reading, read
 from xsm.exceptions import (
@@ -109,7 +110,8 @@ def water_balance(
     Notes
     -----
     With precipitation P, evaporation E, surface runoff R, snow water equivalent S, water in the
-    deeper layers D, the length L of the step in days, soil moisture SM::
+    deeper layers D, the length L of the step in days (of monthly data that of each calendar month),
+    soil moisture SM::
 
         W_t = P_t - E_t - R_t + (S_{t-1} - S_t) / L                  (Eq. 10; snow melt is inflow)
         W_t = W_t - (D_t - D_{t-1}) / L                              (Eq. 11, deep=True)
@@ -200,7 +202,7 @@ def inflow_arrays(
         outputs=tuple(_NAMES[name] for name in outputs),
         trend=trend,
         threshold=float(threshold),
-        step_days=step_days(arrays[reference]),
+        step_days=_lengths(reading, arrays[reference]),
         reverse_snow=compat is not None,
         axis=arrays[reference].dims.index(time_dim(arrays[reference])),
     )
@@ -220,6 +222,15 @@ def inflow_arrays(
         **({"layers": [describe_layer(v) for v in storage]} if storage else {}),
     }
     return xr.Dataset(made, attrs=recorded)
+
+
+def _lengths(reading: Reading, array: xr.DataArray) -> float | tuple[float, ...]:
+    """Return the length of the step in days; of months whose bounds are known that of these."""
+    lengths = step_lengths(array)
+    known = intervals_of(reading.ds, reading.time)
+    if isinstance(lengths, float) or known is None or len(known.days) != len(lengths):
+        return lengths
+    return tuple(known.days.tolist()) if known.months else lengths
 
 
 def previous_observation(observed: xr.DataArray) -> xr.DataArray:
