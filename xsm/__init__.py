@@ -13,6 +13,7 @@ from xsm.api import accessor as _of_datasets  # registers .physm
 from xsm.api import array_accessor as _of_arrays
 
 if TYPE_CHECKING:
+    from xsm.api.check import check
     from xsm.api.consistency import consistency
     from xsm.api.downscale import downscale
     from xsm.api.fit import fit
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FittedModel",
+    "check",
     "consistency",
     "daily",
     "describe_model",
@@ -74,6 +76,7 @@ __all__ = [
 
 _HOME = {
     "FittedModel": "api.fitted",
+    "check": "api.check",
     "consistency": "api.consistency",
     "daily": "data.daily",
     "describe_model": "registry",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from xsm.api.fitted import FittedModel
     from xsm.api.plan import Plan
+    from xsm.data.doubt.report import Report
     from xsm.data.naming import VariableTable
     from xsm.data.nesting.nest import Factor
     from xsm.estimators import Estimator
@@ -57,6 +58,12 @@ class PhysmDataset:
         from xsm.api.variables import variables
 
         return variables(self._ds, overrides)
+
+    def check(self, variables: Mapping[str, str] | None = None) -> Report:
+        """See :func:`xsm.check`."""
+        from xsm.api.check import check
+
+        return check(self._ds, variables)
 
     def fit(
         self,

@@ -147,7 +147,7 @@ def plan(
     reading = read_for(fitted, ds, variables)
     ds = reading.ds
     features = collect(reading, recipe, with_target=recipe.data_integration)
-    forecast = predict_cells(fitted, reading, batch_size=batch_size, device="auto")
+    forecast = predict_cells(fitted, reading, batch_size=batch_size, device="auto", doubting=False)
     batch = batch_size or _NETWORK_BATCH
     sizes = dict(next(iter(features.dynamic.values())).sizes)
     chunks = _chunks(features)

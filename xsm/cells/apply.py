@@ -13,6 +13,7 @@ from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_inputs, require_target
 from xsm.cells.scaling import scaling_for
+from xsm.data.doubt import doubt, guards_of
 from xsm.data.grid import step
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
@@ -21,7 +22,7 @@ from xsm.exceptions import GridError, UnknownNameError
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.training.recipe import Recipe
 
-__all__ = ["label", "predict_cells", "read_for", "standard_errors"]
+__all__ = ["doubt_inputs", "label", "predict_cells", "read_for", "standard_errors"]
 
 
 def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Reading:
@@ -39,12 +40,22 @@ def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None
 
 
 def predict_cells(
-    fitted: Learnt, reading: Reading, *, batch_size: int | None, device: str
+    fitted: Learnt,
+    reading: Reading,
+    *,
+    batch_size: int | None,
+    device: str,
+    doubting: bool = True,
 ) -> xr.Dataset:
-    """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
+    """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
+
+    Without ``doubting`` no block is read before the result is computed.
+    """
     recipe = fitted.recipe
     features = collect(reading, recipe, with_target=recipe.data_integration)
     _check_step(fitted, features)
+    if doubting:
+        doubt_inputs(reading, recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
         fitted.model,
@@ -55,6 +66,7 @@ def predict_cells(
         batch_size=batch_size,
         device=fitted.model.choose_place(device),
         role=fitted.variable.role,
+        guards=guards_of(reading, recipe.dynamic),
     )
     return label(fitted, found, reading, scaling)
 
@@ -71,6 +83,13 @@ def _check_step(fitted: Learnt, features: Features) -> None:
         f"{trained}, as by xsm.daily(ds) or xsm.monthly(ds), or train on steps of {here}."
     )
     raise GridError(msg)
+
+
+def doubt_inputs(reading: Reading, recipe: Recipe) -> None:
+    """Doubt the values of what a model of cells is given."""
+    seen = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
+    target = seen if recipe.data_integration else ()
+    doubt(reading, (*recipe.dynamic, *recipe.static, *target))
 
 
 def label(

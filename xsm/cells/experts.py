@@ -13,11 +13,12 @@ import torch
 import xarray as xr
 
 from xsm.artefact.learnt import Learnt
-from xsm.cells.apply import label, read_for
+from xsm.cells.apply import doubt_inputs, label, read_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.scaling import scaling_for
+from xsm.data.doubt import guards_of
 from xsm.data.naming import ROLES
 from xsm.data.reading import Reading
 from xsm.estimators import Estimator
@@ -48,6 +49,7 @@ def expert_means(
     for mixture in mixtures:
         mixture.apart = True
     features = collect(reading, fitted.recipe, with_target=fitted.recipe.data_integration)
+    doubt_inputs(reading, fitted.recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=fitted.recipe.bounded)
     found = predict_lazily(
         network,
@@ -57,6 +59,7 @@ def expert_means(
         token=f"{fitted.token}-apart",
         batch_size=batch_size,
         device=place,
+        guards=guards_of(reading, fitted.recipe.dynamic),
     )
     flag, names = found["extrapolation"], mixtures[0].groups
     return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling
@@ -105,6 +108,7 @@ def importance(
     mixture = _mixtures(fitted.model, fitted.name)[0]
     reading = read_for(fitted, ds, variables)
     features = collect(reading, fitted.recipe, with_target=True)
+    doubt_inputs(reading, fitted.recipe)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
 
     def run(given: Features) -> Mapping[str, xr.DataArray]:

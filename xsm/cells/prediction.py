@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import groupby, product
@@ -15,6 +15,7 @@ from xsm.cells.features import Features
 from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
+from xsm.data.doubt.guard import Guard
 from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
 from xsm.data.possible import Impossible
@@ -34,7 +35,7 @@ _FIELD = 2**12  # cells of a band of rows, where neighbours are looked at
 _COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the same for all cells
 
 
-def predict_lazily(
+def predict_lazily(  # noqa: PLR0913
     model: Model | Estimator,
     recipe: Recipe,
     scaling: xr.Dataset,
@@ -44,6 +45,7 @@ def predict_lazily(
     batch_size: int | None,
     device: str,
     role: str = "",
+    guards: Mapping[str, Guard] | None = None,
 ) -> dict[str, xr.DataArray]:
     """Predict all whole windows of the features, of at least one window, in canonical units.
 
@@ -55,11 +57,13 @@ def predict_lazily(
 
     ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
     ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None
-    takes what suits the device. Values that the target's ``role`` cannot have are told.
+    takes what suits the device. Values that the target's ``role`` cannot have are told; ``guards``
+    look at dynamic inputs, by name, as they are read.
     """
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)
-    settings = batch_size, device, token, Impossible(role)
+    watch = tuple((guards or {}).get(name) for name in features.dynamic)
+    settings = batch_size, device, token, Impossible(role), watch
     node = Predictor(model.frozen_copy(), recipe, common, rows, *settings)
     moving = list(features.dynamic.values())
     template = moving[0]

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from xsm.cells.inputs import beyond, model_inputs, neighbour_table, static_inputs, with_one
+from xsm.data.doubt.guard import Guard
 from xsm.data.possible import Impossible
 from xsm.estimators import Estimator
 from xsm.nn import Answer, Batch, Model, last_observation
@@ -47,7 +48,7 @@ class Predictor:
     four that it met last. ``common`` are statistics that are the same for all cells; ``rows`` names
     and counts the rows of the maps that come with each block, in their order: static inputs, and
     the statistics by cell. ``token`` names the content, for graphs; ``impossible`` tells of values
-    that the target cannot have.
+    that the target cannot have; ``guards`` look at the dynamic inputs, in their order.
     """
 
     model: Model | Estimator
@@ -58,10 +59,11 @@ class Predictor:
     device: str
     token: str
     impossible: Impossible = field(default_factory=partial(Impossible, ""))
+    guards: tuple[Guard | None, ...] = ()
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         """Name the content, so that equal models share work."""
-        settings = (self.token, str(self.batch_size), self.device)
+        settings = (self.token, str(self.batch_size), self.device, repr(self.guards))
         return ("xsm.Predictor", *settings)
 
     def __reduce__(self) -> tuple[Any, tuple[str, bytes]]:
@@ -114,6 +116,9 @@ class Predictor:
         lies outside the range seen in training, else 0.
         """
         steps, *space = arrays[0].shape
+        for guard, values in zip(self.guards, arrays, strict=False):
+            if guard is not None:
+                guard(values)
         flat = [a.reshape(steps, -1) for a in arrays]
         stats = self._statistics(maps)
         count = len(self.recipe.dynamic)

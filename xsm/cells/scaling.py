@@ -15,9 +15,10 @@ from xsm.data.grid import without_scalars
 from xsm.data.naming.dimensions import members
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.hydrology.soil.layering import DEPTH
-from xsm.typing import Array, Scaling
+from xsm.training.recipe import Recipe
+from xsm.typing import Array, FloatArray, Scaling
 
-__all__ = ["align_scaling", "fit_scaling", "scaling_for", "within_bounds"]
+__all__ = ["align_scaling", "extremes", "fit_scaling", "scaling_for", "within_bounds"]
 
 
 _FEWEST = 30  # observations that a cell needs for its own range
@@ -116,6 +117,16 @@ def fit_scaling(
         **_limits(still_moments, "static"),
     }
     return xr.Dataset(found, attrs={"scaling": scaling})
+
+
+def extremes(scaling: xr.Dataset, recipe: Recipe, name: str) -> FloatArray:
+    """Return the least and the greatest values of an input or of the target in training."""
+    if name in recipe.dynamic:
+        at = recipe.dynamic.index(name)
+        ends = [scaling[f"dynamic_{end}"].isel(dynamic=at).values for end in ("min", "max")]
+        return np.stack(ends)
+    low, scale = scaling["target_offset"].values, scaling["target_scale"].values
+    return np.stack([low, np.where(np.isfinite(scale), low + scale, low)])
 
 
 def within_bounds(features: Features) -> tuple[xr.DataArray, xr.DataArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import xarray as xr
@@ -21,13 +21,15 @@ class Reading:
     """A data set, lazy or not, and which of its variables is what.
 
     ``ds`` holds no pint quantities, ``quantified`` tells whether the user's did; ``stated`` are the
-    roles whose variables he named. Nothing is computed.
+    roles whose variables he named; ``doubted`` the variables whose values were looked at, and
+    whether some were told to lie beyond their range. Nothing is computed.
     """
 
     ds: xr.Dataset
     table: VariableTable
     stated: Mapping[str, str]
     quantified: bool = False
+    doubted: dict[Variable, bool] = field(default_factory=dict)
 
     @cached_property
     def time(self) -> str:

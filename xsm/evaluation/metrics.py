@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
+from xsm.data.doubt import doubt, guarded, guards_of
 from xsm.data.grid import as_list, snap, time_dim, without_scalars
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
@@ -102,6 +103,8 @@ def scored_pair(
     """
     observed, guess = layered_pair(reading, predicted, target)
     check_prediction(observed, guess)
+    doubt(reading, [target])
+    observed = guarded(observed, guards_of(reading, [target]).get(target))
     time = time_dim(observed)
     if not observed.indexes[time].is_monotonic_increasing:
         observed = observed.sortby(time)  # the step before is not always the row before

@@ -37,6 +37,7 @@ __all__ = [
     "UntoldError",
     "accumulation_of",
     "check_sign",
+    "contradicted_sign",
     "flux_conversion",
     "in_memory",
     "sawtooth",
@@ -309,21 +310,32 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
     >>> array = xr.DataArray([-1.0, -2.0], name="e")  # ERA5-Land: negative is evaporation
     >>> check_sign(array, Conversion(factor=-1.0), ROLES["evaporation"])
     """
-    if not role.positive or "positive" in array.attrs or not in_memory(array):
-        return
-    values = _sample(np.asarray(array.variable._data)) * change.factor
+    if role.positive and in_memory(array):
+        said = contradicted_sign(_sample(np.asarray(array.variable._data)), array, change, role)
+        if said:
+            warnings.warn(f"{role.name}: {said}", UserWarning, stacklevel=2)
+
+
+def contradicted_sign(
+    values: FloatArray, array: xr.DataArray, change: Conversion, role: Role
+) -> str:
+    """Say that values of a flux contradict its sign, and how to state it; nothing where they fit.
+
+    One that states ``positive`` is believed.
+    """
+    if not role.positive or "positive" in array.attrs:
+        return ""
+    values = values * change.factor
     values = values[np.isfinite(values) & (values != 0)]
     if not values.size or values.mean() >= 0 or (values < 0).mean() <= _NEGATIVE:
-        return
+        return ""
     other = {"up": "down", "down": "up"}[role.positive]
     given = role.positive if change.factor < 0 else other
-    warnings.warn(
-        f"{role.name}: {(values < 0).mean():.0%} of the values of {array.name!r} are negative "
+    return (
+        f"{(values < 0).mean():.0%} of the values of {array.name!r} are negative "
         f"where {role.sign} is meant. If its positive values point {given}ward, say so: "
         f'ds["{array.name}"].attrs["positive"] = "{given}"; if they are right, state '
-        f'"{other if given == role.positive else role.positive}" to silence this.',
-        UserWarning,
-        stacklevel=2,
+        f'"{other if given == role.positive else role.positive}" to silence this.'
     )
 
 

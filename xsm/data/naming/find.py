@@ -16,7 +16,7 @@ from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
 from xsm.data.naming.matching import Match, check_overrides, match
 from xsm.data.naming.products import products_of
 from xsm.data.naming.roles import ROLES, Role
-from xsm.data.naming.stated_units import own_units, units_of, without_units
+from xsm.data.naming.stated_units import own_units, without_units
 from xsm.data.naming.table import VariableTable, part_names
 from xsm.data.naming.variable import Variable
 from xsm.data.units import Conversion, conversion, dequantify
@@ -88,7 +88,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     for name, found in match(ds, chosen).items():
         finder.add(ROLES[name], found)
     finder.derive()
-    names = {str(n): units_of(v) or "" for n, v in ds.variables.items()}
+    names = {str(n): str(v.attrs.get("units", "")) for n, v in ds.variables.items()}
     known = {*finder.faults, *finder.others, *(v.name for vs in finder.found.values() for v in vs)}
     plain = {str(n): unplaced(ds, str(n), deep=True) for n in ds.data_vars if n not in known}
     return VariableTable(
@@ -209,9 +209,9 @@ class _Finder:
 
     def _units(self, role: Role, name: str) -> str:
         """Return the units of a variable; those of maps and of pure numbers may be missing."""
-        units = units_of(self.ds[name])
+        units = self.ds[name].attrs.get("units")
         if units is not None:
-            return units
+            return str(units)
         free = (role.static or role.units in {"1", "%"}) and not role.needs_units
         if free:
             self._note(role, f"{name!r} has no units; {role.units!r} is assumed.")

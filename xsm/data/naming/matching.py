@@ -11,7 +11,6 @@ from xsm.data.naming.layers import depth_dim
 from xsm.data.naming.points import with_depths
 from xsm.data.naming.products import PRODUCTS, products_of
 from xsm.data.naming.roles import ROLES, Role
-from xsm.data.naming.stated_units import units_of
 from xsm.exceptions import MissingVariableError, UnknownNameError, did_you_mean
 
 __all__ = ["Match", "check_overrides", "match", "roles_of"]
@@ -208,7 +207,7 @@ _SAID_OVER = (ROLES["soil_moisture"], ROLES["satellite_soil_moisture"])
 def _says(array: xr.DataArray, words: tuple[str, ...]) -> bool:
     """Tell whether a ``long_name`` has some words, of a variable whose units are no volume."""
     long_name = str(array.attrs.get("long_name", "")).lower()
-    units = units_of(array) or ""
+    units = str(array.attrs.get("units", ""))
     return any(each in long_name for each in words) and "m" not in units.lower().replace("dim", "")
 
 
