@@ -335,3 +335,27 @@ def test_packed_numbers_are_refused():
     land["SWE_inst"] = packed
     with pytest.raises(UnitsError, match=r"'SWE_inst' holds packed integers"):
         storage(gravis(), land)
+
+
+def test_two_units_that_differ_are_refused_until_one_is_taken_out():
+    """As CSR's mascons with units typed beside their Units."""
+    grace = gsfc()["lwe_thickness"].assign_attrs(units="mm", Units="cm")
+    with pytest.raises(UnitsError, match=r"units='mm' and Units='cm', which differ") as error:
+        storage(grace, model())
+    line = re.search(r"or (ds\[.*\]\.attrs\[\"units\"\] = 'cm')\.$", str(error.value))[1]
+    ds = grace.to_dataset()
+    exec(line, {"ds": ds})
+    np.testing.assert_allclose(storage(ds, model())["groundwater_storage"], NOISE, atol=1e-9)
+
+
+def test_several_totals_are_asked_for_by_name():
+    grace = gsfc().rename(lwe_thickness="mass").drop_vars("land_mask")
+    for name in ("mass", "other"):
+        about = {"standard_name": "lwe_thickness_of_land_water_storage_anomaly"}
+        grace[name] = grace["mass"].assign_attrs(about)
+    grace["other"] = 2 * grace["other"]
+    with pytest.raises((MissingVariableError, UnitsError), match="several variables fit") as error:
+        storage(grace, model())
+    stated = re.search(r"variables=(\{.*?\})", str(error.value))[1]
+    found = storage(grace, model(), variables=eval(stated))
+    np.testing.assert_allclose(found["groundwater_storage"], NOISE, atol=1e-9)
