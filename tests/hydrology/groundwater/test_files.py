@@ -359,3 +359,24 @@ def test_several_totals_are_asked_for_by_name():
     stated = re.search(r"variables=(\{.*?\})", str(error.value))[1]
     found = storage(grace, model(), variables=eval(stated))
     np.testing.assert_allclose(found["groundwater_storage"], NOISE, atol=1e-9)
+
+
+@pytest.mark.parametrize("half", ["west", "east"])
+def test_half_a_globe_that_labels_of_the_other_convention_lost_is_refused(half):
+    """What reindex(method="nearest") leaves of -180..180 on 0..360; here for both halves."""
+    months = xr.date_range("2004-01-01", periods=72, freq="MS")
+    lat, lon = np.arange(-82.5, 90, 15), np.arange(7.5, 360, 15)
+    where = {"time": months, "lat": lat, "lon": lon}
+    tws = xr.DataArray(np.ones((72, 12, 24)), where, attrs={"units": "cm"})
+    soil = (10 * tws).assign_attrs(units="mm")
+    other = soil.assign_coords(lon=(lon + 180) % 360 - 180).sortby("lon")
+    lost = other.reindex_like(tws, method="nearest", tolerance=1e-4)
+    if half == "east":
+        lost = soil.where(soil["lon"] > 180)
+    snow = (0 * soil).assign_attrs(units="mm")
+    with pytest.raises(GridError, match=rf"no value at all {half} of 0 degrees.*xsm.regrid"):
+        xsm.groundwater_anomaly(tws, lost, snow)
+    whole = xsm.groundwater_anomaly(tws, xsm.regrid(other, tws), snow)["groundwater_storage"]
+    assert whole.notnull().all()
+    sea = soil.where(soil["lat"] > 0)  # a land mask is right
+    assert xsm.groundwater_anomaly(tws, sea, snow)["groundwater_storage"].notnull().any()
