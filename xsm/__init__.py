@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xsm.data.daily import daily
     from xsm.data.lead_times import flatten_steps
     from xsm.data.monthly import monthly
+    from xsm.data.naming.products import list_products
     from xsm.evaluation.spread import intervals, reliability
     from xsm.hydrology.balance import water_balance
     from xsm.hydrology.groundwater import groundwater_anomaly
@@ -51,6 +52,7 @@ __all__ = [
     "groundwater_anomaly",
     "intervals",
     "list_models",
+    "list_products",
     "load",
     "monthly",
     "open_tutorial",
@@ -80,6 +82,7 @@ _HOME = {
     "groundwater_anomaly": "hydrology.groundwater",
     "intervals": "evaluation.spread",
     "list_models": "registry",
+    "list_products": "data.naming.products",
     "load": "api.load",
     "monthly": "data.monthly",
     "open_tutorial": "synthetic.tutorial",

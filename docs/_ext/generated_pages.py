@@ -16,7 +16,7 @@ from sphinx.config import Config
 import xsm
 from xsm.api.accessor import PhysmDataset
 from xsm.api.array_accessor import PhysmArray
-from xsm.data.naming import ROLES
+from xsm.data.naming import PRODUCTS, ROLES, Product
 from xsm.estimators import Estimator
 from xsm.registry import model_class
 
@@ -44,6 +44,7 @@ def write_pages(app: Sphinx, config: Config) -> None:
         write(DOCS / "generated" / f"{name}.txt", defaults(name))
     write(DOCS / "generated" / "benchmarks.txt", benchmarks())
     write(DOCS / "generated" / "roles.txt", roles())
+    write(DOCS / "generated" / "products.txt", products())
 
 
 def write(path: Path, text: str) -> None:
@@ -153,6 +154,27 @@ def roles() -> str:
         cells = [f"`{role.name}`", role.units, role.sign, role.default_for, names]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def products() -> str:
+    """Return the table of products: how each is recognised, and what prepares its files."""
+    lines = [
+        "| product | stated as | recognised by | file | line before `fit` |",
+        "|---|---|---|---|---|",
+    ]
+    for key, product in PRODUCTS.items():
+        for k, (kind, line) in enumerate(product.files.items()):
+            first = ("", "", "") if k else (product.title, f'`"{key}"`', recognised(product))
+            lines.append(f"| {' | '.join([*first, kind, f'`{line}`' if line else 'none'])} |")
+    return "\n".join([*lines, ""])
+
+
+def recognised(product: Product) -> str:
+    """Return by what a product is known: words of its title, or two names of its own."""
+    words = " or ".join(f'"{word}"' for word in product.told)
+    own = sorted(product.own, key=lambda n: not any(n in v for v in product.names.values()))
+    names = ", ".join(f"`{name}`" for name in own[:6])
+    return f"{f'{words} in its title, or ' if words else ''}two names such as {names}"
 
 
 def defaults(name: str) -> str:

@@ -99,11 +99,14 @@ def method_of_time(array: xr.DataArray, time: str) -> str:
     return ""
 
 
-def label_of(ds: xr.Dataset, time: str, step: timedelta, stated: Label | None) -> Label:
+def label_of(
+    ds: xr.Dataset, time: str, step: timedelta, stated: Label | None, product: str = ""
+) -> Label:
     """Return where labels at steps below a day lie in their intervals.
 
     At half steps of the day (00:30, 01:30) they can only be middles, which is said where something
-    else is stated; else what is stated holds, then what bounds of time say, then ``"end"``.
+    else is stated; else what is stated holds, then what bounds of time say, then what the
+    ``product`` is known for, then ``"end"``.
     """
     index: Any = ds.indexes[time]
     halves = index + step / 2
@@ -117,4 +120,5 @@ def label_of(ds: xr.Dataset, time: str, step: timedelta, stated: Label | None) -
             )
         return "middle"
     known = None if stated is not None else intervals_of(ds, time)
-    return stated or (known.label if known is not None else None) or "end"
+    told: Label = "start" if product == "start" else "end"
+    return stated or (known.label if known is not None else None) or told

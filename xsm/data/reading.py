@@ -9,7 +9,7 @@ from functools import cached_property
 import xarray as xr
 
 from xsm.data.grid import time_dim
-from xsm.data.naming import ROLES, Variable, VariableTable, find_variables
+from xsm.data.naming import ROLES, Variable, VariableTable, find_variables, stated
 from xsm.data.units import dequantify, quantify
 
 __all__ = ["Reading", "read"]
@@ -67,7 +67,12 @@ class Reading:
         return quantify(result) if self.quantified else result
 
 
-def read(ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Reading:
-    """Find the variables of a data set; ``variables`` are roles whose variable is stated."""
-    plain, quantified = dequantify(ds)
+def read(
+    ds: xr.Dataset, variables: Mapping[str, str] | None = None, product: str | None = None
+) -> Reading:
+    """Find the variables of a data set.
+
+    ``variables`` are roles whose variable is stated, ``product`` is the product that it is of.
+    """
+    plain, quantified = dequantify(stated(ds, product))
     return Reading(plain, find_variables(plain, variables), dict(variables or {}), quantified)

@@ -23,8 +23,9 @@ from xsm.data.naming.durations import (
     shortest_step,
     step_of_amount,
 )
+from xsm.data.naming.products import PRODUCTS, products_of
 from xsm.data.naming.radiation import told_by_radiation
-from xsm.data.naming.roles import MONTHLY, PRODUCTS, Role
+from xsm.data.naming.roles import Role
 from xsm.data.time_axis import steps_between
 from xsm.data.units import Conversion, conversion, is_amount
 from xsm.exceptions import GridError, UnitsError, did_you_mean
@@ -56,6 +57,7 @@ _METHODS: tuple[tuple[str, Accumulation], ...] = (
     (r"time: mean \(interval: 1 hour\)", "hourly_mean_rate"),
 )
 """Means of amounts, in the words of CF."""
+_REANALYSES = {"era5_land", "era5"}  # monthly means of daily amounts, if nobody has summed them
 _DAY = np.timedelta64(1, "D")
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
@@ -166,7 +168,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     'step'
     """
     array = ds[name]
-    products = role.products(name) if role else ()
+    products = _products(ds, name, role)
     by_month = _of_months(ds, products)
     stated = array.attrs.get("accumulation", ds.attrs.get("accumulation"))
     if stated is not None:
@@ -179,38 +181,35 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     shortest = shortest_step(array, name, units) if known is None else float(known.days.min())
     said = by_month if shortest >= MONTH else None
     told = known is not None or (shortest >= MONTH and each_month(array.indexes[time]))
-    said = said or _by_methods(array, told=told and not {*products} & {*MONTHLY})
+    said = said or _by_methods(array, told=told and not _averaged(products))
     if said is not None:
         return said
     if shortest >= MONTH:
         return _of_long_steps(ds, array, products, shortest)
-    if _by_step(products) or (known is not None and shortest >= 1.0):
-        return "step"
-    return _of_short_steps(array, shortest)
-
-
-def _by_step(products: tuple[str, ...]) -> bool:
-    """Tell whether all products that use a name hold amounts of each step."""
-    return {PRODUCTS.get(product) for product in products} == {"step"}
+    amounts = {_amounts(product) for product in products}
+    documented = len(amounts) == 1 and amounts != {""}
+    if known is None and (documented or shortest >= 1.0):
+        check_days(array, units, shortest)
+    if documented:
+        return amounts.pop()  # type: ignore[return-value]
+    return "step" if shortest >= 1.0 else _of_short_steps(array)
 
 
 def _of_long_steps(
     ds: xr.Dataset, array: xr.DataArray, products: tuple[str, ...], shortest: float
 ) -> Accumulation:
     """Return what amounts at steps of months are by their product; refuse what is not known."""
-    if _by_step(products) and not {*products} & {*MONTHLY}:
+    amounts = {_amounts(product) for product in products}
+    if not {*products} & _REANALYSES and amounts == {"step"} and not _averaged(products):
         return "step"
-    found = told_by_radiation(ds) if "era5_land" in products else None
+    found = told_by_radiation(ds) if {*products} & _REANALYSES else None
     if found is None:
         raise GridError(months_told(array, str(array.attrs.get("units")), shortest))
     return found
 
 
-def _of_short_steps(array: xr.DataArray, shortest: float) -> Accumulation:
-    """Return what amounts at steps below a month are, where nothing says it."""
-    if shortest >= 1.0:
-        check_days(array, str(array.attrs.get("units")), shortest)
-        return "step"
+def _of_short_steps(array: xr.DataArray) -> Accumulation:
+    """Return what amounts at steps below a day are, where nothing says it."""
     if not in_memory(array):
         what = (
             "may be a sum since 00 UTC, as hourly ERA5-Land is; that cannot be told without "
@@ -360,11 +359,28 @@ def _by_methods(array: xr.DataArray, *, told: bool) -> Accumulation | None:
 
 def _of_months(ds: xr.Dataset, products: tuple[str, ...]) -> Accumulation | None:
     """Return what amounts are in monthly files of a product, where the title says monthly."""
-    said = {MONTHLY.get(product) for product in products}
+    said = {PRODUCTS[product].monthly if product in PRODUCTS else "" for product in products}
     if len(said) != 1 or "monthly" not in str(ds.attrs.get("title", "")).lower():
         return None
-    meaning: Accumulation | None = said.pop()  # type: ignore[assignment]
+    meaning: Accumulation | None = said.pop() or None  # type: ignore[assignment]
     return meaning
+
+
+def _products(ds: xr.Dataset, name: str, role: Role | None) -> tuple[str, ...]:
+    """Return the products that use a name; those that the data are of, where they do."""
+    products = role.products(name) if role else ()
+    mine = set(products_of(ds)).intersection(products)
+    return tuple(product for product in products if not mine or product in mine)
+
+
+def _averaged(products: tuple[str, ...]) -> bool:
+    """Tell whether monthly files of a product hold means of amounts, whatever they call them."""
+    return any(PRODUCTS[product].monthly for product in products if product in PRODUCTS)
+
+
+def _amounts(product: str) -> str:
+    """Return what amounts of a product mean, or nothing."""
+    return PRODUCTS[product].amounts if product in PRODUCTS else ""
 
 
 def since_00(name: str, what: str, *, told: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""Variables that a data set lacks, made of others: wind speed, specific humidity, sums."""
+"""Variables that a data set lacks, made of others: wind, humidity, evaporation, sums."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ __all__ = ["RECIPES", "saturation_vapour_pressure", "specific_humidity"]
 
 _EPSILON = 287.0597 / 461.5250
 """Gas constant of dry air over that of water vapour (IFS documentation)."""
+_LATENT_HEAT = 2.45e6
+"""J kg-1 of water that evaporates at 20 degC (Allen et al. 1998, FAO 56, Eq. 20)."""
 
 
 def saturation_vapour_pressure(temperature: xr.DataArray) -> xr.DataArray:
@@ -99,6 +101,19 @@ def _from_relative(
     return specific_humidity(relative * saturation_vapour_pressure(temperature), pressure)
 
 
+def _from_deficit(
+    deficit: xr.DataArray, temperature: xr.DataArray, pressure: xr.DataArray
+) -> xr.DataArray:
+    """Return the specific humidity of vapour pressure deficit, temperature and pressure."""
+    vapour = saturation_vapour_pressure(temperature) - deficit
+    return specific_humidity(vapour.clip(min=0.0), pressure)
+
+
+def _from_latent_heat(heat: xr.DataArray) -> xr.DataArray:
+    """Return the evaporation, mm day-1, that takes up a latent heat flux, W m-2."""
+    return heat * (86400.0 / _LATENT_HEAT)
+
+
 def _sum(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
     """Return the sum of two fluxes."""
     return first + second
@@ -112,6 +127,12 @@ RECIPES: tuple[tuple[str, tuple[str, ...], Callable[..., xr.DataArray]], ...] = 
         ("relative_humidity", "air_temperature", "surface_pressure"),
         _from_relative,
     ),
+    (
+        "specific_humidity",
+        ("vapour_pressure_deficit", "air_temperature", "surface_pressure"),
+        _from_deficit,
+    ),
+    ("evaporation", ("latent_heat_flux",), _from_latent_heat),
     ("precipitation", ("rainfall", "snowfall"), _sum),
     ("runoff", ("surface_runoff", "subsurface_runoff"), _sum),
 )

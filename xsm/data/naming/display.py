@@ -22,11 +22,11 @@ _HEAD = ("role", "variable", "found by", "units", "canonical", "sign", "depth")
 _CORE = (*METEOROLOGY, "evaporation", "surface_runoff", "snow_water_equivalent", "soil_moisture")
 
 
-def as_text(found: Found, problems: Texts, faults: Texts, notes: Texts) -> str:
+def as_text(found: Found, problems: Texts, faults: Texts, notes: Texts, products: str = "") -> str:
     """Return a line for each variable, then what is wrong, remarks, and what is missing."""
     rows = [_HEAD, *_rows(found)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    lines = ["<xsm.VariableTable>"]
+    lines = [f"<xsm.VariableTable> {products}".rstrip()]
     lines += [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
@@ -36,7 +36,7 @@ def as_text(found: Found, problems: Texts, faults: Texts, notes: Texts) -> str:
     return "\n".join([*lines, f"not found: {missing}"] if missing else lines)
 
 
-def as_html(found: Found, problems: Texts, faults: Texts, notes: Texts) -> str:
+def as_html(found: Found, problems: Texts, faults: Texts, notes: Texts, products: str = "") -> str:
     """Return a fragment for notebooks, in the colours of the page; all text is escaped."""
     body = section("found", markup(_rows(found), _HEAD), count=len(found))
     for title, texts, wrong in (
@@ -49,7 +49,9 @@ def as_html(found: Found, problems: Texts, faults: Texts, notes: Texts) -> str:
     missing = _missing(found, problems)
     if missing:
         body += section("not found", paragraph(missing), count=missing.count(",") + 1, opened=False)
-    return page("xsm.VariableTable", "", body, as_text(found, problems, faults, notes))
+    return page(
+        "xsm.VariableTable", products, body, as_text(found, problems, faults, notes, products)
+    )
 
 
 def _rows(found: Found) -> list[tuple[str, ...]]:

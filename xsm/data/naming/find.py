@@ -12,7 +12,9 @@ from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.dimensions import unplaced
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
 from xsm.data.naming.matching import Match, check_overrides, match
+from xsm.data.naming.products import products_of
 from xsm.data.naming.roles import ROLES, Role
+from xsm.data.naming.stated_units import own_units, units_of, without_units
 from xsm.data.naming.table import VariableTable, part_names
 from xsm.data.naming.variable import Variable
 from xsm.data.units import Conversion, conversion, dequantify
@@ -24,7 +26,8 @@ __all__ = ["find_variables", "packed", "still_packed"]
 def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> VariableTable:
     """Find which variable of a data set is what, without computing anything.
 
-    A role is found by override, then by ``standard_name``, then by a known name of a product. Where
+    A role is found by override, then by the names of a product that the data are of (stated in
+    ``attrs["product"]``, or recognised), then by ``standard_name``, then by a known name. Where
     several variables share a ``standard_name``, those of a known name come first, in the order of
     the table; where several known names are there, the role's own name comes first, then names
     of one product in the order of the table; otherwise the role is ambiguous and needs an override.
@@ -83,7 +86,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     for name, found in match(ds, chosen).items():
         finder.add(ROLES[name], found)
     finder.derive()
-    names = {str(n): str(v.attrs.get("units", "")) for n, v in ds.variables.items()}
+    names = {str(n): units_of(v) or "" for n, v in ds.variables.items()}
     known = {*finder.faults, *finder.others, *(v.name for vs in finder.found.values() for v in vs)}
     plain = {str(n): unplaced(ds, str(n), deep=True) for n in ds.data_vars if n not in known}
     return VariableTable(
@@ -95,6 +98,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
         finder.notes,
         frozenset(finder.irregular),
         {name: said for name, said in plain.items() if said},
+        finder.products,
     )
 
 
@@ -104,6 +108,7 @@ class _Finder:
     def __init__(self, ds: xr.Dataset) -> None:
         """Start with nothing found."""
         self.ds = ds
+        self.products = products_of(ds)
         self.found: dict[str, tuple[Variable, ...]] = {}
         self.others: dict[str, Variable] = {}
         self.problems: dict[str, str] = {}
@@ -115,6 +120,8 @@ class _Finder:
         """Resolve units, signs and layers of the variables of a role."""
         if found.problem:
             self.problems[role.name] = found.problem
+        if found.note:
+            self.notes[role.name] = found.note
         resolved = [v for n in (*found.names, *found.others) for v in self._try(role, n, found.how)]
         kept = _chosen(role, found, resolved)
         usable = [v for v in kept if v.name not in self.faults]
@@ -125,7 +132,7 @@ class _Finder:
             self.found[role.name] = tuple(usable)
             unclear = [v for v in _in_question(kept, resolved) if v.depth is None]
             if role.name == "soil_moisture" and unclear:
-                self.notes[role.name] = _unknown_bounds(self.ds, unclear[0])
+                self._note(role, _unknown_bounds(self.ds, unclear[0]))
         for variable in resolved:
             if variable not in usable and variable.name not in self.faults:
                 self.others.setdefault(str(variable.name), variable)
@@ -186,18 +193,25 @@ class _Finder:
 
     def _units(self, role: Role, name: str) -> str:
         """Return the units of a variable; those of maps and of pure numbers may be missing."""
-        units = self.ds[name].attrs.get("units")
+        units = units_of(self.ds[name])
         if units is not None:
-            return str(units)
+            return units
         free = (role.static or role.units in {"1", "%"}) and not role.needs_units
         if free:
-            self.notes[role.name] = f"{name!r} has no units; {role.units!r} is assumed."
+            self._note(role, f"{name!r} has no units; {role.units!r} is assumed.")
             return role.units
-        msg = (
-            f"{name!r} has no units, and {role.units!r} or what converts to it is needed. "
-            f'Type ds["{name}"].attrs["units"] = "{role.units}".'
-        )
-        raise UnitsError(msg)
+        found = own_units(self.ds, self.products, role, name)
+        if found is None:
+            raise UnitsError(without_units(self.ds, self.products, role, name))
+        units, title = found
+        had = self.notes.get("units", f"the data have none; as in files of {title} they are taken:")
+        self.notes["units"] = f"{had}{',' if 'units' in self.notes else ''} {name} in {units}"
+        return units
+
+    def _note(self, role: Role, text: str) -> None:
+        """Note a remark beside those that a role has."""
+        had = self.notes.get(role.name)
+        self.notes[role.name] = f"{had} {text}" if had else text
 
     def _convert(self, role: Role, name: str, units: str, depth: Bounds) -> Conversion:
         """Return the change of a variable to canonical unit and sign."""
@@ -209,7 +223,7 @@ class _Finder:
         except (UnitsError, GridError) as error:
             msg = f"found as {name!r} in {units!r}, {role.units!r} is needed. {error}"
             raise type(error)(msg) from error
-        change = change.then(Conversion(float(_sign(array, role))))
+        change = change.then(Conversion(float(_sign(array, role, self.products))))
         check_sign(array, change, role)
         return change
 
@@ -252,11 +266,11 @@ def _is_column(units: str, role: Role) -> bool:
     return False
 
 
-def _sign(array: xr.DataArray, role: Role) -> int:
+def _sign(array: xr.DataArray, role: Role, products: tuple[str, ...]) -> int:
     """Return the sign by the attribute ``positive``, else by the product."""
     stated = array.attrs.get("positive")
     if not role.positive or stated is None:
-        return role.product_sign(str(array.name))
+        return role.product_sign(str(array.name), products)
     if stated not in {"up", "down"}:
         msg = (
             f'positive={stated!r} is stated for {array.name!r}; "up" or "down" is needed. '

@@ -1,14 +1,16 @@
-"""Match variables to roles by override, ``standard_name`` and alias; units are not looked at."""
+"""Match variables to roles: by override, product, ``standard_name`` and alias."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xarray as xr
 
 from xsm.data.naming.layers import depth_dim
+from xsm.data.naming.products import PRODUCTS, products_of
 from xsm.data.naming.roles import ROLES, Role
+from xsm.data.naming.stated_units import units_of
 from xsm.exceptions import MissingVariableError, UnknownNameError, did_you_mean
 
 __all__ = ["Match", "check_overrides", "match", "roles_of"]
@@ -28,12 +30,15 @@ class Match:
         Variables of the role that are not the choice.
     problem : str
         Why there is no choice, or empty.
+    note : str
+        Where the files say otherwise than the table, or empty.
     """
 
     names: tuple[str, ...]
     how: str
     others: tuple[str, ...] = ()
     problem: str = ""
+    note: str = ""
 
 
 def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
@@ -55,21 +60,34 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
     --------
     >>> import xarray as xr
     >>> match(xr.Dataset({"tp": ("x", [1.0])}), {})["precipitation"]
-    Match(names=('tp',), how='alias', others=(), problem='')
+    Match(names=('tp',), how='alias', others=(), problem='', note='')
     """
     free = [name for name in _candidates(ds) if name not in chosen.values()]
-    by_name = _by_standard_name(ds, free)
+    own = _by_table(ds, free)
+    by_name = _by_standard_name(ds, [name for name in free if name not in own])
+    for name, (role, _) in own.items():
+        if ds[name].attrs.get("standard_name") in role.standard_names:
+            by_name.setdefault(role.name, []).append(name)
     matches: dict[str, Match] = {}
     claimed = {name for names in by_name.values() for name in names}
     for role in ROLES.values():
+        mine = [n for n, (owner, _) in own.items() if owner is role]
         named = by_name.get(role.name, [])
-        known = [n for n in role.names if n in free and n not in claimed and _counts(ds, role, n)]
-        found = _choose(ds, role, named, known)
+        known = [
+            n
+            for n in (*role.names, *mine)
+            if n in free
+            and n not in claimed
+            and _counts(ds, role, n)
+            and (n in mine or n not in own)
+        ]
+        found = _choose(ds, role, named, list(dict.fromkeys(known)))
         if role.name in chosen:
             others = (*found.names, *found.others) if found else ()
             matches[role.name] = _override(role, chosen[role.name], others)
         elif found:
-            matches[role.name] = found
+            said = " ".join(own[n][1] for n in found.names if n in own and own[n][1])
+            matches[role.name] = replace(found, note=said)
         if found:
             claimed |= {*found.names, *found.others}
     return matches
@@ -155,6 +173,54 @@ def _by_standard_name(ds: xr.Dataset, free: list[str]) -> dict[str, list[str]]:
                 owner = next((role for role in roles if name in role.names), roles[0])
                 found.setdefault(owner.name, []).append(str(name))
     return found
+
+
+def _by_table(ds: xr.Dataset, free: list[str]) -> dict[str, tuple[Role, str]]:
+    """Return the role of each name that words of its ``long_name``, or the data's products, tell.
+
+    With what to note where the file's ``standard_name`` is that of another role.
+    """
+    found: dict[str, tuple[Role, str]] = {}
+    for key in products_of(ds):
+        for role in ROLES.values():
+            for name in (n for n in PRODUCTS[key].names.get(role.name, ()) if n in free):
+                if _counts(ds, role, name) and name not in found:
+                    found[name] = (role, _otherwise(ds, role, name, PRODUCTS[key].title))
+    for role in (role for role in ROLES.values() if role.said):
+        for name in free:
+            owner = found[name][0] if name in found else _alone(ds, name)
+            if owner in _SAID_OVER and _says(ds[name], role.said):
+                found[name] = (role, f"{name!r} is that by its long_name.")
+    return found
+
+
+_SAID_OVER = (ROLES["soil_moisture"], ROLES["satellite_soil_moisture"])
+
+
+def _says(array: xr.DataArray, words: tuple[str, ...]) -> bool:
+    """Tell whether a ``long_name`` has some words, of a variable whose units are no volume."""
+    long_name = str(array.attrs.get("long_name", "")).lower()
+    units = units_of(array) or ""
+    return any(each in long_name for each in words) and "m" not in units.lower().replace("dim", "")
+
+
+def _alone(ds: xr.Dataset, name: str) -> Role | None:
+    """Return the role that a name or its ``standard_name`` has by itself."""
+    said = ds[name].attrs.get("standard_name")
+    roles = [r for r in ROLES.values() if name in r.names or said in r.standard_names]
+    return roles[0] if roles else None
+
+
+def _otherwise(ds: xr.Dataset, role: Role, name: str, title: str) -> str:
+    """Say that the file's ``standard_name`` is that of another role than the product's table."""
+    said = ds[name].attrs.get("standard_name")
+    other = [r.name for r in ROLES.values() if said in r.standard_names]
+    if not other or role.name in other:
+        return ""
+    return (
+        f"{name!r} says standard_name {said!r}, but is {role.name} in files of {title}, and is "
+        f'taken for that. Where the file is right, type variables={{"{other[0]}": "{name}"}}.'
+    )
 
 
 def _counts(ds: xr.Dataset, role: Role, name: str) -> bool:

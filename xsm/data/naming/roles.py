@@ -1,4 +1,4 @@
-"""The table of roles, read from ``variables.toml``."""
+"""The table of roles, read from ``variables.toml``, with the names of ``products.toml``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["METEOROLOGY", "MONTHLY", "PRODUCTS", "ROLES", "STATIC", "Role"]
+from xsm.data.naming.products import PRODUCTS
+
+__all__ = ["METEOROLOGY", "ROLES", "STATIC", "Role"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Role:
         Top and bottom in m by alias.
     unless : dict of str to str
         Alias that does not count where another variable is in the data set.
+    said : tuple of str
+        Words of a ``long_name`` that tell the role, whatever role the name has.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Role:
     signs: dict[str, int] = field(default_factory=dict)
     layers: dict[str, tuple[float, float]] = field(default_factory=dict)
     unless: dict[str, str] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     @property
     def flux(self) -> bool:
@@ -100,49 +105,57 @@ class Role:
         """
         return tuple(product for product, names in self.aliases.items() if name in names)
 
-    def product_sign(self, name: str) -> int:
+    def product_sign(self, name: str, among: tuple[str, ...] = ()) -> int:
         """Return the sign of a variable of this name.
 
         Parameters
         ----------
         name : str
             Name of a variable.
+        among : tuple of str, optional
+            Products that the data are of.
 
         Returns
         -------
         int
-            -1 where every product that uses the name has the other sign, else 1.
+            -1 where every product that uses the name has the other sign, else 1. Where products of
+            the data use it, only those count.
         """
         products = self.products(name)
-        signs = {self.signs.get(product, 1) for product in products}
+        mine = [product for product in products if product in among]
+        signs = {self.signs.get(product, 1) for product in mine or products}
         return -1 if signs == {-1} else 1
 
 
-def _read() -> tuple[dict[str, Role], dict[str, str], dict[str, str]]:
+def _read() -> dict[str, Role]:
     """Read the table."""
     text = files("xsm.data.naming").joinpath("variables.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
-    products: dict[str, str] = table.pop("products")
-    monthly: dict[str, str] = table.pop("monthly")
-    return {name: _role(name, entry) for name, entry in table.items()}, products, monthly
+    return {name: _role(name, entry) for name, entry in tomllib.loads(text).items()}
 
 
 def _role(name: str, entry: dict[str, Any]) -> Role:
-    """Make a role of its entry; its own name is an alias."""
-    aliases = {product: tuple(names) for product, names in entry.pop("aliases").items()}
-    layers = {alias: (float(a), float(b)) for alias, (a, b) in entry.pop("layers", {}).items()}
+    """Make a role of its entry and of the products that have it; its own name is an alias."""
+    having = {key: product for key, product in PRODUCTS.items() if name in product.names}
+    aliases = {key: product.names[name] for key, product in having.items()}
     bounds = entry.pop("range", None)
     return Role(
         name=name,
         aliases={"role": (name,), **aliases},
-        layers=layers,
+        signs={key: p.signs[name] for key, p in having.items() if name in p.signs},
+        layers={
+            alias: p.layers[alias]
+            for p in having.values()
+            for alias in p.names[name]
+            if alias in p.layers
+        },
         range=(float(bounds[0]), float(bounds[1])) if bounds else None,
         standard_names=tuple(entry.pop("standard_names")),
+        said=tuple(entry.pop("said", ())),
         **entry,
     )
 
 
-ROLES, PRODUCTS, MONTHLY = _read()
+ROLES = _read()
 METEOROLOGY = tuple(r.name for r in ROLES.values() if r.default_for == "meteorology")
 """Roles used as default dynamic input."""
 STATIC = tuple(r.name for r in ROLES.values() if r.default_for == "static")

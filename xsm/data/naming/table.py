@@ -9,6 +9,7 @@ import xarray as xr
 
 from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.display import as_html, as_text
+from xsm.data.naming.products import PRODUCTS
 from xsm.data.naming.roles import ROLES
 from xsm.data.naming.variable import Variable
 from xsm.data.units import dequantify
@@ -43,6 +44,8 @@ class VariableTable:
         dimension that is neither time, layers, place nor member.
     unplaced : dict of str to str
         By name: variables without a role along such a dimension, and what to type.
+    products : tuple of str
+        Products that the data are of, see :func:`xsm.list_products`.
     """
 
     found: Mapping[str, tuple[Variable, ...]]
@@ -53,6 +56,7 @@ class VariableTable:
     notes: Mapping[str, str] = field(default_factory=dict)
     irregular: frozenset[str] = frozenset()
     unplaced: Mapping[str, str] = field(default_factory=dict)
+    products: tuple[str, ...] = ()
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -191,11 +195,16 @@ class VariableTable:
 
     def __repr__(self) -> str:
         """Return the table as text."""
-        return as_text(self.found, self.problems, self.faults, self.notes)
+        return as_text(self.found, self.problems, self.faults, self.notes, self._title)
 
     def _repr_html_(self) -> str:
         """Return the table as HTML."""
-        return as_html(self.found, self.problems, self.faults, self.notes)
+        return as_html(self.found, self.problems, self.faults, self.notes, self._title)
+
+    @property
+    def _title(self) -> str:
+        """Return what the products are called."""
+        return ", ".join(PRODUCTS[name].title for name in self.products)
 
     def _name(self, variable: Variable) -> str:
         """Return the role where a variable is its choice, else the variable's own name."""
@@ -254,6 +263,9 @@ class VariableTable:
         role, have = ROLES.get(name), sorted(self.names)
         if role is None:
             return f"{name}: no role and no variable. {did_you_mean(name, {*ROLES, *have})}"
+        wet = self.found.get("soil_wetness")
+        if wet is not None and name in {"soil_moisture", "satellite_soil_moisture"}:
+            return f"{name}: not found. {_of_saturation(str(wet[0].name), wet[0].units, name)}"
         near = _near(role.names, have)
         shown = ", ".join(map(repr, role.names[:6]))
         hint = (
@@ -263,6 +275,17 @@ class VariableTable:
             f"{name}: not found by standard_name or by a name such as {shown}.{hint} "
             f'Type variables={{"{name}": "<its name>"}}.'
         )
+
+
+def _of_saturation(name: str, units: str, role: str) -> str:
+    """Say how soil moisture is made of a degree of saturation."""
+    share = "" if units == "1" else " / 100"
+    return (
+        f"The data hold {name!r}, the degree of saturation (soil_wetness): times porosity, which "
+        f'the file does not hold, it is soil moisture. Type ds["{name}"] = (ds["{name}"]{share} * '
+        f'porosity).assign_attrs(units="m3 m-3") and variables={{"{role}": "{name}"}}, or predict '
+        'it as it is, target="soil_wetness".'
+    )
 
 
 def _near(wanted: Iterable[str], have: Iterable[str]) -> str:

@@ -1,0 +1,75 @@
+"""The units of a variable: as its file states them, as its product has them, or what to type."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from xsm.data.naming.products import PRODUCTS
+from xsm.data.naming.roles import Role
+
+__all__ = ["own_units", "units_of", "without_units"]
+
+
+_EXAMPLES = {
+    "mm day-1": ("mm day-1", "m", "kg m-2 s-1"),
+    "mm": ("mm", "m", "kg m-2", "cm"),
+    "m3 m-3": ("m3 m-3", "%", "kg m-2"),
+    "K": ("K", "degC"),
+    "Pa": ("Pa", "hPa", "kPa"),
+    "W m-2": ("W m-2", "J m-2"),
+    "kg kg-1": ("kg kg-1", "g kg-1"),
+    "1": ("1", "%"),
+    "%": ("%", "1", "g kg-1"),
+    "m-1": ("m-1", "cm-1"),
+    "m day-1": ("m day-1", "cm day-1", "m s-1"),
+}
+"""Units that files have, by canonical unit."""
+
+
+def units_of(variable: xr.DataArray | xr.Variable) -> str | None:
+    """Return the units that a file states, also as ``Units`` or ``unit``."""
+    for key in ("units", *variable.attrs):
+        if str(key).lower() in {"units", "unit"} and key in variable.attrs:
+            return str(variable.attrs[key])
+    return None
+
+
+def own_units(
+    ds: xr.Dataset, products: tuple[str, ...], role: Role, name: str
+) -> tuple[str, str] | None:
+    """Return the units that files of a product have, and its title, where they may be taken.
+
+    That is where the user states the product, or its files are known to leave units out.
+    """
+    for key in products:
+        product = PRODUCTS[key]
+        named = name in product.names.get(role.name, ())
+        if (
+            named
+            and role.name in product.units
+            and (product.unstated or ds.attrs.get("product") == key)
+        ):
+            return product.units[role.name], product.title
+    return None
+
+
+def without_units(ds: xr.Dataset, products: tuple[str, ...], role: Role, name: str) -> str:
+    """Say that units are missing, and what to type: never xsm's own unit as that of the file."""
+    by_name = role.products(name) if name != role.name else ()
+    for key in dict.fromkeys([*products, *by_name]):
+        product = PRODUCTS.get(key)
+        if (
+            product is not None
+            and name in product.names.get(role.name, ())
+            and product.units.get(role.name)
+        ):
+            units = product.units[role.name]
+            return (
+                f"{name!r} has no units. Files of {product.title} have {units!r}; if that is still "
+                f'so, type ds["{name}"].attrs["units"] = "{units}".'
+            )
+    shown = ", ".join(f'"{units}"' for units in _EXAMPLES.get(role.units, (role.units,)))
+    return (
+        f"{name!r} has no units. Look up what its values are in, and type it, "
+        f'ds["{name}"].attrs["units"] = "...", for example {shown}.'
+    )
