@@ -12,7 +12,7 @@ import xarray as xr
 
 from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.grid import time_dim
-from xsm.data.intervals import Label, label_of
+from xsm.data.intervals import Label, label_of, with_bounds_read
 from xsm.data.naming import Accumulation, roles_of
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
@@ -126,7 +126,7 @@ def daily(
         check_choice("label", label, get_args(Label))
     ds, quantified = dequantify(ds)
     check_lead(ds)
-    time = time_dim(ds)
+    ds, time = with_bounds_read(ds), time_dim(ds)
     roles = roles_of(ds, variables)
     step = _step(ds.indexes[time], time)
     ways = ways_of(ds, time, roles, accumulation, states)

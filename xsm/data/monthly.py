@@ -15,6 +15,7 @@ from xsm.data.intervals import (
     bounds_of_time,
     intervals_of,
     label_of,
+    with_bounds_read,
     without_bounds,
 )
 from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00
@@ -106,7 +107,7 @@ def monthly(
         check_choice("label", label, get_args(Label))
     plain, quantified = dequantify(ds)
     check_lead(plain)
-    time = time_dim(plain)
+    plain, time = with_bounds_read(plain), time_dim(plain)
     roles = roles_of(plain, variables)
     shift = _to_inside(plain, time, label)
     plain, inside = _whole_months(_without_holes(plain, time), time, shift)
