@@ -95,8 +95,8 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     UnitsError
         If units do not convert, or the values are, or may be, sums since 00 UTC.
     GridError
-        If amounts have no uniform time step to be divided by: steps differ, there is one time, or
-        steps are months.
+        If amounts have no even time step to be divided by, there is one time, steps are those of
+        months and nothing says what amounts are, or labels lie in the month after theirs.
 
     Examples
     --------
