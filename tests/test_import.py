@@ -30,6 +30,7 @@ VERBS = (
     "fit",
     "plan",
     "predict",
+    "regrid",
     "score",
     "variables",
     "water_balance",
@@ -66,7 +67,7 @@ def test_every_verb_is_on_the_accessor() -> None:
     on_dataset = _methods(type(xr.Dataset().physm))
     on_array = _methods(type(xr.DataArray(name="a").physm))
     assert on_dataset == set(VERBS)
-    assert on_array == {*ARRAY_VERBS, "downscale"}
+    assert on_array == {*ARRAY_VERBS, "downscale", "regrid"}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -92,7 +93,15 @@ def test_arrays_are_downscaled_as_their_own_target() -> None:
     assert _parameters(type(xr.DataArray().physm).downscale) == function
 
 
-@pytest.mark.parametrize("verb", VERBS)
+def test_a_grid_gives_back_what_it_was_given() -> None:
+    function = _parameters(xsm.regrid)
+    for kind in (xr.Dataset, xr.DataArray):
+        method = getattr(type(kind().physm), "regrid")  # noqa: B009
+        assert _parameters(method) == function
+        assert _returns(method) == f"xr.{kind.__name__}"
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "regrid"])
 def test_returns_agree(verb: str) -> None:
     method = getattr(type(xr.Dataset().physm), verb)
     assert _returns(method) == _returns(getattr(xsm, verb))

@@ -13,6 +13,7 @@ from xsm.api import accessor as _of_datasets  # registers .physm
 from xsm.api import array_accessor as _of_arrays
 
 if TYPE_CHECKING:
+    from xsm.api.check import check
     from xsm.api.consistency import consistency
     from xsm.api.downscale import downscale
     from xsm.api.fit import fit
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from xsm.data.lead_times import flatten_steps
     from xsm.data.monthly import monthly
     from xsm.data.naming.products import list_products
+    from xsm.data.regrid import regrid
     from xsm.evaluation.spread import intervals, reliability
     from xsm.hydrology.balance import water_balance
     from xsm.hydrology.groundwater import groundwater_anomaly
@@ -42,6 +44,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FittedModel",
+    "check",
     "consistency",
     "daily",
     "describe_model",
@@ -58,6 +61,7 @@ __all__ = [
     "open_tutorial",
     "plan",
     "predict",
+    "regrid",
     "reliability",
     "richards_residual",
     "score",
@@ -72,6 +76,7 @@ __all__ = [
 
 _HOME = {
     "FittedModel": "api.fitted",
+    "check": "api.check",
     "consistency": "api.consistency",
     "daily": "data.daily",
     "describe_model": "registry",
@@ -88,6 +93,7 @@ _HOME = {
     "open_tutorial": "synthetic.tutorial",
     "plan": "api.plan",
     "predict": "api.predict",
+    "regrid": "data.regrid",
     "richards_residual": "hydrology.soil.richards",
     "reliability": "evaluation.spread",
     "score": "api.score",

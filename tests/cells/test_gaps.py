@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import warnings
+from dataclasses import replace
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
 from tests.worlds import bucket, recipe
-from xsm.cells.gaps import count_gaps
+from xsm.cells.gaps import count_gaps, gap_counts, sum_gaps
 from xsm.cells.reading import make_windows
 from xsm.cells.scaling import fit_scaling
 
@@ -103,14 +106,35 @@ def test_small_gaps_and_those_of_the_target_are_not_told(gaps):
         station(**gaps).physm.fit("lstm", **QUICK)
 
 
-def test_what_is_read_into_memory_is_counted_and_what_is_streamed_is_not_read_again(monkeypatch):
-    ds = station(ssrd=(0, 192)).chunk()
-    with pytest.warns(UserWarning, match="leave 103 of 295 samples"):
-        ds.physm.fit("lstm", **QUICK)
+@pytest.mark.parametrize("chunks", [{}, {"time": 100}, {"time": 7}])
+def test_what_is_streamed_is_told_too(monkeypatch, chunks):
+    ds = station(ssrd=(0, 192)).chunk(chunks)
     monkeypatch.setattr("xsm.cells.fit.fits", lambda features, limit: False)
+    said = r"leave 103 of 295 samples.*'shortwave_down' at 64% \(295 samples without it\)"
+    with pytest.warns(UserWarning, match=said):
+        ds.physm.fit("lstm", **QUICK)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ds.physm.fit("lstm", **QUICK)
+        station(ssrd=(0, 29)).chunk(chunks).physm.fit("lstm", **QUICK)
+
+
+def test_the_pass_over_a_stream_reads_each_block_once(monkeypatch):
+    ds, reads = station(ssrd=(0, 192)), []
+
+    def block(values, name, block_info):
+        reads.append((name, block_info[0]["chunk-location"]))
+        return values
+
+    for name in UNITS:
+        read, given = functools.partial(block, name=name), da.from_array(ds[name].data, (100, 1))
+        ds[name] = ds[name].copy(data=da.map_blocks(read, given, dtype=float))
+    monkeypatch.setattr("xsm.cells.fit.fits", lambda features, limit: False)
+    reads.clear()  # of what dask asks for the meta of a block
+    monkeypatch.setattr("xsm.cells.fit.warn_of_gaps", lambda *_: reads.append("told"))
+    ds.physm.fit("lstm", **QUICK)
+    reads = reads[: reads.index("told")]
+    training = [(name, (k, 0)) for name in UNITS for k in range(3)]
+    assert sorted(reads) == sorted(training)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +153,64 @@ def test_the_count_is_that_of_the_windows(changes):
         other = type(features)(filled, {}, features.target, {}, features.time, features.space)
         assert samples == len(make_windows(other, scaling, settings, times))
     assert found.whole > found.now
+
+
+@pytest.mark.parametrize("chunks", [{"time": 1}, {"time": 33, "lat": 1}, {"time": -1, "lon": 3}])
+@pytest.mark.parametrize("changes", [{"lead": 0}, {"lead": 3}, {"lead": 3, "known_forcing": True}])
+def test_lazy_counts_are_those_in_memory(changes, chunks):
+    features, rng = bucket(), np.random.default_rng(2)
+    for array in (*features.dynamic.values(), features.target):
+        array.values[rng.random(array.shape) < 0.04] = np.nan
+    features.static["elevation"].values[1, 1] = np.nan
+    settings, times = recipe(features, **changes), slice(20, 170)
+    scaling = fit_scaling(features, times, scaling="cell")
+    found = count_gaps(features, scaling, settings, times, span=settings.window)
+    lazy = replace(
+        features,
+        dynamic={k: a.chunk(chunks) for k, a in features.dynamic.items()},
+        target=features.target.chunk(chunks),
+    )
+    counts = gap_counts(lazy, settings, times, span=settings.window)
+    same = fit_scaling(lazy, times, scaling="cell", beside=counts)
+    xr.testing.assert_allclose(same, scaling)
+    assert sum_gaps(counts, lazy, scaling) == found
+    assert found.without["elevation"] > found.now
+
+
+def crn(**gaps):
+    """Return a station of the U.S. Climate Reference Network, daily, with its columns' gaps.
+
+    Columns of the readme of daily01 (ncei.noaa.gov, products/daily01): P_DAILY_CALC mm,
+    T_DAILY_MEAN degC, SOLARAD_DAILY MJ m-2 day-1, SOIL_MOISTURE_5_DAILY m3 m-3; -9999 is missing.
+    """
+    ds = station(**gaps).rename(
+        tp="P_DAILY_CALC", t2m="T_DAILY_MEAN", ssrd="SOLARAD_DAILY", swvl1="SOIL_MOISTURE_5_DAILY"
+    )
+    return ds, {
+        "precipitation": "P_DAILY_CALC",
+        "air_temperature": "T_DAILY_MEAN",
+        "shortwave_down": "SOLARAD_DAILY",
+        "soil_moisture": "SOIL_MOISTURE_5_DAILY",
+    }
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    ("gaps", "said"),
+    [
+        # a pyranometer that came a year after the rain gauge
+        ({"ssrd": (0, 250)}, r"leave 45 of 295 samples.*'shortwave_down' at 83% \(295 samples"),
+        # the two sensors of one logger, out together
+        ({"ssrd": (100, 180), "t2m": (100, 180)}, r"leave 211 of 295 samples.*\(211 samples"),
+    ],
+)
+def test_gaps_of_columns_under_names_of_ones_own_are_told(monkeypatch, gaps, said, lazy):
+    ds, stated = crn(**gaps)
+    if lazy:
+        ds = ds.chunk(time=60)
+        monkeypatch.setattr("xsm.cells.fit.fits", lambda features, limit: False)
+    with pytest.warns(UserWarning, match=said) as told:
+        ds.physm.fit("lstm", variables=stated, **QUICK)
+    assert "ds['SOLARAD_DAILY'].interpolate_na('time', limit=3)" in str(told[0].message) or (
+        "ds['T_DAILY_MEAN'].interpolate_na" in str(told[0].message)
+    )

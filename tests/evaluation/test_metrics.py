@@ -155,3 +155,39 @@ def test_a_model_without_climatology_says_so():
     object.__setattr__(fitted, "climatology", None)
     with pytest.warns(UserWarning, match="No climatology was scored.*the model keeps none"):
         fitted.score(ds)
+
+
+def late(first, steps=60):
+    """Return a cell by the day of its first observation, as revisits of satellites leave them."""
+    days, rng = pd.date_range("2020-01-01", periods=steps), np.random.default_rng(0)
+    seen = np.arange(steps)[:, None] >= np.array(first)
+    values = np.where(seen, 0.2 + 0.1 * rng.random((steps, len(first))), np.nan)
+    attrs = {"units": "m3 m-3"}
+    return xr.DataArray(values, {"time": days}, ("time", "cell"), name="sm", attrs=attrs)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("lead", [1, 3])
+def test_persistence_takes_no_step_from_the_model(lead, lazy):
+    # SMAP L3 (nsidc.org, SPL3SMP) begins on 2015-03-31 and meets a cell every two to three days.
+    soil = late([0, 1, 2, 30])
+    soil[5:9, 0] = np.nan
+    guess = (soil.ffill("time").bfill("time") + 0.01).assign_attrs(units="m3 m-3")
+    ds = soil.to_dataset().chunk(time=20) if lazy else soil.to_dataset()
+    named = guess.to_dataset(name="sm").assign_attrs(lead=lead, target="satellite_soil_moisture")
+    stated = {"satellite_soil_moisture": "sm"}
+    with pytest.warns(UserWarning, match="No climatology was scored"):
+        table = ds.physm.score(named, variables=stated).compute()
+    observed = soil.notnull().sum("time").values
+    np.testing.assert_array_equal(table["count"].sel(source="model"), observed)
+    np.testing.assert_allclose(table["bias"].sel(source="model"), 0.01)
+    np.testing.assert_array_equal(table["count"].sel(source="persistence"), observed - lead)
+
+
+def test_a_source_on_its_own_steps_keeps_its_scores():
+    truth = xr.DataArray([1.0, 2.0, 3.0, 4.0], dims="time", coords={"time": np.arange(4)})
+    hole = truth.where(truth > 2) + 2.0
+    sources = {"model": truth + 1.0, "mine": hole, "whole": hole}
+    table = score_sources(truth, sources, dim="time", own=("mine",), whole=("whole",))
+    assert table["count"].values.tolist() == [4, 2, 0]
+    np.testing.assert_array_equal(table["mae"], [1.0, 2.0, np.nan])

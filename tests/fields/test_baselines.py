@@ -1,11 +1,14 @@
 """Baselines under the verb: known answers, coasts, seams, laziness, and what they refuse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import xsm
 from tests.fields.fields import FACTOR, coarse_of, grid, months, truth
+from xsm.data.reading import read
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -14,7 +17,9 @@ from xsm.exceptions import (
     UnknownNameError,
 )
 from xsm.fields.anchors import cell_regression, fit_anchors
-from xsm.fields.baselines import BASELINES, LEARNING
+from xsm.fields.baselines import BASELINES, LEARNING, learn_maps, score_fields
+from xsm.fields.collect import collect_sources
+from xsm.fields.sources import Sources
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +30,11 @@ def fine() -> xr.DataArray:
 @pytest.fixture(scope="module")
 def coarse(fine) -> xr.DataArray:
     return coarse_of(fine)
+
+
+def sources_of(coarse: xr.DataArray, fine: xr.DataArray) -> Sources:
+    reading = read(coarse.to_dataset())
+    return collect_sources(reading, target="groundwater_storage", factor=FACTOR, truth=fine)
 
 
 def mae(found: xr.Dataset, fine: xr.DataArray) -> float:
@@ -260,3 +270,38 @@ def test_quantities_stay_quantities(coarse):
     ds = coarse.to_dataset().pint.quantify()
     found = xsm.downscale(ds, 2, model="nearest")
     assert str(found["gws"].pint.units) in {"mm", "millimeter"}
+
+
+@pytest.mark.parametrize("name", ["pattern", "cell_regression"])
+def test_cells_without_a_truth_to_learn_from_are_scored_for_the_model(name, fine, coarse):
+    # Wells stand in some cells alone, as those of the USGS in the GRACE downscaling of Miro and
+    # Famiglietti (2018), Remote Sens. 10:143: a baseline that learns knows nothing of the others.
+    here = fine.lat > float(fine.lat.mean())
+    sources = sources_of(coarse, fine)
+    maps = learn_maps(
+        replace(sources, truth=sources.truth.where(xr.DataArray(here.values, dims="lat")))
+    )
+    guess = sources.truth + 1.0
+    with pytest.warns(UserWarning, match=f"Not scored are .*'{name}' in .* no truth to learn"):
+        table = score_fields(guess, sources, maps=maps, dim=None)
+    alone = score_fields(guess, sources, maps=None, dim=None)
+    lost = ~here.values
+    assert lost.any()
+    for source in ("model", "nearest", "bilinear"):
+        xr.testing.assert_allclose(table.sel(source=source), alone.sel(source=source))
+    count = table["count"].sel(source=name).transpose("lat", ...)
+    assert (count.values[lost] == 0).all()
+    assert (count.values[~lost] == fine.sizes["time"]).all()
+    with pytest.warns(UserWarning, match='each cell by itself, dim="time"'):
+        pooled = score_fields(guess, sources, maps=maps, dim=("time", "lat", "lon"))
+    assert int(pooled["count"].sel(source="model")) == fine.size
+    assert np.isnan(pooled["skill"].sel(source=name))
+
+
+def test_a_coarse_hole_is_one_for_the_model_and_all_interpolations(fine, coarse):
+    # GRACE has no field for eleven months between the missions (July 2017 to May 2018).
+    months = np.arange(coarse.sizes["time"]) % 7 != 3
+    sources = sources_of(coarse.where(xr.DataArray(months, dims="time")), fine)
+    guess = sources.truth.where(xr.DataArray(months, dims="time")) + 1.0
+    table = score_fields(guess, sources, maps=None, dim=None)  # warnings are errors
+    assert (table["count"] == months.sum()).all()

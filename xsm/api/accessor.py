@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from xsm.api.fitted import FittedModel
     from xsm.api.plan import Plan
+    from xsm.data.doubt.report import Report
     from xsm.data.naming import VariableTable
     from xsm.data.nesting.nest import Factor
     from xsm.estimators import Estimator
@@ -57,6 +58,12 @@ class PhysmDataset:
         from xsm.api.variables import variables
 
         return variables(self._ds, overrides)
+
+    def check(self, variables: Mapping[str, str] | None = None) -> Report:
+        """See :func:`xsm.check`."""
+        from xsm.api.check import check
+
+        return check(self._ds, variables)
 
     def fit(
         self,
@@ -168,17 +175,25 @@ class PhysmDataset:
         *,
         batch_size: int | None = None,
         device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.predict`."""
         from xsm.api.predict import predict
 
-        return predict(self._ds, fitted or self.fitted, batch_size=batch_size, device=device)
+        model = fitted or self.fitted
+        return predict(self._ds, model, batch_size=batch_size, device=device, variables=variables)
 
-    def plan(self, fitted: FittedModel | None = None, *, batch_size: int | None = None) -> Plan:
+    def plan(
+        self,
+        fitted: FittedModel | None = None,
+        *,
+        batch_size: int | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Plan:
         """See :func:`xsm.plan`."""
         from xsm.api.plan import plan
 
-        return plan(self._ds, fitted or self.fitted, batch_size=batch_size)
+        return plan(self._ds, fitted or self.fitted, batch_size=batch_size, variables=variables)
 
     def score(
         self,
@@ -255,3 +270,15 @@ class PhysmDataset:
             target=target,
             variables=variables,
         )
+
+    def regrid(
+        self,
+        like: xr.Dataset | xr.DataArray,
+        *,
+        method: Literal["conservative", "nearest"] = "conservative",
+        share: float = 0.5,
+    ) -> xr.Dataset:
+        """See :func:`xsm.regrid`."""
+        from xsm.data.regrid import regrid
+
+        return regrid(self._ds, like, method=method, share=share)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
@@ -161,6 +161,7 @@ class PhysmArray:
         forcing: xr.Dataset | None = None,
         batch_size: int | None = None,
         device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.predict`."""
         from xsm.api.predict import predict
@@ -170,6 +171,7 @@ class PhysmArray:
             fitted or self.fitted,
             batch_size=batch_size,
             device=device,
+            variables=variables,
         )
 
     def score(
@@ -228,6 +230,18 @@ class PhysmArray:
             variables=variables,
         )
 
+    def regrid(
+        self,
+        like: xr.Dataset | xr.DataArray,
+        *,
+        method: Literal["conservative", "nearest"] = "conservative",
+        share: float = 0.5,
+    ) -> xr.DataArray:
+        """See :func:`xsm.regrid`."""
+        from xsm.data.regrid import regrid
+
+        return regrid(self._array, like, method=method, share=share)
+
 
 def _joined(array: xr.DataArray, forcing: xr.Dataset | None) -> xr.Dataset:
     """Put the target beside the other variables, aligned exactly."""
@@ -238,8 +252,16 @@ def _joined(array: xr.DataArray, forcing: xr.Dataset | None) -> xr.Dataset:
     try:
         return own if forcing is None else xr.merge([own, forcing], join="exact", compat="override")
     except ValueError as error:
-        msg = (
-            f"The array and forcing= lie on different coordinates: {error}. Select or interpolate "
-            "one to the other first, for example forcing.sel(time=array.time)."
-        )
+        how = "Select one to the other first, for example forcing.sel(time=array.time)"
+        if forcing is not None and _other_grid(array, forcing):
+            how = "Bring both to one grid: forcing = xsm.regrid(forcing, array)"
+        msg = f"The array and forcing= lie on different coordinates: {error}. {how}."
         raise GridError(msg) from error
+
+
+def _other_grid(array: xr.DataArray, forcing: xr.Dataset) -> bool:
+    """Tell whether both lie on grids, and these differ."""
+    from xsm.data.nesting.pairs import extent
+
+    grids = extent(array), extent(forcing)
+    return all(grids) and grids[0] != grids[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -18,7 +17,7 @@ from xsm.fields.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
 from xsm.fields.collect import collect_sources
 from xsm.fields.fit import fit_fields
 from xsm.fields.labels import present
-from xsm.fields.sources import Covariates, choose_target, read_one
+from xsm.fields.sources import Covariates, check_stated, choose_target, read_one
 from xsm.nn import FieldModel
 from xsm.registry import list_models, model_class, model_name
 from xsm.training.schedule import given
@@ -162,8 +161,7 @@ def downscale_keeping(
         _check_settled(fitted, ds, asked)
     else:
         fitted = FittedModel.of(fit_fields(ds, _network(model), asked))
-    reads = fitted if not variables else _reading(fitted, variables)
-    return reads.downscale(ds, covariates=covariates, area=area), fitted
+    return fitted.downscale(ds, covariates=covariates, area=area, variables=variables), fitted
 
 
 def _check_settled(fitted: FittedModel, ds: xr.Dataset, asked: Asked) -> None:
@@ -198,12 +196,6 @@ def _check_settled(fitted: FittedModel, ds: xr.Dataset, asked: Asked) -> None:
         raise UnknownNameError(msg)
 
 
-def _reading(fitted: FittedModel, variables: Mapping[str, str]) -> FittedModel:
-    """Return a model that finds its variables under other names."""
-    known = {**fitted.recipe.variables, **variables}
-    return replace(fitted, recipe=replace(fitted.recipe, variables=known))
-
-
 def _network(model: object) -> type[Any]:
     """Return the class of a network that downscales."""
     fields = [n for n in list_models() if model_class(n).downscales]
@@ -223,6 +215,7 @@ def _network(model: object) -> type[Any]:
 
 def _baseline(name: str, ds: xr.Dataset, asked: Asked) -> xr.Dataset:
     """Downscale by a baseline."""
+    check_stated(asked.variables, ds, asked.covariates, asked.truth)
     reading = read_one(ds, asked.variables)
     role, factor = choose_target(reading, asked.target), asked.factor
     settings: dict[str, Any] = {"target": role, "area": asked.area, "variables": asked.variables}

@@ -70,7 +70,12 @@ class FittedModel(Learnt):
         return made
 
     def predict(
-        self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
+        self,
+        ds: xr.Dataset,
+        *,
+        batch_size: int | None = None,
+        device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
 
@@ -82,13 +87,16 @@ class FittedModel(Learnt):
             Samples evaluated at a time.
         device : str, default: "auto"
             Where to evaluate.
+        variables : mapping of str to str, optional
+            Role to variable name, as of :func:`xsm.predict`.
 
         Returns
         -------
         xarray.Dataset
             The target, lazy where the inputs are.
         """
-        return predict_cells(self, read_for(self, ds), batch_size=batch_size, device=device)
+        reading = read_for(self, ds, variables)
+        return predict_cells(self, reading, batch_size=batch_size, device=device)
 
     @property
     def plot(self) -> FittedPlots:
@@ -96,7 +104,12 @@ class FittedModel(Learnt):
         return FittedPlots(self)
 
     def experts(
-        self, ds: xr.Dataset, *, batch_size: int | None = None, device: str = "auto"
+        self,
+        ds: xr.Dataset,
+        *,
+        batch_size: int | None = None,
+        device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Predict the target by each expert of a mixture.
 
@@ -108,6 +121,8 @@ class FittedModel(Learnt):
             Samples evaluated at a time.
         device : str, default: "auto"
             Where to evaluate.
+        variables : mapping of str to str, optional
+            Role to variable name, as of :func:`xsm.predict`.
 
         Returns
         -------
@@ -116,7 +131,7 @@ class FittedModel(Learnt):
             each times its ``expert_weight``, is the prediction. Experts are trained together, not
             each by itself. Lazy where the inputs are, NaN where the prediction is.
         """
-        return predict_experts(self, ds, batch_size=batch_size, device=device)
+        return predict_experts(self, ds, batch_size=batch_size, device=device, variables=variables)
 
     def importance(
         self,
@@ -127,6 +142,7 @@ class FittedModel(Learnt):
         seed: int = 0,
         batch_size: int | None = None,
         device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Show how much each expert counts, and how much is lost without its inputs.
 
@@ -148,6 +164,8 @@ class FittedModel(Learnt):
             Samples evaluated at a time.
         device : str, default: "auto"
             Where to evaluate.
+        variables : mapping of str to str, optional
+            Role to variable name, as of :func:`xsm.predict`.
 
         Returns
         -------
@@ -156,7 +174,14 @@ class FittedModel(Learnt):
             the inputs), ``permutation_share`` and ``rmse``; lazy where the data are.
         """
         return importance(
-            self, ds, by=by, repeats=repeats, seed=seed, batch_size=batch_size, device=device
+            self,
+            ds,
+            by=by,
+            repeats=repeats,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
+            variables=variables,
         )
 
     def downscale(
@@ -166,6 +191,7 @@ class FittedModel(Learnt):
         covariates: Covariates | None = None,
         area: xr.DataArray | None = None,
         device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Downscale the field of any region and period, see :func:`xsm.downscale`.
 
@@ -177,13 +203,17 @@ class FittedModel(Learnt):
             Those that the model was trained with, under any product's names.
         area, device : optional
             (y, x) areas of the fine cells, and where to evaluate.
+        variables : mapping of str to str, optional
+            Role to variable name, in the field or the covariates.
 
         Returns
         -------
         xarray.Dataset
             The fine field and its spread, lazily.
         """
-        return downscale_with(self, ds, covariates=covariates, area=area, device=device)
+        return downscale_with(
+            self, ds, covariates=covariates, area=area, device=device, variables=variables
+        )
 
     def score(
         self,
@@ -193,6 +223,7 @@ class FittedModel(Learnt):
         covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,
         area: xr.DataArray | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Predict a data set and score it beside what needs no model.
 
@@ -204,6 +235,8 @@ class FittedModel(Learnt):
             What a score is taken over; by default time.
         covariates, truth, area : optional
             Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field.
+        variables : mapping of str to str, optional
+            Role to variable name, as of :func:`xsm.predict`.
 
         Returns
         -------
@@ -215,8 +248,8 @@ class FittedModel(Learnt):
         fine = given(covariates=covariates, truth=truth, area=area)
         check_kind(self.name, fine, {}, downscales=downscales)
         if downscales:
-            return score_with(self, ds, dim=dim, **fine)
-        reading, target = read_for(self, ds), self.recipe.target
+            return score_with(self, ds, dim=dim, variables=variables, **fine)
+        reading, target = read_for(self, ds, variables), self.recipe.target
         predicted = predict_cells(self, reading, batch_size=None, device="auto")
         return score(
             reading,
@@ -237,6 +270,7 @@ class FittedModel(Learnt):
         area: xr.DataArray | None = None,
         batch_size: int | None = None,
         device: str = "auto",
+        variables: Mapping[str, str] | None = None,
     ) -> FittedModel:
         """Return a model whose spread fits what was observed.
 
@@ -255,6 +289,8 @@ class FittedModel(Learnt):
             where the model was trained.
         batch_size, device : optional
             Samples evaluated at a time (of cells), and where; see :func:`xsm.predict`.
+        variables : mapping of str to str, optional
+            Role to variable name, as of :func:`xsm.predict`.
 
         Returns
         -------
@@ -291,9 +327,9 @@ class FittedModel(Learnt):
         fine = given(covariates=covariates, truth=truth, area=area)
         check_kind(self.name, fine, given(batch_size=batch_size), downscales=downscales)
         if downscales:
-            z = field_errors(raw, ds, device=device, **fine)
+            z = field_errors(raw, ds, device=device, variables=variables, **fine)
         else:
-            reading = read_for(self, ds)
+            reading = read_for(self, ds, variables)
             predicted = predict_cells(raw, reading, batch_size=batch_size, device=device)
             z = standard_errors(reading, predicted, self.recipe)
         learnt = learn_calibration(z, method)

@@ -105,6 +105,7 @@ def plan(
     fitted: FittedModel | None = None,
     *,
     batch_size: int | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Plan:
     """Say what a prediction will take, and which chunks would serve better.
 
@@ -116,6 +117,8 @@ def plan(
         The model; ``ds.physm.plan()`` takes the one last fitted through this very object.
     batch_size : int, optional
         Samples evaluated at a time.
+    variables : mapping of str to str, optional
+        Role to variable name, as of :func:`xsm.predict`.
 
     Returns
     -------
@@ -141,10 +144,10 @@ def plan(
     """
     fitted = needed_model(fitted, "plan")
     recipe = fitted.recipe
-    reading = read_for(fitted, ds)
+    reading = read_for(fitted, ds, variables)
     ds = reading.ds
     features = collect(reading, recipe, with_target=recipe.data_integration)
-    forecast = predict_cells(fitted, reading, batch_size=batch_size, device="auto")
+    forecast = predict_cells(fitted, reading, batch_size=batch_size, device="auto", doubting=False)
     batch = batch_size or _NETWORK_BATCH
     sizes = dict(next(iter(features.dynamic.values())).sizes)
     chunks = _chunks(features)

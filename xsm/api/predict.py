@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import xarray as xr
 
@@ -19,14 +20,15 @@ def predict(
     *,
     batch_size: int | None = None,
     device: str = "auto",
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Predict the target of a fitted model for all whole windows of a data set.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        Inputs (time, *space) under any product's names; the target is needed only with data
-        integration.
+        Inputs (time, *space) under any product's names, found by role; those that had no role in
+        training under the same names. The target is needed only with data integration.
     fitted : FittedModel, optional
         The model; ``ds.physm.predict()`` takes the one last fitted through this very object.
     batch_size : int, optional
@@ -34,6 +36,9 @@ def predict(
         ones leave the cache, and 65,536 elsewhere.
     device : str, default: "auto"
         Where to evaluate; one block at a time on a device, on the CPU one on each thread.
+    variables : mapping of str to str, optional
+        Role to variable name of ``ds``, where xsm finds none or the wrong one. What was stated in
+        training counts where ``ds`` has these names.
 
     Returns
     -------
@@ -46,6 +51,7 @@ def predict(
         of the window, or a static one, lies outside the range that the model has seen in training,
         0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
         their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
+        Values that the target cannot have, as negative soil moisture, are left as they are.
 
     Raises
     ------
@@ -53,6 +59,15 @@ def predict(
         If there is no model, or the data lack an input.
     UnitsError, GridError
         If units are unusable, or cells or site are not those of a model that was trained by cell.
+
+    Warns
+    -----
+    UserWarning
+        Once, where values are computed that the target's role cannot have (``range`` in the table
+        of variables: soil moisture from 0 to 1). Networks are linear at their end, as published,
+        and may leave it where the weather is unlike that of training. Look at ``extrapolation``;
+        train a model that is bounded by its soil, ``"pgdl_cnn_lstm"``; or clip by a word of your
+        own, ``forecast["swvl1"].clip(0, 1)``.
 
     Examples
     --------
@@ -67,7 +82,7 @@ def predict(
     """
     model = needed_model(fitted, "predict")
     ds, quantified = dequantify(ds)
-    found = model.predict(ds, batch_size=batch_size, device=device)
+    found = model.predict(ds, batch_size=batch_size, device=device, variables=variables)
     return quantify(found) if quantified else found
 
 

@@ -53,12 +53,13 @@ def score(
     -------
     xarray.Dataset
         ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae``, ``count`` along ``source``
-        (model, persistence, climatology), canonical units, all sources on the same steps. The
-        climatology takes no step from the others: where it lacks one that they are scored on, its
-        scores are NaN and its ``count`` is 0, and a warning says so (of lazy data where training
-        lacks the season; holes of single cells show in ``count``). Persistence is missing at
-        most up to the first observation and ``lead`` steps from there. Lazy where the data are;
-        NaN where nothing can be scored. ``fitted.score(ds)`` predicts and scores in one call.
+        (model, persistence, climatology), canonical units. Baselines take no step from the model:
+        where the climatology lacks one that the model is scored on, its scores are NaN and its
+        ``count`` is 0, and a warning says so (of lazy data where training lacks the season; holes
+        of single cells show in ``count``). Persistence is scored on the steps that it has: all but
+        those up to the first observation and ``lead`` steps from there, so that its ``count`` may
+        be smaller by these. Lazy where the data are; NaN where nothing can be scored.
+        ``fitted.score(ds)`` predicts and scores in one call.
 
     Raises
     ------

@@ -11,8 +11,9 @@ from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
-from xsm.cells.recipe import require_target
+from xsm.cells.recipe import require_inputs, require_target
 from xsm.cells.scaling import scaling_for
+from xsm.data.doubt import doubt, guards_of
 from xsm.data.grid import step
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
@@ -21,24 +22,40 @@ from xsm.exceptions import GridError, UnknownNameError
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.training.recipe import Recipe
 
-__all__ = ["label", "predict_cells", "read_for", "standard_errors"]
+__all__ = ["doubt_inputs", "label", "predict_cells", "read_for", "standard_errors"]
 
 
-def read_for(fitted: Learnt, ds: xr.Dataset) -> Reading:
-    """Find the variables of a data set as a model of cells knows them; refuse other models."""
+def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Reading:
+    """Find the inputs of a model of cells in a data set, by role; refuse other models.
+
+    What was stated in training counts where the data have these names; ``variables`` are stated
+    of these data. All inputs that are missing are told in one error.
+    """
     if fitted.recipe.downscales:
         msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
         raise UnknownNameError(msg)
-    return read(ds, fitted.recipe.variables)
+    reading = read(ds, variables, remembered=fitted.recipe.variables)
+    require_inputs(reading, fitted.recipe)
+    return reading
 
 
 def predict_cells(
-    fitted: Learnt, reading: Reading, *, batch_size: int | None, device: str
+    fitted: Learnt,
+    reading: Reading,
+    *,
+    batch_size: int | None,
+    device: str,
+    doubting: bool = True,
 ) -> xr.Dataset:
-    """Predict the target for all whole windows of a data set, see :func:`xsm.predict`."""
+    """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
+
+    Without ``doubting`` no block is read before the result is computed.
+    """
     recipe = fitted.recipe
     features = collect(reading, recipe, with_target=recipe.data_integration)
     _check_step(fitted, features)
+    if doubting:
+        doubt_inputs(reading, recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
         fitted.model,
@@ -48,6 +65,8 @@ def predict_cells(
         token=fitted.token,
         batch_size=batch_size,
         device=fitted.model.choose_place(device),
+        role=fitted.variable.role,
+        guards=guards_of(reading, recipe.dynamic),
     )
     return label(fitted, found, reading, scaling)
 
@@ -64,6 +83,13 @@ def _check_step(fitted: Learnt, features: Features) -> None:
         f"{trained}, as by xsm.daily(ds) or xsm.monthly(ds), or train on steps of {here}."
     )
     raise GridError(msg)
+
+
+def doubt_inputs(reading: Reading, recipe: Recipe) -> None:
+    """Doubt the values of what a model of cells is given."""
+    seen = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
+    target = seen if recipe.data_integration else ()
+    doubt(reading, (*recipe.dynamic, *recipe.static, *target))
 
 
 def label(

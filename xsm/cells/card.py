@@ -12,10 +12,15 @@ from xsm.training.recipe import Recipe
 __all__ = ["card_lines", "in_words_of"]
 
 
-def card_lines(recipe: Recipe) -> dict[str, str]:
-    """Describe what a model of cells is given and what it predicts; titles to lines of a card."""
+def card_lines(recipe: Recipe, members: Mapping[str, int]) -> dict[str, str]:
+    """Describe what a model of cells is given and what it predicts; titles to lines of a card.
+
+    ``members`` are dimensions of an ensemble by their sizes.
+    """
+    said = ", ".join(f"{n} along {dim!r}" for dim, n in members.items())
     return {
         "target": recipe.target,
+        **({"members": f"{said}: cells are places times members"} if members else {}),
         **({"layers": _depths(recipe)} if recipe.depths else {}),
         "dynamic": ", ".join(recipe.dynamic)
         + (", observed target" if recipe.data_integration else ""),

@@ -13,11 +13,12 @@ import torch
 import xarray as xr
 
 from xsm.artefact.learnt import Learnt
-from xsm.cells.apply import label, read_for
+from xsm.cells.apply import doubt_inputs, label, read_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.scaling import scaling_for
+from xsm.data.doubt import guards_of
 from xsm.data.naming import ROLES
 from xsm.data.reading import Reading
 from xsm.estimators import Estimator
@@ -48,6 +49,7 @@ def expert_means(
     for mixture in mixtures:
         mixture.apart = True
     features = collect(reading, fitted.recipe, with_target=fitted.recipe.data_integration)
+    doubt_inputs(reading, fitted.recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=fitted.recipe.bounded)
     found = predict_lazily(
         network,
@@ -57,17 +59,23 @@ def expert_means(
         token=f"{fitted.token}-apart",
         batch_size=batch_size,
         device=place,
+        guards=guards_of(reading, fitted.recipe.dynamic),
     )
     flag, names = found["extrapolation"], mixtures[0].groups
     return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling
 
 
 def predict_experts(
-    fitted: Learnt, ds: xr.Dataset, *, batch_size: int | None, device: str
+    fitted: Learnt,
+    ds: xr.Dataset,
+    *,
+    batch_size: int | None,
+    device: str,
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Predict the target by each expert of a mixture, see :meth:`xsm.FittedModel.experts`."""
     _mixtures(fitted.model, fitted.name)
-    reading = read_for(fitted, ds)
+    reading = read_for(fitted, ds, variables)
     means, scaling = expert_means(fitted, reading, batch_size=batch_size, device=device)
     made = [label(fitted, found, reading, scaling) for found in means.values()]
     beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]
@@ -87,6 +95,7 @@ def importance(
     seed: int = 0,
     batch_size: int | None = None,
     device: str = "auto",
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Return the mean weight of each expert, and the loss of accuracy without its inputs.
 
@@ -97,8 +106,9 @@ def importance(
     """
     place = fitted.model.choose_place(device)
     mixture = _mixtures(fitted.model, fitted.name)[0]
-    reading = read_for(fitted, ds)
+    reading = read_for(fitted, ds, variables)
     features = collect(reading, fitted.recipe, with_target=True)
+    doubt_inputs(reading, fitted.recipe)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
 
     def run(given: Features) -> Mapping[str, xr.DataArray]:

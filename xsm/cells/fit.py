@@ -16,18 +16,21 @@ from xsm.cells.card import card_lines, in_words_of
 from xsm.cells.collect import collect
 from xsm.cells.estimation import Estimation, run_estimation
 from xsm.cells.features import Features
-from xsm.cells.gaps import count_gaps, warn_of_gaps
+from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
-from xsm.cells.scaling import fit_scaling
+from xsm.cells.scaling import extremes, fit_scaling
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
+from xsm.data.doubt import doubt, guards_of
 from xsm.data.fingerprint import data_token, fingerprint
 from xsm.data.grid import step
+from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
 from xsm.evaluation.climatology import seasonal_mean
 from xsm.exceptions import check_choice
+from xsm.hydrology.laws import LAWS
 from xsm.losses import Loss, answered_steps
 from xsm.nn import Model, assemble, check_patch, check_terms, head_and_members
 from xsm.registry import model_name
@@ -132,20 +135,44 @@ def _begin(
         bounded=cls.bounded,
         patch=check_patch(options.get("patch", 1)),
     )
+    _doubt(reading, recipe, terms)
     features = collect(reading, recipe, terms=terms)
     split = chronological(features.steps, valid=asked.valid, window=recipe.window, lead=recipe.lead)
     site = site_of(features.observed, features.space)
     resident = fits(features, room)
     features = features.load() if resident else features
-    scaling = fit_scaling(features, split.training, scaling=recipe.scaling, bounded=recipe.bounded)
+    span, complete = recipe.window + answered_steps(terms) - 1, issubclass(cls, Estimator)
+    counts = gap_counts(features, recipe, split.training, span=span, complete=complete)
+    scaling = fit_scaling(
+        features,
+        split.training,
+        scaling=recipe.scaling,
+        bounded=recipe.bounded,
+        beside=counts,
+    )
+    _look_again(reading, recipe, features, scaling if not resident else None)
     scaling = scaling.assign_attrs(site=site) if site else scaling
-    if resident:  # others would be read again
-        span = recipe.window + answered_steps(terms) - 1
-        whole = issubclass(cls, Estimator)
-        gaps = count_gaps(features, scaling, recipe, split.training, span=span, complete=whole)
-        warn_of_gaps(reading, gaps, recipe)
+    warn_of_gaps(reading, sum_gaps(counts, features, scaling), recipe)
     settled = for_data(cls, network, reading.table, recipe)
     return _Begun(cls, reading, recipe, settled, features, split, scaling, started)
+
+
+def _doubt(reading: Reading, recipe: Recipe, terms: Sequence[Loss]) -> None:
+    """Doubt the values of all that is used: inputs, target, and what laws take."""
+    fluxes = [role for law in LAWS.values() for role in law.roles(terms)]
+    target = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
+    used = (*recipe.dynamic, *recipe.static, *target, *fluxes)
+    doubt(reading, used, inputs=recipe.dynamic)
+
+
+def _look_again(
+    reading: Reading, recipe: Recipe, features: Features, scaling: xr.Dataset | None
+) -> None:
+    """Look at all values that were read: themselves, or where they are not kept, their extremes."""
+    guards = guards_of(reading, [*recipe.dynamic, *([] if recipe.depths else [recipe.target])])
+    for name, guard in guards.items():
+        array = features.dynamic.get(name, features.observed)
+        guard(array.values if scaling is None else extremes(scaling, recipe, name))
 
 
 def _train(job: Job, begun: _Begun, client: Client | None) -> Trained:
@@ -170,7 +197,7 @@ def _learnt(
     reading, recipe, features = begun.reading, begun.recipe, begun.features
     variable = reading.lookup(recipe.target)
     card = whole_card(
-        card_lines(recipe),
+        card_lines(recipe, members(next(iter(features.dynamic.values())))),
         trained[0],
         features.observed[features.time].values,
         begun.split,

@@ -5,22 +5,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from dask.base import annotate
 
 from xsm.cells.features import Features
-from xsm.cells.reading import flat_values
+from xsm.cells.passes import over_time
 from xsm.cells.windows import valid_samples
+from xsm.data.grid import without_scalars
 from xsm.data.reading import Reading
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.training.recipe import Recipe
 from xsm.typing import Array
 
-__all__ = ["Gaps", "count_gaps", "warn_of_gaps"]
+__all__ = ["Gaps", "count_gaps", "gap_counts", "sum_gaps", "warn_of_gaps"]
 
 
 _COSTLY = 0.1  # share of the samples that there would be without gaps
 _BLOCK = 2**20  # cells and steps counted at a time
+_ROWS = ("samples", "missing")
 
 
 @dataclass(frozen=True)
@@ -60,56 +66,129 @@ def count_gaps(
 
     ``span`` are the steps of input of a sample; with ``complete`` all layers must be observed.
     """
-    cells = np.flatnonzero(_trained(features, scaling))
-    still = {name: ~np.isfinite(a.values.reshape(-1)) for name, a in features.static.items()}
-    moving = {name: flat_values(a, time=features.time) for name, a in features.dynamic.items()}
-    target = flat_values(features.observed, time=features.time)
-    names = [*moving, *still]
-    whole = now = observed = 0
-    gaps: set[str] = set()
-    without, missing = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
-    for part in np.array_split(cells, max(1, target[:, cells[:1]].shape[0] * len(cells) // _BLOCK)):
-        seen = np.isfinite(target[training][:, part])
-        if seen.ndim > 2:
-            seen = np.asarray(seen.all(axis=-1) if complete else seen.any(axis=-1))
-        holes = {name: ~np.isfinite(values[training][:, part]) for name, values in moving.items()}
-        holes |= {name: np.broadcast_to(hole[part], seen.shape) for name, hole in still.items()}
-        holes = {name: hole for name, hole in holes.items() if hole.any()}
-        gone = sum((hole.astype(np.uint8) for hole in holes.values()), np.zeros(seen.shape, "u1"))
-        count = _Counter(seen, span, recipe)
-        every = count(gone >= 0)
-        here = count(gone == 0) if holes else every
-        whole, now, observed = whole + every, now + here, observed + int(seen.sum())
-        gaps |= set(holes)
-        for name in names:
-            hole = holes.get(name)
-            without[name] += here if hole is None else count(gone == hole)
-            missing[name] += 0 if hole is None else int((hole & seen).sum())
-    named = [name for name in names if name in gaps]
-    shares = {name: missing[name] / max(observed, 1) for name in named}
-    return Gaps(whole, now, {name: without[name] for name in named}, shares)
+    counts = gap_counts(features, recipe, training, span=span, complete=complete)
+    return sum_gaps(counts, features, scaling)
 
 
-@dataclass(frozen=True)
-class _Counter:
-    """Counts samples: ``seen`` (time, cell) tells where the target is observed."""
+def gap_counts(
+    features: Features, recipe: Recipe, training: slice, *, span: int, complete: bool = False
+) -> dict[str, xr.DataArray]:
+    """Return what :func:`sum_gaps` adds up, lazily where the features are.
 
-    seen: Array
-    span: int
-    recipe: Recipe
+    For each cell the numbers of samples: that there would be without gaps, that there are, and
+    without each dynamic input; then those of observations, and of them without each dynamic input;
+    and where static inputs, or parameters of the soil, are missing.
+    """
+    times, space = {features.time: training}, features.space
+    seen = _finite(features.observed.isel(times))
+    if DEPTH in seen.dims:
+        seen = seen.all(DEPTH) if complete else seen.any(DEPTH)
+    whole = [_finite(a.isel(times)) for a in features.dynamic.values()]
+    # The other name of its layer keeps dask from joining it with those before: then all inputs of
+    # a block would be in memory at once, at four or eight bytes a value.
+    with annotate(xsm="gaps"):
+        codes = xr.apply_ufunc(
+            _codes, seen, *whole, dask="parallelized", output_dtypes=[_kind(len(whole))]
+        ).transpose(features.time, *space)
+    data, inputs = codes.data, len(whole)
+    later = _with_steps_after(data, span - 1 + recipe.lead)
+    count = partial(_samples, span=span, recipe=recipe, inputs=inputs)
+    gone = partial(_missing, inputs=inputs)
+    found = {
+        "samples": over_time(later, count, _add, rows=inputs + 2, dtype=np.int64),
+        "missing": over_time(data, gone, _add, rows=inputs + 1, dtype=np.int64),
+    }
+    counts = {k: xr.DataArray(a, dims=(f"{k} of a cell", *space)) for k, a in found.items()}
+    maps = {f"static {k}": ~_finite(a) for k, a in features.static.items()}
+    return counts | maps | {f"soil {k}": ~_finite(a) for k, a in features.soil.items()}
 
-    def __call__(self, whole: Array) -> int:
-        """Return their number where inputs are whole (time, cell)."""
-        ahead = whole[self.recipe.shift :]
-        return int(valid_samples(ahead, self.seen, self.span, self.recipe.lead).sum())
+
+def sum_gaps(counts: Mapping[str, xr.DataArray], features: Features, scaling: xr.Dataset) -> Gaps:
+    """Return what gaps cost in the cells that are trained, of counts in memory."""
+    cells = scaling["trained_cell"].transpose(*features.space).values.reshape(-1).copy()
+    for name in features.soil:
+        cells &= ~counts[f"soil {name}"].values.reshape(len(cells), -1).any(axis=1)
+    flat = {k: a.values.reshape(a.shape[0], -1)[:, cells] for k, a in counts.items() if k in _ROWS}
+    (every, here, *apart), (observed, *missing) = flat["samples"], flat["missing"]
+    holes = [counts[f"static {k}"].values.reshape(-1)[cells] for k in features.static]
+    lost = sum(holes, np.zeros(len(here), np.int64))  # maps that a cell lacks
+    now = int(here[lost == 0].sum())
+    kept = [int(rows[lost == 0].sum()) for rows in apart]
+    kept += [int(here[lost == hole].sum()) for hole in holes]
+    gone = [int(rows.sum()) for rows in (*missing, *(observed * hole for hole in holes))]
+    named = {
+        name: (samples, rows / max(int(observed.sum()), 1))
+        for name, samples, rows in zip(
+            [*features.dynamic, *features.static], kept, gone, strict=True
+        )
+        if rows or samples != now
+    }
+    shares = {name: share for name, (_, share) in named.items()}
+    return Gaps(int(every.sum()), now, {name: n for name, (n, _) in named.items()}, shares)
 
 
-def _trained(features: Features, scaling: xr.Dataset) -> Array:
-    """Tell of each flat cell whether it is trained, static inputs aside."""
-    keep: Array = scaling["trained_cell"].transpose(*features.space).values.reshape(-1).copy()
-    for values in features.soil.values():
-        keep &= np.isfinite(values.values.reshape(len(keep), -1)).all(axis=1)
-    return keep
+def _finite(array: xr.DataArray) -> xr.DataArray:
+    """Tell where there are values."""
+    bare = without_scalars(array)
+    return bare.copy(data=np.isfinite(bare.data))
+
+
+def _kind(inputs: int) -> np.dtype[Any]:
+    """Return the least type of whole numbers that has a bit for the target and for each input."""
+    return np.min_scalar_type((1 << (inputs + 1)) - 1)
+
+
+def _codes(seen: Array, *whole: Array) -> Array:
+    """Return bits: the lowest tells that the target is there, each other that an input is not."""
+    kind = _kind(len(whole))
+    found = seen.astype(kind)
+    for i, there in enumerate(whole):
+        found |= (~there).astype(kind) << (i + 1)
+    return found
+
+
+def _with_steps_after(codes: Any, halo: int) -> Any:
+    """Return blocks along time with the steps after them, in which their last samples end."""
+    if isinstance(codes, np.ndarray) or not halo or codes.shape[0] <= halo:
+        return codes
+    from dask.array.overlap import overlap
+
+    return overlap(codes, depth={0: (0, halo)}, boundary={0: "none"})
+
+
+def _samples(codes: Array, *, span: int, recipe: Recipe, inputs: int) -> Array:
+    """Count the samples of each cell (row, *space) that begin in a block and end in it."""
+    flat = codes.reshape(len(codes), -1)
+    found = np.zeros((inputs + 2, flat.shape[1]), np.int64)
+    alive = np.flatnonzero((flat & 1).any(axis=0))
+    for cells in np.array_split(alive, 1 + len(flat) * len(alive) // _BLOCK):
+        part = flat[:, cells]
+        seen, gaps = (part & 1).astype(bool), part >> 1
+        count = partial(_count, seen=seen, span=span, recipe=recipe)
+        rows = [count(gaps >= 0), count(gaps == 0)]
+        for own in (1 << i for i in range(inputs)):
+            rows.append(count((gaps | own) == own) if (gaps & own).any() else rows[1])
+        found[:, cells] = rows
+    return found.reshape(inputs + 2, *codes.shape[1:])
+
+
+def _count(whole: Array, *, seen: Array, span: int, recipe: Recipe) -> Array:
+    """Count the samples of each cell whose inputs are whole and whose target is seen."""
+    found: Array = valid_samples(whole[recipe.shift :], seen, span, recipe.lead).sum(axis=0)
+    return found
+
+
+def _missing(codes: Array, *, inputs: int) -> Array:
+    """Count the observations of each cell, and those without each input (row, *space)."""
+    seen = codes & 1
+    rows = [seen, *(seen & (codes >> (i + 1)) for i in range(inputs))]
+    return np.stack([row.sum(axis=0, dtype=np.int64) for row in rows])
+
+
+def _add(parts: Array) -> Array:
+    """Add up the counts of blocks."""
+    found: Array = parts.sum(axis=0)
+    return found
 
 
 def _words(found: Gaps, recipe: Recipe, reading: Reading) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import groupby, product
@@ -15,8 +15,10 @@ from xsm.cells.features import Features
 from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
+from xsm.data.doubt.guard import Guard
 from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
+from xsm.data.possible import Impossible
 from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
 from xsm.hydrology.soil.layering import DEPTH
@@ -33,7 +35,7 @@ _FIELD = 2**12  # cells of a band of rows, where neighbours are looked at
 _COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the same for all cells
 
 
-def predict_lazily(
+def predict_lazily(  # noqa: PLR0913
     model: Model | Estimator,
     recipe: Recipe,
     scaling: xr.Dataset,
@@ -42,6 +44,8 @@ def predict_lazily(
     token: str,
     batch_size: int | None,
     device: str,
+    role: str = "",
+    guards: Mapping[str, Guard] | None = None,
 ) -> dict[str, xr.DataArray]:
     """Predict all whole windows of the features, of at least one window, in canonical units.
 
@@ -53,11 +57,14 @@ def predict_lazily(
 
     ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
     ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None
-    takes what suits the device.
+    takes what suits the device. Values that the target's ``role`` cannot have are told; ``guards``
+    look at dynamic inputs, by name, as they are read.
     """
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)
-    node = Predictor(model.frozen_copy(), recipe, common, rows, batch_size, device, token)
+    watch = tuple((guards or {}).get(name) for name in features.dynamic)
+    settings = batch_size, device, token, Impossible(role), watch
+    node = Predictor(model.frozen_copy(), recipe, common, rows, *settings)
     moving = list(features.dynamic.values())
     template = moving[0]
     if recipe.data_integration:
@@ -69,6 +76,7 @@ def predict_lazily(
         data = _run_blocks(node, moving, maps, wrap=features.wrap)
     else:
         data = (_run_field if node.reach else _run_whole)(node, moving, maps, wrap=features.wrap)
+        node.tell(data, lazy=False)
     named, at = {}, 0
     for answer in node.answers:
         several = slice(at, at + answer.rows)
@@ -259,7 +267,7 @@ def _common_chunks(arrays: list[xr.DataArray]) -> dict[Hashable, tuple[int, ...]
 
 def _whole_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
     """Predict a block that holds all times."""
-    return node(blocks[0] if node.rows else None, _scale_block(node, *blocks))
+    return node.tell(node(blocks[0] if node.rows else None, _scale_block(node, *blocks)))
 
 
 def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
@@ -269,7 +277,7 @@ def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
 
 def _join_block(node: Predictor, maps: FloatArray | None, *pieces: FloatArray) -> FloatArray:
     """Predict a block from the pieces of its steps and of those after it."""
-    return node(maps, pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
+    return node.tell(node(maps, pieces[0] if len(pieces) == 1 else np.concatenate(pieces)))
 
 
 def _stack(*maps: FloatArray, axes: int) -> FloatArray:

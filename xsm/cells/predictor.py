@@ -7,7 +7,8 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import cloudpickle
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 
 from xsm.cells.inputs import beyond, model_inputs, neighbour_table, static_inputs, with_one
+from xsm.data.doubt.guard import Guard
+from xsm.data.possible import Impossible
 from xsm.estimators import Estimator
 from xsm.nn import Answer, Batch, Model, last_observation
 from xsm.nn.devices import one_intraop_thread, turn_on
@@ -44,7 +47,8 @@ class Predictor:
     It is sent to other processes by value; each process unpacks the same content once and keeps the
     four that it met last. ``common`` are statistics that are the same for all cells; ``rows`` names
     and counts the rows of the maps that come with each block, in their order: static inputs, and
-    the statistics by cell. ``token`` names the content, for graphs.
+    the statistics by cell. ``token`` names the content, for graphs; ``impossible`` tells of values
+    that the target cannot have; ``guards`` look at the dynamic inputs, in their order.
     """
 
     model: Model | Estimator
@@ -54,10 +58,12 @@ class Predictor:
     batch_size: int | None
     device: str
     token: str
+    impossible: Impossible = field(default_factory=partial(Impossible, ""))
+    guards: tuple[Guard | None, ...] = ()
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         """Name the content, so that equal models share work."""
-        settings = (self.token, str(self.batch_size), self.device)
+        settings = (self.token, str(self.batch_size), self.device, repr(self.guards))
         return ("xsm.Predictor", *settings)
 
     def __reduce__(self) -> tuple[Any, tuple[str, bytes]]:
@@ -110,6 +116,9 @@ class Predictor:
         lies outside the range seen in training, else 0.
         """
         steps, *space = arrays[0].shape
+        for guard, values in zip(self.guards, arrays, strict=False):
+            if guard is not None:
+                guard(values)
         flat = [a.reshape(steps, -1) for a in arrays]
         stats = self._statistics(maps)
         count = len(self.recipe.dynamic)
@@ -158,6 +167,13 @@ class Predictor:
         out[-1] = outside & np.isfinite(out[:-1]).any(axis=0)
         inner = space if squares is None else tuple(n - 2 * self.reach for n in space)
         return out.reshape(len(out), steps, *inner)
+
+    def tell(self, found: FloatArray, *, lazy: bool = True) -> FloatArray:
+        """Return a result, and tell of values that the target cannot have."""
+        mean = self.answers[0]
+        if mean.name == "mean" and not self.recipe.bounded:
+            self.impossible(found[: mean.rows], lazy=lazy)
+        return found
 
     def _squares(self, space: tuple[int, ...]) -> tuple[Any, Array | None]:
         """Return the flat positions that the block answers for, and the squares around them."""

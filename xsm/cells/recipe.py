@@ -24,7 +24,14 @@ from xsm.nn import Model
 from xsm.training.recipe import Recipe
 from xsm.typing import Scaling
 
-__all__ = ["for_data", "holds_target", "input_groups", "make_recipe", "require_target"]
+__all__ = [
+    "for_data",
+    "holds_target",
+    "input_groups",
+    "make_recipe",
+    "require_inputs",
+    "require_target",
+]
 
 
 def for_data(
@@ -116,6 +123,33 @@ def holds_target(table: VariableTable, recipe: Recipe) -> bool:
     return shared > 0.5 * min(recipe.layer[1] - recipe.layer[0], found[1] - found[0])
 
 
+def require_inputs(reading: Reading, recipe: Recipe) -> None:
+    """Refuse data that lack inputs of a model, and say which names it remembers."""
+    observed = [recipe.target] if recipe.data_integration else []
+    names = [*recipe.dynamic, *recipe.static, *observed]
+    try:
+        reading.require(*names)
+    except MissingVariableError as error:
+        own = [n for n in names if n not in ROLES and n not in reading.table.names]
+        before = {
+            r: n for r, n in recipe.variables.items() if r in names and r not in reading.table
+        }
+        lines = [
+            str(error),
+            "A fitted model finds its inputs by role. What is found under no name is named in this "
+            "call, variables={...}.",
+        ]
+        if before:
+            lines.append(f"In fit these were {before}.")
+        if own:
+            renamed = ", ".join(f'"<its name>": {n!r}' for n in own)
+            lines.append(
+                f"{', '.join(map(repr, own))} had no role in fit, only a name: "
+                f"ds = ds.rename({{{renamed}}})."
+            )
+        raise MissingVariableError("\n".join(lines)) from None
+
+
 def require_target(table: VariableTable, recipe: Recipe) -> None:
     """Refuse data that lack the target, or hold another layer of the soil in its place."""
     table.require(recipe.target)
@@ -124,7 +158,7 @@ def require_target(table: VariableTable, recipe: Recipe) -> None:
         msg = (
             f"The model was trained on {recipe.target} {_centimetres(recipe.layer)} deep, the data "
             f"hold it {_centimetres(found.depth)} deep, as {found.name!r}. Add the layer, or name "
-            f'it in fit: variables={{"{recipe.target}": "..."}}.'
+            f'it: variables={{"{recipe.target}": "..."}}.'
         )
         raise MissingVariableError(msg)
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xsm.cells.features import Features
 from xsm.cells.moments import MOMENTS, cell_moments, merge_moments, pool_moments
+from xsm.cells.passes import over_time
 from xsm.cells.site import check_site
 from xsm.data.grid import without_scalars
+from xsm.data.naming.dimensions import members
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.hydrology.soil.layering import DEPTH
+from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray, Scaling
 
-__all__ = ["align_scaling", "fit_scaling", "scaling_for", "within_bounds"]
+__all__ = ["align_scaling", "extremes", "fit_scaling", "scaling_for", "within_bounds"]
 
 
 _FEWEST = 30  # observations that a cell needs for its own range
@@ -24,7 +26,12 @@ _SHARE = 0.05  # of cells that may be without
 
 
 def fit_scaling(
-    features: Features, training: slice, *, scaling: Scaling, bounded: bool = False
+    features: Features,
+    training: slice,
+    *,
+    scaling: Scaling,
+    bounded: bool = False,
+    beside: dict[str, xr.DataArray] | None = None,
 ) -> xr.Dataset:
     """Return offsets and scales, ``scaled = (value - offset) / scale``.
 
@@ -43,6 +50,8 @@ def fit_scaling(
         The way of scaling.
     bounded : bool, default: False
         Scale the target from residual to saturated water content instead.
+    beside : dict of str to DataArray, optional
+        Arrays that are computed in the same pass, in place.
 
     Returns
     -------
@@ -71,7 +80,7 @@ def fit_scaling(
     times = {features.time: training}
     target = features.observed.isel(times)
     arrays = {k: v.isel(times) for k, v in features.dynamic.items()}
-    moving, own, still = _read(arrays, target, features.static, features.time)
+    moving, own, still = _read(arrays, target, features, {} if beside is None else beside)
     observed = own.sel(moment="count", drop=True)
     if not bool((observed > 0).any()):
         span = f"{target.sizes[features.time]} training steps"
@@ -108,6 +117,16 @@ def fit_scaling(
         **_limits(still_moments, "static"),
     }
     return xr.Dataset(found, attrs={"scaling": scaling})
+
+
+def extremes(scaling: xr.Dataset, recipe: Recipe, name: str) -> FloatArray:
+    """Return the least and the greatest values of an input or of the target in training."""
+    if name in recipe.dynamic:
+        at = recipe.dynamic.index(name)
+        ends = [scaling[f"dynamic_{end}"].isel(dynamic=at).values for end in ("min", "max")]
+        return np.stack(ends)
+    low, scale = scaling["target_offset"].values, scaling["target_scale"].values
+    return np.stack([low, np.where(np.isfinite(scale), low + scale, low)])
 
 
 def within_bounds(features: Features) -> tuple[xr.DataArray, xr.DataArray]:
@@ -161,14 +180,16 @@ def _warn_outside(own: xr.DataArray, offset: xr.DataArray, scale: xr.DataArray) 
 def _read(
     arrays: dict[str, xr.DataArray],
     target: xr.DataArray,
-    static: dict[str, xr.DataArray],
-    time: str,
+    features: Features,
+    beside: dict[str, xr.DataArray],
 ) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Return the moments of each cell of inputs and target, and the maps, read in one pass."""
+    static, time = features.static, features.time
     parts = {f"dynamic {k}": _moments(v, time) for k, v in arrays.items()}
     parts |= {f"static {k}": without_scalars(v) for k, v in static.items()}
     parts["target"] = without_scalars(_moments(target, time))
-    read = xr.Dataset(parts).compute()
+    read = xr.Dataset(parts | {f"beside {k}": v for k, v in beside.items()}).compute()
+    beside.update({k: read[f"beside {k}"] for k in beside})
     moving = _stack({k: read[f"dynamic {k}"] for k in arrays}, "dynamic")
     return moving, read["target"], _stack({k: read[f"static {k}"] for k in static}, "static")
 
@@ -177,33 +198,11 @@ def _moments(array: xr.DataArray, time: str) -> xr.DataArray:
     """Return the moments of each cell over time (moment, *space), lazy where the array is."""
     array = without_scalars(array.transpose(time, ...))
     data = array.variable.data
-    moments: Any
-    if array.chunks is None:
-        moments = cell_moments(np.asarray(data))
-    else:
-        import dask.array as da
-
-        moments = da.reduction(
-            data,
-            chunk=lambda x, axis, keepdims: cell_moments(x),
-            combine=_merge,
-            aggregate=_merge,
-            axis=0,
-            keepdims=True,
-            output_size=len(MOMENTS),
-            dtype=np.float64,
-            meta=np.empty((0,) * data.ndim),
-        )
-        sizes = ((len(MOMENTS),), *data.chunks[1:])
-        moments = da.Array(moments.dask, moments.name, sizes, meta=moments._meta)  # keepdims says 1
+    data = data if array.chunks is not None else np.asarray(data)
+    moments = over_time(data, cell_moments, merge_moments, rows=len(MOMENTS))
     coords = {k: v for k, v in array.coords.items() if time not in v.dims}
     coords["moment"] = list(MOMENTS)
     return xr.DataArray(moments, dims=("moment", *array.dims[1:]), coords=coords)
-
-
-def _merge(parts: FloatArray, axis: object, keepdims: object) -> FloatArray:
-    """Merge moments that dask has put one after the other."""
-    return merge_moments(parts.reshape(-1, len(MOMENTS), *parts.shape[1:]))
 
 
 def _stack(arrays: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
@@ -337,6 +336,11 @@ def align_scaling(
         cells = scaling["trained_cell"].dims
         return scaling.drop_vars("trained_cell").drop_dims(cells, errors="ignore")
     trained = scaling["trained_cell"]
+    more = {d: n for d, n in members(template).items() if d not in trained.dims}
+    if more:  # all members of a place are scaled alike where training had none
+        placed = {n: a for n, a in scaling.items() if set(trained.dims) <= set(a.dims)}
+        scaling = scaling.assign({n: a.expand_dims(more) for n, a in placed.items()})
+        trained = scaling["trained_cell"]
     if set(trained.dims) != set(space):
         msg = (
             f"The model was trained by cell on dimensions {trained.dims}, the data have {space}. "

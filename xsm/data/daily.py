@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.daily_ways import Day, States, Ways, ways_of
+from xsm.data.doubt import doubt_fills
 from xsm.data.grid import time_dim
 from xsm.data.intervals import Label, label_of, with_bounds_read
 from xsm.data.naming import Accumulation, roles_of
@@ -85,7 +86,8 @@ def daily(
         does not ascend.
     UnitsError
         If it cannot be told what amounts are (they are lazy and nothing is stated), or units of
-        fluxes are missing or do not fit; all in one error.
+        fluxes are missing or do not fit; all in one error; or if fill values that nothing declares
+        would be averaged in.
     MissingVariableError
         If ``accumulation`` or ``variables`` names a variable that is not there, or nothing says
         what the variables along time are.
@@ -130,6 +132,7 @@ def daily(
     roles = roles_of(ds, variables)
     step = _step(ds.indexes[time], time)
     ways = ways_of(ds, time, roles, accumulation, states)
+    doubt_fills(ds, {name: roles.get(name) for name in ways.known})
     if step == _DAY:
         label = _check_midnight(ds.indexes[time], ways)
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xsm.data.attributes import undecoded
 from xsm.data.time_axis import Step, even_step
 from xsm.exceptions import GridError
 
@@ -61,10 +62,15 @@ def time_dim(data: xr.Dataset | xr.DataArray) -> str:
         return dims[0]
     given = ", ".join(f"{d!r}: {n}" for d, n in data.sizes.items()) or "none"
     what = "no dimension with dates" if not dims else f"several dimensions with dates ({dims})"
+    typed = undecoded(data)
+    how = "give the dimension dates: ds = ds.assign_coords(time=<dates>), by its name."
+    if dims:
+        how = f"take one of the other: ds = ds.isel({dims[1]}=0, drop=True)."
+    elif typed:
+        how = f"decode it: {typed}."
     msg = (
         f"The data have {what} (dimensions: {given}). One time dimension with dates as its "
-        "coordinate is needed: rename it or decode it, "
-        "for example xr.decode_cf(ds), or ds.assign_coords(time=...)."
+        f"coordinate is needed: {how}"
     )
     raise GridError(msg)
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import doubt_fills
 from xsm.data.grid import time_dim
 from xsm.data.intervals import (
     Label,
@@ -74,7 +75,8 @@ def monthly(
     GridError
         If no month is complete, or time does not ascend.
     UnitsError
-        If a flux that ``variables`` names cannot be used, or nothing along time can.
+        If a flux that ``variables`` names cannot be used, or nothing along time can; or if fill
+        values that nothing declares would be averaged in.
     UnknownNameError
         If ``variables`` names no role, or ``label`` has an unknown value.
     MissingVariableError
@@ -120,6 +122,7 @@ def monthly(
     unknown = {name: way for name, way in said.items() if way not in WAYS}
     ways = {name: way for name, way in said.items() if way in WAYS}
     reasons = _reasons(reading, roles, ways)
+    doubt_fills(reading.ds, {name: roles.get(name) for name in ways if name not in reasons})
     made = {
         name: _months(_rate(reading, name, roles.get(name)).assign_coords(inside), time, way)
         for name, way in ways.items()

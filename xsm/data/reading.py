@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import xarray as xr
 
 from xsm.data.grid import time_dim
 from xsm.data.naming import ROLES, Variable, VariableTable, find_variables, stated
+from xsm.data.naming.matching import check_overrides
 from xsm.data.units import dequantify, quantify
 
-__all__ = ["Reading", "read"]
+__all__ = ["Reading", "names_of_both", "read"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -20,13 +21,15 @@ class Reading:
     """A data set, lazy or not, and which of its variables is what.
 
     ``ds`` holds no pint quantities, ``quantified`` tells whether the user's did; ``stated`` are the
-    roles whose variables he named. Nothing is computed.
+    roles whose variables he named; ``doubted`` the variables whose values were looked at, and
+    whether some were told to lie beyond their range. Nothing is computed.
     """
 
     ds: xr.Dataset
     table: VariableTable
     stated: Mapping[str, str]
     quantified: bool = False
+    doubted: dict[Variable, bool] = field(default_factory=dict)
 
     @cached_property
     def time(self) -> str:
@@ -68,11 +71,28 @@ class Reading:
 
 
 def read(
-    ds: xr.Dataset, variables: Mapping[str, str] | None = None, product: str | None = None
+    ds: xr.Dataset,
+    variables: Mapping[str, str] | None = None,
+    product: str | None = None,
+    *,
+    remembered: Mapping[str, str] | None = None,
 ) -> Reading:
     """Find the variables of a data set.
 
-    ``variables`` are roles whose variable is stated, ``product`` is the product that it is of.
+    ``variables`` are roles whose variable is stated, ``product`` is the product that it is of. What
+    is ``remembered`` of other data counts where these names are there, and nothing else is stated
+    of role or name.
     """
     plain, quantified = dequantify(stated(ds, product))
+    if remembered:
+        said = check_overrides(plain, variables or {})
+        there = {role: name for role, name in remembered.items() if name in plain.variables}
+        variables = names_of_both(said, there)
     return Reading(plain, find_variables(plain, variables), dict(variables or {}), quantified)
+
+
+def names_of_both(stated: Mapping[str, str], remembered: Mapping[str, str]) -> dict[str, str]:
+    """Return roles with their variables: what is stated, and what else is remembered."""
+    taken = set(stated.values())
+    rest = {r: n for r, n in remembered.items() if r not in stated and n not in taken}
+    return {**stated, **rest}

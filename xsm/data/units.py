@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xsm.data.attributes import with_units
 from xsm.data.grid import time_dim
 from xsm.data.spelling import by_day, cancelled, parse, per_month, unit_registry
 from xsm.exceptions import UnitsError, check_dataset
@@ -222,8 +223,8 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     Returns
     -------
     Dataset
-        The same data with a ``units`` attribute in place of pint quantities; the data set itself
-        where there are none. Nothing is computed or loaded.
+        The same data with a ``units`` attribute in place of pint quantities, and of ``Units`` in
+        any capitals; the data set itself where there are none. Nothing is computed or loaded.
     bool
         Whether there were quantities.
 
@@ -241,6 +242,7 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     (True, 'millimeter / day')
     """
     check_dataset(ds)
+    ds = with_units(ds)
     found = {
         name: variable
         for name, variable in ds.variables.items()

@@ -10,7 +10,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
+from xsm.data.doubt import doubt, guarded, guards_of
 from xsm.data.grid import as_list, snap, time_dim, without_scalars
+from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
 from xsm.evaluation.climatology import from_climatology, tell_left_out
 from xsm.exceptions import NotEnoughDataError
@@ -52,8 +54,9 @@ def score(
     ``observed`` and ``predicted`` as of :func:`scored_pair`, ``climatology`` the mean of each day
     of the year or month, canonical units. Persistence is the last observation at or before ``lead``
     steps earlier (with ``lead=0``, before the step itself), since it knows no more than the
-    prediction. The climatology is scored where it holds every step that the others are scored on;
-    elsewhere its scores are NaN, its count is 0, and a warning says so.
+    prediction. Neither takes a step from the model. The climatology is scored where it holds every
+    step that the model is scored on; elsewhere its scores are NaN, its count is 0, and a warning
+    says so. Persistence is scored on the steps that it has.
     """
     if baselines and climatology is None:
         warnings.warn(
@@ -77,10 +80,16 @@ def score(
         wide = xr.align(known, cells, join="right", copy=False)[0]  # NaN where training had none
         sources["climatology"] = from_climatology(wide, observed[time])
     bare = {name: without_scalars(array) for name, array in sources.items()}
-    found = score_sources(observed, bare, dim=dims, whole=("climatology",))
+    found = score_sources(observed, bare, dim=dims, whole=("climatology",), own=("persistence",))
     if known is not None:
         there = np.isin(observed[time].values, predicted[time].values)
         tell_left_out(found, known, observed[time][there], dims)
+    ensemble = members(observed) | members(predicted)
+    if ensemble:
+        found.attrs["members"] = ", ".join(
+            f"{n} along {d!r}" + (", counted together" if d in dims else ", each by itself")
+            for d, n in ensemble.items()
+        )
     return described(found, reading, target)
 
 
@@ -94,6 +103,8 @@ def scored_pair(
     """
     observed, guess = layered_pair(reading, predicted, target)
     check_prediction(observed, guess)
+    doubt(reading, [target])
+    observed = guarded(observed, guards_of(reading, [target]).get(target))
     time = time_dim(observed)
     if not observed.indexes[time].is_monotonic_increasing:
         observed = observed.sortby(time)  # the step before is not always the row before
@@ -116,14 +127,15 @@ def score_sources(
     *,
     dim: Hashable | Iterable[Hashable],
     whole: Collection[str] = (),
+    own: Collection[str] = (),
 ) -> xr.Dataset:
     """Score several predictions of the same observations on the same steps, lazily.
 
     They are joined to the observations on common labels, but for rounding. A step counts where the
-    observation and all sources are there, but for those that are scored ``whole`` or not at all:
-    one that lacks a step that the others are scored on is NaN there, with a count of 0. All scores
-    along ``source`` and the remaining dimensions, those of the observations first; NaN where no
-    score is defined.
+    observation and all sources are there, but for those that take no step from the others: one
+    that is scored ``whole`` or not at all, and lacks a step, is NaN there, with a count of 0; one
+    that is scored on its ``own`` steps has a smaller count. All scores along ``source`` and the
+    remaining dimensions, those of the observations first; NaN where no score is defined.
 
     ``r2 = 1 - sum((o - p)^2) / sum((o - mean(o))^2)`` is the Nash-Sutcliffe efficiency, from the
     error of ``scores`` (whose own ``nse`` computes lazy data at once); ``ubrmse^2 = rmse^2 -
@@ -141,8 +153,8 @@ def score_sources(
     aligned = xr.broadcast(*aligned)  # a prediction may have members, or another order
     dims = as_list(dim)
     one = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
-    must = [name not in whole for name in sources]
-    table = (_scores_of_blocks if one else _all_scores)(aligned, dims, must)
+    ways = ["whole" if n in whole else "own" if n in own else "all" for n in sources]
+    table = (_scores_of_blocks if one else _all_scores)(aligned, dims, ways)
     table = table.drop_attrs(deep=False)
     for name in table.coords:  # of the observations, or of a source alone
         table[name].attrs = next(dict(a[name].attrs) for a in aligned if name in a.coords)
@@ -153,25 +165,30 @@ def score_sources(
 
 
 def _all_scores(
-    arrays: Sequence[xr.DataArray], dims: list[Hashable], must: Sequence[bool]
+    arrays: Sequence[xr.DataArray], dims: list[Hashable], ways: Sequence[str]
 ) -> xr.Dataset:
     """Return all scores of all sources on the same steps; the observations come first.
 
-    ``must`` tells of each source whether a step counts only where it is there.
+    ``ways`` tells of each source whether ``all`` are scored on the steps that it has, or what is
+    made of those that it lacks, see :func:`score_sources`.
     """
     truth, *values = (a.astype(np.float64) for a in arrays)
     together = truth.notnull()
-    for value, needed in zip(values, must, strict=True):
-        together = together & value.notnull() if needed else together
+    for value, way in zip(values, ways, strict=True):
+        together = together & value.notnull() if way == "all" else together
     tables = []
-    for value, needed in zip(values, must, strict=True):
-        kept = together if needed else together & ~(together & value.isnull()).any(dims)
+    for value, way in zip(values, ways, strict=True):
+        kept = together
+        if way == "whole":
+            kept = together & ~(together & value.isnull()).any(dims)
+        elif way == "own":
+            kept = together & value.notnull()
         tables.append(_scores(value.where(kept), truth.where(kept), dims))
     return xr.concat(tables, "source")
 
 
 def _scores_of_blocks(
-    arrays: Sequence[xr.DataArray], dims: list[Hashable], must: Sequence[bool]
+    arrays: Sequence[xr.DataArray], dims: list[Hashable], ways: Sequence[str]
 ) -> xr.Dataset:
     """Return the same of lazy observations that are whole along ``dims``, in a task a block.
 
@@ -183,7 +200,7 @@ def _scores_of_blocks(
     def block(*values: FloatArray) -> FloatArray:
         kept = values[0].shape[: values[0].ndim - len(dims)]
         cells = [v.reshape(-1, *v.shape[len(kept) :]) for v in values]
-        needed = [cells[0], *itertools.compress(cells[1:], must)]
+        needed = [cells[0], *itertools.compress(cells[1:], (way == "all" for way in ways))]
         missing: Array = np.isnan(np.stack(needed)).any(axis=0).reshape(len(cells[0]), -1)
         there = missing.sum(axis=1) < missing.shape[1]
         found = np.full((len(there), sources, len(metrics)), np.nan)
@@ -191,7 +208,7 @@ def _scores_of_blocks(
         if there.any():
             land = [xr.DataArray(v[there], dims=[_KEPT, *dims]) for v in cells]
             with np.errstate(invalid="ignore", divide="ignore"):  # series that never change
-                table = _all_scores(land, dims, must)[metrics]
+                table = _all_scores(land, dims, ways)[metrics]
             found[there] = table.to_array("metric").transpose(_KEPT, "source", "metric")
         return found.reshape(*kept, sources, len(metrics))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
 from typing import cast
 
 import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.data.nesting import horizontal_axes
-from xsm.data.reading import Reading
+from xsm.data.reading import Reading, names_of_both
 from xsm.evaluation.metrics import described
 from xsm.evaluation.spread import standardised
 from xsm.exceptions import MissingVariableError, UnknownNameError
@@ -18,7 +19,7 @@ from xsm.fields.collect import collect_sources
 from xsm.fields.labels import as_given, present
 from xsm.fields.prediction import downscale_fields
 from xsm.fields.scaling import maps_of
-from xsm.fields.sources import Covariates, Sources, read_one
+from xsm.fields.sources import Covariates, Part, Sources, check_stated, read_one
 from xsm.nn import FieldModel
 from xsm.nn.devices import choose_device
 from xsm.training.recipe import NestedRecipe
@@ -33,9 +34,11 @@ def downscale_with(
     covariates: Covariates | None,
     area: xr.DataArray | None,
     device: str,
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Downscale with a fitted model, see :meth:`xsm.FittedModel.downscale`."""
     recipe, model = nested(fitted)
+    recipe = _named(recipe, variables, ds, covariates)
     reading = read_one(ds, recipe.variables)
     sources = _sources(recipe, reading, covariates, area)
     fields = downscale_fields(
@@ -45,6 +48,7 @@ def downscale_with(
         sources,
         token=fitted.token,
         device=str(choose_device(device)),
+        role=fitted.variable.role,
     )
     facts = {
         "title": f"{reading.lookup(recipe.target).name} downscaled by {fitted.name}",
@@ -66,6 +70,12 @@ def nested(fitted: Learnt) -> tuple[NestedRecipe, FieldModel]:
         'a model that does, ds.physm.fit(model="convlstm_unet", ...).'
     )
     raise UnknownNameError(msg)
+
+
+def _named(recipe: NestedRecipe, variables: Mapping[str, str] | None, *parts: Part) -> NestedRecipe:
+    """Return a recipe that finds its variables by what is stated now, then by what was."""
+    check_stated(variables, *parts)
+    return replace(recipe, variables=names_of_both(variables or {}, recipe.variables))
 
 
 def _sources(
@@ -103,11 +113,12 @@ def score_with(
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
     area: xr.DataArray | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Score a fitted model beside every baseline, see :meth:`xsm.FittedModel.score`."""
-    recipe, _ = nested(fitted)
+    recipe = _named(nested(fitted)[0], variables, ds, covariates, truth)
     reading = read_one(ds, recipe.variables)
-    sources, fields = _beside_truth(fitted, reading, covariates, truth, area, "auto")
+    sources, fields = _beside_truth(fitted, recipe, reading, covariates, truth, area, "auto")
     maps = maps_of(fitted.scaling, sources.nest)
     table = score_fields(fields["mean"], sources, maps=maps or None, dim=dim)
     return as_given(described(table, reading, recipe.target), ds)
@@ -115,6 +126,7 @@ def score_with(
 
 def _beside_truth(
     fitted: Learnt,
+    recipe: NestedRecipe,
     reading: Reading,
     covariates: Covariates | None,
     truth: xr.Dataset | xr.DataArray | None,
@@ -122,7 +134,7 @@ def _beside_truth(
     device: str,
 ) -> tuple[Sources, dict[str, xr.DataArray]]:
     """Downscale where there is a truth."""
-    recipe, model = nested(fitted)
+    model = nested(fitted)[1]
     if truth is None:
         msg = "A downscaled field is judged by the truth: pass truth= on the fine grid."
         raise MissingVariableError(msg)
@@ -142,14 +154,16 @@ def field_errors(
     truth: xr.Dataset | xr.DataArray | None = None,
     area: xr.DataArray | None = None,
     device: str = "auto",
+    variables: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
     """Return the errors of a downscaled field in units of its spread, lazily.
 
     (truth - mean) / std (time, y, x) without calibration; NaN where one is missing. Without a truth
     or a spread it is refused.
     """
-    reading = read_one(ds, nested(fitted)[0].variables)
-    sources, fields = _beside_truth(fitted, reading, covariates, truth, area, device)
+    recipe = _named(nested(fitted)[0], variables, ds, covariates, truth)
+    reading = read_one(ds, recipe.variables)
+    sources, fields = _beside_truth(fitted, recipe, reading, covariates, truth, area, device)
     if "std" not in fields or sources.truth is None:
         msg = (
             f'{fitted.name!r} was trained with head="point" and predicts no spread to calibrate. '

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
 import xarray as xr
 
-from xsm.data.grid import without_scalars
+from xsm.data.grid import as_list, without_scalars
 from xsm.data.nesting import Nest, interpolate, spread
 from xsm.data.nesting.planes import on_planes
 from xsm.evaluation.metrics import score_sources
@@ -212,7 +213,10 @@ def score_fields(
         As :func:`xsm.evaluation.metrics.score_sources` along ``source`` (model, nearest, bilinear,
         conservative_bilinear, pattern, cell_regression), and ``skill``: 1 minus the model's mean
         absolute error by that of the source, so that above 0 the model is better. All sources are
-        scored on the same cells and times. Lazy where the data are.
+        scored on the cells and times of the model: one that lacks some, as those do that learn,
+        where the training had no truth, takes none from the others. Its scores are NaN there and
+        its ``count`` is 0, and a warning says so, of lazy data ``count`` alone. Lazy where the data
+        are.
 
     Examples
     --------
@@ -231,10 +235,33 @@ def score_fields(
     found = {"model": mean.assign_coords(axes), **others}
     bare = {n: without_scalars(a).transpose(time, *dims) for n, a in found.items()}
     observed = without_scalars(truth.assign_coords(axes)) if truth is not None else bare["model"]
-    table = score_sources(observed, bare, dim=time if dim is None else dim)
+    over = as_list(time if dim is None else dim)
+    table = score_sources(observed, bare, dim=over, whole=tuple(others))
+    _tell_left_out(table["count"], over, time)
     mae = table["mae"]
     own = mae.sel(source="model", drop=True)
     skill = (1 - own / mae).where(mae["source"] != "model", np.nan)
     return table.assign(
         skill=skill.assign_attrs(long_name="1 - mean absolute error of the model by that of source")
     )
+
+
+def _tell_left_out(count: xr.DataArray, dims: list[Hashable], time: str) -> None:
+    """Warn where baselines lack steps that the model is scored on; ``count`` tells of lazy ones."""
+    if count.chunks is not None:
+        return
+    scored = count.sel(source="model") > 0
+    lost = {
+        str(n): int((scored & (count.sel(source=n) == 0)).sum()) for n in count["source"].values
+    }
+    lost = {name: cells for name, cells in lost.items() if cells}
+    if lost:
+        said = ", ".join(f"{name!r} in {cells}" for name, cells in lost.items())
+        each = "" if dims == [time] else f' Score each cell by itself, dim="{time}".'
+        warnings.warn(
+            f"Not scored are {said} of {int(scored.sum())} series: they lack cells or times that "
+            "the model is scored on, as where they had no truth to learn from, and take none from "
+            f"it. Their scores are NaN there, and their count is 0.{each}",
+            UserWarning,
+            stacklevel=4,
+        )

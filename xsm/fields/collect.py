@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import doubt
 from xsm.data.grid import oriented, time_dim, without_scalars
 from xsm.data.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
 from xsm.data.nesting.nest import Factor
@@ -41,6 +42,7 @@ def collect_sources(
     planes as pictures; all on the times that target and covariates have in common; with a truth,
     from ``history`` steps before its first to its last, NaN where it has none between.
     """
+    doubt(reading, [target])
     reading = reading.part(oriented(reading.ds))
     nest = make_nest(reading.ds, factor, truth)
     coarse = _in_order(reading.array(target), nest, "the target")
@@ -164,6 +166,7 @@ def _named(reading: Reading) -> dict[str, xr.DataArray]:
         if dims <= set(array.dims) and array.dtype.kind in "fiub":
             key = roles.get(str(name), str(name))
             found[key] = reading.array(key)
+    doubt(reading, found)
     return found
 
 
@@ -201,6 +204,7 @@ def _truth(
     if key not in reading and key not in reading.ds and len(given) == 1:
         key = str(next(iter(given)))
     reading.require(key)
+    doubt(reading, [key])
     placed = nest.place(reading.array(key), "truth")
     return _in_order(placed.rename({time_dim(placed): time}), nest, "truth")
 

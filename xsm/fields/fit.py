@@ -15,7 +15,7 @@ from xsm.data.fingerprint import data_token
 from xsm.exceptions import check_choice
 from xsm.fields.collect import collect_sources
 from xsm.fields.samples import make_fields, sizes_of
-from xsm.fields.sources import choose_target, read_one
+from xsm.fields.sources import check_stated, choose_target, read_one
 from xsm.losses import Loss
 from xsm.nn import FieldModel, assemble, check_terms, head_and_members
 from xsm.registry import model_name
@@ -41,6 +41,7 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
     supervision = asked.supervision or ("scale_transfer" if asked.truth is None else "truth")
     check_choice("supervision", supervision, ("truth", "scale_transfer", "interpolation"))
     window = cls.window if asked.window is None else asked.window
+    check_stated(asked.variables, ds, asked.covariates, asked.truth)
     reading = read_one(ds, asked.variables)
     role = choose_target(reading, asked.target)
     native = collect_sources(

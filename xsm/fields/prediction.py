@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from xsm.data.grid import step
 from xsm.data.nesting import Nest
+from xsm.data.possible import Impossible
 from xsm.exceptions import NotEnoughDataError
 from xsm.fields.predictor import FieldPredictor
 from xsm.fields.scaling import frame_of, stacked
@@ -34,6 +35,7 @@ def downscale_fields(
     *,
     token: str,
     device: str,
+    role: str = "",
 ) -> dict[str, xr.DataArray]:
     """Predict the fine field of all whole windows.
 
@@ -51,6 +53,8 @@ def downscale_fields(
         Hash of the model's content.
     device : str
         Where to evaluate.
+    role : str, optional
+        That of the target: values that it cannot have are told.
 
     Returns
     -------
@@ -106,7 +110,12 @@ def downscale_fields(
         str(tokenize(token, nest.factor, sources.area, nest.y.edges, nest.x.edges)),
         threads=1 if lazy else thread_count(),
     )
-    data = (_lazily if lazy else _eagerly)(node, sources, steps)
+    impossible = Impossible(role)
+    if lazy:
+        data = _lazily(node, sources, steps, impossible)
+    else:
+        data = _eagerly(node, sources, steps)
+        impossible(data[:, 0], lazy=False)
     return {name: _label(data[:, i], sources, window) for i, name in enumerate(node.outputs)}
 
 
@@ -136,7 +145,7 @@ def _eagerly(node: FieldPredictor, sources: Sources, steps: int) -> FloatArray:
     return out
 
 
-def _lazily(node: FieldPredictor, sources: Sources, steps: int) -> Any:
+def _lazily(node: FieldPredictor, sources: Sources, steps: int, impossible: Impossible) -> Any:
     """Return a dask array of predictions, a task for each time."""
     import dask.array as da
 
@@ -145,17 +154,24 @@ def _lazily(node: FieldPredictor, sources: Sources, steps: int) -> Any:
     fine = {n: _planes(a, sources) for n, a in sources.fine.items()}
     static = _stack({n: a.data for n, a in sources.static.items()}, shape, 0)
     kept = delayed(np.asarray)(static) if static.size else np.zeros((0, *shape), np.float32)
-    task = delayed(FieldPredictor.__call__, pure=True)
-    model = delayed(node)
+    task = delayed(_plane, pure=True)
+    model, told = delayed(node), delayed(impossible, name=f"xsm-{impossible.role}-possible")
     parts = []
     for k in range(steps):
         size = (window, sources.nest.y.size, sources.nest.x.size)
         stack = _stack({n: a[k : k + window] for n, a in coarse.items()}, size, 1)
         ends = slice(k + window - reach, k + window)
         moving = _stack({n: a[ends] for n, a in fine.items()}, (reach, *shape), 1)
-        found = task(model, stack, moving, kept)
+        found = task(model, told, stack, moving, kept)
         parts.append(da.from_delayed(found, (len(node.outputs), *shape), np.float32))
     return da.stack(parts)
+
+
+def _plane(node: FieldPredictor, impossible: Impossible, *fields: FloatArray) -> FloatArray:
+    """Predict the planes of a time, and tell of values that the target cannot have."""
+    found = node(*fields)
+    impossible(found[0], lazy=True)
+    return found
 
 
 def _planes(array: xr.DataArray, sources: Sources) -> Any:

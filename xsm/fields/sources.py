@@ -9,13 +9,14 @@ from typing import TypeAlias
 import xarray as xr
 
 from xsm.data.grid import without_scalars
+from xsm.data.naming.matching import check_overrides
 from xsm.data.nesting import Nest, horizontal_axes
 from xsm.data.reading import Reading, read
 from xsm.data.units import dequantify
 from xsm.exceptions import MissingVariableError
 from xsm.typing import FloatArray
 
-__all__ = ["Covariates", "Sources", "choose_target", "read_one"]
+__all__ = ["Covariates", "Part", "Sources", "check_stated", "choose_target", "read_one"]
 
 
 _TARGETS = ("groundwater_storage", "terrestrial_water_storage")
@@ -105,6 +106,16 @@ def read_one(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Reading:
     return replace(read(plain, own), quantified=quantified)
 
 
+def check_stated(variables: Mapping[str, str] | None, *parts: Part) -> None:
+    """Refuse names that none of several data sets has, of which each holds some."""
+    sets = [p for part in parts for p in (part if isinstance(part, Sequence) else [part])]
+    names = {name for p in sets if isinstance(p, xr.Dataset) for name in p.variables}
+    names |= {
+        "covariate" if p.name is None else p.name for p in sets if isinstance(p, xr.DataArray)
+    }
+    check_overrides(xr.Dataset(dict.fromkeys(names, 0)), variables or {})
+
+
 def choose_target(reading: Reading, target: str | None) -> str:
     """Return the role or the name of what is to be downscaled.
 
@@ -130,3 +141,4 @@ def choose_target(reading: Reading, target: str | None) -> str:
 
 
 Covariates: TypeAlias = xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray]
+Part: TypeAlias = Covariates | None

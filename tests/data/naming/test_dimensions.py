@@ -100,7 +100,7 @@ def test_an_unknown_dimension_is_refused_by_every_verb(lazy, no_compute):
             pytest.raises(GridError, match=r"along 'foo' \(4\).*it is not taken for space"),
         ):
             verb(ds)
-    assert "! precipitation: 'tp' lies along 'foo' (4)" in str(ds.physm.variables())
+    assert "! precipitation, soil_moisture: 'tp' lies along 'foo' (4)" in str(ds.physm.variables())
 
 
 def test_what_the_message_says_helps():

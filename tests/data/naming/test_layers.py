@@ -52,7 +52,7 @@ def test_upward_axis_is_turned_and_sorted():
 @pytest.mark.parametrize(
     "depth",
     [
-        ("depth", [5, 10, 20], {"units": "cm"}),  # sensors: no layers without gaps fit
+        ("depth", [5, 10, 10], {"units": "cm"}),  # two sensors at one depth
         ("depth", [5, 20, 60]),  # no units
         ("depth", [5, 20, 60], {"units": "hPa"}),
     ],

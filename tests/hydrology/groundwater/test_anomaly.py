@@ -265,7 +265,7 @@ def test_a_single_series_of_a_region():
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        ({"snow": {"units": None}}, UnitsError, r"snow 'snow' has no units\. Set its attrs"),
+        ({"snow": {"units": None}}, UnitsError, r"snow 'snow' has no units\. Where arithmetic"),
         ({"snow": {"units": "K"}}, UnitsError, r"units 'K', which are no amount of water"),
         ({"snow": {"units": "m3 m-3"}}, UnitsError, r"no amount of water.*volume \(km3\) is"),
         ({"snow": {"units": "blarg"}}, UnitsError, r"'blarg' cannot be read"),
@@ -306,8 +306,8 @@ def test_an_area_without_coordinates_is_refused(stores):
 
 
 def test_inputs_that_are_none_or_empty_are_refused(stores):
-    with pytest.raises(MissingVariableError, match=r"snow was given as NoneType.*zeros_like"):
-        found(stores | {"snow": None})
+    with pytest.raises(MissingVariableError, match=r"soil_moisture was given as NoneType"):
+        found(stores | {"soil_moisture": None})
     with pytest.raises(NotEnoughDataError, match=r"snow is empty \({'time': 0, .*nothing was"):
         found(stores | {"snow": stores["snow"][:0]})
 
@@ -329,8 +329,15 @@ def test_layers_that_overlap_or_are_not_known_are_refused(stores):
 
 def test_other_cells_are_refused(stores):
     moved = stores["snow"].assign_coords(lat=[1.01, 0.01])
-    with pytest.raises(GridError, match=r"tws and snow lie on different cells.*tolerance"):
+    with pytest.raises(GridError, match=r"tws and snow lie on different grids.*regrid\(snow, tws"):
         found(stores | {"snow": moved})
+    wells = {
+        n: a.stack(well=("lat", "lon")).drop_vars(["well", "lat", "lon"]) for n, a in stores.items()
+    }
+    wells = {n: a.assign_coords(well=[*"abcdef"]) for n, a in wells.items()}
+    wells["snow"] = wells["snow"].assign_coords(well=[*"abcdeg"])
+    with pytest.raises(GridError, match=r"tws and snow lie on different cells.*tolerance"):
+        found(wells)
     with pytest.raises(GridError, match="dimensions of space have to be the same"):
         found(stores | {"snow": stores["snow"].mean("lat", keep_attrs=True)})
 

@@ -23,7 +23,7 @@ from xsm.data.naming.durations import (
     shortest_step,
     step_of_amount,
 )
-from xsm.data.naming.products import PRODUCTS, products_of
+from xsm.data.naming.products import agreed, using
 from xsm.data.naming.radiation import told_by_radiation
 from xsm.data.naming.roles import Role
 from xsm.data.time_axis import steps_between
@@ -37,6 +37,7 @@ __all__ = [
     "UntoldError",
     "accumulation_of",
     "check_sign",
+    "contradicted_sign",
     "flux_conversion",
     "in_memory",
     "sawtooth",
@@ -168,7 +169,7 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     'step'
     """
     array = ds[name]
-    products = _products(ds, name, role)
+    products = using(ds, name, role.products(name)) if role else ()
     by_month = _of_months(ds, products)
     stated = array.attrs.get("accumulation", ds.attrs.get("accumulation"))
     if stated is not None:
@@ -181,35 +182,41 @@ def accumulation_of(ds: xr.Dataset, name: str, role: Role | None = None) -> Accu
     shortest = shortest_step(array, name, units) if known is None else float(known.days.min())
     said = by_month if shortest >= MONTH else None
     told = known is not None or (shortest >= MONTH and each_month(array.indexes[time]))
-    said = said or _by_methods(array, told=told and not _averaged(products))
+    said = said or _by_methods(array, told=told and not agreed(products, "monthly"))
     if said is not None:
         return said
     if shortest >= MONTH:
         return _of_long_steps(ds, array, products, shortest)
-    amounts = {_amounts(product) for product in products}
-    documented = len(amounts) == 1 and amounts != {""}
-    if known is None and (documented or shortest >= 1.0):
-        check_days(array, units, shortest)
-    if documented:
-        return amounts.pop()  # type: ignore[return-value]
-    return "step" if shortest >= 1.0 else _of_short_steps(array)
+    if known is not None and shortest >= 1.0:
+        return "step"
+    return _of_short_steps(array, products, shortest)
 
 
 def _of_long_steps(
     ds: xr.Dataset, array: xr.DataArray, products: tuple[str, ...], shortest: float
 ) -> Accumulation:
     """Return what amounts at steps of months are by their product; refuse what is not known."""
-    amounts = {_amounts(product) for product in products}
-    if not {*products} & _REANALYSES and amounts == {"step"} and not _averaged(products):
+    of_ecmwf = not _REANALYSES.isdisjoint(products)
+    documented = agreed(products, "amounts") == "step" and not agreed(products, "monthly")
+    if documented and not of_ecmwf:
         return "step"
-    found = told_by_radiation(ds) if {*products} & _REANALYSES else None
+    found = told_by_radiation(ds) if of_ecmwf else None
     if found is None:
         raise GridError(months_told(array, str(array.attrs.get("units")), shortest))
     return found
 
 
-def _of_short_steps(array: xr.DataArray) -> Accumulation:
-    """Return what amounts at steps below a day are, where nothing says it."""
+def _of_short_steps(
+    array: xr.DataArray, products: tuple[str, ...], shortest: float
+) -> Accumulation:
+    """Return what amounts at steps below a month are, where the file does not say it."""
+    said: Accumulation | None = agreed(products, "amounts")  # type: ignore[assignment]
+    if said is not None:
+        check_days(array, str(array.attrs.get("units")), shortest)
+        return said
+    if shortest >= 1.0:
+        check_days(array, str(array.attrs.get("units")), shortest)
+        return "step"
     if not in_memory(array):
         what = (
             "may be a sum since 00 UTC, as hourly ERA5-Land is; that cannot be told without "
@@ -306,21 +313,32 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
     >>> array = xr.DataArray([-1.0, -2.0], name="e")  # ERA5-Land: negative is evaporation
     >>> check_sign(array, Conversion(factor=-1.0), ROLES["evaporation"])
     """
-    if not role.positive or "positive" in array.attrs or not in_memory(array):
-        return
-    values = _sample(np.asarray(array.variable._data)) * change.factor
+    if role.positive and in_memory(array):
+        said = contradicted_sign(_sample(np.asarray(array.variable._data)), array, change, role)
+        if said:
+            warnings.warn(f"{role.name}: {said}", UserWarning, stacklevel=2)
+
+
+def contradicted_sign(
+    values: FloatArray, array: xr.DataArray, change: Conversion, role: Role
+) -> str:
+    """Say that values of a flux contradict its sign, and how to state it; nothing where they fit.
+
+    One that states ``positive`` is believed.
+    """
+    if not role.positive or "positive" in array.attrs:
+        return ""
+    values = values * change.factor
     values = values[np.isfinite(values) & (values != 0)]
     if not values.size or values.mean() >= 0 or (values < 0).mean() <= _NEGATIVE:
-        return
+        return ""
     other = {"up": "down", "down": "up"}[role.positive]
     given = role.positive if change.factor < 0 else other
-    warnings.warn(
-        f"{role.name}: {(values < 0).mean():.0%} of the values of {array.name!r} are negative "
+    return (
+        f"{(values < 0).mean():.0%} of the values of {array.name!r} are negative "
         f"where {role.sign} is meant. If its positive values point {given}ward, say so: "
         f'ds["{array.name}"].attrs["positive"] = "{given}"; if they are right, state '
-        f'"{other if given == role.positive else role.positive}" to silence this.',
-        UserWarning,
-        stacklevel=2,
+        f'"{other if given == role.positive else role.positive}" to silence this.'
     )
 
 
@@ -359,28 +377,9 @@ def _by_methods(array: xr.DataArray, *, told: bool) -> Accumulation | None:
 
 def _of_months(ds: xr.Dataset, products: tuple[str, ...]) -> Accumulation | None:
     """Return what amounts are in monthly files of a product, where the title says monthly."""
-    said = {PRODUCTS[product].monthly if product in PRODUCTS else "" for product in products}
-    if len(said) != 1 or "monthly" not in str(ds.attrs.get("title", "")).lower():
+    if "monthly" not in str(ds.attrs.get("title", "")).lower():
         return None
-    meaning: Accumulation | None = said.pop() or None  # type: ignore[assignment]
-    return meaning
-
-
-def _products(ds: xr.Dataset, name: str, role: Role | None) -> tuple[str, ...]:
-    """Return the products that use a name; those that the data are of, where they do."""
-    products = role.products(name) if role else ()
-    mine = set(products_of(ds)).intersection(products)
-    return tuple(product for product in products if not mine or product in mine)
-
-
-def _averaged(products: tuple[str, ...]) -> bool:
-    """Tell whether monthly files of a product hold means of amounts, whatever they call them."""
-    return any(PRODUCTS[product].monthly for product in products if product in PRODUCTS)
-
-
-def _amounts(product: str) -> str:
-    """Return what amounts of a product mean, or nothing."""
-    return PRODUCTS[product].amounts if product in PRODUCTS else ""
+    return agreed(products, "monthly")  # type: ignore[return-value]
 
 
 def since_00(name: str, what: str, *, told: bool = True) -> str:

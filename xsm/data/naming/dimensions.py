@@ -10,7 +10,7 @@ from xsm.data.naming.layers import depth_dim
 from xsm.data.naming.places import WORDS, along, is_horizontal, sensors, values_of
 from xsm.exceptions import GridError
 
-__all__ = ["check_lead", "is_lead", "unplaced"]
+__all__ = ["check_lead", "is_lead", "members", "unplaced"]
 
 
 _NAMES = {kind: frozenset(entry["names"]) for kind, entry in WORDS.items()}
@@ -47,6 +47,11 @@ def is_lead(ds: xr.Dataset, dim: str) -> bool:
     ):
         return True
     return dim.lower() in _NAMES["lead"]
+
+
+def members(array: xr.DataArray) -> dict[str, int]:
+    """Return the dimensions of members of an ensemble, by their sizes."""
+    return {str(d): n for d, n in array.sizes.items() if str(d).lower() in _NAMES["member"]}
 
 
 def _is_time(ds: xr.Dataset, dim: str) -> bool:

@@ -11,7 +11,7 @@ from xsm.data.naming.variable import Variable
 from xsm.markup import page, paragraph, section
 from xsm.markup import table as markup
 
-__all__ = ["as_html", "as_text"]
+__all__ = ["as_html", "as_text", "told_once"]
 
 
 Found: TypeAlias = Mapping[str, tuple[Variable, ...]]
@@ -90,7 +90,25 @@ def _row(role: str, variable: Variable) -> tuple[str, ...]:
 def _unusable(problems: Texts, faults: Texts) -> dict[str, str]:
     """Return the roles that cannot be used, then other variables of the data that cannot."""
     said = " ".join(problems.values())
-    return {**problems, **{name: text for name, text in faults.items() if text not in said}}
+    rest = {name: text for name, text in faults.items() if text not in said}
+    return told_once({**problems, **rest})
+
+
+def told_once(texts: Texts) -> dict[str, str]:
+    """Return texts that differ by the variable alone once, under all their keys.
+
+    The variable of a text is the first that it quotes.
+    """
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for key, text in texts.items():
+        name = [*text.split("'"), key][1]
+        shape = text.replace(f"'{name}'", "''").replace(f'"{name}"', '""')
+        alike.setdefault(shape, []).append((key, name))
+    found = {}
+    for (first, _), *more in alike.values():
+        same = f" The same holds for {', '.join(repr(name) for _, name in more)}."
+        found[", ".join([first, *(key for key, _ in more)])] = texts[first] + (same if more else "")
+    return found
 
 
 def _missing(found: Found, problems: Texts) -> str:

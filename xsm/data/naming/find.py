@@ -7,15 +7,17 @@ from dataclasses import replace
 
 import xarray as xr
 
+from xsm.data.attributes import two_units
 from xsm.data.intervals import with_bounds_read
 from xsm.data.naming.amounts import check_sign, flux_conversion
+from xsm.data.naming.assumed import assumed, sensors_at
 from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.dimensions import unplaced
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
 from xsm.data.naming.matching import Match, check_overrides, match
 from xsm.data.naming.products import products_of
 from xsm.data.naming.roles import ROLES, Role
-from xsm.data.naming.stated_units import own_units, units_of, without_units
+from xsm.data.naming.stated_units import own_units, without_units
 from xsm.data.naming.table import VariableTable, part_names
 from xsm.data.naming.variable import Variable
 from xsm.data.units import Conversion, conversion, dequantify
@@ -88,7 +90,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     for name, found in match(ds, chosen).items():
         finder.add(ROLES[name], found)
     finder.derive()
-    names = {str(n): units_of(v) or "" for n, v in ds.variables.items()}
+    names = {str(n): str(v.attrs.get("units", "")) for n, v in ds.variables.items()}
     known = {*finder.faults, *finder.others, *(v.name for vs in finder.found.values() for v in vs)}
     plain = {str(n): unplaced(ds, str(n), deep=True) for n in ds.data_vars if n not in known}
     return VariableTable(
@@ -115,6 +117,8 @@ class _Finder:
         self.others: dict[str, Variable] = {}
         self.problems: dict[str, str] = {}
         self.faults = {str(n): still_packed(str(n)) for n, v in ds.variables.items() if packed(v)}
+        two = {str(n): two_units(str(n), v.attrs) for n, v in ds.variables.items()}
+        self.faults |= {name: said for name, said in two.items() if said}
         self.notes: dict[str, str] = {}
         self.irregular: set[str] = set()
 
@@ -132,12 +136,21 @@ class _Finder:
             usable = []
         elif kept:
             self.found[role.name] = tuple(usable)
-            unclear = [v for v in _in_question(kept, resolved) if v.depth is None]
-            if role.name == "soil_moisture" and unclear:
-                self._note(role, _unknown_bounds(self.ds, unclear[0]))
+            self._note_layers(role, usable, _in_question(kept, resolved))
         for variable in resolved:
             if variable not in usable and variable.name not in self.faults:
                 self.others.setdefault(str(variable.name), variable)
+
+    def _note_layers(self, role: Role, usable: list[Variable], asked: list[Variable]) -> None:
+        """Note layers of unknown bounds, and what was assumed of the others."""
+        unclear = [v for v in asked if v.depth is None]
+        said = ""
+        if role.name == "soil_moisture" and unclear:
+            said = _unknown_bounds(self.ds, unclear[0])
+        elif role.layered and not role.static:
+            said = assumed(self.ds, usable)
+        if said:
+            self._note(role, said)
 
     def _refuse(self, role: Role, top: str, below: list[Variable]) -> None:
         """Note that a role cannot be used, for its top layer is faulty."""
@@ -183,11 +196,14 @@ class _Finder:
         dim = depth_dim(self.ds, name) if role.layered else None
         if dim is not None:
             bounds = dim_bounds(self.ds, name, dim)
+            at = sensors_at(self.ds, name, dim)
             return [
-                Variable(role.name, name, how, "", depth=b, dim=dim, index=i) for i, b in bounds
+                Variable(role.name, name, how, "", depth=b, dim=dim, index=i, at=at.get(i))
+                for i, b in bounds
             ]
         depth = layer_bounds(self.ds, name, role) if role.layered else None
-        return [Variable(role.name, name, how, "", depth=depth)]
+        at = sensors_at(self.ds, name, None) if depth and role.layered else {}
+        return [Variable(role.name, name, how, "", depth=depth, at=at.get(0))]
 
     def _named(self, role: Role, name: str) -> bool:
         """Tell whether a variable has a ``standard_name`` of the role."""
@@ -195,9 +211,9 @@ class _Finder:
 
     def _units(self, role: Role, name: str) -> str:
         """Return the units of a variable; those of maps and of pure numbers may be missing."""
-        units = units_of(self.ds[name])
+        units = self.ds[name].attrs.get("units")
         if units is not None:
-            return units
+            return str(units)
         free = (role.static or role.units in {"1", "%"}) and not role.needs_units
         if free:
             self._note(role, f"{name!r} has no units; {role.units!r} is assumed.")

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming.model_layers import in_metres, level_depths, thicknesses
 from xsm.data.naming.places import WORDS, along, sensors
+from xsm.data.naming.points import halfway, named, of_model, reading_of, tiles
 from xsm.data.naming.roles import Role
-from xsm.data.units import conversion
 from xsm.exceptions import UnitsError
 from xsm.typing import FloatArray
 
-__all__ = ["Bounds", "depth_dim", "dim_bounds", "dim_depths", "layer_bounds"]
+__all__ = ["Bounds", "depth_dim", "dim_bounds", "dim_depths", "dim_points", "layer_bounds"]
 
 
 Bounds = tuple[float, float] | None
@@ -77,9 +78,10 @@ def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
         Bounds in m, positive down. They come from, first found: the attribute ``layer_edges_m``
         of the variable (numbers from the surface down), the CF bounds of the coordinate, variables
         ``*top`` and ``*bottom`` (or ``depth_from`` and ``depth_to``) along the dimension with
-        units, or the coordinate read as the
-        midpoints of layers that fill the ground from the surface without gaps. None where none
-        of these fits. Only coordinates are read.
+        units, thicknesses (``DZS`` of WRF, the global attribute of LIS), or the coordinate: read as
+        the middles of layers that fill the ground from the surface without gaps, else as sensors,
+        each of which stands for the layer halfway to its neighbours (:func:`reading_of`). None
+        where none of these fits. Only coordinates are read.
 
     Raises
     ------
@@ -95,17 +97,25 @@ def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
     [(0, (0.0, 0.1)), (1, (0.1, 0.3))]
     """
     size = ds.sizes[dim]
-    pairs = (
-        _stated(ds[name], size)
-        or _cf_bounds(ds, dim)
-        or _tops_bottoms(ds, dim)
-        or _midpoints(ds, dim)
-    )
+    pairs = _known(ds, name, dim)
+    depths = dim_depths(ds, dim)
+    if pairs is None and depths is not None:
+        way = reading_of(ds, name, dim, depths)
+        pairs = tiles(depths) if way == "tiles" else halfway(depths)
     if pairs is None:
-        depths = dim_depths(ds, dim)
         order = range(size) if depths is None else np.argsort(depths, kind="stable").tolist()
         return [(int(i), None) for i in order]
     return sorted(enumerate(pairs), key=lambda item: item[1] or (0.0, 0.0))
+
+
+def _known(ds: xr.Dataset, name: str, dim: str) -> list[Bounds] | None:
+    """Return the bounds along a dimension that the user or the file states."""
+    return (
+        _stated(ds[name], ds.sizes[dim])
+        or _cf_bounds(ds, dim)
+        or _tops_bottoms(ds, dim)
+        or thicknesses(ds, dim)
+    )
 
 
 def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
@@ -125,7 +135,9 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
     tuple of float or None
         Top and bottom in m, positive down. They come from, first found: the attribute
         ``layer_edges_m`` (two numbers), the attributes ``layer_top_cm`` and ``layer_bottom_cm`` (or
-        ``_m``, ``_mm``), the table of aliases, GRIB levels in cm, a name such as ``0_10cm``.
+        ``_m``, ``_mm``), the table of aliases, GRIB levels in cm, a name such as ``0_10cm``, the
+        depth of a sensor in the name (``sm_5cm``), which stands for the layer halfway to the
+        sensors of the same name.
 
     Raises
     ------
@@ -158,7 +170,10 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
     ):
         return _between(array, levels, 0.01)
     found = _IN_NAME.search(name)
-    return _metres(found[1], found[2], 0.01) if found else None
+    if found:
+        return _metres(found[1], found[2], 0.01)
+    at = named(ds, name)
+    return at[0] if at else None
 
 
 def _between(array: xr.DataArray, keys: tuple[str, str], factor: float) -> tuple[float, float]:
@@ -210,24 +225,6 @@ def _horizontal(coordinate: xr.DataArray) -> set[str]:
     return {str(coordinate.name)} if coordinate.attrs.get("axis") in {"X", "Y", "T"} else set()
 
 
-def _read(ds: xr.Dataset, name: str, units: object = None) -> FloatArray | None:
-    """Read a small coordinate in m; None where its units are missing or no length."""
-    variable = ds.variables[name]
-    units = variable.attrs.get("units", units)
-    if units is None or variable.dtype.kind not in "iuf":
-        return None
-    try:
-        change = conversion(str(units), "m")
-    except UnitsError:
-        return None
-    values = variable.data
-    if hasattr(
-        values, "dask"
-    ):  # a coordinate of a Zarr store; the scheduler of the data stays idle
-        values = values.compute(scheduler="synchronous")
-    return np.round(np.asarray(values, dtype=float) * change.factor, 9)
-
-
 def _stated(array: xr.DataArray, size: int) -> list[Bounds] | None:
     """Return the bounds that the attribute ``layer_edges_m`` states."""
     edges = array.attrs.get("layer_edges_m")
@@ -245,7 +242,7 @@ def _cf_bounds(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
     name = coordinate.attrs.get("bounds", coordinate.encoding.get("bounds"))
     if name is None or name not in ds.variables or ds.variables[name].ndim != 2:
         return None
-    values = _read(ds, name, coordinate.attrs.get("units"))
+    values = in_metres(ds, name, coordinate.attrs.get("units"))
     return None if values is None else _pairs(values[:, 0], values[:, 1])
 
 
@@ -255,7 +252,7 @@ def _tops_bottoms(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
     for top in mine:
         bottom = top.replace("top", "bottom").replace("depth_from", "depth_to")
         if bottom != top and bottom in mine:
-            tops, bottoms = _read(ds, top), _read(ds, bottom)
+            tops, bottoms = in_metres(ds, top), in_metres(ds, bottom)
             if tops is not None and bottoms is not None and (tops != bottoms).all():
                 return _pairs(tops, bottoms)
     return None
@@ -291,23 +288,27 @@ def dim_depths(ds: xr.Dataset, dim: str) -> FloatArray | None:
     array([0.05, 0.2 ])
     """
     name = dim if dim in ds.coords else along(ds, dim)[0]
-    values = None if name is None else _read(ds, name)
-    return None if values is None else abs(values)
+    values = None if name is None else in_metres(ds, name)
+    if values is None:
+        return level_depths(ds, dim)
+    lower = str(name).replace("depth_from", "depth_to")
+    other = in_metres(ds, lower) if lower != name and lower in ds.variables else None
+    return abs(values if other is None else (values + other) / 2)
 
 
-def _midpoints(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
-    """Return the layers without gaps from the surface that have these midpoints, if there are."""
+def dim_points(ds: xr.Dataset, name: str, dim: str) -> tuple[str, dict[int, float]]:
+    """Return how depths along a dimension were read, and these in m by position.
+
+    ``"points"`` where they are taken for sensors, ``"tiles"`` for middles of layers of which
+    nothing says that they are; empty where bounds are stated, known or unknown.
+    """
     depths = dim_depths(ds, dim)
-    if depths is None:
-        return None
-    pairs: list[tuple[float, float] | None] = [None] * depths.size
-    top = 0.0
-    for i in np.argsort(depths, kind="stable"):
-        bottom = round(float(2 * depths[i] - top), 9)
-        if not bottom > top:
-            return None
-        pairs[i], top = (top, bottom), bottom
-    return pairs
+    if depths is None or _known(ds, name, dim) is not None or halfway(depths) is None:
+        return "", {}
+    way = reading_of(ds, name, dim, depths)
+    if way == "tiles" and (of_model(ds, name, dim) or tiles(depths) == halfway(depths)):
+        return "", {}
+    return way, dict(enumerate(depths.tolist()))
 
 
 def describe(bounds: Sequence[float] | None) -> str:

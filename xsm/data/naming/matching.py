@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from xsm.data.naming.layers import depth_dim
+from xsm.data.naming.points import with_depths
 from xsm.data.naming.products import PRODUCTS, products_of
 from xsm.data.naming.roles import ROLES, Role
-from xsm.data.naming.stated_units import units_of
 from xsm.exceptions import MissingVariableError, UnknownNameError, did_you_mean
 
 __all__ = ["Match", "check_overrides", "match", "roles_of"]
@@ -81,6 +81,7 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
             and _counts(ds, role, n)
             and (n in mine or n not in own)
         ]
+        known = known or ([] if named else _by_depth(ds, role, {*free} - claimed))
         found = _choose(ds, role, named, list(dict.fromkeys(known)))
         if role.name in chosen:
             others = (*found.names, *found.others) if found else ()
@@ -175,6 +176,12 @@ def _by_standard_name(ds: xr.Dataset, free: list[str]) -> dict[str, list[str]]:
     return found
 
 
+def _by_depth(ds: xr.Dataset, role: Role, free: set[str]) -> list[str]:
+    """Return the variables whose name is one of the role with the depth of a sensor behind."""
+    depths = with_depths(ds) if role.stems else {}
+    return [name for name, at in depths.items() if name in free and at[0] in role.stems]
+
+
 def _by_table(ds: xr.Dataset, free: list[str]) -> dict[str, tuple[Role, str]]:
     """Return the role of each name that words of its ``long_name``, or the data's products, tell.
 
@@ -200,7 +207,7 @@ _SAID_OVER = (ROLES["soil_moisture"], ROLES["satellite_soil_moisture"])
 def _says(array: xr.DataArray, words: tuple[str, ...]) -> bool:
     """Tell whether a ``long_name`` has some words, of a variable whose units are no volume."""
     long_name = str(array.attrs.get("long_name", "")).lower()
-    units = units_of(array) or ""
+    units = str(array.attrs.get("units", ""))
     return any(each in long_name for each in words) and "m" not in units.lower().replace("dim", "")
 
 

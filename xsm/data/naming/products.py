@@ -15,10 +15,12 @@ from xsm.exceptions import UnknownNameError, did_you_mean
 __all__ = [
     "PRODUCTS",
     "Product",
+    "agreed",
     "label_of_products",
     "list_products",
     "products_of",
     "stated",
+    "using",
 ]
 
 
@@ -141,6 +143,23 @@ def label_of_products(ds: xr.Dataset) -> str:
     """
     labels = {PRODUCTS[product].label for product in products_of(ds)}
     return labels.pop() if labels in ({"start"}, {"end"}) else ""
+
+
+def using(ds: xr.Dataset, name: str, products: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of some products that a variable is of, where the data or its units tell."""
+    units = ds[name].attrs.get("units")
+    mine = set(products_of(ds)).intersection(products) or {
+        product
+        for product in products
+        if product in PRODUCTS and units in PRODUCTS[product].units.values()
+    }
+    return tuple(product for product in products if not mine or product in mine)
+
+
+def agreed(products: tuple[str, ...], what: str) -> str | None:
+    """Return what amounts mean in all of some products, or in their ``monthly`` files."""
+    said = {getattr(PRODUCTS[key], what) if key in PRODUCTS else "" for key in products}
+    return said.pop() or None if len(said) == 1 else None
 
 
 def _told(name: str, words: str) -> bool:

@@ -49,6 +49,8 @@ class Role:
         -1 for products of the other sign.
     layers : dict of str to tuple of float
         Top and bottom in m by alias.
+    stems : tuple of str
+        Names that count where the depth of a sensor follows, as ``sm_5cm``.
     unless : dict of str to str
         Alias that does not count where another variable is in the data set.
     said : tuple of str
@@ -72,6 +74,7 @@ class Role:
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     signs: dict[str, int] = field(default_factory=dict)
     layers: dict[str, tuple[float, float]] = field(default_factory=dict)
+    stems: tuple[str, ...] = ()
     unless: dict[str, str] = field(default_factory=dict)
     said: tuple[str, ...] = ()
 
@@ -150,6 +153,7 @@ def _role(name: str, entry: dict[str, Any]) -> Role:
         },
         range=(float(bounds[0]), float(bounds[1])) if bounds else None,
         standard_names=tuple(entry.pop("standard_names")),
+        stems=tuple(entry.pop("stems", ())),
         said=tuple(entry.pop("said", ())),
         **entry,
     )

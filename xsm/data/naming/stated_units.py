@@ -7,7 +7,7 @@ import xarray as xr
 from xsm.data.naming.products import PRODUCTS
 from xsm.data.naming.roles import Role
 
-__all__ = ["own_units", "units_of", "without_units"]
+__all__ = ["own_units", "without_units"]
 
 
 _EXAMPLES = {
@@ -24,14 +24,6 @@ _EXAMPLES = {
     "m day-1": ("m day-1", "cm day-1", "m s-1"),
 }
 """Units that files have, by canonical unit."""
-
-
-def units_of(variable: xr.DataArray | xr.Variable) -> str | None:
-    """Return the units that a file states, also as ``Units`` or ``unit``."""
-    for key in ("units", *variable.attrs):
-        if str(key).lower() in {"units", "unit"} and key in variable.attrs:
-            return str(variable.attrs[key])
-    return None
 
 
 def own_units(

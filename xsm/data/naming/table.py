@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from xsm.data.naming.derived import RECIPES
-from xsm.data.naming.display import as_html, as_text
+from xsm.data.naming.display import as_html, as_text, told_once
 from xsm.data.naming.products import PRODUCTS
 from xsm.data.naming.roles import ROLES
 from xsm.data.naming.variable import Variable
@@ -111,7 +111,8 @@ class VariableTable:
             If that is only for want of a uniform time step, or for a dimension that is unknown.
         """
         missing = [self._missing(r) for r in roles if not self._known(r)]
-        wrong = [self._wrong(r) for r in roles if self._known(r) and self._wrong(r)]
+        texts = {r: self._wrong(r) for r in roles if self._known(r) and self._wrong(r)}
+        wrong = [f"{names}: {text}" for names, text in told_once(texts).items()]
         lines = "\n".join(f"- {text}" for text in dict.fromkeys([*missing, *wrong]))
         if missing:
             msg = f"Variables are missing or cannot be used:\n{lines}"
@@ -255,8 +256,7 @@ class VariableTable:
 
     def _wrong(self, name: str) -> str:
         """Return what is wrong with a role or a variable, or nothing."""
-        text = self.problems.get(name) or self.faults.get(name) or self.unplaced.get(name)
-        return f"{name}: {text}" if text else ""
+        return self.problems.get(name) or self.faults.get(name) or self.unplaced.get(name, "")
 
     def _missing(self, name: str) -> str:
         """Say that a role or a variable is missing, and what to type."""

@@ -32,6 +32,8 @@ class Variable:
         Dimension of layers, where one variable holds several.
     index : int, optional
         Position along it.
+    at : float, optional
+        Depth in m of a sensor, whose layer is assumed to lie halfway to its neighbours.
     """
 
     role: str
@@ -42,3 +44,4 @@ class Variable:
     depth: tuple[float, float] | None = None
     dim: str | None = None
     index: int | None = None
+    at: float | None = None

@@ -10,7 +10,7 @@ from xsm.data.nesting.planes import on_planes
 from xsm.exceptions import GridError
 from xsm.typing import FloatArray
 
-__all__ = ["overlap_mean", "to_grid"]
+__all__ = ["overlap_mean", "overlaps", "to_grid"]
 
 
 _LEAST = 1e-9  # share of a target cell below which an overlap is rounding
@@ -60,7 +60,7 @@ def to_grid(array: xr.DataArray, y: Axis, x: Axis, *, what: str) -> xr.DataArray
                 f"{wanted.kind}. Reproject it first, for example with rioxarray or pyproj."
             )
             raise GridError(msg)
-    rows, columns = (_places(m, w) for m, w in zip(own, (y, x), strict=True))
+    rows, columns = overlaps(own, (y, x))
     for place, mine in ((rows, own[0]), (columns, own[1])):
         if not (place[:, 1] > place[:, 0]).any():
             msg = f"{what} does not overlap the target along {mine.dim!r}; give the same region."
@@ -82,6 +82,7 @@ def overlap_mean(
     *,
     lengths: tuple[FloatArray, FloatArray],
     places: tuple[FloatArray, FloatArray],
+    least: FloatArray | None = None,
 ) -> FloatArray:
     """Return the mean of source cells over the part of each target cell that has values.
 
@@ -94,11 +95,14 @@ def overlap_mean(
     places : tuple of ndarray
         (part, 2, target) for y and x: where the parts of each target cell begin and end, counted
         in source cells.
+    least : ndarray, optional
+        (y, x) area of each target cell that has to have values.
 
     Returns
     -------
     ndarray
-        (..., y, x) targets, in the precision of ``values``; NaN where no part has a value.
+        (..., y, x) targets, in the precision of ``values``; NaN where no part has a value, or
+        too small a one.
 
     Examples
     --------
@@ -113,8 +117,15 @@ def overlap_mean(
         parts = [_integrate(part, axis, length, place) for part in parts]
     total, share = parts
     good = share > _LEAST * max(share.max(initial=0.0), 1e-300)
+    if least is not None:
+        good &= share >= (1 - 1e-6) * least  # rounding of edges in float32
     found = np.where(good, total / np.where(good, share, 1.0), np.nan)
     return found.astype(values.dtype if values.dtype.kind == "f" else np.float64)
+
+
+def overlaps(own: tuple[Axis, Axis], wanted: tuple[Axis, Axis]) -> tuple[FloatArray, FloatArray]:
+    """Return where the wanted cells begin and end among the own ones, see :func:`overlap_mean`."""
+    return _places(own[0], wanted[0]), _places(own[1], wanted[1])
 
 
 def _places(own: Axis, wanted: Axis) -> FloatArray:

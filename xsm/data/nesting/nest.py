@@ -219,9 +219,17 @@ def _check(own: tuple[Axis, Axis], nest: Nest, what: str) -> None:
                 f"{what} is misaligned along {other.dim!r}: an edge of its cells lies at {edge:g}, "
                 f"those of the coarse cells at {axis.edges[0]:g}, {axis.edges[1]:g}, ...: a fine "
                 f"cell off by {place - round(place):+.2f}. Edges of coarse cells must be edges of "
-                "fine ones. Are the coordinates centres? Give bounds, or regrid conservatively."
+                f"fine ones. Are the coordinates centres? Give bounds, or bring it to the fine "
+                f"cells: {what} = xsm.regrid({what}, ds.physm.downscale({_shown(nest)}, "
+                'model="nearest")).'
             )
             raise GridError(msg)
+
+
+def _shown(nest: Nest) -> str:
+    """Return the factor as it is typed."""
+    y, x = nest.factor
+    return str(y) if y == x else str(dict(zip(nest.dims, nest.factor, strict=True)))
 
 
 def _even(axis: Axis) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import xarray as xr
 
 from xsm.typing import Array
 
-__all__ = ["on_planes"]
+__all__ = ["each_plane", "on_planes"]
 
 
 _BYTES = 2**27  # of a block of planes
+_COPIES = 8  # of a plane in double precision, while it is averaged
 
 
 def on_planes(
@@ -87,3 +89,49 @@ def _in_planes(array: xr.DataArray, dims: tuple[str, str], many: int) -> xr.Data
             sizes[dim] = left
         left = max(1, left // min(now, left))
     return array.chunk(sizes)
+
+
+def each_plane(
+    function: Callable[[Array], Array],
+    data: Any,
+    axes: tuple[int, int],
+    shape: tuple[int, int],
+    dtype: np.dtype[Any],
+) -> Any:
+    """Apply a function of planes along two axes of an array, which keep their places.
+
+    Of a dask array blocks hold whole planes, as many as before; it becomes one layer of one task a
+    block. Within a block, planes are taken a few at a time.
+    """
+    settings: dict[str, Any] = {"axes": axes, "shape": shape, "dtype": dtype, "function": function}
+    if not hasattr(data, "dask"):
+        return _few_planes(np.asarray(data), **settings)
+    whole = data.rechunk(dict.fromkeys(axes, -1))
+    chunks = list(whole.chunks)
+    for axis, size in zip(axes, shape, strict=True):
+        chunks[axis] = (size,)
+    call = partial(_few_planes, **settings)
+    meta = np.empty((0,) * data.ndim, dtype)
+    return whole.map_blocks(call, chunks=tuple(chunks), meta=meta, name=None, dtype=dtype)
+
+
+def _few_planes(
+    block: Array,
+    *,
+    axes: tuple[int, int],
+    shape: tuple[int, int],
+    dtype: np.dtype[Any],
+    function: Callable[[Array], Array],
+) -> Array:
+    """Apply a function of planes to a block, so many at a time that little memory is taken."""
+    planes = np.moveaxis(block, axes, (-2, -1))
+    found = np.empty((*planes.shape[:-2], *shape), dtype)
+    size = max(shape[0] * shape[1], planes.shape[-2] * planes.shape[-1])
+    many = max(1, _BYTES // (8 * _COPIES * size))
+    places = list(np.ndindex(planes.shape[:-2]))
+    flat = found.reshape(-1, *shape)
+    for start in range(0, len(places), many):
+        part = places[start : start + many]
+        at = tuple(np.array(part).T)
+        flat[start : start + many] = function(planes[at] if at else planes[None])
+    return np.moveaxis(found, (-2, -1), axes)

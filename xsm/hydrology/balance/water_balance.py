@@ -8,6 +8,7 @@ from typing import get_args
 import xarray as xr
 
 from xsm.data.dimensions import check_same_names
+from xsm.data.doubt import doubt, guards_of
 from xsm.data.grid import step_lengths, time_dim
 from xsm.data.intervals import intervals_of
 from xsm.data.naming import VariableTable
@@ -185,6 +186,8 @@ def inflow_arrays(
     require_roles(
         table, [*needed, *(["soil_moisture"] if (deep or compat) and not observed else [])]
     )
+    doubt(reading, needed)
+    guards = guards_of(reading, needed)
     arrays = {term: reading.array(role) for term, role in roles.items()}
     if observed:
         arrays["observed"] = reading.array(observed)
@@ -205,6 +208,7 @@ def inflow_arrays(
         step_days=_lengths(reading, arrays[reference]),
         reverse_snow=compat is not None,
         axis=arrays[reference].dims.index(time_dim(arrays[reference])),
+        guards=tuple(guards.get(roles.get(k, observed or "")) for k in arrays),
     )
     results = scan_arrays(plan, [a.data for a in arrays.values()])
     like, units = arrays[reference], arrays[reference].attrs.get("units", "1")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
 from xsm.data.units import dequantify, quantify
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
+from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.hydrology.groundwater.cells import check_cells
+from xsm.hydrology.groundwater.choice import Chosen, check_stated, choose, holds
 from xsm.hydrology.groundwater.months import MONTH, baseline_months, by_month, month_text, months_of
 from xsm.hydrology.groundwater.storage import Store, read_store
 
 __all__ = ["groundwater_anomaly"]
 
+
+Given: TypeAlias = xr.DataArray | xr.Dataset | None
 
 _NAME = "groundwater_storage"
 _GRACE = ("2004-01", "2009-12")
@@ -23,13 +28,17 @@ _GRACE = ("2004-01", "2009-12")
 def groundwater_anomaly(
     tws: xr.DataArray | xr.Dataset,
     soil_moisture: xr.DataArray | xr.Dataset,
-    snow: xr.DataArray | xr.Dataset,
+    snow: xr.DataArray | xr.Dataset | None = None,
     surface_water: xr.DataArray | xr.Dataset | None = None,
     *,
     baseline: Sequence[str] | slice | None = _GRACE,
     area: float | xr.DataArray | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Return the anomaly of groundwater storage by months: what other stores leave of the total.
+
+    Each store is an array, or a whole file of which its variables are found by their roles, as
+    ``groundwater_anomaly(grace, gldas)``.
 
     Parameters
     ----------
@@ -38,36 +47,43 @@ def groundwater_anomaly(
         Units of depth (mm, cm, m), of mass (kg m-2) or of volume (km3, acre-feet).
     soil_moisture : DataArray or Dataset
         Water of the soil: one column, layers along a dimension of depth, or a Dataset of layers,
-        which are summed. Besides the units above m3 m-3, where the bounds of layers are known.
-    snow : DataArray or Dataset
-        Snow water equivalent.
+        which are summed, each depth once. Besides the units above m3 m-3, where the bounds of
+        layers are known.
+    snow : DataArray or Dataset, optional
+        Snow water equivalent; by default that of the Dataset of ``soil_moisture``.
     surface_water : DataArray or Dataset, optional
-        Water of lakes, reservoirs and rivers.
+        Water of lakes, reservoirs, wetlands and rivers, whose parts are summed; by default that of
+        the Dataset of ``soil_moisture``, where it holds any. So is water on plants.
     baseline : (str, str) or slice or None, default: ("2004-01", "2009-12")
         First and last month of the period that the anomaly is relative to; by default that of the
         products of GRACE. None leaves values as they are: all inputs are anomalies of one period.
     area : float or DataArray, optional
         Area that volumes spread over: m2, or an array with units.
+    variables : mapping of str to str, optional
+        Role to variable name, where a store is not found or another variable is wanted:
+        ``terrestrial_water_storage``, ``soil_moisture``, ``snow_water_equivalent``,
+        ``surface_water_storage``, ``canopy_water``.
 
     Returns
     -------
     xarray.Dataset
         ``groundwater_storage`` (mm, positive where there is more) on the cells of ``tws``, with all
         coordinates of these, for the months that all inputs have, labelled by the times of ``tws``.
-        Where an input holds standard
-        errors, ``groundwater_storage_std`` (mm) too, linked as ancillary variable. NaN where an
-        input is NaN; a cell without any month of the baseline is NaN. Lazy where an input is,
-        quantified where ``tws`` is.
+        Its attributes ``stores`` and ``left_aside`` say which variables of files are used and which
+        are not. Where an input holds standard errors, ``groundwater_storage_std`` (mm) too, linked
+        as ancillary variable. NaN where an input is NaN; a cell without any month of the baseline
+        is NaN. Lazy where an input is, quantified where ``tws`` is.
 
     Raises
     ------
     MissingVariableError
-        If a Dataset holds several variables, and one is needed, or an input is none.
+        If a Dataset holds several variables, and one is needed, an input is none, or snow is found
+        nowhere.
     UnitsError
         If units are missing or no amount of water, or a volume comes without ``area``.
     GridError
-        If cells or dimensions differ between inputs, layers overlap, or a series finer than months
-        is irregular.
+        If cells or dimensions differ between inputs (the message says how :func:`xsm.regrid` brings
+        them together), layers overlap, or a series finer than months is irregular.
     NotEnoughDataError
         If inputs have no month in common, or do not reach over the baseline.
 
@@ -85,11 +101,13 @@ def groundwater_anomaly(
     month, whatever day it is labelled by; finer series are averaged, and months that they do not
     hold whole are NaN.
 
-    Standard errors are read from variables of a Dataset that are named as their value, with
-    ``_error``, ``_std``, ``_stderr``, ``_uncertainty`` or ``_sigma`` behind (or ``uncertainty``
-    beside a single value). They are taken as independent between stores and layers and added in
-    quadrature; within a month as one, so that they are averaged. The error of the baseline's mean
-    is left out, as are stores without an error: the attribute ``comment`` names those that count.
+    Gain factors, masks and leakage of files of GRACE are left aside: where they are wanted, apply
+    them first. Standard errors are read from variables of a Dataset that are named as their value,
+    with ``_error``, ``_std``, ``_stderr``, ``_uncertainty`` or ``_sigma`` behind or in front (or
+    ``uncertainty`` beside a single value of its dimensions). They are taken as independent between
+    stores and layers and added in quadrature; within a month as one, so that they are averaged. The
+    error of the baseline's mean is left out, as are stores without an error: the attribute
+    ``comment`` names those that count.
 
     References
     ----------
@@ -106,16 +124,19 @@ def groundwater_anomaly(
     >>> found.diff("time").values[:2], abs(round(float(found.sel(time=slice(*period)).mean()), 6))
     (array([10., 10.]), 0.0)
     """
+    stated = check_stated(variables, (tws, soil_moisture, snow, surface_water))
     given = {"tws": tws, "soil_moisture": soil_moisture, "snow": snow}
-    if surface_water is not None:
-        given["surface_water"] = surface_water
+    given |= {} if surface_water is None else {"surface_water": surface_water}
+    given |= _beside(given, soil_moisture, stated)
     plain = {what: _plain(data, what) for what, data in given.items()}
+    chosen = {what: choose(ds, what, stated) for what, (ds, _) in plain.items()}
     stores = {
-        what: read_store(data, what, area=area, layered=what == "soil_moisture")
-        for what, (data, _) in plain.items()
+        what: read_store(one, what, area=area, layered=what == "soil_moisture")
+        for what, one in chosen.items()
     }
     total = stores["tws"].depth
-    monthly = _by_month(stores)
+    source = {what: "soil_moisture" for what, data in given.items() if data is soil_moisture}
+    monthly = _by_month(stores, source)
     storage = monthly["tws"].depth
     for what in list(monthly)[1:]:
         storage = storage - monthly[what].depth
@@ -123,16 +144,40 @@ def groundwater_anomaly(
         storage = storage - _baseline_mean(storage, baseline)
     errors = {what: store.error for what, store in monthly.items() if store.error is not None}
     result = _present(storage, errors, total, list(given), baseline)
+    files = {w: one for w, one in chosen.items() if isinstance(given[w], xr.Dataset)}
+    result[_NAME].attrs |= _said(files, source)
     return quantify(result) if plain["tws"][1] else result
+
+
+def _beside(
+    given: Mapping[str, Given], soil_moisture: Given, stated: Mapping[str, str]
+) -> dict[str, Given]:
+    """Return the stores that no argument gives and the file of the soil's water holds."""
+    missing = [w for w in ("snow", "surface_water", "canopy_water") if given.get(w) is None]
+    found = {what: soil_moisture for what in missing if holds(soil_moisture, what, stated)}
+    if given["snow"] is None and "snow" not in found:
+        tws = given["tws"]
+        names = choose(dequantify(tws)[0], "tws", stated).names if _is_file(tws) else ()
+        total = f"tws[{names[0]!r}]" if names else "tws"
+        msg = (
+            "snow was not given, and soil_moisture is no Dataset that holds the role "
+            "'snow_water_equivalent'. Pass snow=, or name its variable in that Dataset: "
+            'variables={"snow_water_equivalent": "<its name>"}. Where there is none: '
+            f'snow=(0 * {total}).drop_attrs().assign_attrs(units="mm").'
+        )
+        raise MissingVariableError(msg)
+    return found
+
+
+def _is_file(data: object) -> TypeGuard[xr.Dataset]:
+    """Tell whether an input is a data set."""
+    return isinstance(data, xr.Dataset)
 
 
 def _plain(data: object, what: str) -> tuple[xr.Dataset, bool]:
     """Return an input as a data set without pint quantities, and whether there were any."""
     if not isinstance(data, xr.DataArray | xr.Dataset):
-        msg = (
-            f"{what} was given as {type(data).__name__}; a DataArray or a Dataset is needed. Where "
-            f'there is none of it: {what}=xr.zeros_like(tws).assign_attrs(units="mm").'
-        )
+        msg = f"{what} was given as {type(data).__name__}; a DataArray or a Dataset is needed."
         raise MissingVariableError(msg)
     if 0 in data.sizes.values():
         msg = f"{what} is empty ({dict(data.sizes)}): nothing was selected. Look at its time."
@@ -142,12 +187,12 @@ def _plain(data: object, what: str) -> tuple[xr.Dataset, bool]:
     return dequantify(data.to_dataset(name=what if data.name is None else data.name))
 
 
-def _by_month(stores: Mapping[str, Store]) -> dict[str, Store]:
+def _by_month(stores: Mapping[str, Store], source: Mapping[str, str]) -> dict[str, Store]:
     """Return the stores on the months that all have, on the same cells."""
     depths = {what: by_month(store.depth) for what, store in stores.items()}
     errors = {w: by_month(store.error) for w, store in stores.items() if store.error is not None}
-    for what, array in [*depths.items(), *errors.items()]:
-        _check_cells(depths["tws"], array, what)
+    check_cells(depths, source)
+    check_cells(errors | {"tws": depths["tws"]}, source)
     labels = [set(array[MONTH].values.tolist()) for array in depths.values()]
     common = sorted(set.intersection(*labels))
     if not common:
@@ -159,27 +204,6 @@ def _by_month(stores: Mapping[str, Store]) -> dict[str, Store]:
         what: Store(array.sel(keep), errors[what].sel(keep) if what in errors else None)
         for what, array in depths.items()
     }
-
-
-def _check_cells(tws: xr.DataArray, array: xr.DataArray, what: str) -> None:
-    """Refuse other cells than those of the total, which xarray would join or repeat."""
-    one, other = ({d: a.sizes[d] for d in a.dims if d != MONTH} for a in (tws, array))
-    if one.keys() != other.keys():
-        msg = (
-            f"tws has the cells {one or 'of a single series'}, {what} {other or 'of a single'}: "
-            "dimensions of space have to be the same. Average over the region with area weights, "
-            "or select the cell, first."
-        )
-        raise GridError(msg)
-    try:
-        xr.align(tws, array, join="exact", copy=False, exclude=[MONTH])
-    except ValueError as error:
-        msg = (
-            f"tws and {what} lie on different cells ({one} and {other}): {error}. Bring {what} to "
-            "the grid of tws by a conservative regridding, or reindex where labels differ by "
-            'rounding: reindex_like(tws, method="nearest", tolerance=1e-4).'
-        )
-        raise GridError(msg) from error
 
 
 def _span(array: xr.DataArray) -> str:
@@ -232,6 +256,20 @@ def _present(
         )
         found[_NAME].attrs["ancillary_variables"] = f"{_NAME}_std"
     return xr.Dataset(found)
+
+
+def _said(files: Mapping[str, Chosen], source: Mapping[str, str]) -> dict[str, str]:
+    """Return which variables of files are used, and which are left aside."""
+    used = {n for one in files.values() for n in (*one.names, *one.errors.values())}
+    left = {
+        what: ", ".join(n for n in one.left if n not in used)
+        for what, one in files.items()
+        if source.get(what, what) == what
+    }
+    stores = (f"{what}: {', '.join(one.names)}{one.reach}" for what, one in files.items())
+    aside = (f"{what}: {names}" for what, names in left.items() if names)
+    said = {"stores": "; ".join(stores), "left_aside": "; ".join(aside)}
+    return {key: text for key, text in said.items() if text}
 
 
 def _dated(array: xr.DataArray, total: xr.DataArray) -> xr.DataArray:

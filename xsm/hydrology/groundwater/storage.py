@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xsm.data.naming import ROLES
-from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
+from xsm.data.naming.layers import Bounds, depth_dim
 from xsm.data.units import conversion
-from xsm.exceptions import GridError, MissingVariableError, UnitsError
+from xsm.exceptions import GridError, UnitsError
+from xsm.hydrology.groundwater.choice import Chosen, layers_of
 
 __all__ = ["Store", "read_store"]
 
 
-_ERRORS = ("_error", " error", "_std", "_stderr", "_uncertainty", "_sigma")
-_BOUNDS = ("_bnds", "_bounds")
 _SNOW_DEPTHS = {"surface_snow_thickness", "thickness_of_snowfall_amount"}
 _VOLUMES = {
     "acre-feet": "acre_foot",
@@ -51,55 +49,17 @@ class Store:
 
 
 def read_store(
-    data: xr.DataArray | xr.Dataset,
-    what: str,
-    *,
-    area: float | xr.DataArray | None = None,
-    layered: bool = False,
+    chosen: Chosen, what: str, *, area: float | xr.DataArray | None = None, layered: bool = False
 ) -> Store:
     """Return a store of water in mm, with its error where the data hold one, lazily.
 
-    Parameters
-    ----------
-    data : DataArray or Dataset
-        Water (time, *space) with units of depth (mm, cm, m), of mass on an area (kg m-2) or of
-        volume (km3, acre-feet). A Dataset holds one variable, and its standard error under the same
-        name with ``_error``, ``_std``, ``_stderr``, ``_uncertainty`` or ``_sigma`` behind.
-    what : str
-        Name of the store, for errors.
-    area : float or DataArray, optional
-        Area that a volume spreads over: m2, or with units.
-    layered : bool, default: False
-        Layers of soil are summed, along a dimension of depth or as several variables; volumetric
-        moisture (m3 m-3) is multiplied by their thickness.
-
-    Returns
-    -------
-    Store
-        mm, NaN where the value or a layer of it is NaN. Errors of layers are added in quadrature.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is no variable, or several where one is needed.
-    UnitsError
-        If units are missing, or are no amount of water.
-    GridError
-        If bounds of layers are not known, layers overlap, or the area is of other cells.
-
-    Examples
-    --------
-    >>> snow = xr.DataArray([0.1, 0.2], dims="time", attrs={"units": "m"})
-    >>> read_store(snow, "snow").depth.values
-    array([100., 200.])
+    Layers of soil are summed, along a dimension of depth or as several variables; volumetric
+    moisture (m3 m-3) is multiplied by their thickness. A volume (km3, acre-feet) is spread over
+    ``area``. NaN where the value or a layer of it is NaN; errors of layers are added in quadrature.
     """
-    ds = data if isinstance(data, xr.Dataset) else _as_dataset(data, what)
-    errors = {e: v for v in ds.data_vars if (e := _error_of(ds, str(v))) is not None}
-    names = [str(v) for v in ds.data_vars if v not in errors and not _is_bounds(ds, str(v))]
-    _check_names(names, what, layered=layered)
+    ds, names, by_value = chosen.ds, chosen.names, chosen.errors
     if layered:
         _check_overlap(ds, names, what)
-    by_value = {str(value): error for error, value in errors.items()}
     depths = [_depth(ds, n, ds[n], what, area, layered=layered) for n in names]
     spreads = [_spread(ds, n, by_value[n], what, area, layered=layered) for n in by_value]
     total = depths[0]
@@ -108,48 +68,9 @@ def read_store(
     return Store(total, _quadrature(spreads))
 
 
-def _as_dataset(array: xr.DataArray, what: str) -> xr.Dataset:
-    """Return an array as a data set of one variable."""
-    return array.to_dataset(name=what if array.name is None else array.name)
-
-
-def _error_of(ds: xr.Dataset, value: str) -> str | None:
-    """Return the name of a variable's error, where there is one."""
-    found = [f"{value}{end}" for end in _ERRORS if f"{value}{end}" in ds.data_vars]
-    alone = [name for name in ("error", "std", "uncertainty") if name in ds.data_vars]
-    if not found and alone and len(ds.data_vars) == 2 and value not in alone:
-        found = alone
-    return found[0] if found else None
-
-
-def _is_bounds(ds: xr.Dataset, name: str) -> bool:
-    """Tell whether a variable holds the bounds of a coordinate."""
-    stated = {v.attrs.get("bounds", v.encoding.get("bounds")) for v in ds.variables.values()}
-    return name in stated or name.endswith(_BOUNDS)
-
-
-def _check_names(names: list[str], what: str, *, layered: bool) -> None:
-    """Refuse no variable, and several where one is needed."""
-    if len(names) == 1 or (names and layered):
-        return
-    msg = (
-        f"{what} was given as a Dataset of {names}; one variable is needed, with its error where "
-        f'it is known. Pass it alone: {what}=ds["name"], or ds[["name", "name_error"]].'
-    )
-    raise MissingVariableError(msg)
-
-
-def _layers(ds: xr.Dataset, name: str) -> tuple[str | None, list[tuple[int, Bounds]]]:
-    """Return the dimension of a variable's layers, and their positions and bounds."""
-    dim = depth_dim(ds, name)
-    if dim is None:
-        return None, [(0, layer_bounds(ds, name, ROLES["soil_moisture"]))]
-    return dim, dim_bounds(ds, name, dim)
-
-
-def _check_overlap(ds: xr.Dataset, names: list[str], what: str) -> None:
+def _check_overlap(ds: xr.Dataset, names: Sequence[str], what: str) -> None:
     """Refuse to sum layers that share soil, or of which that is not known."""
-    layers = [(n, bounds) for n in names for _, bounds in _layers(ds, n)[1]]
+    layers = [(n, bounds) for n in names for _, bounds in layers_of(ds, n)[1]]
     unknown = sorted({name for name, bounds in layers if bounds is None})
     if unknown and len(names) > 1:
         raise GridError(_unknown_bounds(unknown[0], what))
@@ -189,7 +110,7 @@ def _depth(
     water = _bare(array) * factor
     if kind == "volume":
         water = _spread_over(water, _area(area, name, units), name)
-    dim, layers = _layers(ds, name) if layered else (None, [])
+    dim, layers = layers_of(ds, name) if layered else (None, [])
     if kind == "moisture":
         thickness = _thickness(layers, name, what)
         if dim is None:
@@ -201,7 +122,7 @@ def _depth(
 def _spread(
     ds: xr.Dataset,
     name: str,
-    error: Hashable,
+    error: str,
     what: str,
     area: float | xr.DataArray | None,
     *,
@@ -213,7 +134,7 @@ def _spread(
     if dim is None or dim not in values.dims:  # of the whole column: no layer to multiply by
         return abs(_depth(ds, name, values, what, area, layered=layered and dim is None))
     parts = []
-    for at, bounds in _layers(ds, name)[1]:
+    for at, bounds in layers_of(ds, name)[1]:
         one = ds[[name]].isel({dim: [at]})
         one[name].attrs["layer_edges_m"] = bounds
         part = values.isel({dim: [at]})
@@ -241,7 +162,12 @@ def _bare(array: xr.DataArray) -> xr.DataArray:
 def _factor(units: object, name: str, what: str, *, layered: bool) -> tuple[float, str]:
     """Return mm (or m3 of volumes, 1000 m3 m-3) for each unit, and what kind of amount it is."""
     if units is None:
-        msg = f'{what} {name!r} has no units. Set its attrs["units"], such as "mm" or "kg m-2".'
+        msg = (
+            f"{what} {name!r} has no units. Where arithmetic dropped them, give them back: "
+            f'{what} = {what}.assign_attrs(units=<the variable before it>.attrs["units"]); else '
+            f'set what the documentation of the file says: {what}.attrs["units"] = "<units>", '
+            "an amount of water (depth, mass on an area or volume)."
+        )
         raise UnitsError(msg)
     text = _VOLUMES.get(str(units).strip().lower(), str(units))
     conversion(text, text)  # says so where units cannot be read

@@ -21,7 +21,14 @@ from xsm.hydrology.soil.layering import (
     depth_coordinates,
     describe_layers,
 )
-from xsm.hydrology.soil.remapping import Mean, Plan, interval_weights, point_weights, remap
+from xsm.hydrology.soil.remapping import (
+    Mean,
+    Plan,
+    interval_weights,
+    point_weights,
+    remap,
+    sensor_weights,
+)
 
 __all__ = ["to_depths"]
 
@@ -87,7 +94,9 @@ def to_depths(
 
     so that water, ``sum_j theta_j |j|``, is that of the layers over the same depth; of fluxes out
     of layers (``root_water_uptake``) the sum, ``x_j = sum_i x_i |i and j| / |i|``. A point gets the
-    value of its layer, and the mean of two layers that meet there. This is the arithmetic mean;
+    value of its layer, and the mean of two layers that meet there. Of sensors, of which only the
+    depth is known, a point gets what lies linearly between two of them, and an interval the layers
+    that reach halfway to their neighbours. This is the arithmetic mean;
     ``k_sat`` gets the harmonic mean (saturated layers in series), ``vg_alpha`` and ``vg_n`` the
     geometric one, which is a convention: parameters of a mixed interval are better derived from
     its mean texture, ``soil_parameters(to_depths(ds, ...))``. The arithmetic is double precision;
@@ -212,7 +221,9 @@ def _weights(
     """Return the share of layers in targets; a flux out of layers is shared, not averaged."""
     bounds = _bounds(layers)
     if points:
-        return point_weights(bounds, targets)
+        at = [v.at for v in layers if v.at is not None]
+        alone = len(at) == len(layers)
+        return sensor_weights(at, bounds, targets) if alone else point_weights(bounds, targets)
     found = interval_weights(bounds, targets)
     if not ROLES[role].flux:
         return found

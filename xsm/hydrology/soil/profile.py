@@ -68,6 +68,7 @@ def read_profile(
     ds, layers = reading.ds, reading.layers(role)
     edges, centres = _geometry(ds, layers)
     if source is not None:
+        source = _labelled(ds, source, layers[0].dim)
         layers = tuple(_in_source(ds, source, v) for v in layers)
     array, dim = _stacked(ds if source is None else source, layers)
     order = tuple(i if v.index is None else v.index for i, v in enumerate(layers))
@@ -107,6 +108,16 @@ def _in_source(ds: xr.Dataset, source: xr.Dataset, variable: Variable) -> Variab
     return replace(variable, units=str(units), conversion=change)
 
 
+def _labelled(ds: xr.Dataset, source: xr.Dataset, dim: str | None) -> xr.Dataset:
+    """Give a prediction the labels of the data where its depths are the same in other units."""
+    if dim is None or dim not in ds.coords or dim not in source.coords:
+        return source
+    own, given = dim_depths(ds, dim), dim_depths(source, dim)
+    if own is None or given is None or own.shape != given.shape:
+        return source
+    return source.assign_coords({dim: ds[dim]}) if (abs(own - given) < _TOUCH).all() else source
+
+
 def _same_depths(ds: xr.Dataset, predicted: xr.DataArray, dim: str) -> None:
     """Refuse a prediction of other layers."""
     shown = [
@@ -118,9 +129,24 @@ def _same_depths(ds: xr.Dataset, predicted: xr.DataArray, dim: str) -> None:
         return
     msg = (
         f"The prediction {predicted.name!r} has layers {dim}={shown[0]}, the data {dim}={shown[1]}."
-        f" Give both the same, for example ds.sel({dim}=predicted[{dim!r}])."
+        f" Give both the same: {_typed(ds, predicted, dim)}."
     )
     raise GridError(msg)
+
+
+def _typed(ds: xr.Dataset, predicted: xr.DataArray, dim: str) -> str:
+    """Return what selects the layers that data and prediction have in common."""
+    known = dim in ds.coords and dim in predicted.coords
+    depths = [dim_depths(a, dim) for a in (ds, predicted.to_dataset(name="x"))] if known else []
+    own, given = depths if known else (None, None)
+    if own is None or given is None:
+        return f"the same values of {dim!r}, with units of length"
+    near = abs(own[:, None] - given) < _TOUCH
+    for name, array, hit in (("ds", ds, near), ("predicted", predicted, near.T)):
+        if hit.any(axis=0).all():
+            labels = array[dim].values[hit.any(axis=1)].tolist()
+            return f"{name} = {name}.sel({dim}={labels})"
+    return f"bring the data to depths of the prediction, xsm.to_depths(ds, {given.tolist()})"
 
 
 def _stacked(ds: xr.Dataset, layers: Sequence[Variable]) -> tuple[xr.DataArray, str]:
@@ -157,7 +183,8 @@ def _geometry(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the faces and centres of layers in m, or say how to give them."""
     bounds = [v.depth for v in layers if v.depth is not None]
-    if len(bounds) < len(layers):
+    sensors = len(layers) > 1 and all(v.at is not None for v in layers)
+    if sensors or len(bounds) < len(layers):
         return _of_points(ds, layers)
     if any(abs(a[1] - b[0]) > _TOUCH for a, b in pairwise(bounds)):
         msg = (
@@ -174,8 +201,14 @@ def _of_points(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return faces half way between values whose depths are known."""
     first = layers[0]
-    depths = None if first.dim is None else dim_depths(ds, first.dim)
-    if depths is None or len(layers) < 2 or (np.diff(np.sort(depths)) <= 0).any():
+    alone = np.array([v.at for v in layers if v.at is not None])
+    depths = alone if first.dim is None else dim_depths(ds, first.dim)
+    if (
+        depths is None
+        or depths.size < len(layers)
+        or len(layers) < 2
+        or (np.diff(np.sort(depths)) <= 0).any()
+    ):
         edges = ", ".join(f"{0.1 * i:.1f}" for i in range(min(len(layers), 2) + 1))
         coordinate = f', or the depths their units: ds["{first.dim}"].attrs["units"] = "cm"'
         msg = (

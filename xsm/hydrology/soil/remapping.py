@@ -10,7 +10,15 @@ import numpy as np
 
 from xsm.typing import Array, FloatArray
 
-__all__ = ["Bounds", "Mean", "Plan", "interval_weights", "point_weights", "remap"]
+__all__ = [
+    "Bounds",
+    "Mean",
+    "Plan",
+    "interval_weights",
+    "point_weights",
+    "remap",
+    "sensor_weights",
+]
 
 
 Bounds: TypeAlias = Sequence[tuple[float, float]]
@@ -102,6 +110,39 @@ def point_weights(layers: Bounds, points: Sequence[float]) -> FloatArray:
     depth = np.array(points, dtype=float)[:, None]
     inside = ((top - _ROUNDING <= depth) & (depth <= bottom + _ROUNDING)).astype(float)
     return _covered(inside, inside.any(axis=1, keepdims=True))
+
+
+def sensor_weights(sensors: Sequence[float], layers: Bounds, points: Sequence[float]) -> FloatArray:
+    """Return the share of each sensor in the value at each point, linear between two of them.
+
+    Parameters
+    ----------
+    sensors : sequence of float
+        Depths in m, positive down, from the top down.
+    layers : sequence of tuple of float
+        What the sensors stand for: above the first and below the last one its value holds as far
+        as its layer reaches.
+    points : sequence of float
+        Depths in m, positive down.
+
+    Returns
+    -------
+    array (point, sensor)
+        Summing to one; a row of zeros where no layer is.
+
+    Examples
+    --------
+    >>> sensor_weights([0.1, 0.3], [(0.0, 0.2), (0.2, 0.4)], [0.0, 0.2, 0.25, 0.5])
+    array([[1.  , 0.  ],
+           [0.5 , 0.5 ],
+           [0.25, 0.75],
+           [0.  , 0.  ]])
+    """
+    deep = np.asarray(points, dtype=float)
+    place = np.interp(deep, sensors, np.arange(len(sensors)))
+    shares = np.maximum(0.0, 1.0 - abs(place[:, None] - np.arange(len(sensors))))
+    reach = max(bottom for _, bottom in layers) + _ROUNDING
+    return _covered(shares, (deep <= reach)[:, None])
 
 
 def _covered(shares: FloatArray, covered: Array) -> FloatArray:

@@ -1,0 +1,165 @@
+"""The report of a data set: what it lists, in text, in HTML and as data; it never raises."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xsm
+from tests.data.doubt.worlds import broken, grid, station, typed
+from xsm.data.units import quantify
+
+
+def kinds(report) -> set[str]:
+    return {found.kind for found in report}
+
+
+def test_a_good_record_has_nothing_wrong():
+    found = station().physm.check()
+    assert not found
+    assert len(found) == 0
+    assert "Nothing looks wrong." in repr(found)
+    assert "nothing looks wrong" in found._repr_html_()
+
+
+def test_all_faults_are_listed_the_worst_first():
+    ds = broken(broken(station(), "SWC_F_MDS_1", -9999.0), "WS_F", 2.0, where=slice(None))
+    ds["TA_F"].attrs["units"] = "K"
+    del ds["PA_F"].attrs["units"]
+    found = ds.physm.check()
+    assert found
+    assert [f.severity for f in found] == sorted(
+        (f.severity for f in found), key=["stop", "warn", "note"].index
+    )
+    assert kinds(found) == {"fill", "units", "constant", "unusable"}
+    text = repr(found)
+    for part in (
+        "soil_moisture    SWC_F_MDS_1  %         -9999",
+        "! soil_moisture: 20 of 900 values",
+        "! air_temperature: 'TA_F' holds",
+        "! surface_pressure: 'PA_F' has no units",
+        "* wind_speed: all 900 values",
+        "time: 900 steps from 2004-01-01 00:00:00 to 2006-06-18 00:00:00; days, labelled by",
+    ):
+        assert part in text
+    html = found._repr_html_()
+    assert "ds[&quot;SWC_F_MDS_1&quot;].where" in html
+    assert "looks wrong" in html
+    assert "<script" not in html
+
+
+def test_ranges_are_shown_in_the_units_of_the_data():
+    row = next(r for r in station().physm.check().rows if r[0] == "air_temperature")
+    assert row[2] == "degC"
+    assert row[5] == "-93.15 to 66.85"
+
+
+def test_flags_that_nothing_reads_and_variables_without_a_role_are_named():
+    """FLUXNET2015 has <name>_QC, a share of good data in daily files; ESA CCI a flag of its own."""
+    ds = station().assign(LE_F_MDS=("time", np.ones(900)), SWC_F_MDS_1_QC=("time", np.ones(900)))
+    ds["P_F"].attrs["ancillary_variables"] = "rain_flag"
+    ds["rain_flag"] = ("time", np.zeros(900, "i1"), {"flag_values": np.array([1, 2], "i1")})
+    found = ds.physm.check()
+    assert not found
+    flags = {f.variable: f.line for f in found if f.kind == "flag"}
+    assert flags == {
+        "SWC_F_MDS_1": 'ds["SWC_F_MDS_1"] = ds["SWC_F_MDS_1"].where(ds["SWC_F_MDS_1_QC"] >= 0.8)',
+        "P_F": 'ds["P_F"] = ds["P_F"].where(ds["rain_flag"] == 1)',
+    }
+    assert found.facts["left over (no role)"] == "LE_F_MDS"
+    for line in flags.values():
+        typed(ds, line)
+
+
+def test_what_is_mostly_missing_is_a_remark_and_a_masked_sea_is_none():
+    ds = grid().where(lambda d: d.latitude > 45)
+    assert not list(ds.physm.check())
+    gaps = ds.assign({"2m_temperature": ds["2m_temperature"].where(ds.time.dt.day % 4 == 0)})
+    (found,) = gaps.physm.check()
+    assert (found.kind, found.severity, found.role) == ("missing", "note", "air_temperature")
+    assert found.share == pytest.approx(0.77, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("longitudes", "said"),
+    [
+        (np.arange(0.25, 360, 30), "0.25 to 330.25, counted 0 to 360"),
+        (np.arange(-180.0, 180, 30), "-180 to 150, counted -180 to 180"),
+        (np.arange(5.0, 9.0), "5 to 8, fits both conventions"),
+    ],
+)
+def test_the_convention_of_longitudes(longitudes, said):
+    ds = grid(n=3, shape=(2, len(longitudes))).assign_coords(longitude=longitudes)
+    assert ds.physm.check().facts["longitude"] == said
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (
+            xr.date_range("2020-06-01T00:30", periods=48, freq="h"),
+            "every 1 h, labelled in the middle",
+        ),
+        (
+            xr.date_range("2020-06-01T01:00", periods=48, freq="h"),
+            "every 1 h, labelled by their end",
+        ),
+        (xr.date_range("2020-06-01T12:00", periods=9, freq="D"), "days, labelled in the middle"),
+        (xr.date_range("2020-01-01", periods=9, freq="MS"), "months, labelled by their start"),
+        (xr.date_range("2020-01-31", periods=9, freq="ME"), "months, labelled by their end"),
+        (
+            xr.date_range("2020-01-16", periods=9, freq="MS", calendar="noleap", use_cftime=True)
+            + np.timedelta64(14, "D").astype("m8[us]").item(),
+            "months, labelled in the middle",
+        ),
+    ],
+)
+def test_what_labels_of_time_suggest(times, said):
+    ds = xr.Dataset(
+        {"t2m": ("time", 280.0 + np.arange(len(times)), {"units": "K"})}, {"time": times}
+    )
+    assert ds.physm.check().facts["time"].endswith(said)
+
+
+def test_odd_data_raise_nothing():
+    assert not xsm.check(xr.Dataset())
+    unsorted = station().isel(time=[3, 1, 2])
+    assert "does not ascend" in unsorted.physm.check().facts["time"]
+    empty = station().isel(time=slice(0, 0))
+    assert not empty.physm.check()
+    text = xr.Dataset({"tp": ("x", ["a", "b"], {"units": "m"})})
+    assert text.physm.check().rows == ()
+    nan = station() * np.nan
+    assert kinds(nan.assign_attrs().physm.check()) <= {"missing", "unusable"}
+    step = xr.Dataset(
+        {"swvl1": (("time", "oddity"), np.full((9, 3), 0.3), {"units": "1"})},
+        {"time": xr.date_range("2020", periods=9)},
+    )
+    assert kinds(step.physm.check()) == {"unusable"}
+
+
+def test_many_layers_take_one_row():
+    theta = 0.3 + 0.01 * np.random.default_rng(0).normal(size=(60, 9))
+    ds = xr.Dataset(
+        {"theta": (("time", "depth"), theta, {"units": "m3 m-3"})},
+        {
+            "time": xr.date_range("2020", periods=60),
+            "depth": ("depth", 0.1 * np.arange(1, 10), {"units": "m"}),
+        },
+    )
+    (row,) = ds.physm.check().rows
+    assert row[1] == "theta[depth: 9]"
+    assert float(row[3]) == pytest.approx(theta.min(), rel=1e-3)
+
+
+def test_quantities_are_looked_at():
+    ds = broken(station(), "P_F", -9999.0)
+    assert kinds(quantify(ds).physm.check()) == {"fill"}
+
+
+def test_names_are_stated_as_everywhere():
+    ds = station().rename(SWC_F_MDS_1="mine")
+    assert not ds.physm.check({"soil_moisture": "mine"})
+    with pytest.raises(xsm.exceptions.MissingVariableError, match="yours"):
+        ds.physm.check({"soil_moisture": "yours"})
+    with pytest.raises(TypeError, match="a Dataset is needed"):
+        xsm.check(ds["mine"])

@@ -1,0 +1,69 @@
+"""The same doubt when values are computed: blocks are looked at in the pass that reads them."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from xsm.data.doubt.fills import matches
+from xsm.exceptions import UnitsError
+from xsm.typing import Array
+
+__all__ = ["Guard"]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Looks at canonical values of one variable: refuses fill values, warns beyond the range.
+
+    ``codes`` are the fill values that lie beyond ``low`` and ``high``, in canonical units,
+    ``given`` the same in those of the data; ``quiet`` where the range was warned of already.
+    """
+
+    role: str
+    name: str
+    low: float
+    high: float
+    codes: tuple[float, ...]
+    given: tuple[float, ...]
+    quiet: bool = False
+
+    def __call__(self, values: Array) -> Array:
+        """Return the values, or raise :class:`UnitsError` where some are fill values."""
+        if values.size and not self.fits(
+            np.fmin.reduce(values, None), np.fmax.reduce(values, None)
+        ):
+            self._tell(values)
+        return values
+
+    def fits(self, low: float, high: float) -> bool:
+        """Tell whether extremes lie within the range; NaN does."""
+        return not (low < self.low or high > self.high)
+
+    def _tell(self, values: Array) -> None:
+        """Refuse fill values, count them, and warn of others beyond the range."""
+        odd = values[(values < self.low) | (values > self.high)]
+        for code, given in zip(self.codes, self.given, strict=True):
+            count = int(matches(odd, (code,)).sum())
+            if count:
+                raise UnitsError(self.words(count, values.size, given))
+        if not self.quiet:
+            warnings.warn(
+                f"{self.role}: {self.name!r} holds values outside of {self.low:.4g} to "
+                f"{self.high:.4g} in blocks that were computed now. Type ds.physm.check().",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def words(self, count: int, size: int, given: float) -> str:
+        """Say which fill values there are and what to type."""
+        side, at = (">", 0.9 * given) if given < 0 else ("<", 0.9 * given)
+        x = f'ds["{self.name}"]'
+        return (
+            f"{self.role}: {count:,} of {size:,} values of {self.name!r} that were computed now "
+            f"are {given:.8g}, which nothing declares as missing. Type {x} = {x}.where({x} {side} "
+            f"{at:.6g}). Only if these are no fill values, say so: "
+            f'{x}.attrs["valid_{"min" if given < 0 else "max"}"] = {given!r}.'
+        )

@@ -1,0 +1,261 @@
+"""Data on the cells of another grid: conservative means, or the nearest cell."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from xsm.data.naming import roles_of
+from xsm.data.nesting.axes import Axis, cell_area
+from xsm.data.nesting.conservative import overlap_mean, overlaps
+from xsm.data.nesting.pairs import nearest_cells, pair_axes
+from xsm.data.nesting.planes import each_plane
+from xsm.data.units import dequantify, quantify
+from xsm.exceptions import GridError, check_choice
+from xsm.typing import Array
+
+__all__ = ["regrid"]
+
+
+Data = TypeVar("Data", xr.Dataset, xr.DataArray)
+
+_FLAGS = ("flag_values", "flag_masks", "flag_meanings")
+_EXTENSIVE = frozenset({"m2", "m^2", "m**2", "km2", "km^2", "m3", "m^3", "m**3", "km3", "km^3"})
+_BOUNDS = ("_bnds", "_bounds")
+
+
+def regrid(
+    ds: Data,
+    like: xr.Dataset | xr.DataArray,
+    *,
+    method: Literal["conservative", "nearest"] = "conservative",
+    share: float = 0.5,
+) -> Data:
+    """Carry data to the cells of another grid, conservatively or from the nearest cell, lazily.
+
+    Parameters
+    ----------
+    ds : Dataset or DataArray
+        Variables (..., y, x) on a grid whose horizontal axes have one-dimensional coordinates:
+        latitude and longitude, or those of a projection. Latitudes may descend, longitudes begin
+        at -180, at 0 or elsewhere.
+    like : Dataset or DataArray
+        Data on the grid wanted: any cells, finer or coarser, of a part of the globe or of all. Only
+        its horizontal coordinates are used, with their bounds where there are any.
+    method : {"conservative", "nearest"}, default: "conservative"
+        ``"conservative"``: the mean over the part of each cell that has values, weighted by area.
+        ``"nearest"``: the value of the cell with the nearest centre along each axis.
+    share : float, default: 0.5
+        Least share of a cell's area, above 0 and up to 1, that has to lie in cells with values;
+        below it the cell is NaN. Of ``"conservative"`` alone.
+
+    Returns
+    -------
+    Dataset or DataArray
+        What was given, with the horizontal coordinates and names of dimensions of ``like``, at the
+        place of the old ones; all else stays: names, attributes, other dimensions and coordinates,
+        variables without a map, precision. NaN is missing and takes no part. Lazy where the input
+        is, one task for each block, which holds whole maps of as many times as before; quantified
+        where the input is. Coordinates along the old cells are dropped.
+
+    Raises
+    ------
+    GridError
+        If a grid has no horizontal axes of one dimension, one is geographic and the other projected
+        or rotated, they do not overlap, or ``share`` is none.
+    UnknownNameError
+        If there is no such method.
+
+    Warns
+    -----
+    UserWarning
+        If variables are left out (along one of the axes alone, text, areas and volumes of cells, of
+        which a mean makes no sense), or are classes or flags, which have no mean: they are taken
+        from the nearest cell.
+
+    Notes
+    -----
+    Cell j gets of the cells i with a value ::
+
+        x_j = sum_i x_i |i and j| / sum_i |i and j|
+
+    with areas on the sphere, ``(sin lat_2 - sin lat_1) (lon_2 - lon_1)``, or on the projection.
+    Both are products, so the overlaps are those of the axes (first order conservative remapping,
+    Jones 1999). Without missing values the integral over the area that both grids cover is kept to
+    rounding. Edges of cells are their bounds, else halfway between centres; at the poles they end.
+
+    References
+    ----------
+    Jones, P. W. (1999). Monthly Weather Review 127:2204-2210.
+
+    Examples
+    --------
+    >>> west = {"lat": [-45.0, 45.0], "lon": [-135.0, -45.0, 45.0, 135.0]}
+    >>> field = xr.DataArray([[1.0, 2.0, 3.0, 4.0]] * 2, west, ("lat", "lon"))
+    >>> east = xr.DataArray(coords={"lat": [0.0], "lon": [90.0, 270.0]}, dims=("lat", "lon"))
+    >>> east = east.to_dataset(name="x").assign_coords(lat_bnds=(("lat", "v"), [[-90.0, 90.0]]))
+    >>> regrid(field, east).values  # 0 to 180, and 180 to 360 degrees
+    array([[3.5, 1.5]])
+    """
+    check_choice("method", method, ("conservative", "nearest"))
+    _check_share(share)
+    if isinstance(ds, xr.Dataset):
+        return _regridded(ds, like, method, share)
+    name = "regridded" if ds.name is None else ds.name
+    found = _regridded(ds.to_dataset(name=name), like, method, share)
+    if name not in found.data_vars:
+        msg = f"{name!r} cannot be carried to another grid: the warning says why."
+        raise GridError(msg)
+    return found[name].rename(ds.name)
+
+
+def _check_share(share: object) -> None:
+    """Refuse what is no share of an area."""
+    if not (isinstance(share, int | float) and 0 < share <= 1):
+        msg = (
+            f"share={share!r} was given; the least share of a cell's area that has values is "
+            "needed, above 0 and up to 1: share=0.5."
+        )
+        raise GridError(msg)
+
+
+def _regridded(
+    ds: xr.Dataset, like: xr.Dataset | xr.DataArray, method: str, share: float
+) -> xr.Dataset:
+    """Carry the maps of a data set to another grid."""
+    plain, quantified = dequantify(ds)
+    own, wanted = pair_axes(plain, like)
+    dims = {a.dim: w.dim for a, w in zip(own, wanted, strict=True)}
+    ways = _ways(plain, own, method)
+    near = nearest_cells(plain, own, like, wanted)
+    how = {"nearest": _taking(near), "conservative": _averaging(own, wanted, share)}
+    made = {
+        name: _carried(plain[name].variable, dims, wanted, *how[way]) for name, way in ways.items()
+    }
+    labels = _labels(like, wanted)
+    kept = plain.drop_dims(list(dims)).drop_vars(labels, errors="ignore")
+    known: dict[Any, Any] = {**kept.data_vars, **made}
+    found = kept.drop_vars(list(kept.data_vars)).assign_coords(labels)
+    found = found.assign({n: known[n] for n in plain.data_vars if n in known})
+    return quantify(found) if quantified else found
+
+
+def _ways(ds: xr.Dataset, own: tuple[Axis, Axis], method: str) -> dict[str, str]:
+    """Return how each map is carried; warn of what is left out, and of classes."""
+    dims = {axis.dim for axis in own}
+    kinds = {name: role.kind for name, role in roles_of(ds).items()}
+    ways: dict[str, str] = {}
+    lost, classes = [], []
+    for name, array in ((str(n), a) for n, a in ds.data_vars.items() if dims & set(a.dims)):
+        units = str(array.attrs.get("units", "")).replace(" ", "")
+        if not dims <= set(array.dims):
+            lost += [] if _is_bounds(ds, name, dims) else [f"{name!r} (along one axis alone)"]
+        elif array.dtype.kind not in "fiubmM":
+            lost.append(f"{name!r} (no numbers)")
+        elif method == "conservative" and (_is_class(array) or kinds.get(name) == "categorical"):
+            classes.append(repr(name))
+            ways[name] = "nearest"
+        elif method == "conservative" and units in _EXTENSIVE:
+            lost.append(f"{name!r} (in {units}: divide it by the area of its cells first)")
+        else:
+            ways[name] = method
+    _tell(lost, classes)
+    return ways
+
+
+def _is_class(array: xr.DataArray) -> bool:
+    """Tell whether values are flags or dates, which have no mean."""
+    return any(key in array.attrs for key in _FLAGS) or array.dtype.kind in "bmM"
+
+
+def _is_bounds(ds: xr.Dataset, name: str, dims: set[str]) -> bool:
+    """Tell whether a variable holds the bounds of one of the horizontal axes."""
+    said = {ds[d].attrs.get("bounds", ds[d].encoding.get("bounds")) for d in dims}
+    return name in said or name.endswith(_BOUNDS)
+
+
+def _tell(lost: list[str], classes: list[str]) -> None:
+    """Warn of what is left out, and of classes."""
+    said = f"xsm.regrid: left out: {', '.join(lost)}. " if lost else ""
+    if classes:
+        said += (
+            f"xsm.regrid: {', '.join(classes)} hold classes or flags, which have no mean; they are "
+            "taken from the nearest cell. Leave them out where they are not needed: "
+            f"ds.drop_vars([{', '.join(classes)}])."
+        )
+    if said:
+        warnings.warn(said.strip(), UserWarning, stacklevel=5)
+
+
+Way = tuple[Any, Any]  # a function of planes, and the precision of its result by that of its input
+
+
+def _averaging(own: tuple[Axis, Axis], wanted: tuple[Axis, Axis], share: float) -> Way:
+    """Return the function that averages planes over the parts of cells."""
+    least = share * cell_area(*wanted)
+    function = partial(
+        overlap_mean,
+        lengths=(own[0].lengths, own[1].lengths),
+        places=overlaps(own, wanted),
+        least=least,
+    )
+    return function, lambda dtype: dtype if dtype.kind == "f" else np.dtype(float)
+
+
+def _taking(near: tuple[Array, Array]) -> Way:
+    """Return the function that takes planes from the nearest cells, missing where none is near."""
+    rows, columns = near
+    there = (rows >= 0)[:, None] & (columns >= 0)
+
+    def kind(dtype: np.dtype[Any]) -> np.dtype[Any]:
+        whole = dtype.kind in "iub" and not there.all()
+        return np.result_type(dtype, np.float32) if whole else dtype
+
+    return partial(_take, rows=rows, columns=columns, there=there), kind
+
+
+def _take(values: Array, *, rows: Array, columns: Array, there: Array) -> Array:
+    """Return (..., y, x) values of the cells at rows and columns."""
+    found = values.take(rows, -2).take(columns, -1)
+    if there.all():
+        return found
+    missing = found.dtype.type("NaT") if found.dtype.kind in "mM" else np.float32(np.nan)
+    return np.where(there, found, missing)
+
+
+def _carried(
+    variable: xr.Variable,
+    dims: Mapping[str, str],
+    wanted: tuple[Axis, Axis],
+    function: Any,
+    kind: Any,
+) -> xr.Variable:
+    """Apply a function of planes to a variable."""
+    axes = tuple(variable.dims.index(d) for d in dims)
+    shape = (wanted[0].size, wanted[1].size)
+    data = each_plane(function, variable.data, (axes[0], axes[1]), shape, kind(variable.dtype))
+    names = [dims.get(str(d), d) for d in variable.dims]
+    attrs = {k: v for k, v in variable.attrs.items() if k != "coordinates"}
+    return xr.Variable(names, data, attrs)
+
+
+def _labels(
+    like: xr.Dataset | xr.DataArray, wanted: tuple[Axis, Axis]
+) -> dict[str, xr.DataArray | xr.Variable]:
+    """Return the horizontal coordinates of the grid wanted, with their bounds."""
+    dims = {axis.dim for axis in wanted}
+    found = {str(n): c.variable for n, c in like.coords.items() if c.dims and set(c.dims) <= dims}
+    for dim in dims:
+        attrs = dict(found[dim].attrs)
+        said = attrs.pop("bounds", found[dim].encoding.get("bounds"))
+        known = like.variables if isinstance(like, xr.Dataset) else like.coords.variables
+        for name in (n for n in (said, *(f"{dim}{end}" for end in _BOUNDS)) if n in known):
+            attrs["bounds"] = str(name)
+            found[str(name)] = known[name]
+        found[dim] = xr.Variable(dim, found[dim].values, attrs)
+    return dict(found)
