@@ -84,6 +84,21 @@ def test_a_prediction_is_labelled_by_the_month_it_is_valid_at(fitted, kind, chun
     np.testing.assert_allclose(predicted, fitted.predict(same)["soil_moisture"], rtol=1e-5)
 
 
+def test_months_of_cmip6(fitted, tmp_path):
+    """Tables Amon and Lmon: calendar noleap, labels in the middle, time_bnds; pr in kg m-2 s-1."""
+    edges, ds = labels("noleap", 421)[TRAIN:342], world("noleap").isel(time=slice(TRAIN, 341))
+    ds = ds.assign_coords(time=edges[:-1] + (edges[1:] - edges[:-1]) / 2)
+    ds["precipitation"] = (ds["precipitation"] / 86400).assign_attrs(units="kg m-2 s-1")
+    ds["time_bnds"] = ("time", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1)
+    ds["time"].attrs["bounds"] = "time_bnds"
+    found = fitted.predict(ds)
+    same = fitted.predict(world().isel(time=slice(TRAIN, 341)))
+    np.testing.assert_allclose(found["soil_moisture"], same["soil_moisture"], rtol=1e-4)
+    assert str(found["time"].values[-1])[:10] == "2008-06-16"  # the middle of June
+    assert "bounds" not in found["time"].attrs
+    found.to_netcdf(tmp_path / "predicted.nc")
+
+
 def test_months_are_streamed(tmp_path):
     ds = world(periods=150).isel(cell=np.arange(2000) % 4).assign_coords(cell=np.arange(2000))
     ds = ds.isel(time=slice(30, None))

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import xsm
+from xsm.data.naming import products_of
 from xsm.data.reduction import candidates, cell_method
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, UnknownNameError
 
@@ -212,6 +213,21 @@ def test_labels_at_half_steps_are_middles(first, step):
         with pytest.warns(UserWarning, match=f"middle of steps of .*label='{label}' is not used"):
             xr.testing.assert_identical(xsm.daily(ds, label=label), found)
     xr.testing.assert_identical(xsm.daily(ds.chunk(time=5), label="middle").compute(), found)
+
+
+def test_the_product_tells_the_label():
+    """FLUXNET2015 names half hours by TIMESTAMP_START (Pastorello et al. 2020, table 3)."""
+    half_hours = xr.date_range("2020-01-01", periods=96, freq="30min")
+    day = np.arange(96) // 48 + 1.0
+    made = {"P_F": (day, "mm"), "TA_F": (day, "degC"), "SW_IN_F": (day, "W m-2")}
+    made |= {"LE_F_MDS": (day, "W m-2"), "VPD_F": (day, "hPa"), "SWC_F_MDS_1": (day, "%")}
+    ds = xr.Dataset({k: ("TIMESTAMP", v, {"units": u}) for k, (v, u) in made.items()})
+    ds = ds.assign_coords(TIMESTAMP=half_hours)
+    found = xsm.daily(ds, states="mean")
+    assert products_of(ds) == ("fluxnet",)
+    np.testing.assert_allclose(found["P_F"], [48, 96])
+    np.testing.assert_allclose(found["TA_F"], [1, 2])
+    assert xsm.daily(ds, label="end", states="mean").sizes["TIMESTAMP"] == 1
 
 
 def test_bounds_of_time_tell_the_label():

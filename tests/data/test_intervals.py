@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.data.intervals import intervals_of, label_of, method_of_time
+from xsm.data.intervals import intervals_of, label_of, method_of_time, with_bounds_read
 from xsm.data.naming import ROLES, accumulation_of, find_variables
 from xsm.exceptions import GridError
 
@@ -51,8 +51,10 @@ def test_months_are_known_by_their_bounds(label, calendar):
     found = intervals_of(ds, "time")
     assert (found.label, found.months) == (label, True)
     assert found.days.sum() == {"standard": 731, "noleap": 730, "360_day": 720}[calendar]
-    lazy = intervals_of(ds.chunk(time=5), "time")
-    np.testing.assert_array_equal(lazy.days, found.days)
+    lazy = ds.chunk(time=5)
+    np.testing.assert_array_equal(intervals_of(lazy, "time").days, found.days)
+    read = with_bounds_read(lazy.set_coords("time_bnds"))
+    assert (read["time_bnds"].chunks, lazy["time_bnds"].chunks[0][0]) == (None, 5)
 
 
 @pytest.mark.parametrize(

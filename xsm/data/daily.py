@@ -13,9 +13,10 @@ import xarray as xr
 from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.doubt import doubt_fills
 from xsm.data.grid import time_dim
-from xsm.data.intervals import Label, label_of
+from xsm.data.intervals import Label, label_of, with_bounds_read
 from xsm.data.naming import Accumulation, roles_of, stated
 from xsm.data.naming.dimensions import check_lead
+from xsm.data.naming.products import label_of_products
 from xsm.data.reduction import CF, tell_left_out
 from xsm.data.time_axis import steps_between
 from xsm.data.units import dequantify, quantify
@@ -63,8 +64,8 @@ def daily(
     label : {"end", "start", "middle"}, optional
         Where the label of an interval lies: ``"end"`` for ERA5, ERA5-Land and GLDAS (01:00 holds
         00-01), ``"start"`` for products that label intervals by their start. By default bounds of
-        time tell, and labels at half steps (00:30, 01:30 as of MERRA-2) are middles; else
-        ``"end"``. Labels at half steps are middles also where something else is stated.
+        time tell, then the product (FLUXNET: ``"start"``), else ``"end"``. Labels at half steps
+        (00:30, 01:30 as of MERRA-2) are middles, also where something else is stated.
     variables : mapping of str to str, optional
         Role to the name of a variable, where names are your own. What has no role becomes what
         its ``cell_methods`` (or the step type of GRIB) say of time: the day's sum, mean, maximum,
@@ -131,7 +132,7 @@ def daily(
         check_choice("label", label, get_args(Label))
     ds, quantified = dequantify(stated(ds, product))
     check_lead(ds)
-    time = time_dim(ds)
+    ds, time = with_bounds_read(ds), time_dim(ds)
     roles = roles_of(ds, variables)
     step = _step(ds.indexes[time], time)
     ways = ways_of(ds, time, roles, accumulation, states)
@@ -139,7 +140,7 @@ def daily(
     if step == _DAY:
         label = _check_midnight(ds.indexes[time], ways)
     else:
-        label = label_of(ds, time, step, label)
+        label = label_of(ds, time, step, label, label_of_products(ds))
     if label == "middle":  # their ends are whole steps of the day
         ds, label = ds.assign_coords({time: ds.indexes[time] + step / 2}), "end"
     needed = {*ways.unknown, *ways.reasons} if not ways.known else (variables or {}).values()

@@ -21,6 +21,7 @@ __all__ = [
     "intervals_of",
     "label_of",
     "method_of_time",
+    "with_bounds_read",
     "without_bounds",
 ]
 
@@ -62,10 +63,20 @@ def without_bounds(times: xr.DataArray) -> xr.DataArray:
     return found
 
 
+def with_bounds_read(ds: xr.Dataset) -> xr.Dataset:
+    """Return the data with the bounds of time in memory, so that they are read once."""
+    dates = [str(dim) for dim in ds.dims if dim in ds.coords and ds[dim].dtype.kind in "MO"]
+    names = [name for name in (bounds_of_time(ds, dim) for dim in dates) if name in ds.variables]
+    lazy = {name: ds[name].compute() for name in names if ds[name].chunks is not None}
+    return ds.assign({n: a for n, a in lazy.items() if n in ds.data_vars}).assign_coords(
+        {n: a for n, a in lazy.items() if n in ds.coords}
+    )
+
+
 def intervals_of(ds: xr.Dataset, time: str) -> Intervals | None:
     """Return the intervals that the bounds of time say; None where there are none, or no dates.
 
-    Lazy bounds are computed: they are as short as time itself. Intervals that do not hold their
+    Lazy bounds are computed, see :func:`with_bounds_read`. Intervals that do not hold their
     label, as those of climatologies over years, are none.
     """
     name = bounds_of_time(ds, time)
@@ -99,11 +110,14 @@ def method_of_time(array: xr.DataArray, time: str) -> str:
     return ""
 
 
-def label_of(ds: xr.Dataset, time: str, step: timedelta, stated: Label | None) -> Label:
+def label_of(
+    ds: xr.Dataset, time: str, step: timedelta, stated: Label | None, product: str = ""
+) -> Label:
     """Return where labels at steps below a day lie in their intervals.
 
     At half steps of the day (00:30, 01:30) they can only be middles, which is said where something
-    else is stated; else what is stated holds, then what bounds of time say, then ``"end"``.
+    else is stated; else what is stated holds, then what bounds of time say, then what the
+    ``product`` is known for, then ``"end"``.
     """
     index: Any = ds.indexes[time]
     halves = index + step / 2
@@ -117,4 +131,5 @@ def label_of(ds: xr.Dataset, time: str, step: timedelta, stated: Label | None) -
             )
         return "middle"
     known = None if stated is not None else intervals_of(ds, time)
-    return stated or (known.label if known is not None else None) or "end"
+    told: Label = "start" if product == "start" else "end"
+    return stated or (known.label if known is not None else None) or told

@@ -16,10 +16,12 @@ from xsm.data.intervals import (
     bounds_of_time,
     intervals_of,
     label_of,
+    with_bounds_read,
     without_bounds,
 )
 from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00, stated
 from xsm.data.naming.dimensions import check_lead
+from xsm.data.naming.products import label_of_products
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
 from xsm.data.time_axis import months_of_index, steps_between
@@ -53,9 +55,9 @@ def monthly(
         each month at uneven times, such as GRACE.
     label : {"end", "start", "middle"}, optional
         Where the label of an interval below a day lies, as of :func:`xsm.daily`: by default bounds
-        of time tell, then labels at half steps, which are middles; else ``"end"``, so that 00 UTC
-        of the first day belongs to the month before, as in hourly ERA5-Land and GLDAS. Labels of
-        days and months lie in their own month, unless bounds of time say otherwise.
+        of time tell, then the product, else ``"end"``, so that 00 UTC of the first day belongs to
+        the month before, as in hourly ERA5-Land and GLDAS; labels at half steps are middles.
+        Labels of days and months lie in their own month, unless bounds of time say otherwise.
     variables : mapping of str to str, optional
         Role to the name of a variable, where names are your own. What has no role becomes what
         its ``cell_methods`` say of time: the month's sum, mean (also of points), maximum or
@@ -111,7 +113,7 @@ def monthly(
         check_choice("label", label, get_args(Label))
     plain, quantified = dequantify(stated(ds, product))
     check_lead(plain)
-    time = time_dim(plain)
+    plain, time = with_bounds_read(plain), time_dim(plain)
     roles = roles_of(plain, variables)
     shift = _to_inside(plain, time, label)
     plain, inside = _whole_months(_without_holes(plain, time), time, shift)
@@ -242,7 +244,7 @@ def _to_inside(ds: xr.Dataset, time: str, label: Label | None) -> timedelta:
         return timedelta(0)
     shortest = timedelta(microseconds=int(steps.min() / np.timedelta64(1, "us")))
     if shortest < _DAY:
-        label = label_of(ds, time, shortest, label)
+        label = label_of(ds, time, shortest, label, label_of_products(ds))
     elif label is None:
         known = intervals_of(ds, time)
         label = None if known is None else known.label

@@ -59,6 +59,7 @@ _METHODS: tuple[tuple[str, Accumulation], ...] = (
     (r"time: mean \(interval: 1 hour\)", "hourly_mean_rate"),
 )
 """Means of amounts, in the words of CF."""
+_REANALYSES = {"era5_land", "era5"}  # monthly means of daily amounts, if nobody has summed them
 _DAY = np.timedelta64(1, "D")
 _SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
@@ -96,8 +97,8 @@ def flux_conversion(ds: xr.Dataset, name: str, role: Role, units: str) -> Conver
     UnitsError
         If units do not convert, or the values are, or may be, sums since 00 UTC.
     GridError
-        If amounts have no uniform time step to be divided by: steps differ, there is one time, or
-        steps are months.
+        If amounts have no even time step to be divided by, there is one time, steps are those of
+        months and nothing says what amounts are, or labels lie in the month after theirs.
 
     Examples
     --------
@@ -196,9 +197,11 @@ def _of_long_steps(
     ds: xr.Dataset, array: xr.DataArray, products: tuple[str, ...], shortest: float
 ) -> Accumulation:
     """Return what amounts at steps of months are by their product; refuse what is not known."""
-    if agreed(products, "amounts") == "step" and not agreed(products, "monthly"):
+    of_ecmwf = not _REANALYSES.isdisjoint(products)
+    documented = agreed(products, "amounts") == "step" and not agreed(products, "monthly")
+    if documented and not of_ecmwf:
         return "step"
-    found = told_by_radiation(ds) if "era5_land" in products else None
+    found = told_by_radiation(ds) if of_ecmwf else None
     if found is None:
         raise GridError(months_told(array, str(array.attrs.get("units")), shortest))
     return found

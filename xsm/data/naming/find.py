@@ -8,6 +8,7 @@ from dataclasses import replace
 import xarray as xr
 
 from xsm.data.attributes import two_units
+from xsm.data.intervals import with_bounds_read
 from xsm.data.naming.amounts import check_sign, flux_conversion, in_memory, sample
 from xsm.data.naming.assumed import assumed, sensors_at
 from xsm.data.naming.derived import RECIPES
@@ -46,8 +47,9 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     Returns
     -------
     VariableTable
-        What was found, with units, sign and depth. Only coordinates of time and depth are read,
-        and a small sample of fluxes that are in memory, to check their sign and accumulation.
+        What was found, with units, sign and depth. Only coordinates and bounds of time and depth
+        are read, and a small sample of fluxes that are in memory, to check their sign and
+        accumulation.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     >>> table.array(ds, "precipitation").values
     array([1., 2.])
     """
-    ds, _ = dequantify(ds)
+    ds = with_bounds_read(dequantify(ds)[0])
     chosen = check_overrides(ds, overrides or {})
     finder = _Finder(ds, chosen)
     for name, found in match(ds, chosen).items():

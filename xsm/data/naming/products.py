@@ -12,7 +12,16 @@ import xarray as xr
 
 from xsm.exceptions import UnknownNameError, did_you_mean
 
-__all__ = ["PRODUCTS", "Product", "agreed", "list_products", "products_of", "stated", "using"]
+__all__ = [
+    "PRODUCTS",
+    "Product",
+    "agreed",
+    "label_of_products",
+    "list_products",
+    "products_of",
+    "stated",
+    "using",
+]
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,15 @@ def products_of(ds: xr.Dataset) -> tuple[str, ...]:
     count = {name: len(_TITLED[name].known & have) for name in _TITLED}
     found = [n for n in _TITLED if count[n] and (_told(n, words) or len(_OWN[n] & have) >= _ENOUGH)]
     return tuple(sorted(found, key=lambda name: -count[name]))
+
+
+def label_of_products(ds: xr.Dataset) -> str:
+    """Return where a flux at steps below a day is labelled: "start", "end", or nothing.
+
+    By the products that the data are of, where these agree. Middles show in the labels.
+    """
+    labels = {PRODUCTS[product].label for product in products_of(ds)}
+    return labels.pop() if labels in ({"start"}, {"end"}) else ""
 
 
 def using(ds: xr.Dataset, name: str, products: tuple[str, ...]) -> tuple[str, ...]:
