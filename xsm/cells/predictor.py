@@ -19,6 +19,7 @@ from xsm.cells.inputs import beyond, model_inputs, neighbour_table, static_input
 from xsm.estimators import Estimator
 from xsm.nn import Answer, Batch, Model, last_observation
 from xsm.nn.devices import one_intraop_thread, turn_on
+from xsm.nn.settings import usual_settings
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
@@ -149,7 +150,7 @@ class Predictor:
         out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
         good = np.isfinite(static[own]).all(axis=1) & np.isfinite(scale + offset).any(axis=1)
         alive = np.flatnonzero(whole.any(axis=0) & good)
-        with turn_on(self.device), one_intraop_thread():
+        with turn_on(self.device), usual_settings(), one_intraop_thread():
             for group in _groups(alive, self._together(len(series))):
                 given = self._inputs(series, static, own, squares, group)
                 values = self._evaluate(*given, base[group])
