@@ -20,7 +20,16 @@ _OWN_ROOTS = ("torch.", "xsm.")  # modules whose classes are known
 _TAKE = {
     *("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "poisson"),
     *("uniform_", "normal_", "random_", "bernoulli_", "exponential_", "geometric_", "cauchy_"),
-    *("log_normal_", "trunc_normal_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_"),
+    *(
+        "log_normal_",
+        "_standard_gamma",
+        "_sample_dirichlet",
+        "binomial",
+        "trunc_normal_",
+        "xavier_uniform_",
+        "xavier_normal_",
+        "kaiming_uniform_",
+    ),
     *("kaiming_normal_", "orthogonal_", "sparse_"),
 }
 _DRAW = {

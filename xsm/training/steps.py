@@ -230,5 +230,8 @@ def _masks(*seeds: int) -> Masks:
 def _evaluate(evaluate: Callable[[Batch], Output], batch: Batch, precision: str) -> Output:
     """Evaluate a batch in the arithmetic that is wanted."""
     kind = batch["dynamic"].device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-        return evaluate(batch)
+    try:
+        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
+            return evaluate(batch)
+    finally:
+        torch.clear_autocast_cache()  # within a user's autocast rounded weights would be kept
