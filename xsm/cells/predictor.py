@@ -20,6 +20,7 @@ from xsm.estimators import Estimator
 from xsm.nn import Answer, Batch, Model, last_observation
 from xsm.nn.devices import one_intraop_thread, turn_on
 from xsm.nn.settings import usual_settings
+from xsm.physics.rounding import ROUNDING
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
@@ -251,7 +252,9 @@ class Predictor:
         if self.recipe.data_integration:  # scaled from 0 to 1 over the training steps
             count = len(self.recipe.dynamic)
             observed = series[..., count : count + self.recipe.layers]
-            new |= ((observed < 0) | (observed > 1)).any(axis=-1)
+            low, scale = stats["target_offset"], stats["target_scale"]
+            slack = ROUNDING * np.maximum(np.abs(low), np.abs(low + scale)) / scale
+            new |= ((observed < -slack) | (observed > 1 + slack)).any(axis=-1)
         outside = _running(new, self.recipe.window) > 0
         for i, values in enumerate(still):
             outside |= beyond(values, stats["static_min"][i], stats["static_max"][i])

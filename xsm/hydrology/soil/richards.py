@@ -256,7 +256,7 @@ def quiet_steps(reading: Reading, bound: float) -> xr.DataArray:
     """
     water = reading.array("precipitation").drop_attrs()
     time = time_dim(water)
-    if "snow_water_equivalent" in reading.table.found:
+    if "snow_water_equivalent" in reading:  # also where it is faulty, which is told
         snow = reading.array("snow_water_equivalent").drop_attrs()
         water = water - (snow - snow.shift({time: 1})) / step_days(snow)
     calm = water <= bound
