@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xsm.data.byte_order import native
 from xsm.data.spelling import cancelled, parse, unit_registry
 from xsm.exceptions import UnitsError, check_dataset
 
@@ -195,7 +196,7 @@ def is_amount(given: str, rate: str) -> bool:
 
 
 def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
-    """Return the data set with plain arrays and units as attributes.
+    """Return the data set with plain arrays, in native byte order, and units as attributes.
 
     Parameters
     ----------
@@ -206,7 +207,7 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     -------
     Dataset
         The same data with a ``units`` attribute in place of pint quantities; the data set itself
-        where there are none. Nothing is computed or loaded.
+        where there are none and all numbers are native. Nothing is computed or loaded.
     bool
         Whether there were quantities.
 
@@ -224,6 +225,7 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     (True, 'millimeter / day')
     """
     check_dataset(ds)
+    ds = native(ds)
     found = {
         name: variable
         for name, variable in ds.variables.items()

@@ -1,12 +1,15 @@
-"""What rounding leaves: differences that are none, and series that never change."""
+"""How exact numbers are: what rounding leaves of a difference, and what compiled code takes."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["ROUNDING", "significant"]
+from xsm.typing import FloatArray
+
+__all__ = ["ROUNDING", "native_floats", "significant"]
 
 
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
@@ -31,3 +34,10 @@ def significant(difference: _Number, size: Any) -> _Number:
     (0.0, 0.01)
     """
     return difference * (abs(difference) > ROUNDING * abs(size))
+
+
+def native_floats(array: npt.ArrayLike) -> FloatArray:
+    """Return an array as float32 or float64 in native order, a view where it is that already."""
+    values = np.asarray(array)
+    wide = values.dtype.kind != "f" or values.dtype.itemsize > 4
+    return np.asarray(values, dtype=np.float64 if wide else np.float32)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from xsm.exceptions import GridError, UnknownNameError, did_you_mean
 from xsm.options import thread_count
+from xsm.physics.rounding import native_floats
 from xsm.physics.scan import STATES, scan, scratch
 from xsm.typing import FloatArray, Trend
 
@@ -162,7 +163,7 @@ def inflow_trend(  # noqa: PLR0913
     (array([nan,  1., -1.]), array([nan,  1.,  0.]))
     """
     given = (precipitation, evaporation, surface_runoff, snow, deep_storage, observed)
-    arrays = {k: _floats(a) for k, a in zip(INPUTS, given, strict=True) if a is not None}
+    arrays = {k: native_floats(a) for k, a in zip(INPUTS, given, strict=True) if a is not None}
     shape = _check(arrays, outputs, trend, axis)
     results = _results(arrays, outputs, shape, out)
     cells = _cells(shape, axis)
@@ -184,13 +185,6 @@ def inflow_trend(  # noqa: PLR0913
         if not np.may_share_memory(target, results[name]):
             _put(target, results[name], axis)
     return results
-
-
-def _floats(array: npt.ArrayLike) -> FloatArray:
-    """Return an array as float32 or float64 in native order, a view where it is that already."""
-    values = np.asarray(array)
-    wide = values.dtype.kind != "f" or values.dtype.itemsize > 4
-    return np.asarray(values, dtype=np.float64 if wide else np.float32)
 
 
 def _check(
