@@ -228,7 +228,7 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
     found = {
         "r": continuous.correlation.pearsonr(predicted, observed, **over).where(both),
         "rmse": rmse,
-        "r2": (1 - rmse**2 / spread**2).where(varied),
+        "r2": 1 - (rmse / spread.where(varied)) ** 2,
         "kge": continuous.kge(predicted, observed, **over).where(both & ~centred),
         "ubrmse": np.sqrt(np.maximum(rmse**2 - bias**2, 0.0)),
         "bias": bias,

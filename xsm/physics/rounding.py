@@ -26,7 +26,15 @@ _Number = TypeVar("_Number", bound=Any)
 def significant(difference: _Number, size: Any) -> _Number:
     """Return a difference, 0 where it is what rounding leaves of numbers of a size.
 
-    Numbers or arrays, labelled and lazy too; NaN stays NaN.
+    Parameters
+    ----------
+    difference, size : float, ndarray or DataArray
+        A difference, and the numbers that it is one of, in the same units; lazy ones stay so.
+
+    Returns
+    -------
+    float, ndarray or DataArray
+        The difference where it is more than :data:`ROUNDING` of the size; NaN stays NaN.
 
     Examples
     --------
@@ -37,7 +45,23 @@ def significant(difference: _Number, size: Any) -> _Number:
 
 
 def native_floats(array: npt.ArrayLike) -> FloatArray:
-    """Return an array as float32 or float64 in native order, a view where it is that already."""
+    """Return an array as float32 or float64 in the byte order of this machine.
+
+    Parameters
+    ----------
+    array : array_like
+        Numbers, of any type and byte order.
+
+    Returns
+    -------
+    ndarray
+        float32 of floats of at most 32 bits, float64 of others; a view where it is that already.
+
+    Examples
+    --------
+    >>> native_floats(np.array([1], ">f4")).dtype
+    dtype('float32')
+    """
     values = np.asarray(array)
     wide = values.dtype.kind != "f" or values.dtype.itemsize > 4
     return np.asarray(values, dtype=np.float64 if wide else np.float32)

@@ -13,6 +13,7 @@ from xsm.data.grid import step_days, time_dim
 from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, check_choice
 from xsm.hydrology.needs import Wanted
+from xsm.hydrology.soil.bounds import beyond_pores, tell_of_beyond
 from xsm.hydrology.soil.chunks import ResidualPlan, residual_arrays
 from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.hydrology.soil.known import known_fluxes, known_sink, known_terms
@@ -109,6 +110,11 @@ def richards_residual(
     GridError
         If depths or coordinates do not fit, no layer can be closed, or time is irregular.
 
+    Warns
+    -----
+    UserWarning
+        If values in memory lie beyond theta_r and theta_s, where the equation does not hold.
+
     Notes
     -----
     See :func:`xsm.physics.richards.richards_residual` for the equations and their sources. The
@@ -164,6 +170,8 @@ def richards_arrays(
     reading.require("soil_moisture", *used, *(["precipitation"] if quiet is not None else []))
     profile = read_profile(reading)
     known = known_of(reading, profile, used, roots, parameters)
+    low, high = (known.parameters[name] for name in ("theta_r", "theta_s"))
+    tell_of_beyond(beyond_pores(profile.array, low, high), stacklevel=3)
     found = residual_of(profile, known, face=face, free_drainage=bottom == "free_drainage")
     if quiet is not None:
         calm = quiet_steps(reading, quiet)
