@@ -121,7 +121,7 @@ def weights(fitted):
     return np.concatenate([v.numpy().ravel() for v in fitted.model.state_dict().values()])
 
 
-@pytest.mark.parametrize("model", ["lstm", "phy_lstm", Noisy, Shared])
+@pytest.mark.parametrize("model", ["lstm", Noisy, Shared])
 def test_fits_in_threads_are_those_alone(land, model):
     fit = lambda seed: weights(  # noqa: E731
         land.physm.fit(model, seed=seed, hidden_size=8, batch_size=128, **SMALL)
