@@ -191,3 +191,39 @@ def test_a_source_on_its_own_steps_keeps_its_scores():
     table = score_sources(truth, sources, dim="time", own=("mine",), whole=("whole",))
     assert table["count"].values.tolist() == [4, 2, 0]
     np.testing.assert_array_equal(table["mae"], [1.0, 2.0, np.nan])
+
+
+def of(observed, predicted):
+    days = {"time": pd.date_range("2019", periods=len(observed))}
+    pair = [xr.DataArray(values, days, "time") for values in (observed, predicted)]
+    found = score_sources(pair[0], {"model": pair[1]}, dim="time").isel(source=0)
+    return {name: float(found[name]) for name in METRICS}
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+@pytest.mark.parametrize("noise", [0.0, 1e-7])
+def test_a_series_that_rounding_alone_moves_has_no_correlation(kind, noise):
+    """A lake, ice, a stuck sensor: 0.1 + 0.2, averaged and converted in float32."""
+    rng = np.random.default_rng(0)
+    still = ((0.1 + 0.2) * (1 + noise * rng.standard_normal(200))).astype(kind)
+    moving = rng.random(200).astype(kind)
+    found, other = of(still, moving), of(moving, still)
+    assert np.isnan([found["r"], found["r2"], found["kge"], other["r"], other["kge"]]).all()
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean((moving - still) ** 2)), rel=1e-5)
+    assert other["r2"] < 0  # of a constant prediction it is defined
+
+
+def test_a_small_change_of_a_large_number_is_one():
+    """A pressure of 1e5 Pa that varies by 10 Pa, in float32."""
+    pressure = (1e5 + 10 * np.sin(np.arange(300.0))).astype("f4")
+    assert of(pressure, pressure)["r"] == pytest.approx(1)
+    assert of(pressure, pressure)["r2"] == pytest.approx(1)
+
+
+def test_observations_around_zero_have_no_kge():
+    """KGE divides by the mean: of anomalies it is what rounding says."""
+    anomaly = np.random.default_rng(0).standard_normal(300)
+    anomaly -= anomaly.mean()
+    found = of(anomaly, anomaly + 0.1)
+    assert np.isnan(found["kge"])
+    assert found["r"] == pytest.approx(1)

@@ -8,6 +8,7 @@ from xsm.exceptions import TrainingError
 from xsm.losses import RMSE, WaterBalance
 from xsm.models.lstm import LSTM
 from xsm.nn import Dropout, Masks, Model, Sizes, dropping
+from xsm.nn.randomness import Source
 from xsm.training.steps import Parts, Whole, count_parts
 
 LOSSES = (RMSE(0.5), WaterBalance(0.5))
@@ -105,7 +106,7 @@ def test_what_is_dropped_depends_on_the_epoch_alone():
 
 def test_dropout_keeps_the_mean_and_the_share():
     ones = torch.ones(100_000)
-    with dropping(Masks(torch.Generator().manual_seed(0))):
+    with dropping(Masks(Source(0))):
         kept = Dropout(0.15)(ones)
     share = float((kept == 0).float().mean())
     assert share == pytest.approx(0.15, abs=4 * (0.15 * 0.85 / 1e5) ** 0.5)
@@ -114,7 +115,7 @@ def test_dropout_keeps_the_mean_and_the_share():
 
 
 def test_masks_that_wait_are_independent_and_their_own_for_each_size():
-    masks, ones = Masks(torch.Generator().manual_seed(0)), torch.ones(10_000)
+    masks, ones = Masks(Source(0)), torch.ones(10_000)
     drawn = torch.stack([masks.take(0.5, ones) for _ in range(100)]) / 2
     assert float(drawn.mean()) == pytest.approx(0.5, abs=4 * 0.5 / 1e3)
     together = (drawn[:-1] * drawn[1:]).mean(dim=1)  # of a mask and the next

@@ -13,6 +13,8 @@ from xsm.artefact.reading import Artefact
 from xsm.artefact.tables import own_dims
 from xsm.exceptions import ArtefactError
 from xsm.nn import Model, Sizes, assemble, members_of, weight_bytes
+from xsm.nn.devices import seeded
+from xsm.nn.settings import usual_settings
 from xsm.training.recipe import Recipe
 from xsm.typing import Array
 
@@ -51,6 +53,7 @@ def build(
     return _build(cls, sizes, given, members)
 
 
+@usual_settings()
 def fill(model: Model, stored: Mapping[str, xr.Variable]) -> None:
     """Put the weights into the network; where a dtype was changed after building, keep it."""
     weights = {name: _tensor(variable) for name, variable in stored.items()}
@@ -87,15 +90,15 @@ def _tensor(variable: xr.Variable) -> Tensor:
 def _skeleton(cls: type[Model], sizes: Sizes, given: Mapping[str, Any], members: int) -> Model:
     """Build a network without memory for its weights, so that no number can ask for too much."""
     try:
-        with torch.device("meta"):
-            return _build(cls, sizes, given, members)
+        with seeded(0), torch.device("meta"):
+            return assemble([cls(sizes, **given) for _ in range(members)])
     except (NotImplementedError, RuntimeError):  # a constructor that looks at values
         return _build(cls, sizes, given, members)
 
 
 def _build(cls: type[Model], sizes: Sizes, given: Mapping[str, Any], members: int) -> Model:
     """Build a network, or an ensemble of such, and leave the random numbers as they were."""
-    with torch.random.fork_rng(devices=[]):
+    with seeded(0):
         return assemble([cls(sizes, **given) for _ in range(members)]).eval()
 
 

@@ -62,7 +62,8 @@ def _attrs(variable: xr.Variable, where: str) -> dict[str, Any]:
 def _storable(variable: xr.Variable, where: str) -> xr.Variable:
     """Return a variable with plain values in the order of bytes that is stored."""
     values = np.asarray(variable.values)
-    if values.dtype.kind in "OT":
+    values = values.astype(object) if values.dtype.kind == "T" else values  # text, as objects
+    if values.dtype.kind == "O":
         values = _texts(values, where)
     if values.dtype.kind == "U":
         values = values.astype(f"<U{max(values.dtype.itemsize // 4, 1)}")

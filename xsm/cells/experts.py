@@ -25,6 +25,7 @@ from xsm.estimators import Estimator
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnknownNameError
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.nn import ExpertLSTM, Model, members_of
+from xsm.physics.rounding import significant
 from xsm.typing import Array
 
 __all__ = ["By", "expert_means", "importance", "predict_experts"]
@@ -259,7 +260,7 @@ def _table(
     """Put weights and losses side by side."""
     role = ROLES.get(fitted.recipe.target)
     units = {"units": fitted.variable.units if role is None else role.units}
-    loss = permuted - whole
+    loss = significant(permuted - whole, whole)
     gain = loss.clip(min=0.0)
     share = gain / gain.sum("expert").where(gain.sum("expert") > 0)
     words = {

@@ -33,6 +33,7 @@ from xsm.exceptions import check_choice
 from xsm.hydrology.laws import LAWS
 from xsm.losses import Loss, answered_steps
 from xsm.nn import Model, assemble, check_patch, check_terms, head_and_members
+from xsm.nn.settings import usual_settings
 from xsm.registry import model_name
 from xsm.training.job import Job, Trained
 from xsm.training.recipe import Recipe
@@ -62,6 +63,7 @@ class _Begun:
     started: float
 
 
+@usual_settings()
 def fit_cells(ds: xr.Dataset, cls: type[Model] | type[Estimator], asked: Asked) -> Learnt:
     """Train a model that predicts each cell of a data set (time, *space), see :func:`xsm.fit`."""
     scaling = cls.scaling if asked.scaling is None else asked.scaling

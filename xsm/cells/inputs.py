@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from xsm.physics.rounding import ROUNDING
 from xsm.typing import Array, FloatArray
 
 __all__ = [
@@ -16,9 +17,6 @@ __all__ = [
     "with_one",
     "with_presence",
 ]
-
-
-_ROUNDING = 4 * float(np.finfo(np.float32).eps)  # what float32 loses of an input that is derived
 
 
 def model_inputs(
@@ -218,5 +216,5 @@ def beyond(values: FloatArray, low: FloatArray, high: FloatArray) -> Array:
     >>> beyond(np.array([0.1, np.float32(0.1), 0.2]), np.array(0.1), np.array(0.15)).tolist()
     [False, False, True]
     """
-    slack = _ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    slack = ROUNDING * np.maximum(np.abs(low), np.abs(high))
     return np.asarray((values < low - slack) | (values > high + slack))

@@ -22,6 +22,8 @@ from xsm.data.possible import Impossible
 from xsm.estimators import Estimator
 from xsm.nn import Answer, Batch, Model, last_observation
 from xsm.nn.devices import one_intraop_thread, turn_on
+from xsm.nn.settings import usual_settings
+from xsm.physics.rounding import ROUNDING
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
@@ -158,7 +160,7 @@ class Predictor:
         out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
         good = np.isfinite(static[own]).all(axis=1) & np.isfinite(scale + offset).any(axis=1)
         alive = np.flatnonzero(whole.any(axis=0) & good)
-        with turn_on(self.device), one_intraop_thread():
+        with turn_on(self.device), usual_settings(), one_intraop_thread():
             for group in _groups(alive, self._together(len(series))):
                 given = self._inputs(series, static, own, squares, group)
                 values = self._evaluate(*given, base[group])
@@ -266,7 +268,9 @@ class Predictor:
         if self.recipe.data_integration:  # scaled from 0 to 1 over the training steps
             count = len(self.recipe.dynamic)
             observed = series[..., count : count + self.recipe.layers]
-            new |= ((observed < 0) | (observed > 1)).any(axis=-1)
+            low, scale = stats["target_offset"], stats["target_scale"]
+            slack = ROUNDING * np.maximum(np.abs(low), np.abs(low + scale)) / scale
+            new |= ((observed < -slack) | (observed > 1 + slack)).any(axis=-1)
         outside = _running(new, self.recipe.window) > 0
         for i, values in enumerate(still):
             outside |= beyond(values, stats["static_min"][i], stats["static_max"][i])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -91,6 +92,8 @@ def make_recipe(
             "was found."
         )
         raise MissingVariableError(msg)
+    if asked.static is None:
+        _tell_of_maps(table)
     return Recipe(
         target=name,
         dynamic=tuple(keys),
@@ -106,6 +109,19 @@ def make_recipe(
         bounded=bounded,
         layer=None if depths else table.lookup(name).depth,
     )
+
+
+def _tell_of_maps(table: VariableTable) -> None:
+    """Warn of static maps that are there and cannot be used, by default inputs that are wanted."""
+    faulty = {role: table.problems[role] for role in STATIC if role in table.problems}
+    if faulty:
+        said = "; ".join(f"{role}: {problem}" for role, problem in faulty.items())
+        warnings.warn(
+            f"Static maps are left out of the inputs, since they cannot be used: {said} Mend them, "
+            "or name the maps that are wanted: static=[...].",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def holds_target(table: VariableTable, recipe: Recipe) -> bool:

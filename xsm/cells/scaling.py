@@ -15,6 +15,7 @@ from xsm.data.grid import without_scalars
 from xsm.data.naming.dimensions import members
 from xsm.exceptions import GridError, NotEnoughDataError
 from xsm.hydrology.soil.layering import DEPTH
+from xsm.physics.rounding import ROUNDING
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray, Scaling
 
@@ -239,15 +240,16 @@ def _pool(moments: xr.DataArray, land: xr.DataArray) -> xr.DataArray:
 def _range(moments: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return minimum and range; the range of what is constant is infinite, of nothing NaN."""
     low, high = (moments.sel(moment=name, drop=True) for name in ("low", "high"))
-    some = low <= high
-    return low.where(some), (high - low).where(high != low, np.inf).where(some)
+    some, size = low <= high, np.maximum(abs(low), abs(high))
+    found = (high - low).where(high - low > ROUNDING * size, np.inf)
+    return low.where(some), found.where(some)
 
 
 def _spread(moments: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return mean and standard deviation; the deviation of what is constant is infinite."""
     count, mean, squares = (moments.sel(moment=m, drop=True) for m in ("count", "mean", "squares"))
     deviation = (squares / count.clip(min=1)) ** 0.5
-    return mean.where(count > 0), deviation.where(deviation > 1e-12 * abs(mean), np.inf)
+    return mean.where(count > 0), deviation.where(deviation > ROUNDING * abs(mean), np.inf)
 
 
 def _limits(moments: xr.DataArray, kind: str) -> dict[str, xr.DataArray]:

@@ -9,6 +9,7 @@ from xsm.cells.samples import make_samples
 from xsm.losses import answered_steps
 from xsm.nn import Sizes
 from xsm.nn.devices import choose_device
+from xsm.nn.settings import usual_settings
 from xsm.training.job import Job, Trained, train_network
 from xsm.training.loop import Ranks
 from xsm.training.recipe import Recipe
@@ -23,6 +24,7 @@ def sizes_of(recipe: Recipe, *, gaussian: bool = False) -> Sizes:
     return Sizes(dynamic, len(recipe.static), recipe.window, answer, gaussian, recipe.dynamic)
 
 
+@usual_settings()
 def run_job(
     job: Job, features: Features, scaling: xr.Dataset, *, ranks: Ranks | None = None
 ) -> Trained:

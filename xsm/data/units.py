@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsm.data.attributes import with_units
+from xsm.data.byte_order import native
 from xsm.data.grid import time_dim
 from xsm.data.spelling import by_day, cancelled, parse, per_month, unit_registry
 from xsm.exceptions import UnitsError, check_dataset
@@ -213,7 +214,7 @@ def is_amount(given: str, rate: str) -> bool:
 
 
 def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
-    """Return the data set with plain arrays and units as attributes.
+    """Return the data set with plain arrays, in native byte order, and units as attributes.
 
     Parameters
     ----------
@@ -224,7 +225,8 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     -------
     Dataset
         The same data with a ``units`` attribute in place of pint quantities, and of ``Units`` in
-        any capitals; the data set itself where there are none. Nothing is computed or loaded.
+        any capitals; the data set itself where there are none and all numbers are native. Nothing
+        is computed or loaded.
     bool
         Whether there were quantities.
 
@@ -242,7 +244,7 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     (True, 'millimeter / day')
     """
     check_dataset(ds)
-    ds = with_units(ds)
+    ds = native(with_units(ds))
     found = {
         name: variable
         for name, variable in ds.variables.items()

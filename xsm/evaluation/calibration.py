@@ -10,6 +10,7 @@ import xarray as xr
 
 from xsm.evaluation.distribution import PROBABILITIES
 from xsm.exceptions import NotEnoughDataError, check_choice
+from xsm.physics.rounding import ROUNDING
 
 __all__ = ["METHODS", "add_spread", "learn_calibration"]
 
@@ -69,7 +70,7 @@ def learn_calibration(z: xr.DataArray, method: str) -> xr.Dataset:
         quantiles, scale = _conformal(counts), moments["size"]
     else:
         quantiles, scale = None, moments["size"]
-    if not scale > 0:
+    if not scale > ROUNDING * moments["size"]:  # all the same, but for rounding
         msg = (
             f"The errors of all {count} pairs are the same, {moments['size']} times the predicted "
             "spread: there is nothing to learn from. Pass observations, not a prediction."

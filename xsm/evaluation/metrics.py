@@ -18,6 +18,7 @@ from xsm.evaluation.climatology import from_climatology, tell_left_out
 from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import previous_observation
 from xsm.hydrology.soil.layered import layered_pair
+from xsm.physics.rounding import ROUNDING
 from xsm.typing import Array, FloatArray
 
 __all__ = ["METRICS", "described", "score", "score_sources", "scored_pair"]
@@ -139,7 +140,9 @@ def score_sources(
 
     ``r2 = 1 - sum((o - p)^2) / sum((o - mean(o))^2)`` is the Nash-Sutcliffe efficiency, from the
     error of ``scores`` (whose own ``nse`` computes lazy data at once); ``ubrmse^2 = rmse^2 -
-    bias^2``; KGE after Gupta, H. V. et al. (2009), J. Hydrol. 377:80-91.
+    bias^2``; KGE after Gupta, H. V. et al. (2009), J. Hydrol. 377:80-91. A series that changes by
+    rounding alone (:data:`xsm.physics.rounding.ROUNDING` of its size) is constant: it has no
+    ``r`` and no ``kge``, as observation no ``r2``; observations around 0 have no ``kge``.
     """
     near = [snap(array, observed) for array in sources.values()]
     aligned = xr.align(observed, *near, join="inner")
@@ -233,17 +236,26 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
     over = {"reduce_dims": dims}
     count = observed.notnull().sum(dims)
     some = count > 0
+    varied = _varies(observed, dims)
+    both = varied & _varies(predicted, dims)
+    centred = abs(observed.mean(dims)) <= ROUNDING * abs(observed).max(dims)
     rmse = continuous.rmse(predicted, observed, **over)
     bias = continuous.additive_bias(predicted, observed, **over)
     spread = observed.std(dims)
     found = {
-        "r": continuous.correlation.pearsonr(predicted, observed, **over),
+        "r": continuous.correlation.pearsonr(predicted, observed, **over).where(both),
         "rmse": rmse,
-        "r2": (1 - rmse**2 / spread**2).where(spread > 0),
-        "kge": continuous.kge(predicted, observed, **over),
+        "r2": 1 - (rmse / spread.where(varied)) ** 2,
+        "kge": continuous.kge(predicted, observed, **over).where(both & ~centred),
         "ubrmse": np.sqrt(np.maximum(rmse**2 - bias**2, 0.0)),
         "bias": bias,
         "mae": continuous.mae(predicted, observed, **over),
     }
     defined = {name: value.where(some) for name, value in found.items()}
     return xr.Dataset({**defined, "count": count})
+
+
+def _varies(values: xr.DataArray, dims: list[Hashable]) -> xr.DataArray:
+    """Tell where a series changes by more than rounding."""
+    span = values.max(dims) - values.min(dims)
+    return span > ROUNDING * abs(values).max(dims)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xsm.physics.rounding import ROUNDING
 from xsm.typing import FloatArray
 
 __all__ = ["cell_regression", "fit_anchors"]
@@ -117,7 +118,7 @@ def _fit(
     there = np.asarray(np.isfinite(lines).all(axis=(1, 2)))
     lines = np.where(there[:, None, None], lines, 0.0)
     mean, spread = lines.mean(axis=1), lines.std(axis=1)
-    spread = np.where(spread > 0, spread, 1.0)
+    spread = np.where(spread > ROUNDING * np.abs(mean), spread, 1.0)
     scaled = (lines - mean[:, None]) / spread[:, None]
     penalty = ridge * steps * np.eye(window)
     penalty[0, 0] = 1e-9 * steps

@@ -18,6 +18,7 @@ from xsm.fields.samples import make_fields, sizes_of
 from xsm.fields.sources import check_stated, choose_target, read_one
 from xsm.losses import Loss
 from xsm.nn import FieldModel, assemble, check_terms, head_and_members
+from xsm.nn.settings import usual_settings
 from xsm.registry import model_name
 from xsm.training.job import Job, train_network
 from xsm.training.recipe import NestedRecipe
@@ -26,6 +27,7 @@ from xsm.training.schedule import make_schedule
 __all__ = ["fit_fields"]
 
 
+@usual_settings()
 def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
     """Train a network that downscales the coarse field that a data set holds, see :func:`xsm.fit`.
 

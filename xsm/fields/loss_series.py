@@ -31,7 +31,7 @@ def loss_series(sources: Sources, frame: Frame, training: slice) -> dict[str, Ar
         months = np.asarray(sources.target[sources.time].dt.month.values)
         water = monthly_anomaly(infiltration(rain, soil), months, training)[begin:]
         spread = np.nanstd(water) if np.isfinite(water).any() else 1.0
-        found["infiltration"] = water / (spread or 1.0)
+        found["infiltration"] = water / (spread or 1.0)  # 0 where rain does not vary
         coarse = sources.target.values.astype(float)
         before = np.concatenate([np.full_like(coarse[:1], np.nan), coarse[:-1]])[begin:]
         scaled = (before - stats["target_offset"]) / stats["target_scale"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,14 +14,12 @@ from torch import Tensor
 from xsm.fields.frame import Frame
 from xsm.fields.patches import gather_patch
 from xsm.nn import FieldModel
-from xsm.nn.devices import one_intraop_thread
+from xsm.nn.devices import one_intraop_thread, turn_on
+from xsm.nn.settings import usual_settings
 from xsm.physics.conservation import conserve
 from xsm.typing import Array, FloatArray
 
 __all__ = ["FieldPredictor", "patch_starts", "taper"]
-
-
-_LOCK = threading.Lock()
 
 
 def patch_starts(cells: int, patch: int, overlap: int, *, ring: bool, origin: int = 0) -> list[int]:
@@ -226,7 +222,7 @@ class FieldPredictor:
             window=self.frame.window,
             base_scale=float(self.frame.statistics["base_scale"]),
         )
-        with torch.inference_mode(), one_intraop_thread(), _full_precision(self.device):
+        with usual_settings(), torch.inference_mode(), one_intraop_thread(), turn_on(self.device):
             output = self._placed.evaluate({name: a[None] for name, a in batch.items()})
         kept = torch.cat([output[name][0] for name in self.outputs])
         found: FloatArray = kept.double().cpu().numpy()
@@ -242,18 +238,3 @@ class FieldPredictor:
                 mean, coarse.astype(float), area=self.frame.area, factor=self.frame.factor
             )
         return np.stack([mean, *(found[1:] * scale)]).astype(np.float32)
-
-
-@contextlib.contextmanager
-def _full_precision(device: str) -> Iterator[None]:
-    """Let one block at a time onto a device that is no CPU, and take products in full float32."""
-    if device == "cpu":
-        yield
-        return
-    with _LOCK:
-        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        try:
-            yield
-        finally:
-            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before

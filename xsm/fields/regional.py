@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from xsm.physics.conservation import block_mean, repeat_blocks
+from xsm.physics.rounding import ROUNDING
 from xsm.typing import Array, FloatArray
 
 __all__ = ["fit_regional", "regional_terms", "remembered", "told_by_region"]
@@ -225,7 +226,7 @@ def _best(
 ) -> FloatArray | None:
     """Return the weights of the ridge that serves cells left out best, if any serves."""
     scale = np.sqrt(np.einsum("fkk->k", gram) / count.sum())
-    scale = np.where(scale > 0, scale, np.inf)
+    scale = np.where(scale > ROUNDING, scale, np.inf)  # covariates are scaled: of 1
     gram, moment = gram / np.multiply.outer(scale, scale), moment / scale
 
     def solve(among: Array, ridge: float) -> FloatArray:

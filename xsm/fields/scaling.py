@@ -13,6 +13,7 @@ from xsm.data.nesting.interpolation import lerp_weights
 from xsm.exceptions import GridError
 from xsm.fields.frame import Frame
 from xsm.fields.sources import Sources
+from xsm.physics.rounding import ROUNDING
 from xsm.typing import FloatArray
 
 __all__ = ["field_statistics", "frame_of", "maps_of", "stacked"]
@@ -82,8 +83,9 @@ def field_statistics(sources: Sources, training: slice) -> xr.Dataset:
 
 
 def _spread(values: FloatArray) -> float:
-    """Return the standard deviation, 1 where there is none."""
-    return float(values.std()) or 1.0 if values.size else 1.0
+    """Return the standard deviation, 1 where there is none but for rounding."""
+    spread = float(values.std(dtype=float)) if values.size else 0.0
+    return spread if values.size and spread > ROUNDING * np.abs(values).max() else 1.0
 
 
 def stacked(arrays: Mapping[str, xr.DataArray], shape: tuple[int, ...], axis: int) -> FloatArray:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import torch
 
 from xsm.exceptions import TrainingError, UnknownNameError
+from xsm.nn.randomness import Drawing, Source
+from xsm.nn.settings import usual_settings
 
 __all__ = [
     "can_train_in_bfloat16",
@@ -99,19 +101,9 @@ def choose_precision(precision: str, device: torch.device) -> str:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch within a block, on one intra-op thread, and restore both.
+    """Let all random numbers of torch in a block follow from a seed, with its usual settings.
 
-    One thread is the fastest setting for small recurrent nets.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of every random choice in the block.
-
-    Yields
-    ------
-    None
-        Nothing; the block runs.
+    What other threads draw meanwhile changes nothing in it, and they are not disturbed.
 
     Examples
     --------
@@ -121,8 +113,7 @@ def seeded(seed: int) -> Iterator[None]:
     ...     bool(torch.rand(1) == one)
     True
     """
-    with torch.random.fork_rng(), one_intraop_thread():
-        torch.manual_seed(seed)
+    with usual_settings(), one_intraop_thread(), Drawing(Source(seed)):
         yield
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from xsm.exceptions import TrainingError
+from xsm.nn.randomness import Drawing, Source
 
 __all__ = ["Dropout", "dropping"]
 
@@ -23,9 +24,8 @@ class Masks:
 
     Parameters
     ----------
-    random : torch.Generator, optional
-        On the CPU; by default torch's global one of each device, whose order of draws is not known
-        where several threads share it.
+    random : Source
+        Of random numbers, for no other thread.
 
     Notes
     -----
@@ -34,13 +34,13 @@ class Masks:
 
     Examples
     --------
-    >>> masks = Masks(torch.Generator().manual_seed(1))
+    >>> masks = Masks(Source(1))
     >>> sorted(set(masks.take(0.5, torch.ones(8)).tolist()))
     [0.0, 2.0]
     """
 
-    def __init__(self, random: torch.Generator | None = None) -> None:
-        self._random = random
+    def __init__(self, random: Source) -> None:
+        self.random = random
         self._held: dict[object, Iterator[Tensor]] = {}
 
     def take(self, share: float, values: Tensor) -> Tensor:
@@ -62,7 +62,8 @@ class Masks:
         found = next(self._held.get(key, iter(())), None)
         if found is None:
             count = max(1, min(_MANY, _VALUES // max(1, values.numel())))
-            self._held[key] = iter(draw(share, values, count, self._random).unbind())
+            random = self.random.on(values.device)
+            self._held[key] = iter(draw(share, values, count, random).unbind())
             found = next(self._held[key])
         return found
 
@@ -101,13 +102,16 @@ def draw(share: float, values: Tensor, count: int, random: torch.Generator | Non
 
 
 @contextlib.contextmanager
-def dropping(masks: Masks | None) -> Iterator[None]:
+def dropping(masks: Masks | None, *, foreign: bool = False) -> Iterator[None]:
     """Let this thread's :class:`Dropout` take masks that were drawn many at a time.
 
     Parameters
     ----------
     masks : Masks or None
         None draws each mask when it is needed, from torch's global generator.
+    foreign : bool, default: False
+        What other classes draw comes from the source of the masks too, see
+        :func:`xsm.nn.randomness.draws`.
 
     Yields
     ------
@@ -118,15 +122,17 @@ def dropping(masks: Masks | None) -> Iterator[None]:
     --------
     >>> drop, dropped = Dropout(0.5), []
     >>> for _ in range(2):
-    ...     with dropping(Masks(torch.Generator().manual_seed(0))):
+    ...     with dropping(Masks(Source(0))):
     ...         dropped.append(drop(torch.ones(1, 8)))
     >>> torch.equal(*dropped)
     True
     """
     before = getattr(_OWN, "masks", None)
     _OWN.masks = masks
+    own = Drawing(masks.random) if foreign and masks else contextlib.nullcontext()
     try:
-        yield
+        with own:
+            yield
     finally:
         _OWN.masks = before
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xsm.physics.rounding import significant
 from xsm.typing import Array, FloatArray
 
 __all__ = ["infiltration", "monthly_anomaly"]
@@ -45,6 +46,8 @@ def infiltration(precipitation: FloatArray, soil_moisture: FloatArray) -> FloatA
 def monthly_anomaly(values: FloatArray, months: Array, training: slice) -> FloatArray:
     """Return the difference from the mean of the same month of the year in training.
 
+    0 where it is what rounding leaves.
+
     Parameters
     ----------
     values : ndarray
@@ -74,5 +77,5 @@ def monthly_anomaly(values: FloatArray, months: Array, training: slice) -> Float
         count = there[rows & used].sum(axis=0)
         total = np.where(there[rows & used], values[rows & used], 0.0).sum(axis=0)
         mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        found[rows] = values[rows] - mean
+        found[rows] = significant(values[rows] - mean, mean)
     return found

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from xsm.exceptions import GridError, check_choice
 from xsm.physics.darcy import FACES, scan_residual
 from xsm.physics.retention import Hydraulics
+from xsm.physics.rounding import native_floats
 from xsm.physics.threads import share_cells
 from xsm.typing import FloatArray
 
@@ -114,7 +115,8 @@ def richards_residual(  # noqa: PLR0913
     (True, (2, 3, 1), (2, 4, 1))
     """
     check_choice("face", face, FACES)
-    theta = np.asarray(theta)
+    theta = native_floats(theta)
+    before, sink, fluxes = (None if a is None else native_floats(a) for a in (before, sink, fluxes))
     steps, layers, cells = _check(theta, before, sink, fluxes)
     grid = _grid(centres, thickness, layers)
     if before is None:

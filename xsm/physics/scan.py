@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
+from xsm.physics.rounding import ROUNDING
 from xsm.typing import FloatArray
 
 __all__ = ["STATES", "scan", "scratch"]
@@ -148,45 +149,53 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     """Take one step for the cells of a tile, without branches, in the precision of the state."""
     rate, snow_rate, weight, threshold = rates
     number = total.dtype.type
-    zero = number(0)
+    zero, rounding = number(0), number(ROUNDING)
     for i in range(total.size):
-        w = zero
+        w = size = zero
         if precipitation is not None:
             w += number(precipitation[i])
+            size += abs(number(precipitation[i]))
         if evaporation is not None:
             w -= number(evaporation[i])
+            size += abs(number(evaporation[i]))
         if surface_runoff is not None:
             w -= number(surface_runoff[i])
+            size += abs(number(surface_runoff[i]))
         if snow is not None:
             w += snow_rate * (snow_before[i] - number(snow[i]))
             snow_before[i] = snow[i]
+            size += rate * abs(snow_before[i])
         if storage is not None:
             w -= rate * (number(storage[i]) - storage_before[i])
             storage_before[i] = storage[i]
+            size += rate * abs(storage_before[i])
         if inflow is not None:
             inflow[i] = w
         if observed is None:
-            change = w - (zero if level else inflow_before[i])
+            before = zero if level else inflow_before[i]
+            change = w - before
             inflow_before[i] = w
         else:
             now, last = number(observed[i]), observed_before[i]
             here, first = now == now, last != last  # noqa: PLR0124
             total_now, count_now = total[i] + weight * w, count[i] + weight
             mean = total_now / count_now
-            change = mean - (zero if level else inflow_before[i])
+            before = zero if level else inflow_before[i]
+            change = mean - before
             inflow_before[i] = mean if here else inflow_before[i]
             observed_before[i] = now if here else last
             # Before the first observation nothing accumulates: its mean is its own step.
             total[i] = zero if here | first else total_now
             count[i] = zero if here | first else count_now
-        sign = number(change > threshold) - number(change < -threshold)
+        least = threshold + rounding * (size + abs(before))  # what rounding leaves is no change
+        sign = number(change > least) - number(change < -least)
         # Missing values spread by arithmetic: a choice here would make the loop branch.
         sign += zero * change
         if observed is not None:
             drop = last - now
             sign += zero * drop
             if filtered is not None:
-                filtered[i] = sign * number(sign * drop <= zero) + zero  # no -0
+                filtered[i] = sign * number(sign * drop <= rounding * abs(now)) + zero  # no -0
             if previous is not None:
                 previous[i] = last
         if trend is not None:

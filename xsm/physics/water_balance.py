@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from xsm.exceptions import GridError, UnknownNameError, did_you_mean
 from xsm.options import thread_count
+from xsm.physics.rounding import native_floats
 from xsm.physics.scan import STATES, scan, scratch
 from xsm.typing import FloatArray, Trend
 
@@ -163,7 +164,7 @@ def inflow_trend(  # noqa: PLR0913
     (array([nan,  1., -1.]), array([nan,  1.,  0.]))
     """
     given = (precipitation, evaporation, surface_runoff, snow, deep_storage, observed)
-    arrays = {k: _floats(a) for k, a in zip(INPUTS, given, strict=True) if a is not None}
+    arrays = {k: native_floats(a) for k, a in zip(INPUTS, given, strict=True) if a is not None}
     shape = _check(arrays, outputs, trend, axis)
     results = _results(arrays, outputs, shape, out)
     cells = _cells(shape, axis)
@@ -196,13 +197,6 @@ def _lengths(step_days: float | FloatArray, steps: int) -> npt.NDArray[np.float6
         msg = f"step_days holds {given.shape} lengths; one, or one for each of {steps} steps."
         raise GridError(msg)
     return np.broadcast_to(given, (steps,))
-
-
-def _floats(array: npt.ArrayLike) -> FloatArray:
-    """Return an array as float32 or float64 in native order, a view where it is that already."""
-    values = np.asarray(array)
-    wide = values.dtype.kind != "f" or values.dtype.itemsize > 4
-    return np.asarray(values, dtype=np.float64 if wide else np.float32)
 
 
 def _check(

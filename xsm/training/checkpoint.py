@@ -6,7 +6,6 @@ import io
 import json
 import os
 import time
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,6 @@ from xsm.exceptions import TrainingError
 __all__ = ["Checkpoint"]
 
 
-_UNREADABLE = (  # of what numpy and zipfile raise for bytes that are no whole archive
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-)
 _SHARE = 0.05  # of the time of a run that may go into noting its state
 
 
@@ -84,10 +75,10 @@ class Checkpoint:
             with system.open(path, "rb") as file:
                 held = np.load(io.BytesIO(file.read()), allow_pickle=False)
                 arrays = {name: held[name] for name in held.files}
-            identity = json.loads(arrays.pop("identity").tobytes())
+            identity = dict(json.loads(arrays.pop("identity").tobytes()))
         except TrainingError:
             raise
-        except _UNREADABLE as error:
+        except Exception as error:  # a byte decides what numpy, zipfile and zlib raise
             msg = (
                 f"checkpoint={self.path!r} cannot be read ({type(error).__name__}: {error}): it is "
                 "damaged, or no checkpoint of xsm. Delete it to start anew, or name another path."

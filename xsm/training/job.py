@@ -13,7 +13,8 @@ from torch import Tensor
 from xsm.losses import Loss, answered_steps
 from xsm.losses.terms import last_steps
 from xsm.nn import Model, Schedule, Sizes
-from xsm.nn.devices import choose_device, choose_precision, seeded
+from xsm.nn.devices import choose_device, choose_precision, one_intraop_thread, seeded
+from xsm.nn.settings import usual_settings
 from xsm.training.checkpoint import Checkpoint
 from xsm.training.history import History
 from xsm.training.identity import described_model, described_schedule, described_terms
@@ -123,7 +124,9 @@ def train_network(
     if job.checkpoint is not None:
         checkpoint = Checkpoint(job.checkpoint, job.identity(ranks.size))
     with seeded(job.seed):
-        model = job.model(job.sizes, **job.network).to(device)
+        model = job.model(job.sizes, **job.network)
+    with usual_settings(), one_intraop_thread():
+        model = model.to(device)
         history = train(
             model,
             training,

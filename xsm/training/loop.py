@@ -13,6 +13,7 @@ from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
 from xsm.losses import Loss, answered_steps, check_losses, total_loss, unique_names
 from xsm.losses.terms import last_steps
 from xsm.nn import Batch, Model, Output, Schedule
+from xsm.nn.randomness import draws
 from xsm.options import thread_count
 from xsm.training.adam import Adam
 from xsm.training.checkpoint import Checkpoint
@@ -155,7 +156,7 @@ def _step(
     count = count_parts(model, evaluated, thread_count()) if alone else 1
     if count > 1:
         return Parts(model, losses, precision, count)
-    return Whole(ranks.wrap(model), losses, precision)
+    return Whole(ranks.wrap(model), losses, precision, foreign=draws(model))
 
 
 def _check(model: Model, training: Samples, losses: Sequence[Loss], monitor: str) -> None:

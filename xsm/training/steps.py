@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from xsm.losses import Loss, total_loss
 from xsm.nn import Batch, Masks, Model, Output, dropping
+from xsm.nn.randomness import Source, draws
 from xsm.training.seeds import generator
 
 __all__ = ["Parts", "Step", "Whole", "count_parts"]
@@ -39,22 +40,30 @@ class Step(Protocol):
 
 
 class Whole:
-    """Evaluate a batch at once, by ``model.evaluate`` or what averages gradients over ranks."""
+    """Evaluate a batch at once, by ``model.evaluate`` or what averages gradients over ranks.
+
+    ``foreign`` networks draw by other means than xsm's, see :func:`xsm.nn.randomness.draws`.
+    """
 
     def __init__(
-        self, evaluate: Callable[[Batch], Output], losses: Sequence[Loss], precision: str
+        self,
+        evaluate: Callable[[Batch], Output],
+        losses: Sequence[Loss],
+        precision: str,
+        *,
+        foreign: bool = False,
     ) -> None:
         self.evaluate, self.losses, self.precision = evaluate, losses, precision
-        self._masks = Masks()
+        self.foreign = foreign
+        self._masks = _masks(0)
 
     def begin(self, seed: int, epoch: int) -> None:
-        """Seed torch's global generators."""
-        torch.manual_seed(generator(seed, 4, epoch).initial_seed())
-        self._masks = Masks()
+        """Seed what is dropped."""
+        self._masks = _masks(seed, 4, epoch)
 
     def __call__(self, batch: Batch) -> tuple[Tensor, ...]:
         """Leave gradients in the weights, and return the total and each unweighted term."""
-        with dropping(self._masks):
+        with dropping(self._masks, foreign=self.foreign):
             output = _evaluate(self.evaluate, batch, self.precision)
         total, terms = total_loss(self.losses, output, batch)
         total.backward()
@@ -77,11 +86,12 @@ class Parts:
         self.model, self.losses, self.precision, self.count = model, losses, precision, count
         self._weights = [w for w in model.parameters() if w.requires_grad]
         self._helpers = [_Helper() for _ in range(count - 1)]
-        self._masks = [Masks(torch.Generator()) for _ in range(count)]
+        self._masks = [_masks(0, part) for part in range(count)]
+        self._foreign = draws(model)
 
     def begin(self, seed: int, epoch: int) -> None:
         """Seed what each part drops."""
-        self._masks = [Masks(generator(seed, 4, epoch, part)) for part in range(self.count)]
+        self._masks = [_masks(seed, 4, epoch, part) for part in range(self.count)]
 
     def __call__(self, batch: Batch) -> tuple[Tensor, ...]:
         """Leave gradients in the weights, and return the total and each unweighted term."""
@@ -125,7 +135,7 @@ class Parts:
 
     def _forward(self, part: int, batch: Batch) -> Output:
         """Evaluate a part."""
-        with dropping(self._masks[part]):
+        with dropping(self._masks[part], foreign=self._foreign):
             return _evaluate(self.model.evaluate, batch, self.precision)
 
     def _backward(
@@ -200,8 +210,8 @@ def count_parts(model: nn.Module, batch_size: int, threads: int) -> int:
     """Return into how many parts to cut a batch on the CPU, of at least 64 rows each.
 
     ``batch_size`` counts samples times the steps of each that are answered. 1 where the network
-    normalises over the batch, or draws random numbers that threads would share (torch's own
-    dropout; that of ``xsm.nn`` has a generator for each).
+    normalises over the batch, or drops by torch's own means, for which parts would wait for each
+    other.
     """
     norms = nn.modules.batchnorm._NormBase
     for module in model.modules():
@@ -212,8 +222,16 @@ def count_parts(model: nn.Module, batch_size: int, threads: int) -> int:
     return max(1, min(threads, batch_size // _LEAST))
 
 
+def _masks(*seeds: int) -> Masks:
+    """Return masks that whole numbers alone decide."""
+    return Masks(Source(generator(*seeds).initial_seed()))
+
+
 def _evaluate(evaluate: Callable[[Batch], Output], batch: Batch, precision: str) -> Output:
     """Evaluate a batch in the arithmetic that is wanted."""
     kind = batch["dynamic"].device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-        return evaluate(batch)
+    try:
+        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
+            return evaluate(batch)
+    finally:
+        torch.clear_autocast_cache()  # within a user's autocast rounded weights would be kept

@@ -188,6 +188,13 @@ class _Finder:
             names = part_names(self.found, parts)
             if role not in self.found and role not in self.problems and names is not None:
                 self.found[role] = (Variable(role, names, "derived", ROLES[role].units),)
+        for role, parts, _ in RECIPES:
+            faulty = [part for part in parts if part in self.problems]
+            there = all(part in self.found or part in faulty for part in parts)
+            if faulty and there and role not in self.found and role not in self.problems:
+                why = "; ".join(f"{part}: {self.problems[part]}" for part in faulty)
+                self.problems[role] = f"made of {', '.join(parts)}, of which some are faulty. {why}"
+                self.irregular |= {role} if set(faulty) <= self.irregular else set()
 
     def _layers(self, role: Role, name: str, how: str) -> list[Variable]:
         """Return the places that a variable of the data holds, one for each layer."""

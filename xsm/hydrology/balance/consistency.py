@@ -12,6 +12,7 @@ from xsm.data.reading import Reading
 from xsm.data.targets import default_target, observed_target, predicted_target
 from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import inflow_arrays
+from xsm.physics.rounding import significant
 from xsm.typing import TERMS, Compat, Trend
 
 __all__ = ["water_balance_consistency"]
@@ -93,10 +94,11 @@ def _shares(
         )
         raise NotEnoughDataError(msg)
     raw, filtered = raw.where(guess.notnull()), filtered.where(guess.notnull())
-    model, count = _share(raw * (before - guess), dims)
-    own, _ = _share(raw * (before - truth), dims)
-    kept, count_filtered = _share(filtered * (before - guess), dims)
-    drying, _ = _share(raw.where((raw * (before - guess)).fillna(0) != 0), dims)  # as `count`
+    drop = significant(before - guess, before)
+    model, count = _share(raw * drop, dims)
+    own, _ = _share(raw * significant(before - truth, before), dims)
+    kept, count_filtered = _share(filtered * drop, dims)
+    drying, _ = _share(raw.where((raw * drop).fillna(0) != 0), dims)  # as `count`
     found = xr.Dataset(
         {
             "consistency": model,

@@ -10,14 +10,13 @@ import xarray as xr
 from xsm.data.grid import as_list, step_days, time_dim
 from xsm.data.reading import Reading, read
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.hydrology.soil.bounds import beyond_pores, tell_of_beyond
 from xsm.hydrology.soil.known import known_terms
 from xsm.hydrology.soil.profile import Profile, read_profile
 from xsm.hydrology.soil.richards import Known, known_of, quiet_steps, residual_of
 
 __all__ = ["richards_consistency"]
 
-
-_ROUNDING = 1e-6  # m3 m-3; of float32, and of solvers at saturation
 _TEXT = {
     "residual": ("root mean square of the residual of the Richardson-Richards equation", "day-1"),
     "inconsistency": ("mean of the residual of a step, without its sign", "m3 m-3"),
@@ -62,7 +61,8 @@ def richards_consistency(
     days = step_days(truth.array)
     own, found = (_of_steps(truth, a, calm) * days for a in (own, found))
     low, high = (known.parameters[name] for name in ("theta_r", "theta_s"))
-    wrong = _outside(guess, low, high)
+    wrong = beyond_pores(guess.array, low, high).transpose(*guess.array.dims)
+    tell_of_beyond(wrong, stacklevel=4)
     dims = as_list(time_dim(truth.array) if dim is None else dim)
     wrong = truth.in_order_of_data(wrong).transpose(*truth.array.dims)
     scores = _scores(found, own, wrong, dims, days)
@@ -118,14 +118,6 @@ def _of_steps(profile: Profile, array: xr.DataArray, calm: xr.DataArray | None) 
     """Return the residual on quiet steps."""
     kept = array if calm is None else array.where(calm)
     return kept.transpose(*profile.array.dims)
-
-
-def _outside(profile: Profile, low: xr.DataArray, high: xr.DataArray) -> xr.DataArray:
-    """Return 1 where water is beyond its bounds, 0 within, NaN where something is missing."""
-    theta = profile.array
-    known = theta.notnull() & low.notnull() & high.notnull()
-    beyond = (theta < low - _ROUNDING) | (theta > high + _ROUNDING)
-    return beyond.astype(float).where(known).transpose(*theta.dims)
 
 
 def _scores(

@@ -167,7 +167,7 @@ def _of_texture(reading: Reading, method: Method) -> dict[str, xr.DataArray]:
     if method == "rosetta":
         _require_rosetta()
         function = rosetta_parameters
-        if "bulk_density" in table.found:
+        if "bulk_density" in {*table.found, *table.problems}:  # what is faulty is told
             arrays.append(role_array(reading, "bulk_density"))
     stacked = by_block(function, arrays, np.dtype(float), outputs=len(PARAMETERS))
     edges = next((a.attrs for a in arrays if "layer_edges_m" in a.attrs), {})

@@ -14,6 +14,7 @@ from xsm.data.grid import step_days, time_dim
 from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, check_choice
 from xsm.hydrology.needs import Wanted
+from xsm.hydrology.soil.bounds import beyond_pores, tell_of_beyond
 from xsm.hydrology.soil.chunks import ResidualPlan, residual_arrays
 from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.hydrology.soil.known import known_fluxes, known_sink, known_terms
@@ -110,6 +111,11 @@ def richards_residual(
     GridError
         If depths or coordinates do not fit, no layer can be closed, or time is irregular.
 
+    Warns
+    -----
+    UserWarning
+        If values in memory lie beyond theta_r and theta_s, where the equation does not hold.
+
     Notes
     -----
     See :func:`xsm.physics.richards.richards_residual` for the equations and their sources. The
@@ -165,6 +171,8 @@ def richards_arrays(
     reading.require("soil_moisture", *used, *(["precipitation"] if quiet is not None else []))
     profile = read_profile(reading)
     known = known_of(reading, profile, used, roots, parameters)
+    low, high = (known.parameters[name] for name in ("theta_r", "theta_s"))
+    tell_of_beyond(beyond_pores(profile.array, low, high), stacklevel=3)
     found = residual_of(profile, known, face=face, free_drainage=bottom == "free_drainage")
     if quiet is not None:
         calm = quiet_steps(reading, quiet)
@@ -261,7 +269,7 @@ def quiet_steps(reading: Reading, bound: float) -> xr.DataArray:
     """
     water = reading.array("precipitation").drop_attrs()
     time = time_dim(water)
-    if "snow_water_equivalent" in reading.table.found:
+    if "snow_water_equivalent" in reading:  # also where it is faulty, which is told
         snow = reading.array("snow_water_equivalent").drop_attrs()
         water = water - (snow - snow.shift({time: 1})) / step_days(snow)
     calm = water <= bound
