@@ -6,12 +6,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal, TypeAlias, get_args
 
 import xarray as xr
 
+from xsm.data.doubt.sample import take
 from xsm.data.naming import ROLES, Accumulation, Role, accumulation_of, packed, still_packed
-from xsm.data.naming.amounts import MEANS, UntoldError
+from xsm.data.naming.amounts import MEANS, UntoldError, sawtooth
 from xsm.data.reduction import WAYS, cell_method
 from xsm.data.units import is_amount
 from xsm.exceptions import (
@@ -29,6 +31,7 @@ States: TypeAlias = Literal["end", "mean"]
 Way: TypeAlias = Literal["sum", "mean", "max", "min", "end"]
 Stated: TypeAlias = Accumulation | Mapping[str, Accumulation] | None
 
+_DAYS = timedelta(days=3)  # of lazy amounts that are looked at
 _STORES = {
     role.name
     for role in ROLES.values()
@@ -93,6 +96,10 @@ def ways_of(
             untold.append(name)
         except (UnitsError, GridError) as error:
             wrong.append(str(error))
+    told = _looked_at(ds[untold], time) if untold else {}
+    for name, meaning in told.items():
+        ways.add(ds, time, name, _day(meaning))
+        untold.remove(name)
     if untold:
         wrong.append(_untold(untold, alone=not any(day.amount for day in ways.known.values())))
     if wrong:
@@ -176,9 +183,29 @@ def _state(role: Role | None, said: str, states: States) -> Day | None:
 
 def _amount(ds: xr.Dataset, name: str, role: Role | None, stated: Mapping[str, str]) -> Day:
     """Return how an amount becomes daily."""
-    meaning = stated.get(name) or accumulation_of(ds, name, role)
+    return _day(stated.get(name) or accumulation_of(ds, name, role))
+
+
+def _day(meaning: str) -> Day:
+    """Return how amounts of a meaning become daily."""
     ways: dict[str, Way] = {"since_00": "end", "step": "sum"}
     return Day(ways.get(meaning, "mean"), meaning in ways, meaning if meaning in MEANS else "")
+
+
+def _looked_at(ds: xr.Dataset, time: str) -> dict[str, str]:
+    """Return what lazy amounts of steps below a day are, by some blocks of the first three days.
+
+    Of those whose blocks hold some amount.
+    """
+    index = ds.indexes[time]
+    first = ds.isel({time: slice(0, int((index < index[0] + _DAYS).sum()))}).chunk({time: -1})
+    samples = take(first, dict.fromkeys(map(str, ds.data_vars)))
+    found = {name: sample.of_layer(None) for name, sample in samples.items()}
+    return {
+        name: "since_00" if sawtooth(values) else "step"
+        for name, values in found.items()
+        if (abs(values) > 0).any()
+    }
 
 
 def _untold(names: Sequence[str], *, alone: bool) -> str:
