@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import weakref
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -231,7 +230,7 @@ def _compute(parts: Mapping[str, Sequence[xr.DataArray]]) -> dict[str, list[xr.D
     if not apart:
         return {}
     lazy = own_tasks(xr.Dataset(apart))
-    read = lazy.compute(**_where(lazy))
+    read = lazy.compute(**_where())
     filled: dict[str, Array] = {str(n): read[n].values for n in read}
     return {
         n: [part.copy(data=filled[f"{n} {k}"]) for k, part in enumerate(found)]
@@ -239,15 +238,16 @@ def _compute(parts: Mapping[str, Sequence[xr.DataArray]]) -> dict[str, list[xr.D
     }
 
 
-def _where(lazy: xr.Dataset) -> dict[str, Any]:
-    """Read here, also where a client of dask is active, but for data that its workers hold."""
-    if "distributed" in sys.modules:
-        from distributed import futures_of
+def _where() -> dict[str, Any]:
+    """Read by the workers of an active client, where files may be, else by threads here.
 
-        if futures_of(lazy):
-            return {}
+    Graphs of blocks stay as they are on a cluster: it may still know tasks of the same names that
+    were fused otherwise (https://github.com/dask/dask/issues/9888).
+    """
     import dask
 
+    if hasattr(dask.base.get_scheduler(), "__self__"):  # a method of a client
+        return {"optimize_graph": False}
     one = dask.config.get("scheduler", None) in ("sync", "synchronous", "single-threaded")
     return {"scheduler": "synchronous" if one else "threads"}
 
