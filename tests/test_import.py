@@ -25,6 +25,7 @@ print(json.dumps({"added": sorted(added), "seconds": seconds}))
 """
 
 VERBS = (
+    "check",
     "consistency",
     "downscale",
     "fit",

@@ -168,7 +168,7 @@ def test_precision_is_no_extrapolation(world):
     double = world.map(lambda a: a.astype("f8").assign_attrs(a.attrs))
     for ds in (world, double):
         assert int(ds.physm.predict(fitted).extrapolation.sum()) == 0
-    warmer = (double.t2m + 25.0).assign_attrs(world.t2m.attrs)
+    warmer = (double.t2m + 60.0).assign_attrs(world.t2m.attrs | {"valid_max": 400.0})
     assert bool((double.assign(t2m=warmer).physm.predict(fitted).extrapolation == 1).all())
 
 

@@ -13,6 +13,8 @@ import xarray as xr
 
 from xsm.data.possible import Impossible
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 QUICK = {"window": 3, "epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False}
 
 

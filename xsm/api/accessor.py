@@ -53,17 +53,21 @@ class PhysmDataset:
 
         return DataPlots(self._ds)
 
-    def variables(self, overrides: Mapping[str, str] | None = None) -> VariableTable:
+    def variables(
+        self, overrides: Mapping[str, str] | None = None, *, product: str | None = None
+    ) -> VariableTable:
         """See :func:`xsm.variables`."""
         from xsm.api.variables import variables
 
-        return variables(self._ds, overrides)
+        return variables(self._ds, overrides, product=product)
 
-    def check(self, variables: Mapping[str, str] | None = None) -> Report:
+    def check(
+        self, variables: Mapping[str, str] | None = None, *, product: str | None = None
+    ) -> Report:
         """See :func:`xsm.check`."""
         from xsm.api.check import check
 
-        return check(self._ds, variables)
+        return check(self._ds, variables, product=product)
 
     def fit(
         self,
@@ -75,6 +79,7 @@ class PhysmDataset:
         data_integration: bool = False,
         known_forcing: bool = False,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
         valid: float = 0.25,
         window: int | None = None,
         lead: int | None = None,
@@ -112,6 +117,7 @@ class PhysmDataset:
             data_integration=data_integration,
             known_forcing=known_forcing,
             variables=variables,
+            product=product,
             valid=valid,
             window=window,
             lead=lead,
@@ -151,6 +157,7 @@ class PhysmDataset:
         area: xr.DataArray | None = None,
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.downscale`; a model that is trained on the way is kept as ``fitted``."""
         from xsm.api.downscale import downscale_keeping
@@ -166,6 +173,7 @@ class PhysmDataset:
             area=area,
             target=target,
             variables=variables,
+            product=product,
         )
         return found if fitted is None else kept(self._ds, fitted, found)
 
@@ -176,12 +184,20 @@ class PhysmDataset:
         batch_size: int | None = None,
         device: str = "auto",
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.predict`."""
         from xsm.api.predict import predict
 
         model = fitted or self.fitted
-        return predict(self._ds, model, batch_size=batch_size, device=device, variables=variables)
+        return predict(
+            self._ds,
+            model,
+            batch_size=batch_size,
+            device=device,
+            variables=variables,
+            product=product,
+        )
 
     def plan(
         self,
@@ -189,11 +205,18 @@ class PhysmDataset:
         *,
         batch_size: int | None = None,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> Plan:
         """See :func:`xsm.plan`."""
         from xsm.api.plan import plan
 
-        return plan(self._ds, fitted or self.fitted, batch_size=batch_size, variables=variables)
+        return plan(
+            self._ds,
+            fitted or self.fitted,
+            batch_size=batch_size,
+            variables=variables,
+            product=product,
+        )
 
     def score(
         self,
@@ -203,12 +226,19 @@ class PhysmDataset:
         baselines: bool | FittedModel = True,
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.score`."""
         from xsm.api.score import score
 
         return score(
-            self._ds, predicted, dim=dim, baselines=baselines, target=target, variables=variables
+            self._ds,
+            predicted,
+            dim=dim,
+            baselines=baselines,
+            target=target,
+            variables=variables,
+            product=product,
         )
 
     def consistency(
@@ -226,6 +256,7 @@ class PhysmDataset:
         quiet: float | None = None,
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.consistency`."""
         from xsm.api.consistency import consistency
@@ -244,6 +275,7 @@ class PhysmDataset:
             quiet=quiet,
             target=target,
             variables=variables,
+            product=product,
         )
 
     def water_balance(
@@ -256,6 +288,7 @@ class PhysmDataset:
         compat: Compat | None = None,
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """Return the inflow and its trend, see :func:`xsm.water_balance`."""
         from xsm.hydrology.balance import water_balance
@@ -269,6 +302,7 @@ class PhysmDataset:
             compat=compat,
             target=target,
             variables=variables,
+            product=product,
         )
 
     def regrid(

@@ -61,6 +61,7 @@ class PhysmArray:
         data_integration: bool = False,
         known_forcing: bool = False,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
         valid: float = 0.25,
         window: int | None = None,
         lead: int | None = None,
@@ -98,6 +99,7 @@ class PhysmArray:
             data_integration=data_integration,
             known_forcing=known_forcing,
             variables=variables,
+            product=product,
             valid=valid,
             window=window,
             lead=lead,
@@ -136,6 +138,7 @@ class PhysmArray:
         conserve: str = "soft",
         area: xr.DataArray | None = None,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.downscale`; a model that is trained on the way is kept as ``fitted``."""
         from xsm.api.downscale import downscale_keeping
@@ -151,6 +154,7 @@ class PhysmArray:
             area=area,
             target=str(self._array.name),
             variables=variables,
+            product=product,
         )
         return found if fitted is None else kept(self._array, fitted, found)
 
@@ -162,6 +166,7 @@ class PhysmArray:
         batch_size: int | None = None,
         device: str = "auto",
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.predict`."""
         from xsm.api.predict import predict
@@ -172,6 +177,7 @@ class PhysmArray:
             batch_size=batch_size,
             device=device,
             variables=variables,
+            product=product,
         )
 
     def score(
@@ -182,6 +188,7 @@ class PhysmArray:
         dim: Hashable | Iterable[Hashable] | None = None,
         baselines: bool | FittedModel = True,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.score`."""
         from xsm.api.score import score
@@ -193,6 +200,7 @@ class PhysmArray:
             dim=dim,
             baselines=baselines,
             variables=variables,
+            product=product,
         )
 
     def consistency(
@@ -210,6 +218,7 @@ class PhysmArray:
         roots: float | Sequence[float] | None = None,
         quiet: float | None = None,
         variables: Mapping[str, str] | None = None,
+        product: str | None = None,
     ) -> xr.Dataset:
         """See :func:`xsm.consistency`."""
         from xsm.api.consistency import consistency
@@ -228,6 +237,7 @@ class PhysmArray:
             roots=roots,
             quiet=quiet,
             variables=variables,
+            product=product,
         )
 
     def regrid(

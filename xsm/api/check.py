@@ -7,11 +7,14 @@ from collections.abc import Mapping
 import xarray as xr
 
 from xsm.data.doubt.report import Report, report_of
+from xsm.data.naming import stated
 
 __all__ = ["check"]
 
 
-def check(ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Report:
+def check(
+    ds: xr.Dataset, variables: Mapping[str, str] | None = None, *, product: str | None = None
+) -> Report:
     """Show what looks wrong in the values of a data set, and what to type.
 
     Verbs look at the variables that they use in the same way: they refuse fill values that nothing
@@ -24,6 +27,9 @@ def check(ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Report:
         Data of any product.
     variables : mapping of str to str, optional
         Role to variable name, where xsm finds none or the wrong one.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -71,4 +77,4 @@ def check(ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Report:
     >>> bool(xsm.check(ds, {"soil_moisture": "SWC"}))
     False
     """
-    return report_of(ds, variables)
+    return report_of(stated(ds, product), variables)

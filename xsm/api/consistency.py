@@ -42,6 +42,7 @@ def consistency(
     quiet: float | None = None,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> xr.Dataset:
     """Audit soil moisture against physics: the water balance, or flow between layers of soil.
 
@@ -78,6 +79,9 @@ def consistency(
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
         Role to variable name, where xsm finds none or the wrong one.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -127,6 +131,6 @@ def consistency(
     given |= {"parameters": parameters, "roots": roots, "quiet": quiet}
     own = {name: value for name, value in given.items() if value is not None}
     _check_arguments(LAWS[law], own)
-    reading = read(ds, variables)
+    reading = read(ds, variables, product)
     predicted = None if predicted is None else bare_prediction(predicted)
     return LAWS[law].audit(reading, predicted, dim=dim, target=target, terms=terms, **own)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xsm.api.fitted import FittedModel
 from xsm.artefact.asked import Asked
+from xsm.data.naming import stated
 from xsm.data.nesting import make_nest
 from xsm.data.nesting.nest import Factor
 from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
@@ -40,6 +41,7 @@ def downscale(
     area: xr.DataArray | None = None,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> xr.Dataset:
     """Downscale a field in space, by a baseline, a network trained here, or a fitted model.
 
@@ -78,6 +80,9 @@ def downscale(
         only variable on the grid.
     variables : mapping of str to str, optional
         Role to variable name, where xsm finds none or the wrong one.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -126,6 +131,7 @@ def downscale(
         area=area,
         target=target,
         variables=variables,
+        product=product,
     )[0]
 
 
@@ -141,9 +147,11 @@ def downscale_keeping(
     area: xr.DataArray | None,
     target: str | None,
     variables: Mapping[str, str] | None,
+    product: str | None,
 ) -> tuple[xr.Dataset, FittedModel | None]:
     """Downscale, and return the model that was trained on the way, or given; None of a baseline."""
     check_choice("conserve", conserve, ("soft", "exact"))
+    ds = stated(ds, product)
     asked = Asked(
         factor=factor,
         covariates=covariates,

@@ -13,6 +13,7 @@ from xsm.api.fitted import FittedModel
 from xsm.artefact.asked import Asked
 from xsm.artefact.learnt import Learnt
 from xsm.cells.fit import fit_cells
+from xsm.data.naming import stated
 from xsm.data.nesting.nest import Factor
 from xsm.estimators import Estimator
 from xsm.exceptions import check_choice, check_whole
@@ -40,6 +41,7 @@ def fit(
     data_integration: bool = False,
     known_forcing: bool = False,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
     valid: float = 0.25,
     window: int | None = None,
     lead: int | None = None,
@@ -91,6 +93,9 @@ def fit(
         weather forecast appended to the data. The target still ends ``lead`` steps before.
     variables : mapping of str to str, optional
         Role to variable name, where xsm finds none or the wrong one.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
     valid : float, default: 0.25
         Share of the time steps, at the end, that validates; 0 trains for all ``epochs``.
     window, lead : int, optional
@@ -176,6 +181,7 @@ def fit(
     'lstm'
     """
     cls, seed = model_class(model), check_whole("seed", seed)
+    ds = stated(ds, product)
     window = None if window is None else check_whole("window", window)
     lead = None if lead is None else check_whole("lead", lead)
     flags = {"data_integration": data_integration, "known_forcing": known_forcing}

@@ -13,6 +13,7 @@ from xsm.api.predict import needed_model
 from xsm.cells.apply import predict_cells, read_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
+from xsm.data.naming import stated
 from xsm.data.reading import Reading
 from xsm.markup import page, paragraph, section, table
 from xsm.training.recipe import Recipe
@@ -106,6 +107,7 @@ def plan(
     *,
     batch_size: int | None = None,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> Plan:
     """Say what a prediction will take, and which chunks would serve better.
 
@@ -119,6 +121,9 @@ def plan(
         Samples evaluated at a time.
     variables : mapping of str to str, optional
         Role to variable name, as of :func:`xsm.predict`.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -144,7 +149,7 @@ def plan(
     """
     fitted = needed_model(fitted, "plan")
     recipe = fitted.recipe
-    reading = read_for(fitted, ds, variables)
+    reading = read_for(fitted, stated(ds, product), variables)
     ds = reading.ds
     features = collect(reading, recipe, with_target=recipe.data_integration)
     forecast = predict_cells(fitted, reading, batch_size=batch_size, device="auto", doubting=False)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import xarray as xr
 
 from xsm.api.fitted import FittedModel
+from xsm.data.naming import stated
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import MissingVariableError, UnknownNameError
 
@@ -21,6 +22,7 @@ def predict(
     batch_size: int | None = None,
     device: str = "auto",
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> xr.Dataset:
     """Predict the target of a fitted model for all whole windows of a data set.
 
@@ -39,6 +41,9 @@ def predict(
     variables : mapping of str to str, optional
         Role to variable name of ``ds``, where xsm finds none or the wrong one. What was stated in
         training counts where ``ds`` has these names.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -82,7 +87,9 @@ def predict(
     """
     model = needed_model(fitted, "predict")
     ds, quantified = dequantify(ds)
-    found = model.predict(ds, batch_size=batch_size, device=device, variables=variables)
+    found = model.predict(
+        stated(ds, product), batch_size=batch_size, device=device, variables=variables
+    )
     return quantify(found) if quantified else found
 
 

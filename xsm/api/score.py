@@ -25,6 +25,7 @@ def score(
     baselines: bool | FittedModel = True,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> xr.Dataset:
     """Score a prediction against the observations, beside persistence and climatology.
 
@@ -48,6 +49,9 @@ def score(
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
         Role to variable name, where xsm finds none or the wrong one.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def score(
     if not isinstance(beside, bool | FittedModel):
         msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
         raise TypeError(msg)
-    reading = read(ds, variables)
+    reading = read(ds, variables, product)
     predicted = bare_prediction(predicted)
     if not all(predicted.sizes.values()):
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."

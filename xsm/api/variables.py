@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from xsm.data.naming import VariableTable, find_variables
+from xsm.data.naming import VariableTable, find_variables, stated
 
 __all__ = ["variables"]
 
 
-def variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> VariableTable:
+def variables(
+    ds: xr.Dataset, overrides: Mapping[str, str] | None = None, *, product: str | None = None
+) -> VariableTable:
     """Show which variable of a data set plays which role, in what units and sign.
 
     Parameters
@@ -20,6 +22,9 @@ def variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> Var
         Data of any product.
     overrides : mapping of str to str, optional
         Role to variable name, where xsm finds none or the wrong one.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -38,4 +43,4 @@ def variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> Var
     >>> table["precipitation"].name
     'tp'
     """
-    return find_variables(ds, overrides)
+    return find_variables(stated(ds, product), overrides)

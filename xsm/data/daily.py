@@ -14,7 +14,7 @@ from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.doubt import doubt_fills
 from xsm.data.grid import time_dim
 from xsm.data.intervals import Label, label_of, with_bounds_read
-from xsm.data.naming import Accumulation, roles_of
+from xsm.data.naming import Accumulation, roles_of, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
 from xsm.data.reduction import CF, tell_left_out
@@ -37,6 +37,7 @@ def daily(
     states: States = "end",
     label: Label | None = None,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> xr.Dataset:
     """Return daily values of data with several steps a day, lazily.
 
@@ -69,6 +70,9 @@ def daily(
         Role to the name of a variable, where names are your own. What has no role becomes what
         its ``cell_methods`` (or the step type of GRIB) say of time: the day's sum, mean, maximum,
         minimum, or, of points, what ``states`` says.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def daily(
     check_choice("states", states, get_args(States))
     if label is not None:
         check_choice("label", label, get_args(Label))
-    ds, quantified = dequantify(ds)
+    ds, quantified = dequantify(stated(ds, product))
     check_lead(ds)
     ds, time = with_bounds_read(ds), time_dim(ds)
     roles = roles_of(ds, variables)

@@ -19,7 +19,7 @@ from xsm.data.intervals import (
     with_bounds_read,
     without_bounds,
 )
-from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00
+from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
 from xsm.data.reading import Reading, read
@@ -41,6 +41,7 @@ def monthly(
     *,
     label: Label | None = None,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> xr.Dataset:
     """Return monthly means, labelled by the first day of the month, lazily.
 
@@ -61,6 +62,9 @@ def monthly(
         Role to the name of a variable, where names are your own. What has no role becomes what
         its ``cell_methods`` say of time: the month's sum, mean (also of points), maximum or
         minimum, in its own units.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def monthly(
     """
     if label is not None:
         check_choice("label", label, get_args(Label))
-    plain, quantified = dequantify(ds)
+    plain, quantified = dequantify(stated(ds, product))
     check_lead(plain)
     plain, time = with_bounds_read(plain), time_dim(plain)
     roles = roles_of(plain, variables)

@@ -64,6 +64,16 @@ def test_humidity_as_a_fraction_that_is_labelled_percent():
     )
 
 
+def test_evaporation_in_metres_that_is_labelled_millimetres():
+    ds = station()
+    ds["et"] = (0.002 * (1.2 + np.sin(ds["TA_F"] / 9))).assign_attrs(units="mm day-1")
+    (found,) = check(ds).wrong
+    assert (found.role, found.kind) == ("evaporation", "units")
+    assert "As 'm day-1' they would be plausible" in str(found)
+    polar = ds["et"].where(ds["TA_F"] < 15, 0.04).assign_attrs(units="mm day-1")
+    assert not check(ds.assign(et=polar))
+
+
 def test_what_is_stated_to_be_right_is_believed():
     """Values of 290 in degC may be those of an oven; who says so is not asked again."""
     ds = station()

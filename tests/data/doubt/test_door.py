@@ -102,6 +102,14 @@ def test_downscaling_refuses_codes_of_field_and_truth():
     assert 'ds["gws"] > -90000' in raised(lambda: xsm.downscale(ds, 2, model="bilinear"))
 
 
+@pytest.mark.parametrize("verb", ["richards_residual", "consistency"])
+def test_codes_in_a_profile_stop_its_law(verb):
+    ds = xsm.open_tutorial("profile").isel(latitude=slice(0, 1), longitude=slice(0, 2)).load()
+    ds["theta"][30, 2] = -9999.0
+    law = {"law": "richards"} if verb == "consistency" else {}
+    assert "of 'theta' are -9999" in raised(lambda: getattr(xsm, verb)(ds, **law))
+
+
 def test_the_rest_is_warned_of_once_a_call():
     ds = broken(station(), "SWC_F_MDS_1", -8.0, where=slice(5, 8))
     for call in (VERBS["consistency"], VERBS["water_balance"], VERBS["score"]):

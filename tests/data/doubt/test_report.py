@@ -23,8 +23,9 @@ def test_a_good_record_has_nothing_wrong():
 
 def test_all_faults_are_listed_the_worst_first():
     ds = broken(broken(station(), "SWC_F_MDS_1", -9999.0), "WS_F", 2.0, where=slice(None))
-    ds["TA_F"].attrs["units"] = "K"
-    del ds["PA_F"].attrs["units"]
+    ds = ds.rename(TA_F="tair")
+    ds["tair"].attrs["units"] = "K"
+    ds["PA_F"].attrs["units"] = "m s-1"
     found = ds.physm.check()
     assert found
     assert [f.severity for f in found] == sorted(
@@ -35,8 +36,8 @@ def test_all_faults_are_listed_the_worst_first():
     for part in (
         "soil_moisture    SWC_F_MDS_1  %         -9999",
         "! soil_moisture: 20 of 900 values",
-        "! air_temperature: 'TA_F' holds",
-        "! surface_pressure: 'PA_F' has no units",
+        "! air_temperature: 'tair' holds",
+        "! surface_pressure: found as 'PA_F' in",
         "* wind_speed: all 900 values",
         "time: 900 steps from 2004-01-01 00:00:00 to 2006-06-18 00:00:00; days, labelled by",
     ):
@@ -55,7 +56,7 @@ def test_ranges_are_shown_in_the_units_of_the_data():
 
 def test_flags_that_nothing_reads_and_variables_without_a_role_are_named():
     """FLUXNET2015 has <name>_QC, a share of good data in daily files; ESA CCI a flag of its own."""
-    ds = station().assign(LE_F_MDS=("time", np.ones(900)), SWC_F_MDS_1_QC=("time", np.ones(900)))
+    ds = station().assign(H_F_MDS=("time", np.ones(900)), SWC_F_MDS_1_QC=("time", np.ones(900)))
     ds["P_F"].attrs["ancillary_variables"] = "rain_flag"
     ds["rain_flag"] = ("time", np.zeros(900, "i1"), {"flag_values": np.array([1, 2], "i1")})
     found = ds.physm.check()
@@ -65,7 +66,7 @@ def test_flags_that_nothing_reads_and_variables_without_a_role_are_named():
         "SWC_F_MDS_1": 'ds["SWC_F_MDS_1"] = ds["SWC_F_MDS_1"].where(ds["SWC_F_MDS_1_QC"] >= 0.8)',
         "P_F": 'ds["P_F"] = ds["P_F"].where(ds["rain_flag"] == 1)',
     }
-    assert found.facts["left over (no role)"] == "LE_F_MDS"
+    assert found.facts["left over (no role)"] == "H_F_MDS"
     for line in flags.values():
         typed(ds, line)
 

@@ -243,3 +243,23 @@ def test_names_of_roles_are_those_of_no_product():
 
 def test_columns_of_two_letters_are_those_of_no_product():
     assert products_of(series(P=(1.0, {}), TA=(10.0, {}), RH=(50.0, {}), WS=(2.0, {}))) == ()
+
+
+def test_units_that_the_values_of_a_product_contradict_are_refused_and_the_message_mends_them():
+    ds = caravan()
+    ds["temperature_2m_mean"].attrs["units"] = "K"
+    table = find_variables(ds)
+    with pytest.raises(UnitsError, match=r"are what is usual in 'degC'. Type") as told:
+        table.array(ds, "air_temperature")
+    line = str(told.value).partition("Type ")[2].partition(";")[0]
+    exec(line, {"ds": ds})
+    assert find_variables(ds).array(ds, "air_temperature").values[0] == pytest.approx(283.15)
+
+
+def test_units_that_a_user_insists_on_are_taken():
+    ds = series(total_precipitation_sum=(0.004, {"units": "mm day-1"}), runoff_sum=(0.0, {}))
+    ds = ds.assign(surface_runoff_sum=ds["runoff_sum"])
+    with pytest.raises(UnitsError, match=r"files of ERA5-Land of Earth Engine have 'm', and the"):
+        find_variables(ds).require("precipitation")
+    insisted = find_variables(ds, {"precipitation": "total_precipitation_sum"})
+    assert insisted.array(ds, "precipitation").values[0] == pytest.approx(0.004)

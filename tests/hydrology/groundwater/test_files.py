@@ -335,3 +335,48 @@ def test_packed_numbers_are_refused():
     land["SWE_inst"] = packed
     with pytest.raises(UnitsError, match=r"'SWE_inst' holds packed integers"):
         storage(gravis(), land)
+
+
+def test_two_units_that_differ_are_refused_until_one_is_taken_out():
+    """As CSR's mascons with units typed beside their Units."""
+    grace = gsfc()["lwe_thickness"].assign_attrs(units="mm", Units="cm")
+    with pytest.raises(UnitsError, match=r"units='mm' and Units='cm', which differ") as error:
+        storage(grace, model())
+    line = re.search(r"or (ds\[.*\]\.attrs\[\"units\"\] = 'cm')\.$", str(error.value))[1]
+    ds = grace.to_dataset()
+    exec(line, {"ds": ds})
+    np.testing.assert_allclose(storage(ds, model())["groundwater_storage"], NOISE, atol=1e-9)
+
+
+def test_several_totals_are_asked_for_by_name():
+    grace = gsfc().rename(lwe_thickness="mass").drop_vars("land_mask")
+    for name in ("mass", "other"):
+        about = {"standard_name": "lwe_thickness_of_land_water_storage_anomaly"}
+        grace[name] = grace["mass"].assign_attrs(about)
+    grace["other"] = 2 * grace["other"]
+    with pytest.raises((MissingVariableError, UnitsError), match="several variables fit") as error:
+        storage(grace, model())
+    stated = re.search(r"variables=(\{.*?\})", str(error.value))[1]
+    found = storage(grace, model(), variables=eval(stated))
+    np.testing.assert_allclose(found["groundwater_storage"], NOISE, atol=1e-9)
+
+
+@pytest.mark.parametrize("half", ["west", "east"])
+def test_half_a_globe_that_labels_of_the_other_convention_lost_is_refused(half):
+    """What reindex(method="nearest") leaves of -180..180 on 0..360; here for both halves."""
+    months = xr.date_range("2004-01-01", periods=72, freq="MS")
+    lat, lon = np.arange(-82.5, 90, 15), np.arange(7.5, 360, 15)
+    where = {"time": months, "lat": lat, "lon": lon}
+    tws = xr.DataArray(np.ones((72, 12, 24)), where, attrs={"units": "cm"})
+    soil = (10 * tws).assign_attrs(units="mm")
+    other = soil.assign_coords(lon=(lon + 180) % 360 - 180).sortby("lon")
+    lost = other.reindex_like(tws, method="nearest", tolerance=1e-4)
+    if half == "east":
+        lost = soil.where(soil["lon"] > 180)
+    snow = (0 * soil).assign_attrs(units="mm")
+    with pytest.raises(GridError, match=rf"no value at all {half} of 0 degrees.*xsm.regrid"):
+        xsm.groundwater_anomaly(tws, lost, snow)
+    whole = xsm.groundwater_anomaly(tws, xsm.regrid(other, tws), snow)["groundwater_storage"]
+    assert whole.notnull().all()
+    sea = soil.where(soil["lat"] > 0)  # a land mask is right
+    assert xsm.groundwater_anomaly(tws, sea, snow)["groundwater_storage"].notnull().any()

@@ -241,3 +241,30 @@ def test_only_quiet_days_count():
     assert float(Richards(quiet=1.0)(output, batch)) < 1e-4
     assert float(Richards()(output, batch)) > 0.1
     assert RMSE()(output, {**batch, "mask": torch.isfinite(batch["target"])}) < 1e-5
+
+
+@pytest.mark.parametrize("which", ["data", "prediction"])
+@pytest.mark.parametrize(("units", "factor"), [("cm", 100.0), ("mm", 1000.0)])
+def test_depths_in_other_units_are_the_same_depths(which, units, factor):
+    # ISMN and the National Water Model give depths in m, CLM and many stations in cm or mm.
+    rng, edges = np.random.default_rng(0), {"layer_edges_m": [0.0, 0.1, 0.2, 0.4]}
+    values = rng.uniform(0.1, 0.4, (20, 3, 2))
+    attrs = {"units": "m", "positive": "down", "standard_name": "depth"}
+    depth = xr.Variable("depth", [0.05, 0.15, 0.3], attrs)
+    days = np.arange("2020-01-01", "2020-01-21", dtype="M8[D]").astype("M8[ns]")
+    coords = {"time": days, "depth": depth, "site": ["a", "b"]}
+    soil = xr.DataArray(values, coords, ("time", "depth", "site"), attrs={"units": "m3 m-3"})
+    ds = soil.assign_attrs(edges).to_dataset(name="soil_moisture")
+    guess = (soil + 0.01).assign_attrs(units="m3 m-3").to_dataset(name="soil_moisture")
+    parts = {"data": ds, "prediction": guess}
+    other = parts[which].assign_coords(depth=parts[which]["depth"] * factor)
+    other["depth"].attrs = attrs | {"units": units}
+    parts[which] = other
+    found = xsm.score(parts["data"], parts["prediction"], baselines=False)["rmse"]
+    assert found.sizes == {"source": 1, "depth": 3, "site": 2}
+    np.testing.assert_allclose(found, 0.01, rtol=1e-6)
+    profile = read_profile(read(parts["data"]), source=parts["prediction"])
+    np.testing.assert_array_equal(profile.array["depth"], parts["data"]["depth"])
+    deeper = guess.assign_coords(depth=guess["depth"] + 0.1)
+    with pytest.raises(GridError, match="Give both the same"):
+        xsm.score(ds, deeper, baselines=False)

@@ -22,34 +22,6 @@ _UNITS = (
 )
 """Units that columns are in, best first."""
 
-_USUAL = {
-    "air_temperature": (215.0, 318.0),
-    "dew_point_temperature": (200.0, 308.0),
-    "soil_temperature": (215.0, 323.0),
-    "relative_humidity": (0.08, 1.05),
-    "specific_humidity": (4e-5, 0.025),
-    "surface_pressure": (45e3, 108e3),
-    "shortwave_down": (5.0, 700.0),
-    "longwave_down": (60.0, 520.0),
-    "precipitation": (0.05, 60.0),
-    "rainfall": (0.02, 60.0),
-    "snowfall": (0.005, 60.0),
-    "evaporation": (0.02, 20.0),
-    "potential_evaporation": (0.05, 30.0),
-    "surface_runoff": (0.001, 60.0),
-    "runoff": (0.001, 60.0),
-    "soil_moisture": (0.02, 0.9),
-    "satellite_soil_moisture": (0.02, 0.9),
-    "theta_s": (0.2, 0.95),
-    "theta_r": (0.001, 0.5),
-    "sand": (1.0, 100.0),
-    "silt": (1.0, 100.0),
-    "clay": (1.0, 100.0),
-    "bulk_density": (0.1, 2.8),
-    "wind_speed": (0.05, 30.0),
-}
-"""Means of a record, canonical units, of places on land."""
-
 _LEAST = {
     "relative_humidity": 0.0105,
     "soil_moisture": 0.0105,
@@ -69,6 +41,7 @@ _FIT = 0.98  # share of the values that have to lie in the range
 _RAIN = 0.3  # mm day-1 that no day exceeds where m are labelled mm
 _SHOWER = 0.05, 0.08  # at least that share of values above that share of the largest
 _DAYS = 60  # that a record lasts, at least
+_DRY, _YEAR = 0.03, 300  # the same of evaporation
 _SATURATION = ("saturation", "wetness", "saturated", "relative soil moisture")
 
 
@@ -76,7 +49,7 @@ def other_units(values: FloatArray, given: str, role: Role, change: Conversion) 
     """Return the units that make most values lie in the role's range, and their mean usual."""
     for units, canonical in _tried(values, given, role, change):
         low, high = role.range or (-np.inf, np.inf)
-        usual = _USUAL.get(role.name, (low, high))
+        usual = role.usual or (low, high)
         inside = ((canonical >= low) & (canonical <= high)).mean() >= _FIT
         if inside and usual[0] <= canonical.mean() <= usual[1]:
             return units
@@ -103,11 +76,13 @@ def too_small(canonical: FloatArray, role: Role, days: float) -> bool:
     largest = float(canonical.max())
     if role.name in _LEAST:
         return 0 < largest <= _LEAST[role.name]
+    if role.name == "evaporation":  # a year: polar winters have as little
+        return 0 < largest < _DRY and days >= _YEAR
     if role.name not in {"precipitation", "rainfall"}:
         return False
     share, often = _SHOWER
     frequent = (canonical > share * largest).mean() >= often
-    return 0 < largest < _RAIN and frequent and days >= _DAYS
+    return 0 < largest < _RAIN and bool(frequent) and days >= _DAYS
 
 
 def impossible_mean(canonical: FloatArray, role: Role) -> bool:

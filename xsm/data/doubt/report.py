@@ -14,8 +14,8 @@ from xsm.data.doubt.door import judge_all
 from xsm.data.doubt.finding import Finding, Severity
 from xsm.data.doubt.judge import Judged, missing_share
 from xsm.data.doubt.surroundings import bounds_of, facts_of, flags_unused, not_used
-from xsm.data.naming import ROLES, find_variables
-from xsm.data.units import dequantify
+from xsm.data.naming import ROLES
+from xsm.data.reading import read
 from xsm.markup import page, paragraph, section, table
 
 __all__ = ["Report", "report_of"]
@@ -95,10 +95,10 @@ class Report:
 
 def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
     """Look at all variables with a role and at what is around them; bad data raise nothing."""
-    plain, _ = dequantify(ds)
     with warnings.catch_warnings():  # what finding the variables warns of is found again
         warnings.simplefilter("ignore", UserWarning)
-        found = find_variables(plain, variables)
+        reading = read(ds, variables)
+    plain, found = reading.ds, reading.table
     used = [v for vs in found.found.values() for v in vs if v.how != "derived"]
     judged = judge_all(plain, [*used, *found.others.values()])
     findings = [finding for each in judged for finding in each.findings]

@@ -29,7 +29,7 @@ from xsm.data.naming.roles import Role
 from xsm.data.time_axis import steps_between
 from xsm.data.units import Conversion, conversion, is_amount
 from xsm.exceptions import GridError, UnitsError, did_you_mean
-from xsm.typing import Array, FloatArray
+from xsm.typing import FloatArray
 
 __all__ = [
     "MEANS",
@@ -40,6 +40,7 @@ __all__ = [
     "contradicted_sign",
     "flux_conversion",
     "in_memory",
+    "sample",
     "sawtooth",
     "since_00",
 ]
@@ -314,7 +315,7 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
     >>> check_sign(array, Conversion(factor=-1.0), ROLES["evaporation"])
     """
     if role.positive and in_memory(array):
-        said = contradicted_sign(_sample(np.asarray(array.variable._data)), array, change, role)
+        said = contradicted_sign(sample(array), array, change, role)
         if said:
             warnings.warn(f"{role.name}: {said}", UserWarning, stacklevel=2)
 
@@ -391,6 +392,7 @@ def since_00(name: str, what: str, *, told: bool = True) -> str:
     )
 
 
-def _sample(values: Array) -> FloatArray:
-    """Return about 4,096 values taken evenly."""
+def sample(array: xr.DataArray) -> FloatArray:
+    """Return about 4,096 values of an array in memory, taken evenly."""
+    values = np.asarray(array.variable._data)
     return np.asarray(values.flat[:: max(values.size // _SAMPLE, 1)], dtype=float)

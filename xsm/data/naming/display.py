@@ -97,12 +97,13 @@ def _unusable(problems: Texts, faults: Texts) -> dict[str, str]:
 def told_once(texts: Texts) -> dict[str, str]:
     """Return texts that differ by the variable alone once, under all their keys.
 
-    The variable of a text is the first that it quotes.
+    The variable of a text is the first that it quotes. What says to type it, in double quotes, is
+    said of each.
     """
     alike: dict[str, list[tuple[str, str]]] = {}
     for key, text in texts.items():
         name = [*text.split("'"), key][1]
-        shape = text.replace(f"'{name}'", "''").replace(f'"{name}"', '""')
+        shape = text.replace(f"'{name}'", "''")
         alike.setdefault(shape, []).append((key, name))
     found = {}
     for (first, _), *more in alike.values():

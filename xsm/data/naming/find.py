@@ -9,7 +9,7 @@ import xarray as xr
 
 from xsm.data.attributes import two_units
 from xsm.data.intervals import with_bounds_read
-from xsm.data.naming.amounts import check_sign, flux_conversion
+from xsm.data.naming.amounts import check_sign, flux_conversion, in_memory, sample
 from xsm.data.naming.assumed import assumed, sensors_at
 from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.dimensions import unplaced
@@ -17,7 +17,7 @@ from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
 from xsm.data.naming.matching import Match, check_overrides, match
 from xsm.data.naming.products import products_of
 from xsm.data.naming.roles import ROLES, Role
-from xsm.data.naming.stated_units import own_units, without_units
+from xsm.data.naming.stated_units import contradicted, own_units, without_units
 from xsm.data.naming.table import VariableTable, part_names
 from xsm.data.naming.variable import Variable
 from xsm.data.units import Conversion, conversion, dequantify
@@ -86,7 +86,7 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
     """
     ds = with_bounds_read(dequantify(ds)[0])
     chosen = check_overrides(ds, overrides or {})
-    finder = _Finder(ds)
+    finder = _Finder(ds, chosen)
     for name, found in match(ds, chosen).items():
         finder.add(ROLES[name], found)
     finder.derive()
@@ -109,9 +109,9 @@ def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -
 class _Finder:
     """Collect what was found, role by role."""
 
-    def __init__(self, ds: xr.Dataset) -> None:
-        """Start with nothing found."""
-        self.ds = ds
+    def __init__(self, ds: xr.Dataset, chosen: Mapping[str, str]) -> None:
+        """Start with nothing found; the user has chosen variables of some roles."""
+        self.ds, self.chosen = ds, set(chosen.values())
         self.products = products_of(ds)
         self.found: dict[str, tuple[Variable, ...]] = {}
         self.others: dict[str, Variable] = {}
@@ -213,6 +213,7 @@ class _Finder:
         """Return the units of a variable; those of maps and of pure numbers may be missing."""
         units = self.ds[name].attrs.get("units")
         if units is not None:
+            self._believe(role, name, str(units))
             return str(units)
         free = (role.static or role.units in {"1", "%"}) and not role.needs_units
         if free:
@@ -225,6 +226,15 @@ class _Finder:
         had = self.notes.get("units", f"the data have none; as in files of {title} they are taken:")
         self.notes["units"] = f"{had}{',' if 'units' in self.notes else ''} {name} in {units}"
         return units
+
+    def _believe(self, role: Role, name: str, units: str) -> None:
+        """Refuse units that values in memory and the product contradict, unless the user states."""
+        array = self.ds[name]
+        real = array.dtype.kind in "fiu"
+        if name not in self.chosen and self.products and real and in_memory(array):
+            said = contradicted(sample(array), self.products, role, name, units)
+            if said:
+                raise UnitsError(said)
 
     def _note(self, role: Role, text: str) -> None:
         """Note a remark beside those that a role has."""

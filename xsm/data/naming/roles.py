@@ -37,6 +37,8 @@ class Role:
         The same in words.
     range : tuple of float, optional
         Valid range in canonical units.
+    usual : tuple of float, optional
+        Means of a record of a place on land, in canonical units.
     default_for : str
         ``"meteorology"``, ``"static"`` or empty.
     output : str
@@ -68,6 +70,7 @@ class Role:
     positive: str = ""
     sign: str = ""
     range: tuple[float, float] | None = None
+    usual: tuple[float, float] | None = None
     default_for: str = ""
     output: str = ""
     standard_names: tuple[str, ...] = ()
@@ -140,7 +143,7 @@ def _role(name: str, entry: dict[str, Any]) -> Role:
     """Make a role of its entry and of the products that have it; its own name is an alias."""
     having = {key: product for key, product in PRODUCTS.items() if name in product.names}
     aliases = {key: product.names[name] for key, product in having.items()}
-    bounds = entry.pop("range", None)
+    ends = {key: entry.pop(key, None) for key in ("range", "usual")}
     return Role(
         name=name,
         aliases={"role": (name,), **aliases},
@@ -151,12 +154,18 @@ def _role(name: str, entry: dict[str, Any]) -> Role:
             for alias in p.names[name]
             if alias in p.layers
         },
-        range=(float(bounds[0]), float(bounds[1])) if bounds else None,
+        range=_pair(ends["range"]),
+        usual=_pair(ends["usual"]),
         standard_names=tuple(entry.pop("standard_names")),
         stems=tuple(entry.pop("stems", ())),
         said=tuple(entry.pop("said", ())),
         **entry,
     )
+
+
+def _pair(ends: list[float] | None) -> tuple[float, float] | None:
+    """Return both ends of a range, where there is one."""
+    return None if ends is None else (float(ends[0]), float(ends[1]))
 
 
 ROLES = _read()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from xsm.data.naming.products import PRODUCTS
 from xsm.data.naming.roles import Role
+from xsm.data.units import conversion
+from xsm.exceptions import UnitsError
+from xsm.typing import FloatArray
 
-__all__ = ["own_units", "without_units"]
+__all__ = ["contradicted", "own_units", "without_units"]
 
 
 _EXAMPLES = {
@@ -65,3 +69,34 @@ def without_units(ds: xr.Dataset, products: tuple[str, ...], role: Role, name: s
         f"{name!r} has no units. Look up what its values are in, and type it, "
         f'ds["{name}"].attrs["units"] = "...", for example {shown}.'
     )
+
+
+def contradicted(
+    values: FloatArray, products: tuple[str, ...], role: Role, name: str, units: str
+) -> str:
+    """Say that the file of a product that leaves units out states others than its values have.
+
+    ``values`` are a sample, in the units of the data. Nothing where the stated ones may be right.
+    """
+    values = values[np.isfinite(values)]
+    for product in (PRODUCTS[key] for key in products if values.size and role.usual is not None):
+        own = product.units.get(role.name, units)
+        named = product.unstated and name in product.names.get(role.name, ())
+        if named and not _usual(values, units, role) and _usual(values, own, role):
+            return (
+                f"{name!r} is stated in {units!r}, files of {product.title} have {own!r}, and the "
+                f"values, {values.min():.4g} to {values.max():.4g}, are what is usual in {own!r}. "
+                f'Type ds["{name}"].attrs["units"] = "{own}"; or, where {units!r} is right, '
+                f'variables={{"{role.name}": "{name}"}}.'
+            )
+    return ""
+
+
+def _usual(values: FloatArray, units: str, role: Role) -> bool:
+    """Tell whether the mean size of values is one that a record has, in some units."""
+    try:
+        change = conversion(units, role.units, water=role.water, step_days=1.0)
+    except UnitsError:
+        return True
+    low, high = role.usual or (-np.inf, np.inf)
+    return bool(low <= abs(change.factor * values + change.offset).mean() <= high)

@@ -51,7 +51,7 @@ _LONG = {
 }
 
 
-def water_balance(
+def water_balance(  # noqa: PLR0913
     ds: xr.Dataset,
     *,
     deep: bool = False,
@@ -61,6 +61,7 @@ def water_balance(
     compat: Compat | None = None,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
+    product: str | None = None,
 ) -> xr.Dataset:
     """Return the net inflow to the surface layer, its trend, and the trend that observations share.
 
@@ -88,6 +89,9 @@ def water_balance(
         layer), else ``satellite_soil_moisture``, else none.
     variables : mapping of str to str, optional
         Role to variable name, where a variable is not found or another one is wanted.
+    product : str, optional
+        The product that the data are of, where it is not recognised, see
+        :func:`xsm.list_products`.
 
     Returns
     -------
@@ -149,7 +153,7 @@ def water_balance(
     >>> balance["inflow_trend"].values, balance["inflow_trend_filtered"].values
     (array([nan,  1., -1.,  1.]), array([nan,  1.,  0.,  1.]))
     """
-    reading = read(ds, variables)
+    reading = read(ds, variables, product)
     found = inflow_arrays(
         reading,
         deep=deep,

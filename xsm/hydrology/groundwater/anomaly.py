@@ -11,7 +11,7 @@ import xarray as xr
 from xsm.data.grid import time_dim
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
-from xsm.hydrology.groundwater.cells import check_cells
+from xsm.hydrology.groundwater.cells import check_cells, check_halves
 from xsm.hydrology.groundwater.choice import Chosen, check_stated, choose, holds
 from xsm.hydrology.groundwater.months import MONTH, baseline_months, by_month, month_text, months_of
 from xsm.hydrology.groundwater.storage import Store, read_store
@@ -192,6 +192,7 @@ def _by_month(stores: Mapping[str, Store], source: Mapping[str, str]) -> dict[st
     depths = {what: by_month(store.depth) for what, store in stores.items()}
     errors = {w: by_month(store.error) for w, store in stores.items() if store.error is not None}
     check_cells(depths, source)
+    check_halves(depths)
     check_cells(errors | {"tws": depths["tws"]}, source)
     labels = [set(array[MONTH].values.tolist()) for array in depths.values()]
     common = sorted(set.intersection(*labels))

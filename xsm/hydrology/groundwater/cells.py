@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import xarray as xr
 
+from xsm.data.nesting.axes import horizontal_axes
 from xsm.data.nesting.pairs import convention, extent
 from xsm.exceptions import GridError
 from xsm.hydrology.groundwater.months import MONTH
 
-__all__ = ["check_cells"]
+__all__ = ["check_cells", "check_halves"]
 
 
 def check_cells(arrays: Mapping[str, xr.DataArray], source: Mapping[str, str]) -> None:
@@ -37,6 +39,34 @@ def check_cells(arrays: Mapping[str, xr.DataArray], source: Mapping[str, str]) -
         )
         raise GridError(msg)
     raise GridError(_other_cells(tws, arrays[odd[0]], odd[0]))
+
+
+def check_halves(depths: Mapping[str, xr.DataArray]) -> None:
+    """Refuse stores in memory without any value on one side of 0 degrees, where the total has some.
+
+    That is what labels of the other convention of longitudes leave when they are made the same.
+    """
+    tws = depths["tws"]
+    if tws.chunks is not None or not convention(tws):
+        return
+    lon = horizontal_axes(tws)[1].dim
+    west = (tws[lon] % 360 >= 180).values
+    if west.all() or not west.any():
+        return
+    halves = {"west": np.flatnonzero(west), "east": np.flatnonzero(~west)}
+    for what, array in depths.items():
+        if array.chunks is not None or lon not in array.dims:
+            continue
+        there = {half: bool(array.isel({lon: at}).notnull().any()) for half, at in halves.items()}
+        empty = [half for half, some in there.items() if not some]
+        if len(empty) == 1 and tws.isel({lon: halves[empty[0]]}).notnull().any():
+            msg = (
+                f"{what} has no value at all {empty[0]} of 0 degrees, where tws has some: its "
+                "longitudes may have been of the other convention, -180 to 180 or 0 to 360, when "
+                f"they got the labels of tws. Give {what} as it was on its own longitudes, by "
+                f"{what} = xsm.regrid({what}, tws)."
+            )
+            raise GridError(msg)
 
 
 def _same(tws: xr.DataArray, array: xr.DataArray) -> bool:

@@ -68,7 +68,7 @@ def read_profile(
     ds, layers = reading.ds, reading.layers(role)
     edges, centres = _geometry(ds, layers)
     if source is not None:
-        source = _labelled(ds, source, layers[0].dim)
+        source = _on_depths_of(ds, source, layers[0])
         layers = tuple(_in_source(ds, source, v) for v in layers)
     array, dim = _stacked(ds if source is None else source, layers)
     order = tuple(i if v.index is None else v.index for i, v in enumerate(layers))
@@ -108,14 +108,16 @@ def _in_source(ds: xr.Dataset, source: xr.Dataset, variable: Variable) -> Variab
     return replace(variable, units=str(units), conversion=change)
 
 
-def _labelled(ds: xr.Dataset, source: xr.Dataset, dim: str | None) -> xr.Dataset:
-    """Give a prediction the labels of the data where its depths are the same in other units."""
+def _on_depths_of(ds: xr.Dataset, source: xr.Dataset, first: Variable) -> xr.Dataset:
+    """Return a prediction on the depths of the data, where both are the same in m."""
+    dim = first.dim
     if dim is None or dim not in ds.coords or dim not in source.coords:
         return source
-    own, given = dim_depths(ds, dim), dim_depths(source, dim)
-    if own is None or given is None or own.shape != given.shape:
+    one, other = (dim_depths(part, dim) for part in (ds, source))
+    if one is None or other is None or one.shape != other.shape:
         return source
-    return source.assign_coords({dim: ds[dim]}) if (abs(own - given) < _TOUCH).all() else source
+    near = bool(np.allclose(one, other, rtol=0, atol=_TOUCH))
+    return source.assign_coords({dim: ds[dim].variable}) if near else source
 
 
 def _same_depths(ds: xr.Dataset, predicted: xr.DataArray, dim: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import doubt
 from xsm.data.grid import step_days, time_dim
 from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, check_choice
@@ -195,7 +196,11 @@ def known_of(
     roots: float | Sequence[float] | None,
     parameters: xr.Dataset | None,
 ) -> Known:
-    """Return parameters, sink and known fluxes of a profile, lazy where the data are."""
+    """Return parameters, sink and known fluxes of a profile, lazy where the data are.
+
+    The values of the layers and of the terms are doubted first.
+    """
+    doubt(reading, [*reading.layers(), *terms])
     return Known(
         layer_parameters(reading, parameters, profile.centres, profile.dim),
         known_sink(reading, profile, terms, roots),
