@@ -8,7 +8,6 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
-from xsm.physics.rounding import ROUNDING
 from xsm.typing import FloatArray
 
 __all__ = ["STATES", "scan", "scratch"]
@@ -70,7 +69,8 @@ def scan(
     kept : tuple of ndarray
         As of :func:`scratch`; their type is that of the arithmetic.
     rates : tuple of float
-        One over the step in days, the same with the sign of the snow term, the threshold.
+        One over the step in days, the same with the sign of the snow term, the threshold, and the
+        share of the terms below which a change is what rounding leaves.
     level : bool
         Compare the inflow with 0, not with the inflow before.
     steps : int
@@ -82,7 +82,7 @@ def scan(
     --------
     >>> rain, trend = np.array([[1.0], [3.0]]), np.empty((2, 1))
     >>> absent, state = (None,) * 5, np.full((6, 1), np.nan)
-    >>> rows, rates = scratch(1, rain.dtype), (1.0, 1.0, 0.0)
+    >>> rows, rates = scratch(1, rain.dtype), (1.0, 1.0, 0.0, 1e-15)
     >>> scan((rain, *absent), (None, trend, None, None), state, rows, rates, False, 2, (0, 1, 1))
     >>> trend.ravel()
     array([nan,  1.])
@@ -145,9 +145,9 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     level: Any,
 ) -> None:
     """Take one step for the cells of a tile, without branches, in the precision of the state."""
-    rate, snow_rate, threshold = rates
+    rate, snow_rate, threshold, rounding = rates
     number = total.dtype.type
-    zero, one, rounding = number(0), number(1), number(ROUNDING)
+    zero, one = number(0), number(1)
     for i in range(total.size):
         w = size = zero
         if precipitation is not None:
