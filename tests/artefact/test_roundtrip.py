@@ -336,3 +336,16 @@ def test_a_loaded_scaling_is_that_of_the_training(tmp_path):
     untrained(features).save(Path(tmp_path / "a"))
     expected = fit_scaling(features, slice(0, 50), scaling="cell")
     xr.testing.assert_identical(xsm.load(tmp_path / "a").scaling, expected)
+
+
+@pytest.mark.parametrize("kind", ["str", "string", "object", "category", "int64"])
+def test_stations_that_pandas_named_are_saved(land, tmp_path, kind):
+    """As joined by ``xr.concat(parts, pd.Index(names, name="station"))``, with pandas 2 and 3."""
+    parts = [land.isel(latitude=k, longitude=k, drop=True) for k in range(3)]
+    names = [1, 2, 3] if kind == "int64" else ["Moosach", "Isen", "Vils"]
+    stations = xr.concat(parts, pd.Index(names, name="station", dtype=kind))
+    settings = {"epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False}
+    fitted = stations.physm.fit("lstm", **settings)
+    fitted.save(tmp_path / "model.xsm")
+    again = xsm.load(tmp_path / "model.xsm")
+    xr.testing.assert_identical(again.predict(stations), fitted.predict(stations))

@@ -57,9 +57,9 @@ VERBS = {
 @pytest.mark.parametrize("chunks", [None, {"time": 50}])
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_verbs(land, fitted, verb, chunks):
-    told, other = verb(land, fitted), swapped(land)
-    found = verb(other if chunks is None else other.chunk(chunks), fitted)
-    xr.testing.assert_allclose(found.compute(), told, rtol=1e-12)
+    parts = [ds if chunks is None else ds.chunk(chunks) for ds in (land, swapped(land))]
+    told, found = (verb(part, fitted).compute() for part in parts)
+    xr.testing.assert_allclose(found, told, rtol=1e-12)
 
 
 def test_a_profile():

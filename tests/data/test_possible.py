@@ -85,7 +85,7 @@ def test_a_downscaled_field_tells_too():
     settings = {"factor": 2, "target": "soil_moisture", "window": 2, "progress": False}
     fitted = coarse.physm.fit("convlstm_unet", **settings, **small)
     fitted.downscale(coarse)  # warnings are errors
-    dry = coarse["swvl1"].copy(data=values - 1).to_dataset()
+    dry = coarse["swvl1"].copy(data=values - 1).assign_attrs(valid_min=-1.0).to_dataset()
     for ds in (dry, dry.chunk(time=1)):
         with pytest.warns(UserWarning, match="soil_moisture lie outside of what it can be, 0 to 1"):
             fitted.downscale(ds).compute()

@@ -55,7 +55,7 @@ def test_trends_do_not_depend_on_the_unit_that_water_was_stored_in(kind, unit):
 def test_soil_that_stays_but_for_rounding_filters_nothing(kind):
     rain = np.array([0.0, 5.0, 9.0], kind)
     soil = np.array([0.3, 0.3, 0.3], kind)
-    soil[1:] *= np.array(1 - 1e-7, kind)
+    soil[1:] = np.nextafter(soil[0], np.array(0, kind))
     found = inflow_trend(precipitation=rain, observed=soil, outputs=("filtered",))["filtered"]
     assert found.tolist()[1:] == [1.0, 1.0]
 

@@ -258,3 +258,27 @@ def test_terms_without_a_repr_are_known_again(world, tmp_path):
     assert again.history.identical(first.history)
     with pytest.raises(TrainingError, match=r"is of another run .losses: "):
         run(world, tmp_path / "run.ckpt", losses=[RMSE(), Plain(0.2)])
+
+
+def test_any_changed_byte_is_a_training_error_or_changes_nothing(tmp_path):
+    """A flag that says encrypted, another way of compression, a name that is no text, and so on."""
+    path, state = tmp_path / "run.ckpt", {"epoch": torch.tensor(3), "model.w": torch.arange(4.0)}
+    checkpoint = Checkpoint(path, {"model": "lstm"})
+    checkpoint.save(state, now=True)
+    whole = path.read_bytes()
+    ends = range(whole.rindex(b"PK\x01\x02"), len(whole))  # of the directory, where flags stand
+    flips = [(at, bit) for at in ends for bit in range(8)]
+    flips += [(at, bit) for at in range(0, len(whole), 5) for bit in (0, 7)]
+    for at, bit in flips:
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << bit
+        path.write_bytes(damaged)
+        try:
+            found = checkpoint.load()
+        except TrainingError as error:
+            assert "cannot be read" in str(error) or "is of another run" in str(error)  # noqa: PT017
+        else:
+            assert found is not None
+            assert {k: v.tolist() for k, v in found.items()} == {
+                k: v.tolist() for k, v in state.items()
+            }, (at, bit)

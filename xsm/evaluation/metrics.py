@@ -256,6 +256,6 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
 
 
 def _varies(values: xr.DataArray, dims: list[Hashable]) -> xr.DataArray:
-    """Tell where a series changes by more than rounding."""
+    """Tell where a series changes by more than rounding, of both its ends."""
     span = values.max(dims) - values.min(dims)
-    return span > ROUNDING * abs(values).max(dims)
+    return span > 2 * ROUNDING * abs(values).max(dims)

@@ -8,7 +8,6 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
-from xsm.physics.rounding import ROUNDING
 from xsm.typing import FloatArray
 
 __all__ = ["STATES", "scan", "scratch"]
@@ -71,7 +70,8 @@ def scan(
         As of :func:`scratch`; their type is that of the arithmetic.
     rates : tuple
         Of each step (time,) one over its length in days, the same with the sign of the snow term,
-        and its weight in means of several steps; the threshold.
+        and its weight in means of several steps; the threshold; and the share of the terms below
+        which a change is what rounding leaves.
     level : bool
         Compare the inflow with 0, not with the inflow before.
     steps : int
@@ -83,7 +83,7 @@ def scan(
     --------
     >>> rain, trend = np.array([[1.0], [3.0]]), np.empty((2, 1))
     >>> absent, state = (None,) * 5, np.full((6, 1), np.nan)
-    >>> rows, rates = scratch(1, rain.dtype), (*np.ones((3, 2)), 0.0)
+    >>> rows, rates = scratch(1, rain.dtype), (*np.ones((3, 2)), 0.0, 1e-15)
     >>> scan((rain, *absent), (None, trend, None, None), state, rows, rates, False, 2, (0, 1, 1))
     >>> trend.ravel()
     array([nan,  1.])
@@ -94,7 +94,7 @@ def scan(
         for k in range(6):
             kept[k][: hi - lo] = state[k, lo:hi]
         for t in range(steps):
-            here = (rates[0][t], rates[1][t], rates[2][t], rates[3])
+            here = (rates[0][t], rates[1][t], rates[2][t], rates[3], rates[4])
             _step(
                 _row(inputs[0], t, lo, hi),
                 _row(inputs[1], t, lo, hi),
@@ -147,9 +147,9 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     level: Any,
 ) -> None:
     """Take one step for the cells of a tile, without branches, in the precision of the state."""
-    rate, snow_rate, weight, threshold = rates
+    rate, snow_rate, weight, threshold, rounding = rates
     number = total.dtype.type
-    zero, rounding = number(0), number(ROUNDING)
+    zero = number(0)
     for i in range(total.size):
         w = size = zero
         if precipitation is not None:

@@ -149,7 +149,9 @@ def inflow_trend(  # noqa: PLR0913
     inflows after the last observation up to this step, weighted by the length of their steps, and
     W_{t-1} that mean of the last observation (at the first observation, the inflow of its step).
     Without gaps this is Eq. 10-13.
-    The result does not depend on tiles, threads or where a series is cut.
+    The result does not depend on tiles, threads or where a series is cut. A change below four steps
+    of the coarsest type of the inputs (5e-7 in float32, 9e-16 in float64) of the sum of the terms
+    is none, nor is such a change of the soil moisture: it is what rounding leaves.
 
     References
     ----------
@@ -176,11 +178,13 @@ def inflow_trend(  # noqa: PLR0913
     lengths = _lengths(step_days, shape[axis])
     rate = (1.0 / lengths).astype(dtype)
     weight = (np.ones_like(lengths) if np.ndim(step_days) == 0 else lengths).astype(dtype)
+    kinds = {dtype, *(array.dtype for array in arrays.values())}
+    rounding = number(4 * max(np.finfo(kind).eps for kind in kinds))
     _split(
         tuple(columns.get(name) for name in INPUTS),
         tuple(targets.get(name) for name in OUTPUTS),
         state,
-        (rate, -rate if reverse_snow else rate, weight, number(threshold)),
+        (rate, -rate if reverse_snow else rate, weight, number(threshold), rounding),
         trend == "level",
         threads,
     )

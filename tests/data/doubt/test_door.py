@@ -59,7 +59,8 @@ def test_codes_stop_each_verb_and_what_it_says_lets_it_run(verb, chunks):
 
 def test_all_that_stops_is_in_one_error():
     ds = broken(broken(station(), "SWC_F_MDS_1", -9999.0), "P_F", -9999.0, where=10)
-    ds["TA_F"].attrs["units"] = "K"
+    ds = ds.rename(TA_F="tair")
+    ds["tair"].attrs["units"] = "K"
     said = raised(lambda: VERBS["fit"](ds))
     assert [role in said for role in ("precipitation:", "air_temperature:", "soil_moisture:")] == [
         True

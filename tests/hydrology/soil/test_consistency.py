@@ -87,6 +87,7 @@ def test_inconsistency_is_of_a_step_whatever_its_length():
     assert not np.allclose(found["inconsistency"][1:4], daily["inconsistency"][1:4])
 
 
+@pytest.mark.filterwarnings("ignore:.*lie beyond theta_r")
 def test_values_out_of_range_are_counted():
     ds = columns()
     predicted = guess(ds, 0.0).copy(deep=True)

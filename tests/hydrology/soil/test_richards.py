@@ -277,6 +277,7 @@ def test_missing_values_blank_their_neighbours_and_nothing_else():
     np.testing.assert_allclose(found, want, rtol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:.*lie beyond theta_r")
 def test_water_beyond_its_bounds_stays_finite():
     ds = columns()
     ds["theta"][3] = 0.6

@@ -168,6 +168,7 @@ def _of_texture(reading: Reading, method: Method) -> dict[str, xr.DataArray]:
         _require_rosetta()
         function = rosetta_parameters
         if "bulk_density" in {*table.found, *table.problems}:  # what is faulty is told
+            table.require("bulk_density")
             arrays.append(role_array(reading, "bulk_density"))
     stacked = by_block(function, arrays, np.dtype(float), outputs=len(PARAMETERS))
     edges = next((a.attrs for a in arrays if "layer_edges_m" in a.attrs), {})
