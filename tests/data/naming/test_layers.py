@@ -230,3 +230,15 @@ def test_tops_that_are_no_depths_are_a_problem():
     stated = NAMED | {"layer_top_cm": "surface", "layer_bottom_cm": 7}
     table = find_variables(era5_layers(swvl1=stated))
     assert "layer_top_cm='surface', layer_bottom_cm=7;" in table.problems["soil_moisture"]
+
+
+def test_kinds_of_soil_are_no_layers():
+    """Columns of a model by soil type and depth: `soil` is also what JULES calls its layers."""
+    theta = (("soil", "time", "depth"), np.full((3, 4, 2), 0.3), {"units": "m3 m-3"})
+    kinds = ("soil", ["sandy_loam", "silt_loam", "clay_loam"])
+    ds = xr.Dataset(
+        {"theta": theta},
+        {"soil": kinds, "depth": ("depth", [5.0, 15.0], {"units": "cm"})},
+    )
+    assert depth_dim(ds, "theta") == "depth"
+    assert depth_dim(ds.drop_vars("soil").isel(depth=0), "theta") == "soil"

@@ -109,6 +109,7 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
         Finding(name, name, "unusable", _unusable(text, used=name not in unplaced), text)
         for name, text in _once(faults).items()
     ]
+    findings += [Finding(name, name, "told", "note", text) for name, text in found.notes.items()]
     findings += flags_unused(plain, {str(v.name) for v in used})
     findings.sort(key=lambda f: _ORDER[f.severity])
     left = not_used(plain, found, findings)
@@ -117,8 +118,9 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
 
 
 def _unusable(text: str, *, used: bool) -> Severity:
-    """Return a note for what is not used anyway, and for what a verb prepares; else a warning."""
-    return "warn" if used and "xsm." not in text else "note"
+    """Return a note for what is not used anyway, and for hourly sums that ``xsm.daily`` takes."""
+    hourly = "sum since 00 UTC" in text or "cannot be told without" in text
+    return "warn" if used and not hourly else "note"
 
 
 def _once(faults: Mapping[str, str]) -> dict[str, str]:

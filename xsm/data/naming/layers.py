@@ -216,6 +216,8 @@ def _is_depth(ds: xr.Dataset, dim: str) -> bool:
             return True
         if attrs.get("positive") in {"up", "down"}:
             return True
+        if coordinate.dtype.kind in "USO" and not _DEPTH_NAME.match(dim):
+            return False  # kinds of soil, not layers
     named = bool(_DEPTH_NAME.match(dim)) or dim.lower() in WORDS["depth"]["names"]
     return named or sensors(ds, dim) == "profile"
 

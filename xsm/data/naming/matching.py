@@ -62,7 +62,8 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
     >>> match(xr.Dataset({"tp": ("x", [1.0])}), {})["precipitation"]
     Match(names=('tp',), how='alias', others=(), problem='', note='')
     """
-    free = [name for name in _candidates(ds) if name not in chosen.values()]
+    beside = {name for key in products_of(ds) for name in PRODUCTS[key].beside}
+    free = [n for n in _candidates(ds) if n not in chosen.values() and n not in beside]
     own = _by_table(ds, free)
     by_name = _by_standard_name(ds, [name for name in free if name not in own])
     for name, (role, _) in own.items():
