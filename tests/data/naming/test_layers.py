@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from xsm.data.naming import find_variables
+from xsm.data.naming.layers import depth_dim
 from xsm.exceptions import UnitsError
 
 
