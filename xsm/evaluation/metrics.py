@@ -238,7 +238,7 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
     some = count > 0
     varied = _varies(observed, dims)
     both = varied & _varies(predicted, dims)
-    centred = abs(observed.mean(dims)) <= ROUNDING * abs(observed).max(dims)
+    centred = abs(observed.mean(dims)) <= ROUNDING * _size(observed, dims)
     rmse = continuous.rmse(predicted, observed, **over)
     bias = continuous.additive_bias(predicted, observed, **over)
     spread = observed.std(dims)
@@ -257,5 +257,10 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
 
 def _varies(values: xr.DataArray, dims: list[Hashable]) -> xr.DataArray:
     """Tell where a series changes by more than rounding, of both its ends."""
-    span = values.max(dims) - values.min(dims)
-    return span > 2 * ROUNDING * abs(values).max(dims)
+    span = values.fillna(-np.inf).max(dims) - values.fillna(np.inf).min(dims)
+    return span > 2 * ROUNDING * _size(values, dims)
+
+
+def _size(values: xr.DataArray, dims: list[Hashable]) -> xr.DataArray:
+    """Return the largest size of some values; of none 0, and no warning of a slice without any."""
+    return abs(values).fillna(0.0).max(dims)

@@ -242,4 +242,4 @@ def test_kinds_of_soil_are_no_layers():
         {"soil": kinds, "depth": ("depth", [5.0, 15.0], {"units": "cm"})},
     )
     assert depth_dim(ds, "theta") == "depth"
-    assert depth_dim(ds.drop_vars("soil").isel(depth=0), "theta") == "soil"
+    assert depth_dim(ds.isel(depth=0), "theta") == "soil"

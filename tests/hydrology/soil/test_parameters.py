@@ -109,7 +109,9 @@ def test_parameters_that_cannot_be_used_are_not_passed_over_in_silence():
     del ds["alpha"].attrs["units"]
     with pytest.warns(UserWarning, match="method='rosetta' is tried: vg_alpha: 'alpha' has no uni"):
         assert xsm.soil_parameters(ds).attrs["method"] == "rosetta"
-    with pytest.raises(UnitsError, match=r'ds\["alpha"\].attrs\["units"\] = "m-1"'):
+    with pytest.raises(
+        UnitsError, match=r'ds\["alpha"\].attrs\["units"\] = "...", for example "m-1"'
+    ):
         xsm.soil_parameters(ds, method="dataset")
 
 

@@ -306,7 +306,7 @@ def test_lazy_is_eager_for_any_chunking(sizes, wide):
 
 
 def test_nothing_is_computed_before_it_is_asked_for(no_compute):
-    ds = columns().assign(e=("time", np.ones(STEPS), {"units": "mm day-1"})).chunk(time=5)
+    ds = columns().assign(e=("time", -np.ones(STEPS), {"units": "mm day-1"})).chunk(time=5)
     with no_compute():
         lazy = xsm.richards_residual(ds, quiet=0.5, terms=["evaporation"], roots=0.961)
         one = xsm.richards_residual(ds.assign(maps_in_memory()))

@@ -54,10 +54,9 @@ def depth_dim(ds: xr.Dataset, name: str) -> str | None:
     >>> depth_dim(ds, "theta")
     'depth'
     """
-    for dim in map(str, ds[name].dims):
-        if _is_depth(ds, dim):
-            return dim
-    return None
+    found = [dim for dim in map(str, ds[name].dims) if _is_depth(ds, dim)]
+    found.sort(key=lambda dim: dim in ds.coords and ds[dim].dtype.kind in "USO")  # kinds of soil
+    return found[0] if found else None
 
 
 def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
@@ -216,8 +215,6 @@ def _is_depth(ds: xr.Dataset, dim: str) -> bool:
             return True
         if attrs.get("positive") in {"up", "down"}:
             return True
-        if coordinate.dtype.kind in "USO" and not _DEPTH_NAME.match(dim):
-            return False  # kinds of soil, not layers
     named = bool(_DEPTH_NAME.match(dim)) or dim.lower() in WORDS["depth"]["names"]
     return named or sensors(ds, dim) == "profile"
 

@@ -62,7 +62,7 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
     >>> match(xr.Dataset({"tp": ("x", [1.0])}), {})["precipitation"]
     Match(names=('tp',), how='alias', others=(), problem='', note='')
     """
-    beside = {name for key in products_of(ds) for name in PRODUCTS[key].beside}
+    beside = {n for key in products_of(ds) for n in PRODUCTS[key].beside} - _NAMED
     free = [n for n in _candidates(ds) if n not in chosen.values() and n not in beside]
     own = _by_table(ds, free)
     by_name = _by_standard_name(ds, [name for name in free if name not in own])
@@ -202,6 +202,9 @@ def _by_table(ds: xr.Dataset, free: list[str]) -> dict[str, tuple[Role, str]]:
     return found
 
 
+_NAMED = {
+    name for product in PRODUCTS.values() for names in product.names.values() for name in names
+}
 _SAID_OVER = (ROLES["soil_moisture"], ROLES["satellite_soil_moisture"])
 
 

@@ -10,6 +10,7 @@ __all__ = ["beyond_pores", "tell_of_beyond"]
 
 
 _ROUNDING = 1e-6  # m3 m-3; of float32, and of solvers at saturation
+_FEW = 0.002  # share of values that is left to `out_of_range`
 
 
 def beyond_pores(theta: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> xr.DataArray:
@@ -20,7 +21,7 @@ def beyond_pores(theta: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> 
 
 
 def tell_of_beyond(wrong: xr.DataArray, *, stacklevel: int) -> None:
-    """Warn where water in memory is beyond its bounds, as of :func:`beyond_pores`.
+    """Warn where more than a little water in memory is beyond its bounds, see :func:`beyond_pores`.
 
     There head and conductivity stay at the bounds, so that the equation does not hold. Nothing is
     said of lazy data, which would have to be read.
@@ -28,7 +29,7 @@ def tell_of_beyond(wrong: xr.DataArray, *, stacklevel: int) -> None:
     if wrong.chunks is not None:
         return
     lost, count = int(wrong.sum()), int(wrong.notnull().sum())
-    if lost:
+    if lost > _FEW * count:
         warnings.warn(
             f"{lost} of {count} values of soil moisture ({lost / count:.1%}) lie beyond theta_r "
             "and theta_s, where the Richardson-Richards equation does not hold: residuals there "
