@@ -14,7 +14,7 @@ from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
-from xsm.cells.apply import predict_cells, read_for, standard_errors
+from xsm.cells.apply import predict_cells, read_for, standard_errors, state_of
 from xsm.cells.experts import By, importance, predict_experts
 from xsm.evaluation.calibration import METHODS, learn_calibration
 from xsm.evaluation.metrics import score, scored_pair
@@ -73,6 +73,7 @@ class FittedModel(Learnt):
         self,
         ds: xr.Dataset,
         *,
+        state: xr.Dataset | None = None,
         batch_size: int | None = None,
         device: str = "auto",
         variables: Mapping[str, str] | None = None,
@@ -83,6 +84,8 @@ class FittedModel(Learnt):
         ----------
         ds : xarray.Dataset
             Inputs under any product's names.
+        state : xarray.Dataset, optional
+            What :meth:`state` returned for the steps before, to go on from.
         batch_size : int, optional
             Samples evaluated at a time.
         device : str, default: "auto"
@@ -96,7 +99,33 @@ class FittedModel(Learnt):
             The target, lazy where the inputs are.
         """
         reading = read_for(self, ds, variables)
-        return predict_cells(self, reading, batch_size=batch_size, device=device)
+        return predict_cells(self, reading, batch_size=batch_size, device=device, state=state)
+
+    def state(
+        self,
+        ds: xr.Dataset,
+        *,
+        state: xr.Dataset | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+        variables: Mapping[str, str] | None = None,
+    ) -> xr.Dataset:
+        """Return what the network carries after the last step, of a model fit with ``sequence=``.
+
+        Parameters
+        ----------
+        ds, state, batch_size, device, variables
+            As of :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            To be passed to ``predict(later, state=...)``, where ``later`` begins at ``next_time``;
+            lazy where the inputs are, and saved as any Dataset. It fits these weights and this
+            scaling alone, by ``digest``.
+        """
+        reading = read_for(self, ds, variables)
+        return state_of(self, reading, batch_size=batch_size, device=device, state=state)
 
     @property
     def plot(self) -> FittedPlots:

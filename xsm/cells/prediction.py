@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.cells.chain import chained
 from xsm.cells.features import Features
 from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
+from xsm.cells.runner import Runner
 from xsm.data.doubt.guard import Guard
 from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
@@ -46,6 +48,8 @@ def predict_lazily(  # noqa: PLR0913
     device: str,
     role: str = "",
     guards: Mapping[str, Guard] | None = None,
+    before: xr.DataArray | None = None,
+    state: bool = False,
 ) -> dict[str, xr.DataArray]:
     """Predict all whole windows of the features, of at least one window, in canonical units.
 
@@ -58,13 +62,15 @@ def predict_lazily(  # noqa: PLR0913
     ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
     ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None
     takes what suits the device. Values that the target's ``role`` cannot have are told; ``guards``
-    look at dynamic inputs, by name, as they are read.
+    look at dynamic inputs, by name, as they are read. Of a network that runs through the record
+    ``before`` is the state (row, *space) that it goes on from; with ``state`` that after the last
+    step, of the same form, is all that is returned.
     """
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)
     watch = tuple((guards or {}).get(name) for name in features.dynamic)
     settings = batch_size, device, token, Impossible(role), watch
-    node = Predictor(model.frozen_copy(), recipe, common, rows, *settings)
+    node = (Runner if recipe.sequence else Predictor)(model.frozen_copy(), recipe, common, rows, *settings)
     moving = list(features.dynamic.values())
     template = moving[0]
     if recipe.data_integration:
@@ -72,7 +78,13 @@ def predict_lazily(  # noqa: PLR0913
         layers = range(observed.sizes[DEPTH]) if DEPTH in observed.dims else ()
         moving += [observed.isel({DEPTH: k}) for k in layers] or [observed]
     lazy = any(a.chunks is not None for a in (*moving, *maps))
-    if lazy:
+    if isinstance(node, Runner):
+        data, after = (_run_chain if lazy else _run_record)(node, moving, maps, before)
+        if state:
+            return {"state": xr.DataArray(after, dims=("row", *features.space))}
+        if not lazy:
+            node.tell(data, lazy=False)
+    elif lazy:
         data = _run_blocks(node, moving, maps, wrap=features.wrap)
     else:
         data = (_run_field if node.reach else _run_whole)(node, moving, maps, wrap=features.wrap)
@@ -132,6 +144,33 @@ def _run_whole(
 
     _in_threads(run, product(range(0, steps, long), range(0, cells, wide)))
     return out.reshape(len(out), steps, *moving[0].shape[1:])
+
+
+def _run_record(
+    node: Runner, moving: list[xr.DataArray], maps: list[xr.DataArray], before: xr.DataArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Run arrays in memory from the first step to the last, cells on several threads."""
+    arrays = [a.values.reshape(a.shape[0], -1) for a in moving]
+    steps, cells = arrays[0].shape
+    rows = np.concatenate([a.values.reshape(len(a), -1) for a in maps]) if maps else None
+    out = np.empty((node.rows_out, steps, cells), np.float32)
+    given = None if before is None else before.values.reshape(len(before), -1)
+    after = np.empty((node.state_size, cells), np.float32)
+    wide = max(1, min(cells, node.batch))
+    long = max(1, _TILE // wide)
+
+    def run(begin: int, _: int) -> None:
+        at = slice(begin, min(begin + wide, cells))
+        own = None if rows is None else rows[:, at]
+        state = None if given is None else given[:, at]
+        for first in range(0, steps, long):
+            tile = node.scale(own, *(a[first : first + long, at] for a in arrays))
+            out[:, first : first + long, at], state = node.run(own, state, tile)
+        after[:, at] = state
+
+    _in_threads(run, product(range(0, cells, wide), [0]))
+    space = moving[0].shape[1:]
+    return out.reshape(len(out), steps, *space), after.reshape(len(after), *space)
 
 
 def _run_field(
@@ -221,6 +260,39 @@ def _run_blocks(
         reach=node.reach,
         wrap=wrap,
     )
+
+
+def _run_chain(
+    node: Runner, moving: list[xr.DataArray], maps: list[xr.DataArray], before: xr.DataArray | None
+) -> tuple[Any, Any]:
+    """Run block by block: those of time one after the other, those of space side by side."""
+    from dask.base import tokenize
+    from dask.delayed import delayed
+
+    template = moving[0]
+    sizes = _common_chunks([*moving, *maps])
+    sizes = {d: sizes.get(d, (template.sizes[d],)) for d in template.dims}
+    arrays = [_dask(a, sizes) for a in moving]
+    own = _stacked_maps(maps, sizes, template.dims[1:])
+    given = None if before is None else _dask(before, {**sizes, "row": (len(before),)})
+    name = f"xsm-run-{tokenize(node, *(a.name for a in arrays), own, given)}"
+    return chained(
+        _run_block,
+        arrays,
+        node=delayed(node, name=f"{name}-model", traverse=False),
+        maps=own,
+        before=given,
+        rows=node.state_size,
+        name=name,
+    )
+
+
+def _run_block(
+    node: Runner, maps: FloatArray | None, before: FloatArray | None, *blocks: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Run through a block."""
+    found, after = node.run(maps, before, node.scale(maps, *blocks))
+    return node.tell(found), after
 
 
 def _stacked_maps(
@@ -313,7 +385,7 @@ def _label(
     """Give predictions their coordinates; time is the time they are valid at."""
     coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
     index = template.indexes[features.time]
-    ahead = step(template).after(index, recipe.lead)
+    ahead = step(template).after(index, recipe.ahead)
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     times = without_bounds(template[features.time][keep].copy(data=ahead[keep]))
     coords[features.time] = times.variable
