@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xsm.api.arguments import check_kind
+from xsm.api.arguments import check_alone, check_kind
 from xsm.api.fitted import FittedModel
 from xsm.artefact.asked import Asked
 from xsm.artefact.learnt import Learnt
@@ -242,6 +242,7 @@ def fit(
         conserve=conserve,
         area=area,
     )
+    check_alone(asked)
     check_kind(model_name(cls), asked.of_fields, asked.of_cells, downscales=cls.downscales)
     order: Callable[[xr.Dataset, type[Any], Asked], Learnt] = (
         fit_fields if cls.downscales else fit_cells

@@ -85,11 +85,9 @@ class FittedModel(Learnt):
         ds : xarray.Dataset
             Inputs under any product's names.
         state : xarray.Dataset, optional
-            What :meth:`state` returned for the steps before, to go on from.
-        batch_size : int, optional
-            Samples evaluated at a time.
-        device : str, default: "auto"
-            Where to evaluate.
+            What :meth:`state` returned for the steps before.
+        batch_size, device : optional
+            Samples evaluated at a time, and where.
         variables : mapping of str to str, optional
             Role to variable name, as of :func:`xsm.predict`.
 
@@ -98,8 +96,8 @@ class FittedModel(Learnt):
         xarray.Dataset
             The target, lazy where the inputs are.
         """
-        reading = read_for(self, ds, variables)
-        return predict_cells(self, reading, batch_size=batch_size, device=device, state=state)
+        options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
+        return predict_cells(self, read_for(self, ds, variables), **options)
 
     def state(
         self,
@@ -110,7 +108,7 @@ class FittedModel(Learnt):
         device: str = "auto",
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
-        """Return what the network carries after the last step, of a model fit with ``sequence=``.
+        """Return what a network fit with ``sequence=`` carries after the last step.
 
         Parameters
         ----------
@@ -120,12 +118,10 @@ class FittedModel(Learnt):
         Returns
         -------
         xarray.Dataset
-            To be passed to ``predict(later, state=...)``, where ``later`` begins at ``next_time``;
-            lazy where the inputs are, and saved as any Dataset. It fits these weights and this
-            scaling alone, by ``digest``.
+            For ``predict(later, state=...)``, which begins at ``next_time``; lazy too.
         """
-        reading = read_for(self, ds, variables)
-        return state_of(self, reading, batch_size=batch_size, device=device, state=state)
+        options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
+        return state_of(self, read_for(self, ds, variables), **options)
 
     @property
     def plot(self) -> FittedPlots:

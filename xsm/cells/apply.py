@@ -118,11 +118,19 @@ def _check_step(fitted: Learnt, features: Features) -> None:
     """Refuse data at another step than those of training; one time alone has none."""
     first = next(iter(features.dynamic.values()))
     trained, here = fitted.fingerprint.get("step"), str(step(first))
-    if trained is None or trained == here or features.steps < 2:
+    runs, alone = bool(fitted.recipe.sequence), features.steps < 2
+    if runs and alone and trained not in {None, "1 day"}:
+        msg = (
+            f"The data hold one time, which does not tell its step; {fitted.name!r} was trained at "
+            f"steps of {trained}. Give two times or more."
+        )
+        raise GridError(msg)
+    if trained is None or trained == here or alone:
         return
+    what = "state" if runs else f"window of {fitted.recipe.window} steps"
     msg = (
         f"{fitted.name!r} was trained at steps of {trained}, the data are at steps of {here}: its "
-        f"window of {fitted.recipe.window} steps would be another time. Bring the data to steps of "
+        f"{what} would be of another time. Bring the data to steps of "
         f"{trained}, as by xsm.daily(ds) or xsm.monthly(ds), or train on steps of {here}."
     )
     raise GridError(msg)

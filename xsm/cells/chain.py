@@ -81,12 +81,16 @@ def chained(
             graph[state] = (getitem, (runs, k, *at), 1)
     parents = [*arrays, node, *(part for part in (maps, before) if part is not None)]
     below = HighLevelGraph.from_collections(runs, graph, dependencies=parents)
-    found = {(out, k, *at): (getitem, (runs, k, *at), 0) for at in places for k in range(steps)}
-    after = {(last, 0, *at): (f"{runs}-state", steps - 1, *at) for at in places}
+    found: Any = {
+        (out, k, *at): (getitem, (runs, k, *at), 0) for at in places for k in range(steps)
+    }
+    after: Any = {(last, 0, *at): (f"{runs}-state", steps - 1, *at) for at in places}
     made = []
     shapes = (first.chunks, ((rows,), *first.chunks[1:]))
-    for own, tasks, chunks in zip((out, last), (found, after), shapes, strict=True):
-        layers = HighLevelGraph({**below.layers, own: tasks}, {**below.dependencies, own: {runs}})
+    for label, tasks, chunks in zip((out, last), (found, after), shapes, strict=True):
+        layers = HighLevelGraph(
+            {**below.layers, label: tasks}, {**below.dependencies, label: {runs}}
+        )
         meta = np.empty((0,) * len(chunks), np.float32)
-        made.append(da.Array(layers, own, chunks, dtype=np.float32, meta=meta))
+        made.append(da.Array(layers, label, chunks, dtype=np.float32, meta=meta))
     return made[0], made[1]

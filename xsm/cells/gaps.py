@@ -214,6 +214,7 @@ def _words(found: Gaps, recipe: Recipe, reading: Reading) -> str:
         )
     return (
         f"Gaps of inputs leave {found.now:,} of {found.whole:,} samples to train: each takes "
-        f"{recipe.sequence or recipe.window} steps without NaN. Missing where the target is observed: {said}. "
+        f"{recipe.sequence or recipe.window} steps without NaN. "
+        f"Missing where the target is observed: {said}. "
         f"To keep more, {', or '.join(ways)}."
     )

@@ -1,4 +1,4 @@
-"""Pieces of a record: samples all of whose steps are answered, and what was observed before them."""
+"""Pieces of a record: samples all of whose steps are answered, and what was seen before them."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import groupby, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import xarray as xr
 
 from xsm.cells.chain import chained
 from xsm.cells.features import Features
-from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
+from xsm.cells.halo import even_chunks, with_halo
+from xsm.cells.laying import as_dask, laid
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
 from xsm.cells.runner import Runner
@@ -70,7 +71,8 @@ def predict_lazily(  # noqa: PLR0913
     common, maps, rows = _maps(scaling, features)
     watch = tuple((guards or {}).get(name) for name in features.dynamic)
     settings = batch_size, device, token, Impossible(role), watch
-    node = (Runner if recipe.sequence else Predictor)(model.frozen_copy(), recipe, common, rows, *settings)
+    kind = Runner if recipe.sequence else Predictor
+    node = kind(model.frozen_copy(), recipe, common, rows, *settings)
     moving = list(features.dynamic.values())
     template = moving[0]
     if recipe.data_integration:
@@ -231,11 +233,8 @@ def _run_blocks(
 
     template = moving[0]
     time, space = template.dims[0], template.dims[1:]
-    sizes = _common_chunks([*moving, *maps])
-    sizes = {d: sizes.get(d, (template.sizes[d],)) for d in template.dims}
-    arrays = [_dask(a, sizes) for a in moving]
+    arrays, own, sizes = laid(moving, maps)
     letters = tuple(range(1, 1 + len(space)))
-    own = _stacked_maps(maps, sizes, space)
     name = f"xsm-predict-{tokenize(node)}"
     shared = delayed(node, name=f"{name}-model", traverse=False)
     args = [shared, None, *([] if own is None else [own, letters])]
@@ -269,12 +268,8 @@ def _run_chain(
     from dask.base import tokenize
     from dask.delayed import delayed
 
-    template = moving[0]
-    sizes = _common_chunks([*moving, *maps])
-    sizes = {d: sizes.get(d, (template.sizes[d],)) for d in template.dims}
-    arrays = [_dask(a, sizes) for a in moving]
-    own = _stacked_maps(maps, sizes, template.dims[1:])
-    given = None if before is None else _dask(before, {**sizes, "row": (len(before),)})
+    arrays, own, sizes = laid(moving, maps)
+    given = None if before is None else as_dask(before, {**sizes, "row": (len(before),)})
     name = f"xsm-run-{tokenize(node, *(a.name for a in arrays), own, given)}"
     return chained(
         _run_block,
@@ -295,48 +290,6 @@ def _run_block(
     return node.tell(found), after
 
 
-def _stacked_maps(
-    maps: list[xr.DataArray], sizes: dict[Hashable, tuple[int, ...]], space: tuple[Hashable, ...]
-) -> Any:
-    """Return the maps as a dask array (*space) whose blocks are (row, *space)."""
-    import dask.array as da
-
-    if not maps:
-        return None
-    letters = tuple(range(len(space)))
-    chunks = tuple(sizes[d] for d in space)
-    parts = []
-    for lazy, group in groupby(maps, lambda a: a.chunks is not None):
-        if lazy:
-            parts += [_dask(a.isel(row=i), sizes) for a in group for i in range(a.sizes["row"])]
-        else:
-            parts.append(stacked_blocks(np.concatenate([a.values for a in group]), chunks))
-    if len(parts) == 1 and maps[0].chunks is None:
-        return parts[0]
-    args = [part for array in parts for part in (array, letters)]
-    options = {"align_arrays": False, "dtype": np.float64, "meta": np.empty((0,) * len(space))}
-    return da.blockwise(_stack, letters, *args, axes=len(space), **options)
-
-
-def _dask(array: xr.DataArray, sizes: dict[Hashable, Any]) -> Any:
-    """Return an array as a dask array of given chunks."""
-    import dask.array as da
-
-    chunks = tuple(sizes[d] for d in array.dims)
-    if array.chunks is None:
-        return da.from_array(array.values, chunks=chunks)
-    return array.data.rechunk(chunks)
-
-
-def _common_chunks(arrays: list[xr.DataArray]) -> dict[Hashable, tuple[int, ...]]:
-    """Return chunks along each dimension that all lazy arrays can be brought to by cutting."""
-    import dask.array as da
-
-    pairs = [(a.data, a.dims) for a in arrays if a.chunks is not None]
-    found, _ = da.core.unify_chunks(*(part for pair in pairs for part in pair), warn=False)
-    return dict(found)
-
-
 def _whole_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
     """Predict a block that holds all times."""
     return node.tell(node(blocks[0] if node.rows else None, _scale_block(node, *blocks)))
@@ -350,11 +303,6 @@ def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
 def _join_block(node: Predictor, maps: FloatArray | None, *pieces: FloatArray) -> FloatArray:
     """Predict a block from the pieces of its steps and of those after it."""
     return node.tell(node(maps, pieces[0] if len(pieces) == 1 else np.concatenate(pieces)))
-
-
-def _stack(*maps: FloatArray, axes: int) -> FloatArray:
-    """Stack maps (*space), and stacks of maps (row, *space)."""
-    return np.concatenate([a if a.ndim > axes else a[None] for a in maps])
 
 
 def _row(data: Any, at: int | slice, dtype: type[np.generic]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -81,7 +82,9 @@ class Runner(Predictor):
                 found = np.flatnonzero(some)
                 for first in range(0, len(found), many := self.batch_size or _CELLS):
                     group = found[first : first + many]
-                    values = self._through(series[:, group], static[group], whole[:, group], group, state)
+                    values = self._through(
+                        series[:, group], static[group], whole[:, group], group, state
+                    )
                     self._unscale(values, scale[group], offset[group])
                     out[:-1, :, group] = np.where(answered[:, group], values, np.nan)
         lost = np.flatnonzero(~whole.any(axis=0))
@@ -107,7 +110,7 @@ class Runner(Predictor):
     def _network(self) -> Model:
         """The network, on its device."""
         placed = self._placed
-        assert isinstance(placed, Model)  # noqa: S101  # estimators train on windows alone
+        assert isinstance(placed, Model)  # estimators train on windows alone
         return placed
 
     def _count(self, whole: Array, steps: FloatArray) -> Array:
@@ -127,7 +130,7 @@ class Runner(Predictor):
         group: Array,
         state: Mapping[str, FloatArray],
     ) -> FloatArray:
-        """Run some cells through their steps: values (row, time, cell), scaled; note their state."""
+        """Run some cells through their steps: scaled values (row, time, cell); note their state."""
         steps, cells = whole.shape
         inputs = self._inputs_of(series, group, state)
         maps = torch.from_numpy(static).to(self.device)
@@ -136,10 +139,12 @@ class Runner(Predictor):
         gaps = np.flatnonzero(~whole.all(axis=1)) + 1  # the network rests after these
         edges = sorted({0, steps, *range(0, steps, _STEPS), *gaps.tolist()})
         with torch.inference_mode():
-            for first, last in zip(edges[:-1], edges[1:], strict=True):
+            for first, last in pairwise(edges):
                 batch = {"dynamic": inputs[:, first:last], "static": maps}
                 found, carried = self._network.run(batch, carried)
-                rows = [found[answer.name].reshape(cells, last - first, -1) for answer in self.answers]
+                rows = [
+                    found[answer.name].reshape(cells, last - first, -1) for answer in self.answers
+                ]
                 out[:, first:last] = torch.cat(rows, dim=-1).permute(2, 1, 0)
                 here = torch.from_numpy(whole[last - 1]).to(self.device)
                 carried = torch.where(here.unsqueeze(1), carried, 0.0)
@@ -156,7 +161,9 @@ class Runner(Predictor):
         given = given.transpose(0, 1)  # (cell, time, channel)
         if not self.recipe.data_integration:
             return given
-        part = {name: _tensor(state[name][:, group], self.device) for name in ("recent", "seen", "age")}
+        part = {
+            name: _tensor(state[name][:, group], self.device) for name in ("recent", "seen", "age")
+        }
         values, mask = given[..., count:].chunk(2, dim=-1)
         recent = part["recent"].view(len(group), -1, layers)
         every = torch.cat([recent, torch.where(mask > 0, values, torch.nan)], dim=1)

@@ -85,7 +85,9 @@ def fit_scaling(
     times = {features.time: training}
     target = features.observed.isel(times)
     arrays = {k: v.isel(times) for k, v in features.dynamic.items()}
-    arrays |= {k: np.log1p(arrays[k].clip(min=0)) for k in logs}
+    for name in logs:
+        above = arrays[name].clip(min=0)
+        arrays[name] = above.copy(data=np.log1p(above.data))
     moving, own, still = _read(arrays, target, features, {} if beside is None else beside)
     observed = own.sel(moment="count", drop=True)
     if not bool((observed > 0).any()):

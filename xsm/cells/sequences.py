@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from xsm.artefact.asked import Asked
 from xsm.exceptions import NotEnoughDataError, UnknownNameError, check_choice, check_whole
 from xsm.nn import Model
@@ -28,11 +30,6 @@ def log_of_rain(given: Mapping[str, Any], sequence: int | None) -> tuple[bool, d
 def check_sequence(cls: type[Model], asked: Asked) -> None:
     """Refuse what a sequence cannot be, or cannot be yet; nothing is left out in silence."""
     if asked.sequence is None:
-        said = [] if asked.warmup == Asked.warmup else [f"warmup={asked.warmup!r}"]
-        said += [] if asked.latency == Asked.latency else [f"latency={asked.latency!r}"]
-        if said:
-            msg = f"{', '.join(said)} was given without sequence=. Pass sequence=180 too."
-            raise UnknownNameError(msg)
         return
     if not _carries(cls):
         able = [name for name in list_models() if getattr(model_class(name), "carries", False)]
@@ -80,12 +77,11 @@ def as_sequence(recipe: Recipe, asked: Asked, *, logs: bool) -> Recipe:
         )
         raise NotEnoughDataError(msg)
     rain = tuple(name for name in recipe.dynamic if name == "precipitation" and logs)
-    return replace(
-        recipe, sequence=sequence, warmup=warmup, latency=_latency(recipe, asked), logs=rain
-    )
+    latency = _latency(recipe, asked, sequence)
+    return replace(recipe, sequence=sequence, warmup=warmup, latency=latency, logs=rain)
 
 
-def _latency(recipe: Recipe, asked: Asked) -> tuple[int, int]:
+def _latency(recipe: Recipe, asked: Asked, sequence: int) -> tuple[int, int]:
     """Return between what numbers the age of the last observation is drawn."""
     given = asked.latency
     if not recipe.data_integration:
@@ -96,14 +92,14 @@ def _latency(recipe: Recipe, asked: Asked) -> tuple[int, int]:
             )
             raise UnknownNameError(msg)
         return (1, 1)
-    if not isinstance(given, tuple | list) or len(given) != 2:
+    if np.shape(given) != (2,):
         msg = f"latency={given!r} was given; two numbers are needed, such as latency=(1, 14)."
         raise UnknownNameError(msg)
     first, last = (check_whole("latency", number, 1) for number in given)
     first = max(first, recipe.lead)
-    if not first <= last < asked.sequence:
+    if not first <= last < sequence:
         msg = (
-            f"latency={given!r} was given with lead={recipe.lead} and sequence={asked.sequence}; "
+            f"latency={given!r} was given with lead={recipe.lead} and sequence={sequence}; "
             "the second number must be at least the first and the lead, and below the sequence: "
             "latency=(1, 14)."
         )

@@ -1,4 +1,4 @@
-"""The state that a network carries, as a data set: what it holds, and whether data go on from it."""
+"""The state that a network carries, as a data set, and whether data go on from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from xsm.cells.runner import state_rows
 from xsm.data.grid import step
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.nn import Model, weight_bytes
-from xsm.training.recipe import Recipe
 
 __all__ = ["name_of", "require_sequence", "state_array", "state_dataset"]
 
@@ -69,16 +68,16 @@ def state_array(state: object, fitted: Learnt, features: Features) -> xr.DataArr
     require_sequence(fitted, "state=")
     rows = state_rows(_network(fitted), fitted.recipe)
     names = [name for name, count in rows.items() if count]
-    if not isinstance(state, xr.Dataset) or not {*names, "next_time"} <= set(state.variables):
+    if not isinstance(state, xr.Dataset) or not {"digest", "model"} <= set(state.attrs):
         msg = (
-            f"state={type(state).__name__} was given; a Dataset with {names} and next_time is "
-            "needed, as fitted.state(ds) returns it."
+            f"state={type(state).__name__} was given; a Dataset with {names} and a digest "
+            "is needed, as fitted.state(ds) returns it."
         )
         raise UnknownNameError(msg)
-    if state.attrs.get("digest") != name_of(fitted):
+    if state.attrs["digest"] != name_of(fitted):
         msg = (
-            f"The state is of another model ({state.attrs.get('model')!r}, digest "
-            f"{state.attrs.get('digest')!r}) than this {fitted.name!r}: its weights or its scaling "
+            f"The state is of another model ({state.attrs['model']!r}, digest "
+            f"{state.attrs['digest']!r}) than this {fitted.name!r}: its weights or its scaling "
             "differ. Take the state of this one: fitted.state(ds)."
         )
         raise UnknownNameError(msg)
@@ -92,7 +91,11 @@ def state_array(state: object, fitted: Learnt, features: Features) -> xr.DataArr
         raise GridError(msg)
     parts = []
     for name in names:
-        part = state[name].reset_coords(drop=True).rename({f"{name}_row": "row"} if name != "steps" else {})
+        part = (
+            state[name]
+            .reset_coords(drop=True)
+            .rename({f"{name}_row": "row"} if name != "steps" else {})
+        )
         parts.append(part if name != "steps" else part.expand_dims("row"))
     joined = xr.concat(parts, "row")
     _check_cells(joined, template, features)
@@ -117,7 +120,7 @@ def _check_cells(state: xr.DataArray, template: xr.DataArray, features: Features
 def _network(fitted: Learnt) -> Model:
     """Return the network of a model that carries a state."""
     made = fitted.model
-    assert isinstance(made, Model)  # noqa: S101  # estimators train on windows alone
+    assert isinstance(made, Model)  # estimators train on windows alone
     return made
 
 

@@ -82,8 +82,9 @@ class Windows:
         own = whole if neighbours is None else whole[:, neighbours[:, neighbours.shape[1] // 2]]
         layers = np.isfinite(_layered(target, 3))
         seen = layers.all(axis=-1) if complete else layers.any(axis=-1)
+        seen = np.asarray(seen)
         seen = seen if warmup is None else _any_of_last(seen, answered - warmup)
-        valid = valid_samples(own, np.asarray(seen), window + answered - 1, lead)
+        valid = valid_samples(own, seen, window + answered - 1, lead)
         self.around = None
         if neighbours is not None:
             inputs, static = with_presence(inputs, whole, forcing), with_one(static)

@@ -48,8 +48,10 @@ def last_seen(observed: Tensor, value: Tensor, age: Tensor) -> tuple[Tensor, Ten
 
     Returns
     -------
-    value, age : Tensor
+    value : Tensor
         (batch, steps, target).
+    age : Tensor
+        The same, 0 where it is of the step itself.
 
     Examples
     --------
@@ -67,7 +69,7 @@ def last_seen(observed: Tensor, value: Tensor, age: Tensor) -> tuple[Tensor, Ten
 
 
 def seen_inputs(value: Tensor, age: Tensor, limit: int) -> Tensor:
-    """Return what a network is given of the last observation: itself, its age, whether there is one.
+    """Return what a network is given of the last observation: value, age, and whether there is one.
 
     Parameters
     ----------
