@@ -45,3 +45,14 @@ def recipe(features: Features, **changes: object) -> Recipe:
     """Return a recipe for the features, with changes."""
     settings = {"window": 4, "lead": 1, "scaling": "cell"} | changes
     return Recipe("soil_moisture", tuple(features.dynamic), tuple(features.static), **settings)
+
+
+def bucket_dataset(steps: int = 200, shape: tuple[int, int] = (3, 4), seed: int = 0) -> xr.Dataset:
+    """Return the bucket as a user holds it: named, with units."""
+    features = bucket(steps, shape, seed)
+    ds = xr.Dataset({**features.dynamic, **features.static, "soil_moisture": features.observed})
+    units = {"precipitation": "mm day-1", "air_temperature": "K", "elevation": "m"}
+    for name, unit in {**units, "soil_moisture": "m3 m-3"}.items():
+        ds[name].attrs["units"] = unit
+    ds["elevation"] = 100 * ds["elevation"].assign_attrs(units="m")
+    return ds.assign(elevation=ds["elevation"].assign_attrs(units="m"))

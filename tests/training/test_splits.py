@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xsm.exceptions import NotEnoughDataError
-from xsm.training.splits import chronological
+from xsm.training.splits import chronological, in_pieces
 
 
 @given(
@@ -35,3 +35,16 @@ def test_errors_say_what_is_needed():
         chronological(10, valid=0.25, window=7, lead=1)
     with pytest.raises(NotEnoughDataError, match=r"valid=1\.0 was given; a share"):
         chronological(10, valid=1.0, window=1, lead=0)
+
+
+def test_pieces_have_room_in_both_parts() -> None:
+    split = in_pieces(100, valid=0.25, sequence=60, warmup=20, ahead=1)
+    assert (split.training, split.validation) == (slice(0, 75), slice(75, 100))
+    assert not in_pieces(100, valid=0.0, sequence=60, warmup=20, ahead=0).validates
+
+
+@pytest.mark.parametrize("options", [{"sequence": 75}, {"warmup": 24}])
+def test_pieces_that_do_not_fit_are_refused(options) -> None:
+    settings = {"sequence": 60, "warmup": 20, "valid": 0.25, "ahead": 1} | options
+    with pytest.raises(NotEnoughDataError, match="a piece takes sequence="):
+        in_pieces(100, **settings)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from xsm.artefact.asked import Asked
 from xsm.exceptions import UnknownNameError
 
-__all__ = ["check_kind"]
+__all__ = ["check_alone", "check_kind"]
 
 
 def check_kind(
@@ -42,3 +43,35 @@ def check_kind(
         hint = "covariates=" if downscales else 'model="convlstm_unet"'
         msg = f"{name!r} {kind} and takes no {', '.join(others)}; see {hint}."
         raise UnknownNameError(msg)
+
+
+def check_alone(asked: Asked) -> None:
+    """Refuse what only a sequence knows, where none is asked for.
+
+    Parameters
+    ----------
+    asked : Asked
+        What was asked of a fit.
+
+    Raises
+    ------
+    UnknownNameError
+        If ``warmup`` or ``latency`` was given without ``sequence``.
+
+    Examples
+    --------
+    >>> check_alone(Asked(sequence=180, warmup=20))
+    """
+    if asked.sequence is not None:
+        return
+    said = [
+        f"{n}={getattr(asked, n)!r}"
+        for n in _OF_SEQUENCES
+        if getattr(asked, n) != getattr(Asked, n)
+    ]
+    if said:
+        msg = f"{', '.join(said)} was given without sequence=. Pass sequence=180 too."
+        raise UnknownNameError(msg)
+
+
+_OF_SEQUENCES = ("warmup", "latency")

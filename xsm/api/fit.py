@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xsm.api.arguments import check_kind
+from xsm.api.arguments import check_alone, check_kind
 from xsm.api.fitted import FittedModel
 from xsm.artefact.asked import Asked
 from xsm.artefact.learnt import Learnt
@@ -59,6 +59,9 @@ def fit(
     memory_limit: str | int = "2 GiB",
     checkpoint: str | os.PathLike[str] | None = None,
     client: Client | None = None,
+    sequence: int | None = None,
+    warmup: int = 30,
+    latency: tuple[int, int] = (1, 14),
     factor: Factor | None = None,
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
@@ -132,6 +135,23 @@ def fit(
     client : distributed.Client, optional
         Train on all workers of this cluster, one rank a worker, each on its share of the cells;
         see :func:`xsm.cells.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
+    sequence : int, optional
+        Steps of a piece of the record, such as 180: train a network that runs through the record
+        and carries its state, many-to-many, instead of on windows. Every observed step of a piece
+        after ``warmup`` is a target, and terms of the loss see whole pieces. Of ``lstm``,
+        ``phy_lstm`` and ``phys_lstm``, with ``scaling="global"``, of data that fit in memory; data
+        beyond it, ``client`` and other networks are refused as yet. The weather reaches to the
+        time of the prediction with ``known_forcing`` or ``lead=0``, else to ``lead`` steps before.
+        With ``data_integration`` the inputs get the last observation, ``log(1 + age)`` and a mask;
+        in training a share of 0.3 of the observations is hidden from them. A longer series than
+        ``sequence`` steps has to train; what validates warms up within its own part.
+    warmup : int, default: 30
+        First steps of a piece that are not answered: the state begins at rest. Predictions of the
+        first steps are NaN, and after a gap of the inputs.
+    latency : (int, int), default: (1, 14)
+        Of a sequence with data integration: how many steps before the prediction the last
+        observation is at least, drawn for each batch; at least ``lead``. It is predicted with the
+        smallest.
     factor, covariates, truth, conserve, area : optional
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
@@ -145,7 +165,8 @@ def fit(
         instead of 0.0117 with batches of one time, beside 0.0116 of persistence.
         Any network takes ``head="gaussian"``: it predicts its spread too, trained by
         :class:`xsm.losses.BetaNLL` in the place of RMSE; and ``members=5``: so many networks of
-        different seeds, whose disagreement adds to the spread.
+        different seeds, whose disagreement adds to the spread. With ``sequence``,
+        ``log_precipitation=False`` scales precipitation itself instead of ``log(1 + value)``.
 
     Returns
     -------
@@ -211,6 +232,9 @@ def fit(
         memory_limit=memory_limit,
         checkpoint=checkpoint,
         client=client,
+        sequence=sequence,
+        warmup=warmup,
+        latency=latency,
         factor=factor,
         covariates=covariates,
         truth=truth,
@@ -218,6 +242,7 @@ def fit(
         conserve=conserve,
         area=area,
     )
+    check_alone(asked)
     check_kind(model_name(cls), asked.of_fields, asked.of_cells, downscales=cls.downscales)
     order: Callable[[xr.Dataset, type[Any], Asked], Learnt] = (
         fit_fields if cls.downscales else fit_cells

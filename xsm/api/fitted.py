@@ -14,7 +14,7 @@ from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
-from xsm.cells.apply import predict_cells, read_for, standard_errors
+from xsm.cells.apply import predict_cells, read_for, standard_errors, state_of
 from xsm.cells.experts import By, importance, predict_experts
 from xsm.evaluation.calibration import METHODS, learn_calibration
 from xsm.evaluation.metrics import score, scored_pair
@@ -73,6 +73,7 @@ class FittedModel(Learnt):
         self,
         ds: xr.Dataset,
         *,
+        state: xr.Dataset | None = None,
         batch_size: int | None = None,
         device: str = "auto",
         variables: Mapping[str, str] | None = None,
@@ -83,10 +84,10 @@ class FittedModel(Learnt):
         ----------
         ds : xarray.Dataset
             Inputs under any product's names.
-        batch_size : int, optional
-            Samples evaluated at a time.
-        device : str, default: "auto"
-            Where to evaluate.
+        state : xarray.Dataset, optional
+            What :meth:`state` returned for the steps before.
+        batch_size, device : optional
+            Samples evaluated at a time, and where.
         variables : mapping of str to str, optional
             Role to variable name, as of :func:`xsm.predict`.
 
@@ -95,8 +96,32 @@ class FittedModel(Learnt):
         xarray.Dataset
             The target, lazy where the inputs are.
         """
-        reading = read_for(self, ds, variables)
-        return predict_cells(self, reading, batch_size=batch_size, device=device)
+        options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
+        return predict_cells(self, read_for(self, ds, variables), **options)
+
+    def state(
+        self,
+        ds: xr.Dataset,
+        *,
+        state: xr.Dataset | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+        variables: Mapping[str, str] | None = None,
+    ) -> xr.Dataset:
+        """Return what a network fit with ``sequence=`` carries after the last step.
+
+        Parameters
+        ----------
+        ds, state, batch_size, device, variables
+            As of :meth:`predict`.
+
+        Returns
+        -------
+        xarray.Dataset
+            For ``predict(later, state=...)``, which begins at ``next_time``; lazy too.
+        """
+        options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
+        return state_of(self, read_for(self, ds, variables), **options)
 
     @property
     def plot(self) -> FittedPlots:

@@ -19,6 +19,7 @@ def predict(
     ds: xr.Dataset,
     fitted: FittedModel | None = None,
     *,
+    state: xr.Dataset | None = None,
     batch_size: int | None = None,
     device: str = "auto",
     variables: Mapping[str, str] | None = None,
@@ -33,6 +34,10 @@ def predict(
         training under the same names. The target is needed only with data integration.
     fitted : FittedModel, optional
         The model; ``ds.physm.predict()`` takes the one last fitted through this very object.
+    state : xarray.Dataset, optional
+        Of a model fit with ``sequence=``: what ``fitted.state(before)`` returned for the data that
+        end one step before these, to go on from. Without it the network begins at rest: its first
+        ``warmup`` predictions are NaN, and so are those after a gap of the inputs.
     batch_size : int, optional
         Samples evaluated at a time; memory grows with it. By default 1024 on the CPU, where larger
         ones leave the cache, and 65,536 elsewhere.
@@ -88,7 +93,7 @@ def predict(
     model = needed_model(fitted, "predict")
     ds, quantified = dequantify(ds)
     found = model.predict(
-        stated(ds, product), batch_size=batch_size, device=device, variables=variables
+        stated(ds, product), state=state, batch_size=batch_size, device=device, variables=variables
     )
     return quantify(found) if quantified else found
 

@@ -50,6 +50,9 @@ class Asked:
     memory_limit: str | int = "2 GiB"
     checkpoint: str | os.PathLike[str] | None = None
     client: Client | None = None
+    sequence: int | None = None
+    warmup: int = 30
+    latency: tuple[int, int] = (1, 14)
     factor: Factor | None = None
     covariates: xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray] | None = None
     truth: xr.Dataset | xr.DataArray | None = None
@@ -60,7 +63,7 @@ class Asked:
     @property
     def of_cells(self) -> dict[str, Any]:
         """What was said that only models of cells know."""
-        names = ("dynamic", "static", "lead", "scaling", "client")
+        names = ("dynamic", "static", "lead", "scaling", "client", "sequence")
         flags = ("data_integration", "known_forcing")
         said = {name: getattr(self, name) for name in names}
         return given(**said, **{name: getattr(self, name) or None for name in flags})
@@ -75,6 +78,7 @@ class Asked:
     def of_networks(self) -> dict[str, Any]:
         """What was said, or holds by default, that only networks know."""
         about = given(losses=self.losses, checkpoint=self.checkpoint, client=self.client)
+        about |= given(sequence=self.sequence)
         names = ("monitor", "device", "precision")
         return about | {name: getattr(self, name) for name in names}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import xarray as xr
 
@@ -13,6 +14,7 @@ from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_inputs, require_target
 from xsm.cells.scaling import scaling_for
+from xsm.cells.state import require_sequence, state_array, state_dataset
 from xsm.data.doubt import doubt, guards_of
 from xsm.data.grid import step
 from xsm.data.reading import Reading, read
@@ -22,7 +24,14 @@ from xsm.exceptions import GridError, UnknownNameError
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.training.recipe import Recipe
 
-__all__ = ["doubt_inputs", "label", "predict_cells", "read_for", "standard_errors"]
+__all__ = [
+    "doubt_inputs",
+    "label",
+    "predict_cells",
+    "read_for",
+    "standard_errors",
+    "state_of",
+]
 
 
 def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None = None) -> Reading:
@@ -46,15 +55,47 @@ def predict_cells(
     batch_size: int | None,
     device: str,
     doubting: bool = True,
+    state: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
 
-    Without ``doubting`` no block is read before the result is computed.
+    Without ``doubting`` no block is read before the result is computed; ``state`` is what
+    :func:`state_of` returned for the steps before.
     """
+    options = {"batch_size": batch_size, "device": device, "doubting": doubting}
+    found, _, scaling = _predicted(fitted, reading, options, state)
+    return label(fitted, found, reading, scaling)
+
+
+def state_of(
+    fitted: Learnt,
+    reading: Reading,
+    *,
+    batch_size: int | None,
+    device: str,
+    state: xr.Dataset | None = None,
+) -> xr.Dataset:
+    """Return the state of a network after the last step of a data set."""
+    require_sequence(fitted, "fitted.state(ds)")
+    options = {"batch_size": batch_size, "device": device, "doubting": True}
+    found, features, _ = _predicted(fitted, reading, options, state, after=True)
+    return state_dataset(found["state"].data, fitted, features)
+
+
+def _predicted(
+    fitted: Learnt,
+    reading: Reading,
+    options: Mapping[str, Any],
+    state: xr.Dataset | None,
+    *,
+    after: bool = False,
+) -> tuple[dict[str, xr.DataArray], Features, xr.Dataset]:
+    """Return predictions or the state ``after`` them, the features and their scaling."""
     recipe = fitted.recipe
     features = collect(reading, recipe, with_target=recipe.data_integration)
     _check_step(fitted, features)
-    if doubting:
+    before = None if state is None else state_array(state, fitted, features)
+    if options["doubting"]:
         doubt_inputs(reading, recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
@@ -63,23 +104,33 @@ def predict_cells(
         scaling,
         features,
         token=fitted.token,
-        batch_size=batch_size,
-        device=fitted.model.choose_place(device),
+        batch_size=options["batch_size"],
+        device=fitted.model.choose_place(options["device"]),
         role=fitted.variable.role,
         guards=guards_of(reading, recipe.dynamic),
+        before=before,
+        state=after,
     )
-    return label(fitted, found, reading, scaling)
+    return found, features, scaling
 
 
 def _check_step(fitted: Learnt, features: Features) -> None:
     """Refuse data at another step than those of training; one time alone has none."""
     first = next(iter(features.dynamic.values()))
     trained, here = fitted.fingerprint.get("step"), str(step(first))
-    if trained is None or trained == here or features.steps < 2:
+    runs, alone = bool(fitted.recipe.sequence), features.steps < 2
+    if runs and alone and trained not in {None, "1 day"}:
+        msg = (
+            f"The data hold one time, which does not tell its step; {fitted.name!r} was trained at "
+            f"steps of {trained}. Give two times or more."
+        )
+        raise GridError(msg)
+    if trained is None or trained == here or alone:
         return
+    what = "state" if runs else f"window of {fitted.recipe.window} steps"
     msg = (
         f"{fitted.name!r} was trained at steps of {trained}, the data are at steps of {here}: its "
-        f"window of {fitted.recipe.window} steps would be another time. Bring the data to steps of "
+        f"{what} would be of another time. Bring the data to steps of "
         f"{trained}, as by xsm.daily(ds) or xsm.monthly(ds), or train on steps of {here}."
     )
     raise GridError(msg)

@@ -25,11 +25,24 @@ def card_lines(recipe: Recipe, members: Mapping[str, int]) -> dict[str, str]:
         "dynamic": ", ".join(recipe.dynamic)
         + (", observed target" if recipe.data_integration else ""),
         "static": ", ".join(recipe.static) or "none",
-        "window, lead": f"{recipe.window}, {recipe.lead}"
+        **_run(recipe),
+        ("lead" if recipe.sequence else "window, lead"): (
+            f"{recipe.lead}" if recipe.sequence else f"{recipe.window}, {recipe.lead}"
+        )
         + (" (forcing known)" if recipe.known_forcing else ""),
         **({"neighbours": f"{recipe.patch} x {recipe.patch} cells"} if recipe.patch > 1 else {}),
         "scaling": recipe.scaling + (", target by its bounds" if recipe.bounded else ""),
     }
+
+
+def _run(recipe: Recipe) -> dict[str, str]:
+    """Describe the pieces of a record that trained."""
+    if not recipe.sequence:
+        return {}
+    said = f"{recipe.sequence} steps, the first {recipe.warmup} not answered"
+    if recipe.data_integration:
+        said += "; last observation at least {} to {} steps old".format(*recipe.latency)
+    return {"sequence": said}
 
 
 def _depths(recipe: Recipe) -> str:

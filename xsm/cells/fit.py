@@ -20,6 +20,7 @@ from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
+from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain, refuse_streaming
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.doubt import doubt, guards_of
@@ -32,13 +33,15 @@ from xsm.evaluation.climatology import seasonal_mean
 from xsm.exceptions import check_choice
 from xsm.hydrology.laws import LAWS
 from xsm.losses import Loss, answered_steps
+from xsm.losses.pieces import over_pieces
 from xsm.nn import Model, assemble, check_patch, check_terms, head_and_members
 from xsm.nn.settings import usual_settings
 from xsm.registry import model_name
 from xsm.training.job import Job, Trained
 from xsm.training.recipe import Recipe
 from xsm.training.schedule import make_schedule
-from xsm.training.splits import Split, chronological
+from xsm.training.splits import Split, chronological, in_pieces
+from xsm.typing import Scaling
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -76,29 +79,40 @@ def fit_cells(ds: xr.Dataset, cls: type[Model] | type[Estimator], asked: Asked) 
 def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
     """Train a network, or the members of an ensemble, here or on a cluster."""
     started = clock.perf_counter()
+    check_sequence(cls, asked)
     head, members, own = head_and_members(asked.hyperparameters)
-    steps = {**asked.schedule, **({"sampling": "mixed"} if asked.data_integration else {})}
+    logs, own = log_of_rain(own, asked.sequence)
+    mixed = asked.data_integration or asked.sequence is not None
+    steps = {**asked.schedule, **({"sampling": "mixed"} if mixed else {})}
     network, schedule = make_schedule(cls, steps, own, asked.precision)
     losses = cls.losses if asked.losses is None else asked.losses
     terms = check_terms(losses, head, published=asked.losses is None)
     room = asked.limit if asked.client is None else 0  # the workers read what they train on
-    begun = _begin(ds, cls, asked, network, terms, room, started)
+    begun = _begin(ds, cls, asked, network, terms, room, started, logs=logs)
+    sequence, warmup = begun.recipe.sequence, begun.recipe.warmup
     job = Job(
         cls,
         begun.network,
-        terms,
+        over_pieces(terms, sequence, warmup) if sequence else terms,
         schedule,
         sizes_of(begun.recipe, gaussian=head == "gaussian"),
         begun.split,
         begun.recipe,
-        **asked.run,
+        **(asked.run | _precision(asked)),
         data="" if asked.checkpoint is None else data_token(begun.features.named()),
     )
     trained = [_train(job.member(k), begun, asked.client) for k in range(members)]
     made = assemble([job.rebuild(each.weights) for each in trained])
     settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
     settings |= {"monitor": asked.monitor, "head": head, "members": members}
+    settings |= {"log_precipitation": logs} if sequence else {}
     return _learnt(begun, made, trained, settings, asked.limit, terms)
+
+
+def _precision(asked: Asked) -> dict[str, str]:
+    """Return the arithmetic of a sequence: a state of 8 bits would lose what is added to it."""
+    exact = asked.sequence is not None and asked.precision == "auto"
+    return {"precision": "float32" if exact else asked.precision}
 
 
 def _fit_estimator(ds: xr.Dataset, cls: type[Estimator], asked: Asked) -> Learnt:
@@ -122,34 +136,44 @@ def _begin(
     terms: Sequence[Loss],
     room: int,
     started: float,
+    *,
+    logs: bool = False,
 ) -> _Begun:
     """Decide what goes in and what comes out, and collect it; in memory where there is room."""
     reading = read(ds, asked.variables)
     options = {**cls.hyperparameters(), **network}
+    runs = asked.sequence is not None
+    window = 1 if runs else (cls.window if asked.window is None else asked.window)
+    usual: Scaling = "global" if runs else cls.scaling
     recipe = make_recipe(
         reading,
         asked,
-        window=cls.window if asked.window is None else asked.window,
+        window=window,
         lead=cls.lead if asked.lead is None else asked.lead,
-        scaling=cls.scaling if asked.scaling is None else asked.scaling,
+        scaling=usual if asked.scaling is None else asked.scaling,
         terms=terms,
         layered=bool(options.get("layered", cls.layered)),
         bounded=cls.bounded,
         patch=check_patch(options.get("patch", 1)),
     )
+    recipe = as_sequence(recipe, asked, logs=logs)
     _doubt(reading, recipe, terms)
     features = collect(reading, recipe, terms=terms)
-    split = chronological(features.steps, valid=asked.valid, window=recipe.window, lead=recipe.lead)
+    split = _divide(features.steps, asked.valid, recipe)
     site = site_of(features.observed, features.space)
     resident = fits(features, room)
+    if not resident:
+        refuse_streaming(recipe, room)
     features = features.load() if resident else features
-    span, complete = recipe.window + answered_steps(terms) - 1, issubclass(cls, Estimator)
+    span = recipe.sequence or recipe.window + answered_steps(terms) - 1
+    complete = issubclass(cls, Estimator)
     counts = gap_counts(features, recipe, split.training, span=span, complete=complete)
     scaling = fit_scaling(
         features,
         split.training,
         scaling=recipe.scaling,
         bounded=recipe.bounded,
+        logs=recipe.logs,
         beside=counts,
     )
     _look_again(reading, recipe, features, scaling if not resident else None)
@@ -157,6 +181,14 @@ def _begin(
     warn_of_gaps(reading, sum_gaps(counts, features, scaling), recipe)
     settled = for_data(cls, network, reading.table, recipe)
     return _Begun(cls, reading, recipe, settled, features, split, scaling, started)
+
+
+def _divide(steps: int, valid: float, recipe: Recipe) -> Split:
+    """Divide the series into what trains and what validates."""
+    if not recipe.sequence:
+        return chronological(steps, valid=valid, window=recipe.window, lead=recipe.lead)
+    sequence, warmup, ahead = recipe.sequence, recipe.warmup, recipe.ahead
+    return in_pieces(steps, valid=valid, sequence=sequence, warmup=warmup, ahead=ahead)
 
 
 def _doubt(reading: Reading, recipe: Recipe, terms: Sequence[Loss]) -> None:

@@ -91,7 +91,7 @@ def gap_counts(
             _codes, seen, *whole, dask="parallelized", output_dtypes=[_kind(len(whole))]
         ).transpose(features.time, *space)
     data, inputs = codes.data, len(whole)
-    later = _with_steps_after(data, span - 1 + recipe.lead)
+    later = _with_steps_after(data, span - 1 + recipe.ahead)
     count = partial(_samples, span=span, recipe=recipe, inputs=inputs)
     gone = partial(_missing, inputs=inputs)
     found = {
@@ -174,7 +174,7 @@ def _samples(codes: Array, *, span: int, recipe: Recipe, inputs: int) -> Array:
 
 def _count(whole: Array, *, seen: Array, span: int, recipe: Recipe) -> Array:
     """Count the samples of each cell whose inputs are whole and whose target is seen."""
-    found: Array = valid_samples(whole[recipe.shift :], seen, span, recipe.lead).sum(axis=0)
+    found: Array = valid_samples(whole[recipe.shift :], seen, span, recipe.ahead).sum(axis=0)
     return found
 
 
@@ -214,6 +214,7 @@ def _words(found: Gaps, recipe: Recipe, reading: Reading) -> str:
         )
     return (
         f"Gaps of inputs leave {found.now:,} of {found.whole:,} samples to train: each takes "
-        f"{recipe.window} steps without NaN. Missing where the target is observed: {said}. "
+        f"{recipe.sequence or recipe.window} steps without NaN. "
+        f"Missing where the target is observed: {said}. "
         f"To keep more, {', or '.join(ways)}."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from xsm.physics.rounding import ROUNDING
 from xsm.typing import Array, FloatArray
 
 __all__ = [
+    "as_logs",
     "beyond",
     "model_inputs",
     "neighbour_table",
@@ -17,6 +18,32 @@ __all__ = [
     "with_one",
     "with_presence",
 ]
+
+
+def as_logs(
+    arrays: Sequence[FloatArray], names: Sequence[str], logs: Sequence[str]
+) -> list[FloatArray]:
+    """Return inputs, of which those that ``logs`` names as ``log(1 + value)``; below 0 as of 0.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray
+        Canonical inputs, NaN stays NaN.
+    names, logs : sequence of str
+        Their names, and those of which the logarithm is taken.
+
+    Returns
+    -------
+    list of ndarray
+        The inputs, in their order.
+
+    Examples
+    --------
+    >>> as_logs([np.array([0.0, np.e - 1])], ["precipitation"], ["precipitation"])
+    [array([0., 1.])]
+    """
+    pairs = zip(arrays, names, strict=True)
+    return [np.log1p(np.maximum(a, 0)) if name in logs else a for a, name in pairs]
 
 
 def model_inputs(

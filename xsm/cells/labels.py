@@ -122,7 +122,11 @@ def label_prediction(
         "title": f"{', '.join(parts)} predicted by {name}",
         "model": name,
         "target": recipe.target,
-        "window": recipe.window,
+        **(
+            {"sequence": recipe.sequence, "warmup": recipe.warmup}
+            if recipe.sequence
+            else {"window": recipe.window}
+        ),
         "lead": recipe.lead,
     }
     return result

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import groupby, product
+from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from xsm.cells.chain import chained
 from xsm.cells.features import Features
-from xsm.cells.halo import even_chunks, stacked_blocks, with_halo
+from xsm.cells.halo import even_chunks, with_halo
+from xsm.cells.laying import as_dask, laid
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
+from xsm.cells.runner import Runner
 from xsm.data.doubt.guard import Guard
 from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
@@ -46,6 +49,8 @@ def predict_lazily(  # noqa: PLR0913
     device: str,
     role: str = "",
     guards: Mapping[str, Guard] | None = None,
+    before: xr.DataArray | None = None,
+    state: bool = False,
 ) -> dict[str, xr.DataArray]:
     """Predict all whole windows of the features, of at least one window, in canonical units.
 
@@ -58,13 +63,16 @@ def predict_lazily(  # noqa: PLR0913
     ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
     ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None
     takes what suits the device. Values that the target's ``role`` cannot have are told; ``guards``
-    look at dynamic inputs, by name, as they are read.
+    look at dynamic inputs, by name, as they are read. Of a network that runs through the record
+    ``before`` is the state (row, *space) that it goes on from; with ``state`` that after the last
+    step, of the same form, is all that is returned.
     """
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
     common, maps, rows = _maps(scaling, features)
     watch = tuple((guards or {}).get(name) for name in features.dynamic)
     settings = batch_size, device, token, Impossible(role), watch
-    node = Predictor(model.frozen_copy(), recipe, common, rows, *settings)
+    kind = Runner if recipe.sequence else Predictor
+    node = kind(model.frozen_copy(), recipe, common, rows, *settings)
     moving = list(features.dynamic.values())
     template = moving[0]
     if recipe.data_integration:
@@ -72,7 +80,13 @@ def predict_lazily(  # noqa: PLR0913
         layers = range(observed.sizes[DEPTH]) if DEPTH in observed.dims else ()
         moving += [observed.isel({DEPTH: k}) for k in layers] or [observed]
     lazy = any(a.chunks is not None for a in (*moving, *maps))
-    if lazy:
+    if isinstance(node, Runner):
+        data, after = (_run_chain if lazy else _run_record)(node, moving, maps, before)
+        if state:
+            return {"state": xr.DataArray(after, dims=("row", *features.space))}
+        if not lazy:
+            node.tell(data, lazy=False)
+    elif lazy:
         data = _run_blocks(node, moving, maps, wrap=features.wrap)
     else:
         data = (_run_field if node.reach else _run_whole)(node, moving, maps, wrap=features.wrap)
@@ -134,6 +148,33 @@ def _run_whole(
     return out.reshape(len(out), steps, *moving[0].shape[1:])
 
 
+def _run_record(
+    node: Runner, moving: list[xr.DataArray], maps: list[xr.DataArray], before: xr.DataArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Run arrays in memory from the first step to the last, cells on several threads."""
+    arrays = [a.values.reshape(a.shape[0], -1) for a in moving]
+    steps, cells = arrays[0].shape
+    rows = np.concatenate([a.values.reshape(len(a), -1) for a in maps]) if maps else None
+    out = np.empty((node.rows_out, steps, cells), np.float32)
+    given = None if before is None else before.values.reshape(len(before), -1)
+    after = np.empty((node.state_size, cells), np.float32)
+    wide = max(1, min(cells, node.batch))
+    long = max(1, _TILE // wide)
+
+    def run(begin: int, _: int) -> None:
+        at = slice(begin, min(begin + wide, cells))
+        own = None if rows is None else rows[:, at]
+        state = None if given is None else given[:, at]
+        for first in range(0, steps, long):
+            tile = node.scale(own, *(a[first : first + long, at] for a in arrays))
+            out[:, first : first + long, at], state = node.run(own, state, tile)
+        after[:, at] = state
+
+    _in_threads(run, product(range(0, cells, wide), [0]))
+    space = moving[0].shape[1:]
+    return out.reshape(len(out), steps, *space), after.reshape(len(after), *space)
+
+
 def _run_field(
     node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray], *, wrap: bool
 ) -> FloatArray:
@@ -192,11 +233,8 @@ def _run_blocks(
 
     template = moving[0]
     time, space = template.dims[0], template.dims[1:]
-    sizes = _common_chunks([*moving, *maps])
-    sizes = {d: sizes.get(d, (template.sizes[d],)) for d in template.dims}
-    arrays = [_dask(a, sizes) for a in moving]
+    arrays, own, sizes = laid(moving, maps)
     letters = tuple(range(1, 1 + len(space)))
-    own = _stacked_maps(maps, sizes, space)
     name = f"xsm-predict-{tokenize(node)}"
     shared = delayed(node, name=f"{name}-model", traverse=False)
     args = [shared, None, *([] if own is None else [own, letters])]
@@ -223,46 +261,33 @@ def _run_blocks(
     )
 
 
-def _stacked_maps(
-    maps: list[xr.DataArray], sizes: dict[Hashable, tuple[int, ...]], space: tuple[Hashable, ...]
-) -> Any:
-    """Return the maps as a dask array (*space) whose blocks are (row, *space)."""
-    import dask.array as da
+def _run_chain(
+    node: Runner, moving: list[xr.DataArray], maps: list[xr.DataArray], before: xr.DataArray | None
+) -> tuple[Any, Any]:
+    """Run block by block: those of time one after the other, those of space side by side."""
+    from dask.base import tokenize
+    from dask.delayed import delayed
 
-    if not maps:
-        return None
-    letters = tuple(range(len(space)))
-    chunks = tuple(sizes[d] for d in space)
-    parts = []
-    for lazy, group in groupby(maps, lambda a: a.chunks is not None):
-        if lazy:
-            parts += [_dask(a.isel(row=i), sizes) for a in group for i in range(a.sizes["row"])]
-        else:
-            parts.append(stacked_blocks(np.concatenate([a.values for a in group]), chunks))
-    if len(parts) == 1 and maps[0].chunks is None:
-        return parts[0]
-    args = [part for array in parts for part in (array, letters)]
-    options = {"align_arrays": False, "dtype": np.float64, "meta": np.empty((0,) * len(space))}
-    return da.blockwise(_stack, letters, *args, axes=len(space), **options)
+    arrays, own, sizes = laid(moving, maps)
+    given = None if before is None else as_dask(before, {**sizes, "row": (len(before),)})
+    name = f"xsm-run-{tokenize(node, *(a.name for a in arrays), own, given)}"
+    return chained(
+        _run_block,
+        arrays,
+        node=delayed(node, name=f"{name}-model", traverse=False),
+        maps=own,
+        before=given,
+        rows=node.state_size,
+        name=name,
+    )
 
 
-def _dask(array: xr.DataArray, sizes: dict[Hashable, Any]) -> Any:
-    """Return an array as a dask array of given chunks."""
-    import dask.array as da
-
-    chunks = tuple(sizes[d] for d in array.dims)
-    if array.chunks is None:
-        return da.from_array(array.values, chunks=chunks)
-    return array.data.rechunk(chunks)
-
-
-def _common_chunks(arrays: list[xr.DataArray]) -> dict[Hashable, tuple[int, ...]]:
-    """Return chunks along each dimension that all lazy arrays can be brought to by cutting."""
-    import dask.array as da
-
-    pairs = [(a.data, a.dims) for a in arrays if a.chunks is not None]
-    found, _ = da.core.unify_chunks(*(part for pair in pairs for part in pair), warn=False)
-    return dict(found)
+def _run_block(
+    node: Runner, maps: FloatArray | None, before: FloatArray | None, *blocks: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Run through a block."""
+    found, after = node.run(maps, before, node.scale(maps, *blocks))
+    return node.tell(found), after
 
 
 def _whole_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
@@ -278,11 +303,6 @@ def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
 def _join_block(node: Predictor, maps: FloatArray | None, *pieces: FloatArray) -> FloatArray:
     """Predict a block from the pieces of its steps and of those after it."""
     return node.tell(node(maps, pieces[0] if len(pieces) == 1 else np.concatenate(pieces)))
-
-
-def _stack(*maps: FloatArray, axes: int) -> FloatArray:
-    """Stack maps (*space), and stacks of maps (row, *space)."""
-    return np.concatenate([a if a.ndim > axes else a[None] for a in maps])
 
 
 def _row(data: Any, at: int | slice, dtype: type[np.generic]) -> Any:
@@ -313,7 +333,7 @@ def _label(
     """Give predictions their coordinates; time is the time they are valid at."""
     coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
     index = template.indexes[features.time]
-    ahead = step(template).after(index, recipe.lead)
+    ahead = step(template).after(index, recipe.ahead)
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     times = without_bounds(template[features.time][keep].copy(data=ahead[keep]))
     coords[features.time] = times.variable

@@ -16,7 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xsm.cells.inputs import beyond, model_inputs, neighbour_table, static_inputs, with_one
+from xsm.cells.inputs import (
+    as_logs,
+    beyond,
+    model_inputs,
+    neighbour_table,
+    static_inputs,
+    with_one,
+)
 from xsm.data.doubt.guard import Guard
 from xsm.data.possible import Impossible
 from xsm.estimators import Estimator
@@ -75,7 +82,9 @@ class Predictor:
     @functools.cached_property
     def _packed(self) -> tuple[str, bytes]:
         """The content as bytes and their hash; classes of ``__main__`` travel with it."""
-        content = cloudpickle.dumps({f.name: getattr(self, f.name) for f in fields(self)})
+        content = cloudpickle.dumps(
+            (type(self), {f.name: getattr(self, f.name) for f in fields(self)})
+        )
         return hashlib.blake2b(content, digest_size=16).hexdigest(), content
 
     @functools.cached_property
@@ -124,6 +133,7 @@ class Predictor:
         flat = [a.reshape(steps, -1) for a in arrays]
         stats = self._statistics(maps)
         count = len(self.recipe.dynamic)
+        flat[:count] = as_logs(flat[:count], self.recipe.dynamic, self.recipe.logs)
         observed = np.stack(flat[count:], axis=-1) if self.recipe.data_integration else None
         channels = count + (0 if observed is None else 2 * observed.shape[2])
         joined = np.empty((steps, flat[0].shape[1], channels + 1), np.float32)
@@ -360,7 +370,8 @@ def _arrive(name: str, content: bytes) -> Predictor:
     """Unpack a predictor that came from another process, once for each content."""
     with _GUARD:
         if name not in _ARRIVED:
-            _ARRIVED[name] = Predictor(**cloudpickle.loads(content))
+            kind, given = cloudpickle.loads(content)
+            _ARRIVED[name] = kind(**given)
             _ARRIVED[name].__dict__["_packed"] = (name, content)
         _ARRIVED.move_to_end(name)
         while len(_ARRIVED) > _KEPT:

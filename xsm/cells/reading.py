@@ -11,7 +11,8 @@ import xarray as xr
 
 from xsm.cells.blocks import neighbourhood
 from xsm.cells.features import Features
-from xsm.cells.inputs import model_inputs, neighbour_table, static_inputs
+from xsm.cells.inputs import as_logs, model_inputs, neighbour_table, static_inputs
+from xsm.cells.pieces import Pieces
 from xsm.cells.windows import Windows
 from xsm.data.grid import step_days
 from xsm.exceptions import NotEnoughDataError
@@ -42,8 +43,9 @@ def make_windows(
     )
     if not len(windows):
         msg = (
-            f"Not one whole sample: each takes {recipe.window} steps of {list(features.dynamic)} "
-            f"without NaN and an observed {recipe.target!r} {recipe.lead} later, within "
+            f"Not one whole sample: each takes {recipe.sequence or recipe.window} steps of "
+            f"{list(features.dynamic)} "
+            f"without NaN and an observed {recipe.target!r} {recipe.ahead} later, within "
             f"{len(range(features.steps)[times])} steps. Fill gaps of the inputs, leave out inputs "
             "with gaps (dynamic=[...]), or give a longer series."
         )
@@ -108,15 +110,16 @@ def _windows(  # noqa: PLR0913
         values = flat(array)[times][:, own]
         top = {name: values[:, :1] for name, values in mine.items()}
         scaled[name] = _scaled(values[..., None], top) if name == "previous" else values
-    return Windows(
-        model_inputs(
-            dynamic, target[:, keep] if recipe.data_integration else None, stats, shift=recipe.shift
-        ),
+    windowed = recipe.data_integration and not recipe.sequence  # a piece gathers what it sees
+    dynamic = as_logs(dynamic, recipe.dynamic, recipe.logs)
+    kind = partial(Pieces, recipe=recipe) if recipe.sequence else Windows
+    return kind(
+        model_inputs(dynamic, target[:, keep] if windowed else None, stats, shift=recipe.shift),
         static_inputs(maps, stats, len(keep)),
         scaled,
         _constants(features, recipe, mine, own),
         window=recipe.window,
-        lead=recipe.lead,
+        lead=recipe.ahead,
         forcing=len(dynamic),
         answered=answered,
         complete=complete,
@@ -130,10 +133,11 @@ def _constants(
     features: Features, recipe: Recipe, stats: Mapping[str, FloatArray], cells: Array
 ) -> dict[str, FloatArray]:
     """Return what does not change with time of each cell, (cell, layer)."""
-    names = ["target_offset", "target_scale", *["target_mean"] * recipe.data_integration]
+    based = recipe.data_integration and not recipe.sequence
+    names = ["target_offset", "target_scale", *["target_mean"] * based]
     shape = (len(cells), recipe.layers)
     found = {name: np.broadcast_to(stats[name], shape) for name in names}
-    if recipe.data_integration:
+    if based:
         found["base"] = found.pop("target_mean")
     for name, array in features.soil.items():
         found[name] = array.values.reshape(-1, recipe.layers)[cells]

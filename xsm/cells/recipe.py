@@ -72,8 +72,8 @@ def make_recipe(
     content; ``patch`` is the number of cells along a side of the square of neighbours that a sample
     holds.
     """
-    own = {"data_integration": asked.data_integration, "known_forcing": asked.known_forcing}
-    _check_times(window, lead, **own)
+    observed, known = asked.data_integration, asked.known_forcing
+    _check_times(window, lead, data_integration=observed, known_forcing=known)
     table = reading.table
     target = default_target(table) if asked.target is None else asked.target
     fluxes = [role for law in LAWS.values() for role in law.roles(terms)]
@@ -101,7 +101,8 @@ def make_recipe(
         window=window,
         lead=lead,
         scaling=scaling,
-        **own,
+        data_integration=observed,
+        known_forcing=known,
         variables=dict(asked.variables or {}),
         depths=depths,
         centres=centres,

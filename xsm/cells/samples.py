@@ -12,7 +12,9 @@ import xarray as xr
 
 from xsm.cells.blocks import plan_blocks
 from xsm.cells.features import Features
+from xsm.cells.pieces import Pieces
 from xsm.cells.reading import make_windows, read_block
+from xsm.cells.sequences import refuse_streaming
 from xsm.cells.stream import Drawn, Stream, draw_evenly
 from xsm.cells.windows import GATHERED, Windows
 from xsm.training.recipe import Recipe
@@ -57,9 +59,25 @@ def make_samples(
     than a share of the limit); None where nothing validates. Without one whole sample it raises
     :class:`NotEnoughDataError`.
     """
+    if fits(features, limit) and recipe.sequence:
+        return _pieces(features.load(), scaling, recipe, split, torch.device(device))
+    refuse_streaming(recipe, limit)
     if fits(features, limit):
         return _resident(features.load(), scaling, recipe, split, answered, torch.device(device))
     return _streamed(features, scaling, recipe, split, answered, limit, torch.device(device))
+
+
+def _pieces(
+    features: Features, scaling: xr.Dataset, recipe: Recipe, split: Split, device: torch.device
+) -> tuple[Windows, Windows | None]:
+    """Return pieces of the record; those that validate are no longer than their part."""
+    make = partial(make_windows, features, scaling, recipe, device=device)
+    training = make(split.training, answered=recipe.sequence)
+    if not split.validates:
+        return training, None
+    room = len(range(features.steps)[split.validation]) - recipe.ahead
+    later = make(split.validation, answered=min(recipe.sequence, room))
+    return training, later.side_by_side() if isinstance(later, Pieces) else later
 
 
 def _resident(

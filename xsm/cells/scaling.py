@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -32,6 +33,7 @@ def fit_scaling(
     *,
     scaling: Scaling,
     bounded: bool = False,
+    logs: Sequence[str] = (),
     beside: dict[str, xr.DataArray] | None = None,
 ) -> xr.Dataset:
     """Return offsets and scales, ``scaled = (value - offset) / scale``.
@@ -51,6 +53,8 @@ def fit_scaling(
         The way of scaling.
     bounded : bool, default: False
         Scale the target from residual to saturated water content instead.
+    logs : sequence of str, optional
+        Dynamic inputs whose ``log(1 + value)`` is scaled, see :func:`xsm.cells.inputs.as_logs`.
     beside : dict of str to DataArray, optional
         Arrays that are computed in the same pass, in place.
 
@@ -81,6 +85,9 @@ def fit_scaling(
     times = {features.time: training}
     target = features.observed.isel(times)
     arrays = {k: v.isel(times) for k, v in features.dynamic.items()}
+    for name in logs:
+        above = arrays[name].clip(min=0)
+        arrays[name] = above.copy(data=np.log1p(above.data))
     moving, own, still = _read(arrays, target, features, {} if beside is None else beside)
     observed = own.sel(moment="count", drop=True)
     if not bool((observed > 0).any()):

@@ -45,6 +45,9 @@ class Windows:
         The first so many channels of ``inputs`` must be finite.
     complete : bool, default: False
         All layers of the target must be observed, not only one.
+    warmup : int, optional
+        Samples need an observation at any of the answered steps after the first so many, instead of
+        at the last.
     neighbours : ndarray, optional
         (cell, place): for each cell with samples, the cells of the square around it by their
         positions in ``inputs`` and ``static``, which hold more cells then; the cell itself is in
@@ -67,6 +70,7 @@ class Windows:
         forcing: int,
         answered: int = 1,
         complete: bool = False,
+        warmup: int | None = None,
         neighbours: Array | None = None,
         start: int = 0,
         device: str | torch.device = "cpu",
@@ -78,7 +82,9 @@ class Windows:
         own = whole if neighbours is None else whole[:, neighbours[:, neighbours.shape[1] // 2]]
         layers = np.isfinite(_layered(target, 3))
         seen = layers.all(axis=-1) if complete else layers.any(axis=-1)
-        valid = valid_samples(own, np.asarray(seen), window + answered - 1, lead)
+        seen = np.asarray(seen)
+        seen = seen if warmup is None else _any_of_last(seen, answered - warmup)
+        valid = valid_samples(own, seen, window + answered - 1, lead)
         self.around = None
         if neighbours is not None:
             inputs, static = with_presence(inputs, whole, forcing), with_one(static)
@@ -227,6 +233,14 @@ def _tensor(values: FloatArray, device: str | torch.device) -> Tensor:
 def _layered(values: FloatArray, axes: int) -> FloatArray:
     """Return an array with an axis of layers, of one where it has none."""
     return values if values.ndim == axes else values[..., np.newaxis]
+
+
+def _any_of_last(events: Array, steps: int) -> Array:
+    """Tell for each time and cell whether any of the last so many steps has an event."""
+    count = np.zeros((len(events) + 1, events.shape[1]), dtype=np.int32)
+    np.cumsum(events, axis=0, out=count[1:])
+    before = np.maximum(np.arange(len(events)) + 1 - steps, 0)
+    return np.asarray(count[1:] > count[before])
 
 
 def valid_samples(whole: Array, observed: Array, window: int, lead: int) -> Array:

@@ -1,6 +1,6 @@
 """Blocks that networks share."""
 
-from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes, last_observation
+from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes
 from xsm.nn.convlstm import ConvLSTM
 from xsm.nn.dropout import Dropout, Masks, dropping
 from xsm.nn.ensemble import Ensemble, FieldEnsemble, assemble, members_of, weight_bytes
@@ -9,6 +9,7 @@ from xsm.nn.fields import FieldModel
 from xsm.nn.groups import Groups
 from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.masked import MaskedConv2d, masked_pool, masked_resize
+from xsm.nn.observed import last_observation, last_seen, seen_inputs
 from xsm.nn.recurrent import PointLSTM
 from xsm.nn.spatial import PatchEncoder, PatchLSTM, check_patch
 from xsm.nn.unet import UNet
@@ -43,8 +44,10 @@ __all__ = [
     "dropping",
     "head_and_members",
     "last_observation",
+    "last_seen",
     "masked_pool",
     "masked_resize",
     "members_of",
+    "seen_inputs",
     "weight_bytes",
 ]

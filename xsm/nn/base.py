@@ -19,7 +19,7 @@ from xsm.nn.devices import choose_device
 from xsm.nn.heads import with_spread
 from xsm.typing import Scaling
 
-__all__ = ["Answer", "Batch", "Model", "Output", "Schedule", "Sizes", "last_observation"]
+__all__ = ["Answer", "Batch", "Model", "Output", "Schedule", "Sizes"]
 
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -45,6 +45,8 @@ class Sizes:
         The second half of the answer is the spread of the first.
     names : tuple of str, optional
         Roles, or names, of the first dynamic features: all but those of data integration.
+    sequence : bool, default: False
+        The network runs through pieces of a record and carries its state; ``window`` is 1.
     """
 
     dynamic: int
@@ -53,6 +55,7 @@ class Sizes:
     target: int = 1
     gaussian: bool = False
     names: tuple[str, ...] = ()
+    sequence: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,8 @@ class Model(nn.Module, abc.ABC):
         Whether the target is scaled by residual and saturated water content, 0 and 1.
     downscales : bool
         Whether it sees whole fields and makes finer ones of them.
+    carries : bool
+        Whether it can run through a record: it has :meth:`carry` and ``state_size``.
     """
 
     losses: ClassVar[tuple[Loss, ...]]
@@ -162,6 +167,8 @@ class Model(nn.Module, abc.ABC):
     layered: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
     downscales: ClassVar[bool] = False
+    carries: ClassVar[bool] = False
+    state_size = 0
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -259,6 +266,8 @@ class Model(nn.Module, abc.ABC):
             ``mean`` (batch, target), scaled, and whatever else the network predicts; with several
             answered steps ``mean`` (batch, answered, target), and so the others.
         """
+        if self.sizes.sequence:
+            return self.run(batch, None)[0]
         steps = self.embed(batch["dynamic"])  # (batch, window + answered - 1, embedding)
         window = self.sizes.window
         answered = steps.shape[1] - window + 1
@@ -273,6 +282,20 @@ class Model(nn.Module, abc.ABC):
             rows["base"] = torch.cat(batch["base"].unbind(1))
         output = self.evaluate_embedded(rows)
         return {n: v.unflatten(0, (answered, -1)).transpose(0, 1) for n, v in output.items()}
+
+    def carry(self, batch: Batch, state: Tensor | None) -> tuple[Output, Tensor]:
+        """Run through the steps of ``dynamic`` (batch, steps, dynamic), from a state.
+
+        ``state`` (batch, ``state_size``) is that of an earlier call, None begins at rest. Returns
+        ``mean`` (batch, steps, target), and the state after the last step.
+        """
+        msg = f"{type(self).__name__} carries no state; it needs carry(batch, state)."
+        raise NotImplementedError(msg)
+
+    def run(self, batch: Batch, state: Tensor | None) -> tuple[Output, Tensor]:
+        """Return what :meth:`carry` does, of a Gaussian head divided into mean and std."""
+        found, after = self.carry(batch, state)
+        return (with_spread(found) if self.sizes.gaussian else found), after
 
     def evaluate_embedded(self, batch: Batch) -> Output:
         """Return the outputs of a batch whose ``dynamic`` is embedded (batch, window, embedding).
@@ -367,30 +390,3 @@ class Model(nn.Module, abc.ABC):
             raise UnknownNameError(msg)
         network = {name: value for name, value in given.items() if name in known}
         return network, {name: value for name, value in given.items() if name in steps}
-
-
-def last_observation(observed: Tensor, default: Tensor) -> Tensor:
-    """Return the last observation in each window, or a default where it has none.
-
-    Parameters
-    ----------
-    observed : Tensor
-        (..., window, 2 target): the observations, then their masks.
-    default : Tensor
-        (..., target): value for a window without an observation.
-
-    Returns
-    -------
-    Tensor
-        (..., target), in the units of the observations.
-
-    Examples
-    --------
-    >>> observed = torch.tensor([[[0.3, 1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
-    >>> last_observation(observed, torch.tensor([[0.5], [0.5]])).squeeze(1)
-    tensor([0.3000, 0.5000])
-    """
-    values, mask = observed.chunk(2, dim=-1)  # (..., window, target)
-    order = mask * torch.arange(1, mask.shape[-2] + 1, device=mask.device).view(-1, 1)
-    latest, at = order.max(dim=-2, keepdim=True)  # (..., 1, target)
-    return torch.where(latest > 0, values.gather(-2, at), default.unsqueeze(-2)).squeeze(-2)

@@ -80,6 +80,19 @@ class Ensemble(Model):
         ]
         return {**_mixture(found), **members[0].pool(found)}
 
+    @property
+    def state_size(self) -> int:  # type: ignore[override]
+        """Numbers of the states of all members, one behind the other."""
+        return sum(member.state_size for member in members_of(self))
+
+    def run(self, batch: Batch, state: torch.Tensor | None) -> tuple[Output, torch.Tensor]:
+        """Return ``mean`` and ``std`` (batch, steps, target), and the states after the steps."""
+        members = members_of(self)
+        states = [None] * len(members) if state is None else state.chunk(len(members), dim=-1)
+        each = [m.run(batch, own) for m, own in zip(members, states, strict=True)]
+        found, after = [one[0] for one in each], [one[1] for one in each]
+        return {**_mixture(found), **members[0].pool(found)}, torch.cat(after, dim=-1)
+
     def since(self, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         """Return the answer of networks that predict a change, as each of them does."""
         return members_of(self)[0].since(base, change)

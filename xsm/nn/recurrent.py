@@ -25,12 +25,14 @@ class PointLSTM(Model):
     """
 
     scaling = "cell"
+    carries = True
 
     def __init__(self, sizes: Sizes, *, hidden_size: int = 128, dropout: float = 0.15) -> None:
         super().__init__(sizes)
         self.lstm = nn.LSTM(sizes.dynamic + sizes.static, hidden_size)
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(hidden_size, sizes.target)
+        self.state_size = 2 * hidden_size
 
     def forward(self, batch: Batch) -> Output:
         """Return ``mean`` (batch, target), scaled."""
@@ -41,6 +43,19 @@ class PointLSTM(Model):
         # bfloat16 holds 8 bits: enough for the products inside, not for the answer.
         with torch.autocast(last.device.type, enabled=False):
             return {"mean": self.head(last.float())}  # (batch, target)
+
+    def carry(self, batch: Batch, state: Tensor | None) -> tuple[Output, Tensor]:
+        """Return ``mean`` (batch, steps, target) and the state (batch, 2 hidden) after them."""
+        dynamic = batch["dynamic"].transpose(0, 1)  # (steps, batch, dynamic)
+        static = batch["static"].expand(dynamic.shape[0], -1, -1)
+        rest = None
+        if state is not None:
+            rest = tuple(s.unsqueeze(0).contiguous() for s in state.chunk(2, dim=-1))
+        hidden, after = self.lstm(torch.cat([dynamic, static], dim=-1), rest)
+        kept = self.dropout(hidden)  # (steps, batch, hidden)
+        with torch.autocast(kept.device.type, enabled=False):
+            mean = self.head(kept.float()).transpose(0, 1)
+        return {"mean": mean}, torch.cat([part[0].float() for part in after], dim=-1)
 
 
 def last_hidden(lstm: nn.LSTM, steps: Tensor) -> Tensor:

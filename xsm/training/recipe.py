@@ -41,6 +41,16 @@ class Recipe:
         The target is scaled by residual and saturated water content, 0 and 1.
     layer : tuple of float, optional
         Top and bottom of the one layer that is predicted, m, where they are known.
+    sequence : int
+        Steps of a piece of the record that trains a network which carries its state; 0 where
+        windows train. ``window`` is 1 then: each step of the forcing has one prediction.
+    warmup : int
+        First steps of a piece, and of a record, that are not answered.
+    latency : (int, int)
+        The last observation that is given is at least so many steps old at the prediction, drawn
+        for each batch; the prediction itself takes the smallest.
+    logs : tuple of str
+        Dynamic inputs that are scaled as ``log(1 + value)``.
     """
 
     target: str
@@ -57,6 +67,10 @@ class Recipe:
     patch: int = 1
     bounded: bool = False
     layer: tuple[float, float] | None = None
+    sequence: int = 0
+    warmup: int = 0
+    latency: tuple[int, int] = (1, 1)
+    logs: tuple[str, ...] = ()
 
     downscales: ClassVar[bool] = False
 
@@ -68,7 +82,12 @@ class Recipe:
     @property
     def shift(self) -> int:
         """Steps by which the forcing runs ahead of the window's end."""
-        return self.lead if self.known_forcing else 0
+        return self.lead if self.known_forcing and not self.sequence else 0
+
+    @property
+    def ahead(self) -> int:
+        """Steps from the last input to the prediction; 0 in a sequence with known forcing."""
+        return 0 if self.sequence and self.known_forcing else self.lead
 
 
 @dataclass(frozen=True)
@@ -97,6 +116,8 @@ class NestedRecipe(Recipe):
         False.
     layer : tuple of float, optional
         None.
+    sequence, warmup, latency, logs : int, int, tuple, tuple
+        0, 0, (1, 1) and empty: they belong to models that run through the record.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
     supervision : {"truth", "scale_transfer", "interpolation"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xsm.exceptions import NotEnoughDataError
 
-__all__ = ["Split", "chronological"]
+__all__ = ["Split", "chronological", "in_pieces"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,47 @@ def chronological(steps: int, *, valid: float, window: int, lead: int) -> Split:
         )
         raise NotEnoughDataError(msg)
     return Split(slice(0, cut), slice(cut, steps))
+
+
+def in_pieces(steps: int, *, valid: float, sequence: int, warmup: int, ahead: int) -> Split:
+    """Divide a series for pieces of a record: the first part trains, the last validates.
+
+    Parameters
+    ----------
+    steps : int
+        Length of the series.
+    valid : float
+        Share of the series that validates, from 0 (nothing) to below 1.
+    sequence, warmup : int
+        Steps of a piece, and those of them that are not answered. What validates warms up in its
+        own part, and its pieces may be shorter.
+    ahead : int
+        Steps from the last input to the target.
+
+    Returns
+    -------
+    Split
+        Positions of the two parts.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If no piece trains, no step after the warm-up validates, or the share is not in [0, 1).
+
+    Examples
+    --------
+    >>> in_pieces(400, valid=0.25, sequence=180, warmup=30, ahead=1)
+    Split(training=slice(0, 300, None), validation=slice(300, 400, None))
+    """
+    split = chronological(steps, valid=valid, window=1, lead=ahead)
+    cut = split.validation.start
+    if cut < sequence + ahead or (split.validates and steps - cut <= warmup + ahead):
+        msg = (
+            f"The series has {steps} steps: {cut} to train, of which a piece takes "
+            f"sequence={sequence}, and {steps - cut} to validate (valid={valid}), of which the "
+            f"first warmup={warmup} are not answered; {ahead} more are needed to look ahead. Give "
+            "a longer series, a smaller sequence= or warmup=, or another valid= (0 validates "
+            "nothing)."
+        )
+        raise NotEnoughDataError(msg)
+    return split

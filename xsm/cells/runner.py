@@ -1,0 +1,181 @@
+"""A trained network that runs through the record of a block, from a state to a state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xsm.cells.inputs import static_inputs
+from xsm.cells.predictor import Predictor
+from xsm.nn import Model, last_seen, seen_inputs
+from xsm.nn.devices import one_intraop_thread, turn_on
+from xsm.nn.settings import usual_settings
+from xsm.training.recipe import Recipe
+from xsm.typing import Array, FloatArray
+
+__all__ = ["Runner", "state_rows"]
+
+
+_CELLS = 256  # cells that run together, where nobody says how many
+_STEPS = 64  # steps at a time: what the network makes of them stays small
+
+
+def state_rows(model: Model, recipe: Recipe) -> dict[str, int]:
+    """Name and count the rows of the state of a cell.
+
+    ``network`` is what the network carries; ``steps`` are steps since it began at rest. With data
+    integration ``recent`` are scaled observations that are not old enough to be given yet, oldest
+    first, ``seen`` is the last one that is, and ``age`` its age in steps, at the step before the
+    first of them.
+    """
+    rows = {"network": model.state_size, "steps": 1}
+    if recipe.data_integration:
+        late = recipe.latency[0] - recipe.ahead
+        rows |= {"recent": late * recipe.layers, "seen": recipe.layers, "age": recipe.layers}
+    return rows
+
+
+@dataclass(frozen=True)
+class Runner(Predictor):
+    """A predictor whose network carries a state from block to block along time.
+
+    Where the forcing of a step is missing there is no prediction; the network begins at rest after
+    it, as at the start of the record, and warms up again.
+    """
+
+    @property
+    def state_size(self) -> int:
+        """Rows of the state."""
+        return sum(state_rows(self._network, self.recipe).values())
+
+    def run(
+        self, maps: FloatArray | None, before: FloatArray | None, scaled: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Predict a block, and return its state (row, *space) after the last step.
+
+        ``scaled`` (time, *space, channel) is what :meth:`scale` returned, ``before`` the state that
+        was returned for the steps before it; None begins at rest. The prediction is (row, time,
+        *space) as that of a predictor.
+        """
+        steps, *space = scaled.shape[:-1]
+        series = scaled.reshape(steps, -1, scaled.shape[-1])
+        stats, recipe = self._statistics(maps), self.recipe
+        still = [stats[f"static {name}"] for name in recipe.static]
+        static = static_inputs(still, stats, series.shape[1])
+        whole, outside = self._windows(series, still, stats)
+        cells, layers = series.shape[1], recipe.layers
+        scale, offset = (
+            np.broadcast_to(stats[f"target_{n}"], (cells, layers)) for n in ("scale", "offset")
+        )
+        state = self._state(before, cells)
+        out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
+        answered = self._count(whole, state["steps"]) > recipe.warmup
+        good = np.isfinite(static).all(axis=1) & np.isfinite(scale + offset).any(axis=1)
+        complete = whole.all(axis=0)
+        with turn_on(self.device), usual_settings(), one_intraop_thread():
+            for some in (good & complete, good & ~complete & whole.any(axis=0)):
+                found = np.flatnonzero(some)
+                for first in range(0, len(found), many := self.batch_size or _CELLS):
+                    group = found[first : first + many]
+                    values = self._through(
+                        series[:, group], static[group], whole[:, group], group, state
+                    )
+                    self._unscale(values, scale[group], offset[group])
+                    out[:-1, :, group] = np.where(answered[:, group], values, np.nan)
+        lost = np.flatnonzero(~whole.any(axis=0))
+        state["network"][:, lost] = 0.0
+        if recipe.data_integration and len(lost):
+            self._inputs_of(series[:, lost], lost, state)  # what was observed is noted anyhow
+        out[-1] = outside & np.isfinite(out[:-1]).any(axis=0)
+        joined = np.concatenate(list(state.values())).astype(np.float32)
+        return out.reshape(len(out), steps, *space), joined.reshape(len(joined), *space)
+
+    def _state(self, before: FloatArray | None, cells: int) -> dict[str, FloatArray]:
+        """Return the state of cells by name, (row, cell); at rest where there was none."""
+        found, at = {}, 0
+        for name, count in state_rows(self._network, self.recipe).items():
+            rest = {"age": np.inf, "recent": np.nan}.get(name, 0.0)
+            part = np.full((count, cells), rest, np.float32)
+            if before is not None:
+                part = np.array(before[at : at + count], np.float32).reshape(count, cells)
+            found[name], at = part, at + count
+        return found
+
+    @property
+    def _network(self) -> Model:
+        """The network, on its device."""
+        placed = self._placed
+        assert isinstance(placed, Model)  # estimators train on windows alone
+        return placed
+
+    def _count(self, whole: Array, steps: FloatArray) -> Array:
+        """Return the steps (time, cell) since the network began at rest, and note the last."""
+        place = np.arange(len(whole))[:, np.newaxis]
+        gap = np.maximum.accumulate(np.where(whole, -1, place), axis=0)
+        found: Array = np.where(gap >= 0, place - gap, steps + place + 1)
+        if len(found):
+            steps[:] = found[-1]
+        return found
+
+    def _through(
+        self,
+        series: FloatArray,
+        static: FloatArray,
+        whole: Array,
+        group: Array,
+        state: Mapping[str, FloatArray],
+    ) -> FloatArray:
+        """Run some cells through their steps: scaled values (row, time, cell); note their state."""
+        steps, cells = whole.shape
+        inputs = self._inputs_of(series, group, state)
+        maps = torch.from_numpy(static).to(self.device)
+        carried = torch.from_numpy(state["network"][:, group].T.copy()).to(self.device)
+        out = torch.empty((self.rows_out - 1, steps, cells), device=self.device)
+        gaps = np.flatnonzero(~whole.all(axis=1)) + 1  # the network rests after these
+        edges = sorted({0, steps, *range(0, steps, _STEPS), *gaps.tolist()})
+        with torch.inference_mode():
+            for first, last in pairwise(edges):
+                batch = {"dynamic": inputs[:, first:last], "static": maps}
+                found, carried = self._network.run(batch, carried)
+                rows = [
+                    found[answer.name].reshape(cells, last - first, -1) for answer in self.answers
+                ]
+                out[:, first:last] = torch.cat(rows, dim=-1).permute(2, 1, 0)
+                here = torch.from_numpy(whole[last - 1]).to(self.device)
+                carried = torch.where(here.unsqueeze(1), carried, 0.0)
+        state["network"][:, group] = carried.cpu().numpy().T
+        values: FloatArray = out.double().cpu().numpy()
+        return values
+
+    def _inputs_of(
+        self, series: FloatArray, group: Array, state: Mapping[str, FloatArray]
+    ) -> Tensor:
+        """Return the inputs (cell, time, dynamic), with what was observed; note what is seen."""
+        count, layers = len(self.recipe.dynamic), self.recipe.layers
+        given = torch.from_numpy(np.ascontiguousarray(series[..., :-1])).to(self.device)
+        given = given.transpose(0, 1)  # (cell, time, channel)
+        if not self.recipe.data_integration:
+            return given
+        part = {
+            name: _tensor(state[name][:, group], self.device) for name in ("recent", "seen", "age")
+        }
+        values, mask = given[..., count:].chunk(2, dim=-1)
+        recent = part["recent"].view(len(group), -1, layers)
+        every = torch.cat([recent, torch.where(mask > 0, values, torch.nan)], dim=1)
+        steps = given.shape[1]
+        value, age = last_seen(every[:, :steps], part["seen"], part["age"])
+        state["recent"][:, group] = every[:, steps:].reshape(len(group), -1).cpu().numpy().T
+        state["seen"][:, group] = value[:, -1].cpu().numpy().T
+        state["age"][:, group] = age[:, -1].cpu().numpy().T
+        seen = seen_inputs(value, age + self.recipe.latency[0], self.recipe.sequence)
+        return torch.cat([given[..., :count], seen], dim=-1)
+
+
+def _tensor(values: FloatArray, device: str) -> Tensor:
+    """Send rows of a state to a device as (cell, row)."""
+    return torch.from_numpy(np.ascontiguousarray(values.T, np.float32)).to(device)

@@ -1,0 +1,95 @@
+"""What was observed before: in a window, and along a record."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["last_observation", "last_seen", "seen_inputs"]
+
+
+def last_observation(observed: Tensor, default: Tensor) -> Tensor:
+    """Return the last observation in each window, or a default where it has none.
+
+    Parameters
+    ----------
+    observed : Tensor
+        (..., window, 2 target): the observations, then their masks.
+    default : Tensor
+        (..., target): value for a window without an observation.
+
+    Returns
+    -------
+    Tensor
+        (..., target), in the units of the observations.
+
+    Examples
+    --------
+    >>> observed = torch.tensor([[[0.3, 1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    >>> last_observation(observed, torch.tensor([[0.5], [0.5]])).squeeze(1)
+    tensor([0.3000, 0.5000])
+    """
+    values, mask = observed.chunk(2, dim=-1)  # (..., window, target)
+    order = mask * torch.arange(1, mask.shape[-2] + 1, device=mask.device).view(-1, 1)
+    latest, at = order.max(dim=-2, keepdim=True)  # (..., 1, target)
+    return torch.where(latest > 0, values.gather(-2, at), default.unsqueeze(-2)).squeeze(-2)
+
+
+def last_seen(observed: Tensor, value: Tensor, age: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the last observation at or before each step, and how many steps ago it was.
+
+    Parameters
+    ----------
+    observed : Tensor
+        (batch, steps, target), NaN where nothing was observed.
+    value, age : Tensor
+        (batch, target): what was seen last before the first step, and how long before the step
+        that precedes it; infinite where nothing was.
+
+    Returns
+    -------
+    value : Tensor
+        (batch, steps, target).
+    age : Tensor
+        The same, 0 where it is of the step itself.
+
+    Examples
+    --------
+    >>> series = torch.tensor([0.3, torch.nan, torch.nan]).view(1, 3, 1)
+    >>> value, age = last_seen(series, torch.zeros(1, 1), torch.full((1, 1), torch.inf))
+    >>> age.flatten().tolist()
+    [0.0, 1.0, 2.0]
+    """
+    place = torch.arange(observed.shape[1], device=observed.device).view(-1, 1)
+    at = torch.where(torch.isfinite(observed), place, -1).cummax(dim=1).values
+    here = at >= 0
+    values = torch.where(here, observed.gather(1, at.clamp_min(0)), value.unsqueeze(1))
+    ages = torch.where(here, (place - at).to(age.dtype), age.unsqueeze(1) + 1 + place)
+    return values, ages
+
+
+def seen_inputs(value: Tensor, age: Tensor, limit: int) -> Tensor:
+    """Return what a network is given of the last observation: value, age, and whether there is one.
+
+    Parameters
+    ----------
+    value, age : Tensor
+        (batch, steps, target), the age in steps at the time of the prediction.
+    limit : int
+        An older observation counts as none: no piece that trains holds an older one.
+
+    Returns
+    -------
+    Tensor
+        (batch, steps, 3 target): values, ``log(1 + age)``, masks; 0 where there is none.
+
+    Examples
+    --------
+    >>> value, age = torch.tensor([[[0.3]], [[0.3]]]), torch.tensor([[[0.0]], [[9.0]]])
+    >>> seen_inputs(value, age, 5).squeeze(1)
+    tensor([[0.3000, 0.0000, 1.0000],
+            [0.0000, 0.0000, 0.0000]])
+    """
+    there = age <= limit
+    parts = [torch.where(there, part, 0.0) for part in (value, torch.log1p(age))]
+    return torch.cat([*parts, there.to(value.dtype)], dim=-1)
