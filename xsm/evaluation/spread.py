@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
-from xsm.data.grid import as_list, snap, without_scalars
+from xsm.data.grid import as_list, without_scalars
+from xsm.data.joins import common
 from xsm.data.reading import Reading, read
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import dequantify, quantify
@@ -196,7 +197,7 @@ def reliability_of(
     observed = observed_target(reading, target)
     mean = predicted_target(reading, predicted, target)
     check_prediction(observed, mean)
-    std = predicted_spread(reading, predicted[f"{name}_std"], target)
+    std = predicted_spread(reading, predicted, name, target)
     z, std = standardised(observed, mean, std)
     table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
     units = reading.units(target)
@@ -258,15 +259,11 @@ def standardised(
     z = (observed - mean) / std in float64, joined on common labels, but for rounding; NaN where one
     is missing, or the spread is not above 0. The spread is on the same labels, NaN where z is.
     """
-    arrays = (observed, snap(mean, observed), snap(std, observed))
-    bare = (without_scalars(a).drop_attrs(deep=False).astype(np.float64) for a in arrays)
-    truth, centre, spread = xr.align(*bare, join="inner")
-    if not truth.size:
-        msg = (
-            f"Observed {dict(observed.sizes)} and predicted {dict(mean.sizes)} have no label in "
-            "common; pass the data of the period and the cells that were predicted."
-        )
-        raise NotEnoughDataError(msg)
+    arrays = {"observed": observed, "the prediction": mean, "its spread": std}
+    bare = {n: without_scalars(a).drop_attrs(deep=False) for n, a in arrays.items()}
+    bare = {n: a.astype(np.float64) for n, a in bare.items()}
+    truth, near = common(bare.pop("observed"), bare)
+    centre, spread = near.values()
     z = (truth - centre) / spread.where(spread > 0)
     z = z.transpose(*truth.dims, ...)
     return z, spread.where(z.notnull())
