@@ -85,7 +85,7 @@ def same_labels(
     Not broadcast; dimensions ``without`` are left alone. A ValueError says what differs: who calls
     says what to type.
     """
-    near = [_snapped(array, arrays[:k]) for k, array in enumerate(arrays)]
+    near: list[xr.DataArray] = [_snapped(array, arrays[:k]) for k, array in enumerate(arrays)]
     return list(xr.align(*near, join="exact", copy=False, exclude=list(without)))
 
 
@@ -104,7 +104,7 @@ def common(observed: _Data, others: Mapping[str, _Data]) -> tuple[_Data, dict[st
     of its places, labels twice and no label in common are refused. Times may differ: a prediction
     begins after the first window and ends beyond the data.
     """
-    near = {name: snap(array, observed) for name, array in others.items()}
+    near: dict[str, _Data] = {name: snap(array, observed) for name, array in others.items()}
     kept = {str(d): _shared(str(d), [observed, *near.values()]) for d in observed.dims}
     at = {d: index for d, index in kept.items() if index is not None}
     if any(not len(index) for index in at.values()) or 0 in observed.sizes.values():
@@ -118,7 +118,7 @@ def common(observed: _Data, others: Mapping[str, _Data]) -> tuple[_Data, dict[st
     return _taken(observed, at), {name: _taken(array, at) for name, array in near.items()}
 
 
-def _shared(dim: str, arrays: Sequence[_Data]) -> Any:
+def _shared(dim: str, arrays: Sequence[xr.DataArray | xr.Dataset]) -> Any:
     """Return the labels along a dimension that all arrays have, in the order of the first."""
     having = [a for a in arrays if dim in a.dims]
     indexes = [a.indexes[dim] for a in having if dim in a.indexes]
@@ -135,7 +135,7 @@ def _shared(dim: str, arrays: Sequence[_Data]) -> Any:
     if twice is not None:
         label = twice[twice.duplicated()][0]
         msg = (
-            f"{label!r} stands more than once along {dim!r}, so that nothing can be brought to "
+            f"{label} stands more than once along {dim!r}, so that nothing can be brought to "
             f"these labels. Keep one of each: ds.drop_duplicates({dim!r})."
         )
         raise GridError(msg)
