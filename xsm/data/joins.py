@@ -17,7 +17,7 @@ from xsm.data.grid import axis_of, is_dates
 from xsm.exceptions import GridError, NotEnoughDataError, warn_outside
 from xsm.typing import Array
 
-__all__ = ["at_labels", "common", "positions", "same_labels", "snap"]
+__all__ = ["at_labels", "common", "on_labels_of", "positions", "same_labels", "snap"]
 
 
 _Data = TypeVar("_Data", xr.DataArray, xr.Dataset)
@@ -200,3 +200,8 @@ def positions(index: Any, wanted: Any) -> Array:
 def at_labels(array: _Data, labels: Mapping[str, Any], **fill: Any) -> _Data:
     """Return data on given labels along dimensions that they have; NaN where they have none."""
     return array.reindex(labels, copy=False, **fill)
+
+
+def on_labels_of(array: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
+    """Return an array on the labels of another along what both have; NaN where it has none."""
+    return xr.align(array, like, join="right", copy=False)[0]

@@ -22,8 +22,7 @@ __all__ = [
 
 OWN_DIMS = frozenset(
     {"row", "dynamic", "static", "moment", "source", "metric", "trend", "level", "pit_value"}
-    | {"month", "dayofyear", "expert", "season", "part", "epoch", "parameter", "probability"}
-    | {"output", "item", "face", "window"}
+    | {"month", "dayofyear", "expert", "season", "parameter", "probability", "output", "item"}
 )
 """Dimensions that results and statistics of xsm have; no dimension of space may be one."""
 

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.ndimage import uniform_filter1d
 
 from xsm.data.grid import time_dim
-from xsm.data.joins import at_labels, snap
+from xsm.data.joins import at_labels, on_labels_of, snap
 from xsm.data.naming.dimensions import members
 from xsm.typing import Array, FloatArray
 
@@ -89,7 +89,7 @@ def on_places(known: xr.DataArray, cells: xr.DataArray) -> tuple[xr.DataArray, s
     known = snap(known, cells)
     both = own & wanted
     labels = {str(d): cells.indexes[d] for d in both if d in known.indexes and d in cells.indexes}
-    wide = at_labels(known, labels)
+    wide = on_labels_of(known, cells)
     there = np.prod([i.isin(known.indexes[d]).sum() for d, i in labels.items()])
     lost = int(np.prod([len(i) for i in labels.values()]) - there)
     return wide, f"{lost} of {cells.size} places are not among those of training." if lost else ""

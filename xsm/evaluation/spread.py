@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 
+_SURE = 1e-100  # spread of a prediction that states 0, so that z stays a number
 _LEVELS = (0.5, 0.9)
 _NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _BINS = 20
@@ -198,7 +199,8 @@ def reliability_of(
     mean = predicted_target(reading, predicted, target)
     check_prediction(observed, mean)
     std = predicted_spread(reading, predicted, name, target)
-    z, std = standardised(observed, mean, std)
+    std = std.astype(np.float64)
+    z, std = standardised(observed, mean, std.where(std != 0, _SURE))  # sure, not without a spread
     table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
     units = reading.units(target)
     for variable, text in _RELIABILITY.items():
