@@ -22,7 +22,6 @@ __all__ = [
     "check_dataset",
     "check_whole",
     "did_you_mean",
-    "warn_outside",
 ]
 
 
