@@ -155,8 +155,11 @@ def _taken(array: _Data, at: Mapping[str, Any]) -> _Data:
 def _count(observed: _Data, others: Mapping[str, _Data], at: Mapping[str, Any]) -> None:
     """Tell how many places of the others fall out, or refuse."""
     for name, array in others.items():
-        dims = [d for d in at if d in array.indexes and not is_dates(array.indexes[d])]
-        had, kept = (int(np.prod([n[d] for d in dims])) for n in (array.sizes, _lengths(at)))
+        there = [d for d in at if d in observed.indexes and d in array.indexes]
+        dims = [d for d in there if not is_dates(array.indexes[d])]
+        had = int(np.prod([array.sizes[d] for d in dims]))
+        both = [observed.indexes[d].isin(array.indexes[d]).sum() for d in dims]
+        kept = int(np.prod(both))
         own = int(np.prod([observed.sizes[d] for d in dims]))
         if 2 * kept < min(had, own):
             msg = f"Only {kept} of {had} places of {name} are among the {own} of the observations, "
@@ -174,11 +177,6 @@ _HOW = (
     'predicted.sel(latitude=ds["latitude"], longitude=ds["longitude"], method="nearest"), or '
     "select the cells that both have."
 )
-
-
-def _lengths(at: Mapping[str, Any]) -> dict[str, int]:
-    """Return the number of labels along each dimension."""
-    return {d: len(index) for d, index in at.items()}
 
 
 def _ends(observed: _Data, array: _Data, dims: Sequence[str]) -> str:
