@@ -87,3 +87,29 @@ def asked(path: Path) -> Iterator[int]:
 def test_few_places_ask_for_the_kind_of_a_model() -> None:
     places = [f"{path}:{line}" for path in sorted(PACKAGE.rglob("*.py")) for line in asked(path)]
     assert len(places) <= 12, "\n".join(places)
+
+
+_JOINS = ("xr.align(", "join=", ".reindex(", ".reindex_like(", ".get_indexer(")
+_NO_JOINS = {
+    "api/array_accessor.py": "the user's forcing, snapped, and refused where it is not exact",
+    "artefact/card.py": "epochs of members that stopped earlier",
+    "cells/labels.py": "layers of one prediction",
+    "data/joins.py": "the one place",
+    "hydrology/soil/known.py": "faces of one array",
+    "hydrology/soil/layering.py": "layers that were just made the same",
+    "hydrology/soil/profile.py": "layers that were just made the same",
+}
+
+
+def test_data_meet_by_label_in_one_place() -> None:
+    """All else goes through ``xsm.data.joins``; what stands in a message is no call."""
+    found = set()
+    for path in (PACKAGE).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = f".{ast.unparse(node.func).rpartition('.')[2]}("
+                joins = any(k.arg == "join" for k in node.keywords)
+                named = called in {".align(", *_JOINS}
+                if joins or named:
+                    found.add(path.relative_to(PACKAGE).as_posix())
+    assert found <= _NO_JOINS.keys(), "bring labels together by xsm.data.joins"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import operator
+import sys
+import warnings
 from collections.abc import Iterable
+from types import FrameType
 from typing import Any
 
 __all__ = [
@@ -173,3 +176,12 @@ def check_dataset(given: object, name: str = "ds") -> None:
             hint = f"Pass the whole Dataset, or {name}.to_dataset(name={variable!r})."
         msg = f"{name} is of the type {type(given).__name__}; a Dataset is needed. {hint}"
         raise TypeError(msg)
+
+
+def warn_outside(text: str) -> None:
+    """Warn at the line outside of xsm that made the call."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "xsm":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, UserWarning, stacklevel=level)

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from tests.worlds import bucket
-from xsm.cells.scaling import align_scaling, fit_scaling
+from xsm.cells.alignment import align_scaling
+from xsm.cells.scaling import fit_scaling
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
 
 TRAINING = slice(0, 150)
@@ -116,7 +117,8 @@ def test_cells_that_were_not_trained_are_marked():
     features = bucket()
     found = fit_scaling(features, TRAINING, scaling="cell")
     wider = features.target.pad(lon=(0, 1)).assign_coords(lon=np.arange(5.0))
-    aligned = align_scaling(found, wider, ("lat", "lon"))
+    with pytest.warns(UserWarning, match="3 of 15 cells of the data are not among those that"):
+        aligned = align_scaling(found, wider, ("lat", "lon"))
     assert not aligned.trained_cell[:, 4].any()
     assert aligned.trained_cell[:, :4].all()
     assert aligned.target_offset[:, 4].isnull().all()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from xsm.data.grid import snap, space_dims, step, step_days, time_dim
+from xsm.data.grid import space_dims, step, step_days, time_dim
 from xsm.exceptions import GridError
 
 
@@ -41,18 +41,3 @@ def test_space_is_all_but_time():
     array = series(pd.date_range("2020", periods=3)).expand_dims(depth=2, station=4)
     assert space_dims(array) == ("depth", "station")
     assert space_dims(array, without=("depth",)) == ("station",)
-
-
-def test_labels_that_differ_by_rounding_are_taken_over():
-    lat = np.arange(45.05, 40, -0.1)
-    like = xr.DataArray(np.zeros((lat.size, 3)), {"lat": lat, "time": [1, 2, 3]}, ("lat", "time"))
-    part = like.isel(lat=slice(5, 20)).astype("f4")
-    rounded = part.assign_coords(lat=part.lat.astype("f4"))
-    assert not set(rounded.lat.values) & set(lat)
-    xr.testing.assert_identical(snap(rounded, like), part)
-    assert snap(rounded.chunk(), like).chunks is not None
-    apart = part.assign_coords(lat=part.lat + 0.03)
-    xr.testing.assert_identical(snap(apart, like), apart)
-    xr.testing.assert_identical(snap(part.drop_vars("lat"), like), part.drop_vars("lat"))
-    lone = like.isel(lat=slice(0, 1))
-    xr.testing.assert_identical(snap(rounded, lone), rounded)

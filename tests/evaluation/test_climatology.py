@@ -216,7 +216,8 @@ def test_cells_that_training_lacks_keep_their_other_scores():
     with pytest.warns(UserWarning, match='in 1 of 1 series.*each cell by itself, dim="time"'):
         pooled = ds.physm.score(test, dim=("time", "cell"), baselines=model)
     assert pooled["count"].values.tolist() == [1095, 1092, 0]
-    lazy = ds.chunk(cell=1).physm.score(test.chunk(cell=1), baselines=model)
+    with pytest.warns(UserWarning, match="1 of 3 places are not among those of training"):
+        lazy = ds.chunk(cell=1).physm.score(test.chunk(cell=1), baselines=model)
     xr.testing.assert_allclose(lazy.compute(), table)
 
 
@@ -232,3 +233,27 @@ def test_stacked_cells_that_training_lacks_keep_their_other_scores():
         table = test.to_dataset().physm.score(test, baselines=model)
     assert table["count"].sel(source="model").values.tolist() == [365] * 4
     assert table["count"].sel(source="climatology").values.tolist() == [365, 365, 0, 365]
+
+
+@pytest.mark.parametrize("names", [{"y": "station"}, {"y": "north"}])
+def test_a_climatology_is_not_repeated_over_places_of_other_dimensions(names):
+    days = pd.date_range("2018-01-01", "2020-12-30")
+    soil = wave(days).expand_dims(y=[1, 2]).transpose("time", "y")
+    test = soil.sel(time="2020").rename(names)
+    with pytest.warns(UserWarning, match=r"It is of places along {'y': 2}, the data of"):
+        table = test.to_dataset().physm.score(test, baselines=trained_on(soil))
+    assert table.sizes == {"source": 3, next(iter(names.values())): 2}
+    assert (table["count"].sel(source="climatology") == 0).all()
+    assert (table["count"].sel(source="model") == 365).all()
+
+
+def test_a_single_place_is_none_of_a_grid_and_rounded_labels_are_the_same():
+    days = pd.date_range("2018-01-01", "2020-12-30")
+    soil = wave(days).expand_dims(y=[0.1, 0.2]).transpose("time", "y")
+    test = soil.sel(time="2020")
+    one = test.isel(y=0, drop=True)
+    with pytest.warns(UserWarning, match="not scored in 1 of 1 series"):
+        one.to_dataset().physm.score(one, baselines=trained_on(soil))
+    rounded = test.assign_coords(y=test["y"].astype("f4"))
+    table = rounded.to_dataset().physm.score(rounded, baselines=trained_on(soil))
+    assert (table["count"].sel(source="climatology") == 365).all()

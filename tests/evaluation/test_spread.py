@@ -14,7 +14,7 @@ from scores.probability import crps_for_ensemble
 import xsm
 from xsm.data.units import quantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape, crps_gaussian
-from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnitsError
 
 TABLE = Shape(stats.t(4).ppf(PROBABILITIES))
 
@@ -107,9 +107,9 @@ def test_gaps_are_left_out_and_maps_are_by_cell():
     ds, predicted = pair(z)
     ds["swvl1"][:, 1] = np.nan
     predicted["swvl1"][5, 0] = np.nan
-    predicted["swvl1_std"][7, 0] = 0.0  # no spread, no judgement
+    predicted["swvl1_std"][7, 0] = 0.0  # sure, and wrong
     table = xsm.reliability(ds, predicted, dim="time")
-    assert table["count"].values.tolist() == [398, 0, 400]
+    assert table["count"].values.tolist() == [399, 0, 400]
     for name in ("coverage", "crps", "sharpness", "width", "pit"):
         assert bool(table[name].isel(cell=1).isnull().all()), name
         assert bool(table[name].isel(cell=[0, 2]).notnull().all()), name
@@ -128,7 +128,7 @@ def test_other_labels_and_other_units_are_joined():
     expected = xsm.reliability(ds.isel(time=slice(10, None)), part)
     xr.testing.assert_allclose(xsm.reliability(ds, percent), expected)
     unnamed = percent.copy()
-    unnamed["swvl1_std"] = part["swvl1_std"].drop_attrs()  # in the units of the observations
+    unnamed["swvl1_std"] = percent["swvl1_std"].drop_attrs()  # in the units of the prediction
     xr.testing.assert_allclose(xsm.reliability(ds, unnamed), expected)
     found = xsm.reliability(quantify(ds), quantify(part), target="swvl1")
     xr.testing.assert_allclose(found, expected)
@@ -204,3 +204,28 @@ def test_what_cannot_be_judged_is_refused():
     short = with_table(predicted, TABLE).isel(probability=slice(0, 9))
     with pytest.raises(NotEnoughDataError, match=r"the prediction has 9 of them.*Keep it whole"):
         xsm.intervals(short)
+
+
+def test_a_spread_without_units_is_in_those_of_its_prediction():
+    rng = np.random.default_rng(0)
+    ds, predicted = pair(rng.normal(size=(30, 3)))
+    percent = xr.Dataset({n: (100 * a).assign_attrs(units="%") for n, a in predicted.items()})
+    bare = percent.assign(swvl1_std=percent["swvl1_std"].drop_attrs())
+    wanted = xsm.reliability(ds, predicted)
+    xr.testing.assert_allclose(xsm.reliability(ds, bare), wanted)
+    nothing = predicted.drop_attrs()
+    with pytest.raises(UnitsError, match="has no units"):
+        xsm.reliability(ds, nothing)
+
+
+def test_a_spread_of_0_scores_the_absolute_error():
+    rng = np.random.default_rng(1)
+    ds, predicted = pair(rng.normal(size=(30, 3)))
+    sure = predicted.assign(swvl1_std=0 * predicted["swvl1_std"])
+    table = xsm.reliability(ds, sure, levels=[0.9])
+    error = abs(ds["swvl1"] - predicted["swvl1"])
+    np.testing.assert_allclose(table["crps"], error.mean())
+    assert table["count"] == 90
+    assert table["coverage"] == 0
+    right = sure.assign(swvl1=ds["swvl1"])
+    np.testing.assert_allclose(xsm.reliability(ds, right)["coverage"], 1)

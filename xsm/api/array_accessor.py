@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 from xsm.api.memory import kept, recall, remember
+from xsm.data.joins import snap
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.typing import Compat, Scaling, Trend
 
@@ -267,11 +268,13 @@ def _joined(array: xr.DataArray, forcing: xr.Dataset | None) -> xr.Dataset:
         msg = "The array has no name; give it one: array.rename('swvl1').physm."
         raise UnknownNameError(msg)
     own = array.to_dataset()
+    if forcing is None:
+        return own
     try:
-        return own if forcing is None else xr.merge([own, forcing], join="exact", compat="override")
+        return xr.merge([own, snap(forcing, array)], join="exact", compat="override")
     except ValueError as error:
         how = "Select one to the other first, for example forcing.sel(time=array.time)"
-        if forcing is not None and _other_grid(array, forcing):
+        if _other_grid(array, forcing):
             how = "Bring both to one grid: forcing = xsm.regrid(forcing, array)"
         msg = f"The array and forcing= lie on different coordinates: {error}. {how}."
         raise GridError(msg) from error

@@ -99,7 +99,7 @@ def score(
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
         raise NotEnoughDataError(msg)
     target = target or str(predicted.attrs.get("target") or default_target(reading.table))
-    lead = int(predicted.attrs.get("lead", 1))
+    lead = _lead(predicted)
     pair = scored_pair(reading, predicted, target)
     mean = None
     if isinstance(baselines, FittedModel):
@@ -115,3 +115,10 @@ def score(
         baselines=bool(baselines),
         climatology=mean,
     )
+
+
+def _lead(predicted: xr.Dataset | xr.DataArray) -> int:
+    """Return the lead in steps that a prediction, or one of its variables, says; else 1."""
+    parts = predicted.data_vars.values() if isinstance(predicted, xr.Dataset) else ()
+    said = (each.attrs["lead"] for each in (predicted, *parts) if "lead" in each.attrs)
+    return int(next(said, 1))

@@ -8,12 +8,12 @@ from typing import Any
 import xarray as xr
 
 from xsm.artefact.learnt import Learnt
+from xsm.cells.alignment import scaling_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_inputs, require_target
-from xsm.cells.scaling import scaling_for
 from xsm.cells.state import require_sequence, state_array, state_dataset
 from xsm.data.doubt import doubt, guards_of
 from xsm.data.grid import step
@@ -172,6 +172,6 @@ def standard_errors(reading: Reading, predicted: xr.Dataset, recipe: Recipe) -> 
         spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
         std = layered_pair(reading, spreads, target)[1]
     else:
-        std = predicted_spread(reading, predicted[f"{spread_of(predicted)}_std"], target)
+        std = predicted_spread(reading, predicted, spread_of(predicted), target)
     observed, mean = layered_pair(reading, predicted, target)
     return standardised(observed, mean, std)[0]

@@ -8,9 +8,12 @@ import xarray as xr
 
 from xsm.cells.features import Features
 from xsm.cells.recipe import require_target
+from xsm.data.dimensions import check_same_names
 from xsm.data.grid import axis_of, oriented, step, time_dim, wraps
+from xsm.data.joins import same_labels
 from xsm.data.naming.layers import depth_dim
 from xsm.data.reading import Reading
+from xsm.data.refused import check_dims, check_target
 from xsm.exceptions import GridError, NotEnoughDataError, UnitsError
 from xsm.hydrology.laws import LAWS
 from xsm.hydrology.needs import Term, Wanted
@@ -50,6 +53,10 @@ def collect(
     wanted = Wanted(reading, terms, keys, recipe.target, profile, recipe.centres)
     series = {key: array for law in LAWS.values() for key, array in law.series(wanted).items()}
     time = time_dim(arrays[recipe.dynamic[0]])
+    check_same_names({**arrays}, recipe.dynamic[0])
+    check_dims({d for array in arrays.values() for d in array.dims} - {time, DEPTH})
+    if recipe.target in reading:
+        check_target(reading.lookup(recipe.target).name)
     _check_static(arrays, recipe, time)
     soil = {key: array for law in LAWS.values() for key, array in law.maps(wanted).items()}
     layers = {f"soil {name}": array for name, array in soil.items()}
@@ -157,11 +164,11 @@ def _check_length(steps: int, recipe: Recipe) -> None:
 def _together(arrays: list[xr.DataArray], time: str) -> list[xr.DataArray]:
     """Align exactly, broadcast, and put time first."""
     try:
-        aligned = xr.align(*arrays, join="exact", copy=False)
+        aligned = same_labels(arrays)
     except ValueError as error:
         msg = (
             f"The variables lie on different coordinates: {error}. All need the same grid and the "
-            "same times: select or interpolate them first, for example with xr.align or "
+            "same times: select or interpolate them first, for example with "
             "ds.interp_like(other)."
         )
         raise GridError(msg) from error

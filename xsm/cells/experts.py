@@ -13,12 +13,13 @@ import torch
 import xarray as xr
 
 from xsm.artefact.learnt import Learnt
+from xsm.cells.alignment import scaling_for
 from xsm.cells.apply import doubt_inputs, label, read_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.prediction import predict_lazily
-from xsm.cells.scaling import scaling_for
 from xsm.data.doubt import guards_of
+from xsm.data.joins import at_labels, common, snap
 from xsm.data.naming import ROLES
 from xsm.data.reading import Reading
 from xsm.estimators import Estimator
@@ -181,8 +182,8 @@ def _permuted(
 
 def _square(mean: xr.DataArray, observed: xr.DataArray) -> xr.DataArray:
     """Return the squared error (time, *space), of all layers together, on the common steps."""
-    one, other = xr.align(mean, observed, join="inner")
-    error = (one.astype(np.float64) - other) ** 2
+    other, near = common(observed, {"the prediction": mean})
+    error = (near["the prediction"].astype(np.float64) - other) ** 2
     return error.mean(DEPTH) if DEPTH in error.dims else error
 
 
@@ -244,7 +245,9 @@ def _mean(values: xr.DataArray, parts: Sequence[xr.DataArray], features: Feature
     """Return the mean of an array over time and space in each part; NaN counts for nothing."""
     dims = [d for d in values.dims if d in {features.time, *features.space}]
     there = values.notnull()
-    on = [part.reindex_like(values, copy=False, fill_value=0.0) for part in parts]
+    near = [snap(part, values) for part in parts]
+    labels = [{str(d): values.indexes[d] for d in p.dims if d in values.indexes} for p in near]
+    on = [at_labels(p, at, fill_value=0.0) for p, at in zip(near, labels, strict=True)]
     total = xr.dot(values.fillna(0.0).astype(np.float64), *on, dim=dims)
     count = xr.dot(there.astype(np.float64), *on, dim=dims)
     return total / count.where(count > 0)

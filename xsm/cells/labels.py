@@ -111,7 +111,7 @@ def label_prediction(
     result = xr.Dataset(parts | beside)
     result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
     for own in made.data_vars:
-        result[own].attrs["ancillary_variables"] = " ".join(beside)
+        result[own].attrs |= {"ancillary_variables": " ".join(beside), "lead": recipe.lead}
     if std is not None:
         spreads, _ = shown(std, spread=True)
         for own in map(str, spreads.data_vars):

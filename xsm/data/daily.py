@@ -14,6 +14,7 @@ from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.doubt import doubt_fills
 from xsm.data.grid import time_dim
 from xsm.data.intervals import Label, label_of, with_bounds_read
+from xsm.data.joins import at_labels, positions
 from xsm.data.naming import Accumulation, roles_of, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
@@ -267,8 +268,8 @@ def _at(array: xr.DataArray, time: str, times: Any) -> xr.DataArray:
     """Return the values at times, NaN where there are none."""
     index = array.indexes[time]
     if not times.isin(index).all():
-        return array.reindex({time: times})
-    at = index.get_indexer(times)
+        return at_labels(array, {time: times})
+    at = positions(index, times)
     if (np.diff(at) == 1).all():
         return array.isel({time: slice(int(at[0]), int(at[-1]) + 1)})
     return array.isel({time: at})

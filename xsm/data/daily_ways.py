@@ -12,9 +12,10 @@ from typing import Literal, TypeAlias, get_args
 import xarray as xr
 
 from xsm.data.doubt.sample import take
-from xsm.data.naming import ROLES, Accumulation, Role, accumulation_of, packed, still_packed
+from xsm.data.naming import ROLES, Accumulation, Role, accumulation_of
 from xsm.data.naming.amounts import MEANS, UntoldError, sawtooth
 from xsm.data.reduction import WAYS, cell_method
+from xsm.data.refused import packed, still_packed
 from xsm.data.units import is_amount
 from xsm.exceptions import (
     GridError,

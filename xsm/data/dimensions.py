@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import xarray as xr
 
 from xsm.data.grid import axis_of
+from xsm.data.refused import check_dims
 from xsm.exceptions import GridError
 
 __all__ = ["check_prediction", "check_same_names"]
@@ -35,6 +36,7 @@ def check_prediction(observed: xr.DataArray, predicted: xr.DataArray) -> None:
     >>> series = xr.DataArray([0.2, 0.3], dims="time")
     >>> check_prediction(series, series.expand_dims(member=5))
     """
+    check_dims(observed.dims)
     lost = [str(d) for d in observed.dims if d not in predicted.dims]
     if not lost:
         _check_calendar(observed, predicted)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = [
     "as_list",
     "axis_of",
+    "is_dates",
     "oriented",
-    "snap",
     "space_dims",
     "step",
     "step_days",
@@ -57,7 +57,7 @@ def time_dim(data: xr.Dataset | xr.DataArray) -> str:
     >>> time_dim(xr.DataArray([1, 2, 3], coords={"valid_time": days}, dims="valid_time"))
     'valid_time'
     """
-    dims = [str(d) for d in data.dims if d in data.indexes and _is_dates(data.indexes[d])]
+    dims = [str(d) for d in data.dims if d in data.indexes and is_dates(data.indexes[d])]
     if len(dims) == 1:
         return dims[0]
     given = ", ".join(f"{d!r}: {n}" for d, n in data.sizes.items()) or "none"
@@ -75,7 +75,7 @@ def time_dim(data: xr.Dataset | xr.DataArray) -> str:
     raise GridError(msg)
 
 
-def _is_dates(index: object) -> bool:
+def is_dates(index: object) -> bool:
     """Tell whether a pandas index holds numpy or cftime dates."""
     dtype = getattr(index, "dtype", None)
     return getattr(dtype, "kind", "") == "M" or type(index).__name__ == "CFTimeIndex"
@@ -188,46 +188,6 @@ def without_scalars(array: xr.DataArray) -> xr.DataArray:
     ['x']
     """
     return array.drop_vars([c for c in array.coords if c not in array.xindexes])
-
-
-def snap(array: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
-    """Return an array with the labels of another where they differ by rounding.
-
-    Parameters
-    ----------
-    array : DataArray
-        Any grid.
-    like : DataArray
-        The labels to take: where one lies within a hundredth of their step, along dimensions that
-        both have and whose labels are fractions.
-
-    Returns
-    -------
-    DataArray
-        The same values; all labels without a near one stay. Lazy where the array is.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> other = xr.DataArray(np.ones(2), {"lat": [40.1, 40.2]}, "lat")
-    >>> one = other.assign_coords(lat=other["lat"].astype("f4"))
-    >>> snap(one, other)["lat"].values
-    array([40.1, 40.2])
-    """
-    moved = {}
-    for dim in map(str, set(array.dims) & set(like.dims)):
-        own, other = (a.indexes[dim].values if dim in a.indexes else None for a in (array, like))
-        if own is None or other is None or len(other) < 2 or np.array_equal(own, other):
-            continue
-        if own.dtype.kind == other.dtype.kind == "f":
-            rising = np.sort(other)
-            at = np.clip(np.searchsorted(rising, own), 1, len(rising) - 1)
-            pair = np.stack([rising[at - 1], rising[at]])
-            off = np.abs(pair - own)
-            near = pair[off.argmin(axis=0), np.arange(len(own))]
-            close = off.min(axis=0) < 0.01 * np.diff(rising).min()
-            moved[dim] = array[dim].copy(data=np.where(close, near, own))
-    return array.assign_coords(moved)
 
 
 def axis_of(data: xr.Dataset | xr.DataArray, dim: str) -> str:

@@ -19,11 +19,13 @@ from xsm.data.intervals import (
     with_bounds_read,
     without_bounds,
 )
-from xsm.data.naming import Role, Variable, accumulation_of, packed, roles_of, since_00, stated
+from xsm.data.joins import at_labels
+from xsm.data.naming import Role, Variable, accumulation_of, roles_of, since_00, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
+from xsm.data.refused import packed
 from xsm.data.time_axis import months_of_index, steps_between
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, UnitsError, check_choice
@@ -203,7 +205,7 @@ def _without_holes(ds: xr.Dataset, time: str) -> xr.Dataset:
         return ds
     step = timedelta(microseconds=int(shortest / np.timedelta64(1, "us")))
     count = int(steps.sum() / shortest) + 1
-    return ds.reindex({time: type(index)([index[0] + i * step for i in range(count)])})
+    return at_labels(ds, {time: type(index)([index[0] + i * step for i in range(count)])})
 
 
 def _whole_months(

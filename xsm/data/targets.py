@@ -84,13 +84,23 @@ def predicted_target(
     return _change(variable, str(units))(predicted.drop_attrs(deep=False))
 
 
-def predicted_spread(reading: Reading, spread: xr.DataArray, target: str) -> xr.DataArray:
+def predicted_spread(
+    reading: Reading, predicted: xr.Dataset, name: str, target: str
+) -> xr.DataArray:
     """Return the standard deviation of a predicted target in canonical units, lazily.
 
-    Without units it is in those of the observations; an offset, as of degC, does not count.
+    Without units it is in those of its prediction; an offset, as of degC, does not count.
     """
-    variable = reading.lookup(target)
-    change = _change(variable, str(spread.attrs.get("units", variable.units)))
+    variable, spread = reading.lookup(target), predicted[f"{name}_std"]
+    beside = predicted[name].attrs if name in predicted else {}
+    units = spread.attrs.get("units", beside.get("units"))
+    if units is None:
+        msg = (
+            f"Neither {spread.name!r} nor {name!r} has units. Set them, for example "
+            f'predicted["{spread.name}"].attrs["units"] = "m3 m-3".'
+        )
+        raise UnitsError(msg)
+    change = _change(variable, str(units))
     return replace(change, factor=abs(change.factor), offset=0.0)(spread.drop_attrs(deep=False))
 
 

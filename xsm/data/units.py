@@ -12,8 +12,9 @@ import numpy as np
 from xsm.data.attributes import with_units
 from xsm.data.byte_order import native
 from xsm.data.grid import time_dim
+from xsm.data.refused import check_input, check_numbers
 from xsm.data.spelling import by_day, cancelled, parse, per_month, unit_registry
-from xsm.exceptions import UnitsError, check_dataset
+from xsm.exceptions import UnitsError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -96,6 +97,7 @@ class Conversion:
             attributes; the array itself where nothing changes. Lazy arrays stay lazy, NaN stays
             NaN, float32 stays float32; integers of 8 to 32 bits become float32, others float64.
         """
+        check_numbers(x, x.name)
         if self.identity:
             return x
         if x.dtype.kind != "f":
@@ -243,7 +245,7 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, bool]:
     >>> quantified, back["tp"].attrs["units"]
     (True, 'millimeter / day')
     """
-    check_dataset(ds)
+    check_input(ds)
     ds = native(with_units(ds))
     found = {
         name: variable

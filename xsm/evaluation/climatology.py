@@ -10,9 +10,11 @@ import xarray as xr
 from scipy.ndimage import uniform_filter1d
 
 from xsm.data.grid import time_dim
+from xsm.data.joins import at_labels, on_labels_of, snap
+from xsm.data.naming.dimensions import members
 from xsm.typing import Array, FloatArray
 
-__all__ = ["earlier_climatology", "from_climatology", "seasonal_mean", "tell_left_out"]
+__all__ = ["earlier_climatology", "from_climatology", "on_places", "seasonal_mean", "tell_left_out"]
 
 
 _WEEKS = 28  # days; the shortest month
@@ -72,6 +74,27 @@ def seasonal_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
     return xr.DataArray(mean, coords=coords, dims=dims, name=observed.name)
 
 
+def on_places(known: xr.DataArray, cells: xr.DataArray) -> tuple[xr.DataArray, str]:
+    """Return a climatology on other places, and how these differ, else "".
+
+    NaN where nothing is known of a place; nothing is repeated along space, but for members.
+    """
+    season = "month" if "month" in known.dims else "dayofyear"
+    own, wanted = {*known.dims} - {season}, {*cells.dims}
+    places = {str(d): n for d, n in known.sizes.items() if d != season}
+    if own - {*members(known)} != wanted - {*members(cells)}:
+        nowhere = xr.full_like(known.isel(dict.fromkeys(places, 0), drop=True), np.nan)
+        said = f"It is of places along {places}, the data of {dict(cells.sizes)}."
+        return nowhere.expand_dims(cells.sizes).assign_coords(cells.coords), said
+    known = snap(known, cells)
+    both = own & wanted
+    labels = {str(d): cells.indexes[d] for d in both if d in known.indexes and d in cells.indexes}
+    wide = on_labels_of(known, cells)
+    there = np.prod([i.isin(known.indexes[d]).sum() for d, i in labels.items()])
+    lost = int(np.prod([len(i) for i in labels.values()]) - there)
+    return wide, f"{lost} of {cells.size} places are not among those of training." if lost else ""
+
+
 def _seasons(times: xr.DataArray) -> xr.DataArray:
     """Return the day of the year, or the month where steps are four weeks or longer."""
     steps = np.abs(np.diff(times.values).astype("m8[D]").astype(int))
@@ -122,13 +145,13 @@ def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataA
     array([0.4, 0.2])
     """
     if "month" in climatology.dims:
-        whole = climatology.reindex(month=np.arange(1, 13))
+        whole = at_labels(climatology, {"month": np.arange(1, 13)})
         return whole.sel(month=times.dt.month).drop_vars("month")
     leap = 366 in climatology["dayofyear"].values
     days = times.dt.dayofyear.clip(max=366 if leap else 365)
     calendar = times.dt.calendar
     year = 365 if calendar in ("noleap", "365_day") else _DAYS.get(calendar, 366)
-    whole = _from_neighbours(climatology.reindex(dayofyear=np.arange(1, year + 1)))
+    whole = _from_neighbours(at_labels(climatology, {"dayofyear": np.arange(1, year + 1)}))
     return whole.sel(dayofyear=days).drop_vars("dayofyear")
 
 
@@ -161,12 +184,17 @@ def _mean_around(values: FloatArray) -> FloatArray:
 
 
 def tell_left_out(
-    table: xr.Dataset, climatology: xr.DataArray, times: xr.DataArray, dims: list[Hashable]
+    table: xr.Dataset,
+    climatology: xr.DataArray,
+    times: xr.DataArray,
+    dims: list[Hashable],
+    elsewhere: str = "",
 ) -> None:
     """Warn where a climatology lacks steps that the other sources are scored on.
 
     Of scores in memory those are counted; for lazy ones only the days or months that it has are
-    looked at. ``times`` are those of the scores, ascending, ``dims`` what these are taken over.
+    looked at. ``times`` are those of the scores, ascending, ``dims`` what these are taken over,
+    ``elsewhere`` says how its places differ, where they do.
     """
     season = "month" if "month" in climatology.dims else "dayofyear"
     days = climatology[season].values
@@ -179,13 +207,14 @@ def tell_left_out(
         if not lost.any():
             return
         where = f"in {int(lost.sum())} of {int(scored.sum())} series"
-    elif here.all():
+    elif here.all() and not elsewhere:
         return
     else:
         where = "in series that were observed then"
     warnings.warn(
         f"The climatology of training is not scored {where}: it lacks steps that the model is "
         "scored on, and takes none from it. Its scores are NaN there, and its count is 0. "
+        + f"{elsewhere} ".lstrip()
         + (_in_other_cells(times, dims, season) if here.all() else _in_other_seasons(times, here)),
         UserWarning,
         stacklevel=4,

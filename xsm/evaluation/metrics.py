@@ -11,11 +11,11 @@ import xarray as xr
 
 from xsm.data.dimensions import check_prediction
 from xsm.data.doubt import doubt, guarded, guards_of
-from xsm.data.grid import as_list, snap, time_dim, without_scalars
+from xsm.data.grid import as_list, time_dim, without_scalars
+from xsm.data.joins import common
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
-from xsm.evaluation.climatology import from_climatology, tell_left_out
-from xsm.exceptions import NotEnoughDataError
+from xsm.evaluation.climatology import from_climatology, on_places, tell_left_out
 from xsm.hydrology.balance import previous_observation
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.physics.rounding import ROUNDING
@@ -76,15 +76,13 @@ def score(
     dims = as_list(time if dim is None else dim)
     known = climatology if baselines else None
     if known is not None:
-        known = snap(known, observed)
-        cells = observed.isel({time: 0}, drop=True)
-        wide = xr.align(known, cells, join="right", copy=False)[0]  # NaN where training had none
-        sources["climatology"] = from_climatology(wide, observed[time])
+        known, elsewhere = on_places(known, observed.isel({time: 0}, drop=True))
+        sources["climatology"] = from_climatology(known, observed[time])
     bare = {name: without_scalars(array) for name, array in sources.items()}
     found = score_sources(observed, bare, dim=dims, whole=("climatology",), own=("persistence",))
     if known is not None:
         there = np.isin(observed[time].values, predicted[time].values)
-        tell_left_out(found, known, observed[time][there], dims)
+        tell_left_out(found, known, observed[time][there], dims, elsewhere)
     ensemble = members(observed) | members(predicted)
     if ensemble:
         found.attrs["members"] = ", ".join(
@@ -144,16 +142,8 @@ def score_sources(
     rounding alone (:data:`xsm.physics.rounding.ROUNDING` of its size) is constant: it has no
     ``r`` and no ``kge``, as observation no ``r2``; observations around 0 have no ``kge``.
     """
-    near = [snap(array, observed) for array in sources.values()]
-    aligned = xr.align(observed, *near, join="inner")
-    if not aligned[0].size:
-        first = next(iter(sources.values()))
-        msg = (
-            f"Observed {dict(observed.sizes)} and predicted {dict(first.sizes)} have no label in "
-            "common; pass the data of the period and the cells that were predicted."
-        )
-        raise NotEnoughDataError(msg)
-    aligned = xr.broadcast(*aligned)  # a prediction may have members, or another order
+    truth, near = common(observed, sources)
+    aligned = xr.broadcast(truth, *near.values())  # a prediction may have members, another order
     dims = as_list(dim)
     one = all(len(aligned[0].chunksizes.get(d, ())) == 1 for d in dims)
     ways = ["whole" if n in whole else "own" if n in own else "all" for n in sources]

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
-from xsm.data.grid import as_list, snap, without_scalars
+from xsm.data.grid import as_list, without_scalars
+from xsm.data.joins import common
 from xsm.data.reading import Reading, read
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import dequantify, quantify
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 
+_SURE = 1e-100  # spread of a prediction that states 0, so that z stays a number
 _LEVELS = (0.5, 0.9)
 _NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _BINS = 20
@@ -196,8 +198,9 @@ def reliability_of(
     observed = observed_target(reading, target)
     mean = predicted_target(reading, predicted, target)
     check_prediction(observed, mean)
-    std = predicted_spread(reading, predicted[f"{name}_std"], target)
-    z, std = standardised(observed, mean, std)
+    std = predicted_spread(reading, predicted, name, target)
+    std = std.astype(np.float64)
+    z, std = standardised(observed, mean, std.where(std != 0, _SURE))  # sure, not without a spread
     table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
     units = reading.units(target)
     for variable, text in _RELIABILITY.items():
@@ -258,15 +261,11 @@ def standardised(
     z = (observed - mean) / std in float64, joined on common labels, but for rounding; NaN where one
     is missing, or the spread is not above 0. The spread is on the same labels, NaN where z is.
     """
-    arrays = (observed, snap(mean, observed), snap(std, observed))
-    bare = (without_scalars(a).drop_attrs(deep=False).astype(np.float64) for a in arrays)
-    truth, centre, spread = xr.align(*bare, join="inner")
-    if not truth.size:
-        msg = (
-            f"Observed {dict(observed.sizes)} and predicted {dict(mean.sizes)} have no label in "
-            "common; pass the data of the period and the cells that were predicted."
-        )
-        raise NotEnoughDataError(msg)
+    arrays = {"observed": observed, "the prediction": mean, "its spread": std}
+    bare = {n: without_scalars(a).drop_attrs(deep=False) for n, a in arrays.items()}
+    bare = {n: a.astype(np.float64) for n, a in bare.items()}
+    truth, near = common(bare.pop("observed"), bare)
+    centre, spread = near.values()
     z = (truth - centre) / spread.where(spread > 0)
     z = z.transpose(*truth.dims, ...)
     return z, spread.where(z.notnull())

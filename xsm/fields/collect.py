@@ -10,6 +10,7 @@ import xarray as xr
 
 from xsm.data.doubt import doubt
 from xsm.data.grid import oriented, time_dim, without_scalars
+from xsm.data.joins import at_labels, positions
 from xsm.data.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
 from xsm.data.nesting.nest import Factor
 from xsm.data.reading import Reading
@@ -56,9 +57,9 @@ def collect_sources(
         times = _common(times, array.indexes[time], "covariates")
     if fine_truth is not None:
         both = _common(times, fine_truth.indexes[time], "truth")
-        first, last = times.get_indexer([both[0], both[-1]])
+        first, last = positions(times, both[[0, -1]])
         times = times[max(0, first - history) : last + 1]
-        fine_truth = fine_truth.reindex({time: times})
+        fine_truth = at_labels(fine_truth, {time: times})
     pick = {time: times}
     moving = {n: a.sel(pick) for n, a in moving.items()}
     lone = {target: coarse.sel(pick)}

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
+from xsm.data.joins import at_labels
 from xsm.data.units import dequantify
 from xsm.exceptions import GridError, MissingVariableError
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
@@ -228,7 +229,7 @@ def plot_expert_seasons(
     weight = expert_weights(predicted)
     means, zones = _by_region(weight, predicted, by, labels)
     time = time_dim(weight)
-    cycle = means.groupby(means[time].dt.month).mean().reindex(month=np.arange(1, 13))
+    cycle = at_labels(means.groupby(means[time].dt.month).mean(), {"month": np.arange(1, 13)})
     axes = panels(len(zones.names), ax=ax, columns=3, size=(3.6, 2.8), share="xy")
     colours = colours_of(weight.sizes[_EXPERT])
     for at, (panel, region) in enumerate(zip(axes, zones.names, strict=True)):

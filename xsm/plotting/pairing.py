@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import axis_of, time_dim, without_scalars
+from xsm.data.joins import common
 from xsm.data.reading import Reading
 from xsm.data.targets import bare_prediction, default_target
 from xsm.exceptions import GridError, NotEnoughDataError
@@ -90,17 +91,8 @@ def joined(
     Other dimensions are refused, and those named that are to be renamed; so is no label in common.
     """
     _check_dims(observed, predicted)
-    bare = [observed, *map(without_scalars, predicted.values())]
-    first, *rest = xr.align(*bare, join="inner")
-    if not first.size:
-        other = {name: dict(a.sizes) for name, a in predicted.items()}
-        msg = (
-            f"Observed {dict(observed.sizes)} and predicted {other} have no label in common; pass "
-            "the data of the period and the cells that were predicted."
-        )
-        raise NotEnoughDataError(msg)
-    same = {n: a.transpose(*first.dims) for n, a in zip(predicted, rest, strict=True)}
-    return first, same
+    first, near = common(observed, {n: without_scalars(a) for n, a in predicted.items()})
+    return first, {n: a.transpose(*first.dims) for n, a in near.items()}
 
 
 def _check_dims(observed: xr.DataArray, predicted: Mapping[str, xr.DataArray]) -> None:

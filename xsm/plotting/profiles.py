@@ -10,6 +10,7 @@ import xarray as xr
 from dask.base import compute
 
 from xsm.data.grid import time_dim
+from xsm.data.joins import common
 from xsm.data.reading import Reading, read
 from xsm.data.units import dequantify
 from xsm.exceptions import GridError, UnknownNameError, check_choice
@@ -150,8 +151,10 @@ def _residual(reading: Reading, guess: Given | None, parameters: xr.Dataset | No
     if guess is not None:
         given = guess if isinstance(guess, xr.Dataset) else guess.to_dataset()
         names = {str(v.name) for v in reading.layers()}
-        ds, layers = xr.align(reading.ds, given[sorted(names)], join="inner")
-        reading = read(ds.assign(layers.data_vars), reading.stated)  # in the prediction's units
+        ds, near = common(reading.ds, {"the prediction": given[sorted(names)]})
+        reading = read(
+            ds.assign(near["the prediction"].data_vars), reading.stated
+        )  # in the prediction's units
     found = richards_arrays(reading, parameters=parameters)["residual"]
     profile = read_profile(reading)
     return found.isel({profile.dim: list(profile.order)}).rename({profile.dim: DEPTH})

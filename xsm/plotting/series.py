@@ -149,7 +149,7 @@ def _spread(
         spreads = xr.Dataset({n: given[f"{n}_std"] for n in names})
         return paired(reading, spreads, target=pair.target).predicted["predicted"]
     name = str(reading.lookup(pair.target).name)
-    return predicted_spread(reading, given[f"{name}_std"], pair.target)
+    return predicted_spread(reading, given, name, pair.target)
 
 
 def _check_count(array: xr.DataArray, time: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.joins import common
 from xsm.data.reading import read
 from xsm.exceptions import (
     GridError,
@@ -301,7 +302,8 @@ def plot_boxes(scores: xr.DataArray, zones: Zones, *, ax: AxesLike | None = None
 
 def _by_zone(values: xr.DataArray, zones: Zones) -> list[Array]:
     """Return the finite values of each class."""
-    both, where = xr.broadcast(*xr.align(values, zones.array, join="inner"))
+    here, near = common(values, {"the map of zones": zones.array})
+    both, where = xr.broadcast(here, *near.values())
     flat, place = both.values.ravel(), where.values.ravel()
     flat, place = flat[np.isfinite(flat)], place[np.isfinite(flat)]
     return [flat[place == z] for z in range(len(zones.names))]

@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from xsm.data.naming import find_variables
-from xsm.data.naming.layers import depth_dim
-from xsm.exceptions import UnitsError
+from xsm.data.naming.layers import depth_dim, dim_bounds
+from xsm.exceptions import GridError, UnitsError
 
 
 def profile(dim: str = "depth", size: int = 3, units: str = "m3 m-3") -> xr.Dataset:
@@ -243,3 +243,20 @@ def test_kinds_of_soil_are_no_layers():
     )
     assert depth_dim(ds, "theta") == "depth"
     assert depth_dim(ds.isel(depth=0), "theta") == "soil"
+
+
+def test_stated_edges_follow_a_coordinate_that_was_turned():
+    edges = [0.0, 0.1, 0.25, 0.5, 1.0]
+    middles = np.array([0.05, 0.175, 0.375, 0.75])
+    depth = ("depth", middles, {"units": "m", "positive": "down"})
+    soil = ("depth", [0.1, 0.2, 0.3, 0.4], {"units": "m3 m-3", "layer_edges_m": edges})
+    ds = xr.Dataset({"theta": soil}, {"depth": depth})
+    turned = ds.sortby("depth", ascending=False)
+    assert dim_bounds(turned, "theta", "depth")[0] == (3, (0.0, 0.1))
+    odd = turned.isel(depth=[0, 2, 1, 3])  # neither up nor down, each in its layer
+    assert dim_bounds(odd, "theta", "depth")[0] == (3, (0.0, 0.1))
+    part = turned.assign_coords(depth=("depth", [9.0, 8.0, 7.0, 6.0], depth[2]))
+    with pytest.raises(GridError, match=r"in other order\. Sort the data, ds = ds\.sortby"):
+        dim_bounds(part, "theta", "depth")
+    corrected = ds.assign_coords(depth=("depth", [1.0, 2.0, 3.0, 4.0], depth[2]))
+    assert dim_bounds(corrected, "theta", "depth")[0] == (0, (0.0, 0.1))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 import xarray as xr
@@ -20,8 +17,9 @@ from xsm.data.doubt.sample import take
 from xsm.data.naming import ROLES, Role, Variable
 from xsm.data.naming.amounts import in_memory
 from xsm.data.reading import Reading
+from xsm.data.refused import check_numbers
 from xsm.data.units import conversion
-from xsm.exceptions import UnitsError
+from xsm.exceptions import UnitsError, warn_outside
 
 __all__ = ["doubt", "doubt_fills", "guarded", "guards_of", "judge_all"]
 
@@ -44,6 +42,8 @@ def doubt(
 
 def doubt_fills(ds: xr.Dataset, roles: Mapping[str, Role | None]) -> None:
     """Refuse fill values that a mean would swallow, of variables with their role or None."""
+    for name in roles:
+        check_numbers(ds[name], name)
     used = [_by_units(ds, name, role) for name, role in roles.items()]
     found = [f for each in judge_all(ds, used) for f in each.findings if f.kind == "fill"]
     tell(found)
@@ -76,16 +76,7 @@ def tell(findings: Sequence[Finding]) -> None:
     said = [str(found) for found in findings if found.severity == "warn"]
     if said:
         text = said[0] if len(said) == 1 else "\n".join(f"- {s}" for s in said)
-        warnings.warn(text, UserWarning, stacklevel=_outside())
-
-
-def _outside() -> int:
-    """Return the level of the first frame outside of xsm, as seen from :func:`tell`."""
-    frame: FrameType | None = sys._getframe(1)
-    level = 1
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "xsm":
-        frame, level = frame.f_back, level + 1
-    return level
+        warn_outside(text)
 
 
 def _told(judged: Judged, found: Finding, inputs: Collection[str]) -> list[Finding]:

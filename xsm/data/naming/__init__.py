@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xsm.data.naming.amounts import Accumulation, accumulation_of, since_00
-from xsm.data.naming.find import find_variables, packed, still_packed
+from xsm.data.naming.find import find_variables
 from xsm.data.naming.matching import roles_of
 from xsm.data.naming.products import PRODUCTS, Product, products_of, stated
 from xsm.data.naming.roles import METEOROLOGY, ROLES, STATIC, Role
@@ -22,10 +22,8 @@ __all__ = [
     "VariableTable",
     "accumulation_of",
     "find_variables",
-    "packed",
     "products_of",
     "roles_of",
     "since_00",
     "stated",
-    "still_packed",
 ]

@@ -314,7 +314,7 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
     >>> array = xr.DataArray([-1.0, -2.0], name="e")  # ERA5-Land: negative is evaporation
     >>> check_sign(array, Conversion(factor=-1.0), ROLES["evaporation"])
     """
-    if role.positive and in_memory(array):
+    if role.positive and array.dtype.kind in "fiu" and in_memory(array):
         said = contradicted_sign(sample(array), array, change, role)
         if said:
             warnings.warn(f"{role.name}: {said}", UserWarning, stacklevel=2)

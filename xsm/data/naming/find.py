@@ -20,10 +20,11 @@ from xsm.data.naming.roles import ROLES, Role
 from xsm.data.naming.stated_units import contradicted, own_units, without_units
 from xsm.data.naming.table import VariableTable, part_names
 from xsm.data.naming.variable import Variable
+from xsm.data.refused import packed, still_packed
 from xsm.data.units import Conversion, conversion, dequantify
 from xsm.exceptions import GridError, UnitsError
 
-__all__ = ["find_variables", "packed", "still_packed"]
+__all__ = ["find_variables"]
 
 
 def find_variables(ds: xr.Dataset, overrides: Mapping[str, str] | None = None) -> VariableTable:
@@ -274,21 +275,6 @@ class _Finder:
             )
             raise UnitsError(msg)
         return conversion(units, role.units, water=role.water, thickness=thickness)
-
-
-def packed(variable: xr.Variable) -> bool:
-    """Tell whether values are integers that still have to be scaled."""
-    return variable.dtype.kind in "iu" and not {"scale_factor", "add_offset"}.isdisjoint(
-        variable.attrs
-    )
-
-
-def still_packed(name: str) -> str:
-    """Say how to unpack a variable."""
-    return (
-        f"{name!r} holds packed integers, as its scale_factor and add_offset say; values are "
-        "needed. Type ds = xr.decode_cf(ds)."
-    )
 
 
 def _is_column(units: str, role: Role) -> bool:

@@ -14,7 +14,7 @@ from xsm.data.naming.model_layers import in_metres, level_depths, thicknesses
 from xsm.data.naming.places import WORDS, along, sensors
 from xsm.data.naming.points import halfway, named, of_model, reading_of, tiles
 from xsm.data.naming.roles import Role
-from xsm.exceptions import UnitsError
+from xsm.exceptions import GridError, UnitsError
 from xsm.typing import FloatArray
 
 __all__ = ["Bounds", "depth_dim", "dim_bounds", "dim_depths", "dim_points", "layer_bounds"]
@@ -27,6 +27,7 @@ _DEPTH_NAME = re.compile(
     re.IGNORECASE,
 )
 _IN_NAME = re.compile(r"(\d+)[_-](\d+)\s?cm", re.IGNORECASE)
+_DUST = 1e-6  # m
 _FACTORS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
@@ -110,11 +111,36 @@ def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
 def _known(ds: xr.Dataset, name: str, dim: str) -> list[Bounds] | None:
     """Return the bounds along a dimension that the user or the file states."""
     return (
-        _stated(ds[name], ds.sizes[dim])
+        _in_place(ds, name, dim, _stated(ds[name], ds.sizes[dim]))
         or _cf_bounds(ds, dim)
         or _tops_bottoms(ds, dim)
         or thicknesses(ds, dim)
     )
+
+
+def _in_place(
+    ds: xr.Dataset, name: str, dim: str, stated: list[Bounds] | None
+) -> list[Bounds] | None:
+    """Return stated bounds in the order of the data, which may have been turned since.
+
+    Each depth of the coordinate has to lie in its layer, else in another one; depths that go to and
+    fro without fitting are refused. Those that descend and fit nowhere are left to what is stated.
+    """
+    depths = None if stated is None else dim_depths(ds, dim)
+    if stated is None or depths is None or (np.diff(depths) > 0).all():
+        return stated
+    inside = [
+        [p for p in stated if p and p[0] - _DUST <= z <= p[1] + _DUST] for z in depths.tolist()
+    ]
+    found: list[Bounds] = [layers[0] for layers in inside if layers]
+    if len(set(found)) == len(stated):
+        return found
+    msg = (
+        f"{name!r} states layer_edges_m from the surface down, and its coordinate {dim!r} is "
+        f"{depths.tolist()} m, in other order. Sort the data, ds = ds.sortby({dim!r}), or drop "
+        f"what is wrong: ds.drop_vars({dim!r})."
+    )
+    raise GridError(msg)
 
 
 def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
+from xsm.data.joins import same_labels
 from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.display import as_html, as_text, told_once
 from xsm.data.naming.products import PRODUCTS
@@ -222,7 +223,7 @@ class VariableTable:
             if role == variable.role and variable.name == part_names(self.found, parts):
                 arrays = [self.array(ds, part) for part in parts]
                 try:
-                    return function(*xr.align(*arrays, join="exact", copy=False))
+                    return function(*same_labels(arrays))
                 except ValueError as error:
                     msg = (
                         f"{role!r} is made of {variable.name}, which lie on different coordinates: "

@@ -133,8 +133,14 @@ def extent(data: xr.Dataset | xr.DataArray) -> str:
 
 
 def convention(data: xr.Dataset | xr.DataArray) -> str:
-    """Return how longitudes count, "0 to 360" or "-180 to 180"; nothing where both would do."""
-    axis = horizontal_axes(data)[1]
+    """Return how longitudes count, "0 to 360" or "-180 to 180"; nothing where both would do.
+
+    Nothing too of a single series, or of places without a grid.
+    """
+    try:
+        axis = horizontal_axes(data)[1]
+    except GridError:
+        return ""
     if axis.kind != "longitude":
         return ""
     low, high = np.sort(axis.edges[[0, -1]] * axis.unit)

@@ -8,9 +8,9 @@ import xarray as xr
 
 from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list
+from xsm.data.joins import common
 from xsm.data.reading import Reading
 from xsm.data.targets import default_target, observed_target, predicted_target
-from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import inflow_arrays
 from xsm.physics.rounding import significant
 from xsm.typing import TERMS, Compat, Trend
@@ -79,20 +79,9 @@ def _shares(
 ) -> xr.Dataset:
     """Return the shares for one trend (Geng et al. 2024, Eq. 19)."""
     raw, filtered = balance["inflow_trend"], balance["inflow_trend_filtered"]
-    raw, filtered, before, truth, guess = xr.align(
-        raw,
-        filtered,
-        balance["previous_observation"],
-        observed,
-        predicted,
-        join="inner",
-    )
-    if not truth.size:
-        msg = (
-            f"Predicted {dict(predicted.sizes)} and observed {dict(observed.sizes)} have no label "
-            "in common; pass the data of the period and the cells that were predicted."
-        )
-        raise NotEnoughDataError(msg)
+    given = {"raw": raw, "filtered": filtered, "before": balance["previous_observation"]}
+    truth, kept_by = common(observed, {"the prediction": predicted, **given})
+    guess, raw, filtered, before = kept_by.values()
     raw, filtered = raw.where(guess.notnull()), filtered.where(guess.notnull())
     drop = significant(before - guess, before)
     model, count = _share(raw * drop, dims)

@@ -11,6 +11,7 @@ from xsm.data.dimensions import check_same_names
 from xsm.data.doubt import doubt, guards_of
 from xsm.data.grid import step_lengths, time_dim
 from xsm.data.intervals import intervals_of
+from xsm.data.joins import same_labels
 from xsm.data.naming import VariableTable
 from xsm.data.reading import Reading, read
 from xsm.exceptions import (
@@ -340,7 +341,7 @@ def _aligned(arrays: Mapping[str, xr.DataArray], reference: str) -> dict[str, xr
         msg = f"{still} do not vary along {time!r}; every term of the balance needs to."
         raise GridError(msg)
     try:
-        exact = xr.align(*ordered.values(), join="exact", copy=False)
+        exact = same_labels(list(ordered.values()))
     except ValueError as error:
         msg = (
             f"The variables {list(arrays)} lie on different coordinates: {error}. All need the "

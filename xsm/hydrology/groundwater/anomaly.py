@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
+from xsm.data.joins import snap
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 from xsm.hydrology.groundwater.cells import check_cells, check_halves
@@ -193,7 +194,9 @@ def _by_month(stores: Mapping[str, Store], source: Mapping[str, str]) -> dict[st
     errors = {w: by_month(store.error) for w, store in stores.items() if store.error is not None}
     check_cells(depths, source)
     check_halves(depths)
+    depths = {what: snap(array, depths["tws"]) for what, array in depths.items()}
     check_cells(errors | {"tws": depths["tws"]}, source)
+    errors = {what: snap(array, depths["tws"]) for what, array in errors.items()}
     labels = [set(array[MONTH].values.tolist()) for array in depths.values()]
     common = sorted(set.intersection(*labels))
     if not common:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from xsm.data.joins import same_labels
 from xsm.data.nesting.axes import horizontal_axes
 from xsm.data.nesting.pairs import convention, extent
 from xsm.exceptions import GridError
@@ -74,7 +75,7 @@ def _same(tws: xr.DataArray, array: xr.DataArray) -> bool:
     if {*tws.dims} - {MONTH} != {*array.dims} - {MONTH}:
         return False
     try:
-        xr.align(tws, array, join="exact", copy=False, exclude=[MONTH])
+        same_labels([tws, array], without=[MONTH])
     except ValueError:
         return False
     return True

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from xsm.data.attributes import two_units
-from xsm.data.naming import ROLES, packed, roles_of, still_packed
+from xsm.data.naming import ROLES, roles_of
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
 from xsm.data.reading import Reading, read
+from xsm.data.refused import check_numbers
 from xsm.exceptions import MissingVariableError, UnitsError, UnknownNameError, did_you_mean
 
 __all__ = ["Chosen", "check_stated", "choose", "holds", "layers_of"]
@@ -150,8 +151,7 @@ def _with_units(reading: Reading, names: list[str]) -> xr.Dataset:
     ds, table = reading.ds, reading.table
     known = {v.name: v for vs in table.found.values() for v in vs} | dict(table.others)
     for name in names:
-        if packed(ds[name].variable):
-            raise UnitsError(still_packed(name))
+        check_numbers(ds[name], name)
         said = two_units(name, ds[name].attrs)
         if said:
             raise UnitsError(said)

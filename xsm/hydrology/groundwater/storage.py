@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.joins import same_labels
 from xsm.data.naming.layers import Bounds, depth_dim
 from xsm.data.units import conversion
 from xsm.exceptions import GridError, UnitsError
@@ -201,7 +202,7 @@ def _spread_over(volume: xr.DataArray, area: Any, name: str) -> xr.DataArray:
     """Return a volume divided by an area, once cells are known to be the same."""
     if isinstance(area, xr.DataArray):
         try:
-            volume, area = xr.align(volume, area, join="exact", copy=False)
+            volume, area = same_labels([volume, area])
         except ValueError as error:
             msg = (
                 f"area= and {name!r} lie on different cells: {error}. Pass the area of the cells "

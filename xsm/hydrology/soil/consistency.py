@@ -8,8 +8,9 @@ from dataclasses import replace
 import xarray as xr
 
 from xsm.data.grid import as_list, step_days, time_dim
+from xsm.data.joins import common
 from xsm.data.reading import Reading, read
-from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.exceptions import MissingVariableError
 from xsm.hydrology.soil.bounds import beyond_pores, tell_of_beyond
 from xsm.hydrology.soil.known import known_terms
 from xsm.hydrology.soil.profile import Profile, read_profile
@@ -98,17 +99,11 @@ def _joined(
     truth: Profile, guess: Profile, known: Known, calm: xr.DataArray | None
 ) -> tuple[Profile, Profile, Known, xr.DataArray | None]:
     """Return all on the labels that they share."""
-    given = {"truth": truth.array, "guess": guess.array, **known.parameters}
+    given = {"guess": guess.array, **known.parameters}
     more = {"sink": known.sink, "fluxes": known.fluxes, "calm": calm}
     given |= {name: array for name, array in more.items() if array is not None}
-    kept = dict(zip(given, xr.align(*given.values(), join="inner", copy=False), strict=True))
-    if not kept["truth"].size:
-        msg = (
-            f"Predicted {dict(guess.array.sizes)} and observed {dict(truth.array.sizes)} have no "
-            "label in common; pass the data of the period and the cells that were predicted."
-        )
-        raise NotEnoughDataError(msg)
-    joined = replace(truth, array=kept["truth"])
+    first, kept = common(truth.array, given)
+    joined = replace(truth, array=first)
     other = joined if guess is truth else replace(guess, array=kept["guess"])
     parameters = {name: kept[name] for name in known.parameters}
     return joined, other, Known(parameters, kept.get("sink"), kept.get("fluxes")), kept.get("calm")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xarray as xr
 
+from xsm.data.joins import same_labels
 from xsm.data.naming import Variable, VariableTable
 from xsm.data.reading import Reading
 from xsm.exceptions import GridError
@@ -60,7 +61,7 @@ def aligned(arrays: Sequence[xr.DataArray]) -> list[xr.DataArray]:
     Nothing is computed. Other coordinates are refused.
     """
     try:
-        exact = xr.align(*arrays, join="exact", copy=False)
+        exact = same_labels(arrays)
     except ValueError as error:
         names = list(dict.fromkeys(str(array.name) for array in arrays))
         msg = (

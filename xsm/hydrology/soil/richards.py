@@ -11,6 +11,7 @@ import xarray as xr
 
 from xsm.data.doubt import doubt
 from xsm.data.grid import step_days, time_dim
+from xsm.data.joins import same_labels
 from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, check_choice
 from xsm.hydrology.needs import Wanted
@@ -336,7 +337,7 @@ def _check_layers(profile: Profile, fluxes: xr.DataArray | None, *, free_drainag
 def _aligned(arrays: Sequence[xr.DataArray]) -> list[xr.DataArray]:
     """Return the arrays on the same coordinates, not broadcast; refuse others."""
     try:
-        return list(xr.align(*arrays, join="exact", copy=False))
+        return same_labels(arrays)
     except ValueError as error:
         names = list(dict.fromkeys(str(array.name) for array in arrays))
         msg = (

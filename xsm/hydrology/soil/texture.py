@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import doubt
 from xsm.data.reading import Reading, read
 from xsm.hydrology.soil.layering import aligned, role_array, same_layers
 from xsm.hydrology.soil.triangle import CLASSES, classify
@@ -96,6 +97,7 @@ def shares_of(reading: Reading) -> list[xr.DataArray]:
     known = [role for role in SHARES if role in table.found]
     if len(known) < 2 or any(role in table.problems for role in SHARES):
         table.require(*SHARES)
+    doubt(reading, known)
     arrays = dict(zip(known, aligned([role_array(reading, r) for r in known]), strict=True))
     for role in SHARES:
         if role not in arrays:

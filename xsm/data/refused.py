@@ -1,0 +1,93 @@
+"""What every verb refuses before it works: times with a zone, what is no number, names of xsm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import xarray as xr
+
+from xsm.exceptions import GridError, UnitsError, UnknownNameError, check_dataset
+
+__all__ = [
+    "OUTPUTS",
+    "OWN_DIMS",
+    "check_dims",
+    "check_input",
+    "check_numbers",
+    "check_target",
+    "packed",
+    "still_packed",
+]
+
+
+OWN_DIMS = frozenset(
+    {"row", "dynamic", "static", "moment", "source", "metric", "trend", "level", "pit_value"}
+    | {"month", "dayofyear", "expert", "season", "parameter", "probability", "output", "item"}
+)
+"""Dimensions that results and statistics of xsm have; no dimension of space may be one."""
+
+OUTPUTS = frozenset({"extrapolation", "trained_cell", "expert_weight"})
+"""Variables that predictions hold beside the target."""
+
+
+def check_input(ds: xr.Dataset) -> None:
+    """Refuse what is no Dataset, and times with a zone."""
+    check_dataset(ds)
+    for dim, index in ds.indexes.items():
+        zone = getattr(index.dtype, "tz", None)
+        if zone is not None:
+            msg = (
+                f"Times along {dim!r} have the zone {zone}; plain times are needed, UTC where "
+                f'days are those of UTC. Type ds = ds.assign_coords({dim}=ds.indexes["{dim}"]'
+                '.tz_convert("UTC").tz_localize(None)).'
+            )
+            raise GridError(msg)
+
+
+def check_numbers(array: xr.DataArray | xr.Variable, name: object) -> None:
+    """Refuse what holds no real numbers, and integers that still have to be scaled."""
+    if array.dtype.kind not in "fiub":
+        msg = (
+            f"{name!r} holds {array.dtype}; real numbers are needed: "
+            "ds[name].astype('float32') of each."
+        )
+        raise UnitsError(msg)
+    if packed(array):
+        raise UnitsError(still_packed(str(name)))
+
+
+def packed(variable: xr.Variable | xr.DataArray) -> bool:
+    """Tell whether values are integers that still have to be scaled."""
+    return variable.dtype.kind in "iu" and not {"scale_factor", "add_offset"}.isdisjoint(
+        variable.attrs
+    )
+
+
+def still_packed(name: str) -> str:
+    """Say how to unpack a variable."""
+    return (
+        f"{name!r} holds packed integers, as its scale_factor and add_offset say; values are "
+        "needed. Type ds = xr.decode_cf(ds)."
+    )
+
+
+def check_dims(dims: Iterable[object]) -> None:
+    """Refuse dimensions of space that are named as those of results."""
+    odd = sorted({str(d) for d in dims} & OWN_DIMS)
+    if odd:
+        names = ", ".join(f"{d}='{d}_of_data'" for d in odd)
+        msg = (
+            f"The data have the dimensions {odd}, which are names of dimensions of xsm's own "
+            f"results. Give them others: ds = ds.rename({names})."
+        )
+        raise GridError(msg)
+
+
+def check_target(name: object) -> None:
+    """Refuse a target that is named as what lies beside it in a prediction."""
+    if str(name) in OUTPUTS:
+        msg = (
+            f"The target is named {name!r}, which predictions hold beside the target. Give it "
+            f"another name: ds = ds.rename({name}='{name}_of_data')."
+        )
+        raise UnknownNameError(msg)
