@@ -143,7 +143,7 @@ def test_other_kinds_of_numbers_train_as_float(world, kind):
 def test_what_is_no_real_number_is_named(world):
     for kind in ("O", "U5", "c8"):
         soil = world.swvl1.astype(kind).assign_attrs(world.swvl1.attrs)
-        with pytest.raises(UnitsError, match=r"'soil_moisture' holds .*real numbers are needed"):
+        with pytest.raises(UnitsError, match=r"'swvl1' holds .*real numbers are needed"):
             world.assign(swvl1=soil).physm.fit("lstm", **QUICK)
 
 

@@ -18,6 +18,10 @@ def series(values, units):
     return xr.DataArray(values, DAYS, "time", attrs={"units": units})
 
 
+def spread_alone(spread):
+    return spread.to_dataset(name="a_std")
+
+
 @pytest.mark.parametrize(
     ("name", "own", "units", "factor", "offset"),
     [
@@ -40,8 +44,10 @@ def test_other_units_are_the_same_prediction(name, own, units, factor, offset):
     guess = series(factor * (sign * VALUES) + offset, units).rename(name)
     truth = observed_target(read(ds), name)
     np.testing.assert_allclose(predicted_target(read(ds), guess, name), truth, rtol=1e-12)
-    spread = predicted_spread(read(ds), series(0.1 * factor * VALUES, units), name)
-    wanted = predicted_spread(read(ds), series(0.1 * VALUES, own), name)
+    spread = predicted_spread(
+        read(ds), spread_alone(series(0.1 * factor * VALUES, units)), "a", name
+    )
+    wanted = predicted_spread(read(ds), spread_alone(series(0.1 * VALUES, own)), "a", name)
     np.testing.assert_allclose(spread, wanted, rtol=1e-12)
     assert (spread > 0).all()
     ds[name].attrs.update(valid_min=-10.0, valid_max=10.0)  # no such weather is on earth
@@ -54,4 +60,4 @@ def test_units_of_something_else_are_refused():
     with pytest.raises(UnitsError, match="'mm' do not convert to 'K'"):
         predicted_target(read(ds), series(VALUES, "mm"), "t2m")
     with pytest.raises(UnitsError, match="'mm' do not convert to 'K'"):
-        predicted_spread(read(ds), series(VALUES, "mm"), "t2m")
+        predicted_spread(read(ds), spread_alone(series(VALUES, "mm")), "a", "t2m")
