@@ -64,10 +64,10 @@ def align_scaling(
     >>> found = xr.Dataset(
     ...     {"target_offset": low, "trained_cell": low > 0}, attrs={"scaling": "cell"}
     ... )
-    >>> other = xr.DataArray([0, 0], {"cell": ["b", "c"]}, "cell")
+    >>> other = xr.DataArray([0, 0], {"cell": ["b", "a"]}, "cell")
     >>> aligned = align_scaling(found, other, ("cell",))
     >>> aligned["target_offset"].values, aligned["trained_cell"].values
-    (array([0.2, nan]), array([ True, False]))
+    (array([0.2, 0.1]), array([ True,  True]))
     """
     if scaling.attrs["scaling"] == "global":
         cells = scaling["trained_cell"].dims

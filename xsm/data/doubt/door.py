@@ -42,8 +42,9 @@ def doubt(
 
 def doubt_fills(ds: xr.Dataset, roles: Mapping[str, Role | None]) -> None:
     """Refuse fill values that a mean would swallow, of variables with their role or None."""
-    for name in roles:
-        check_numbers(ds[name], name)
+    for name, role in roles.items():
+        if role is not None:  # text beside the numbers, as flags are, is no fault
+            check_numbers(ds[name], name)
     used = [_by_units(ds, name, role) for name, role in roles.items()]
     found = [f for each in judge_all(ds, used) for f in each.findings if f.kind == "fill"]
     tell(found)
