@@ -43,7 +43,7 @@ def snap(array: _Data, like: xr.DataArray | xr.Dataset) -> _Data:
             values = _near(own.to_numpy(), other.to_numpy(), turns=turns)
             if not np.array_equal(values, own.to_numpy()) or own.dtype != values.dtype:
                 moved[dim] = array[dim].copy(data=values)
-    return array.assign_coords(moved)
+    return array.assign_coords(moved) if moved else array
 
 
 def _is_longitude(data: xr.DataArray | xr.Dataset, dim: str) -> bool:

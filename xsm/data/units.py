@@ -184,6 +184,7 @@ def conversion(
     return Conversion(link, months=months)
 
 
+@lru_cache(maxsize=1024)
 def is_amount(given: str, rate: str) -> bool:
     """Tell whether units are an amount that becomes the rate when divided by a time.
 
