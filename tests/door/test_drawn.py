@@ -65,7 +65,14 @@ def with_member(ds: xr.Dataset) -> xr.Dataset:
 
 def with_unknown(ds: xr.Dataset) -> xr.Dataset:
     """Return the data twice, the second time wrong, along a dimension that nothing knows."""
-    return xr.concat([ds, ds.map(lambda a: a * 2 if a.dtype.kind == "f" else a)], "flavour")
+    moving = [name for name, array in ds.data_vars.items() if array.ndim and not _is_map(ds, array)]
+    twice = [ds[moving], ds[moving].map(lambda a: a * 2 if a.dtype.kind == "f" else a)]
+    return ds.drop_vars(moving).merge(xr.concat(twice, "flavour"), join="exact", compat="override")
+
+
+def _is_map(ds: xr.Dataset, array: xr.DataArray) -> bool:
+    """Tell whether a variable does not lie along time: places of sensors stay as they are."""
+    return not any(ds[dim].dtype.kind == "M" for dim in array.dims if dim in ds.coords)
 
 
 def with_expver(ds: xr.Dataset) -> xr.Dataset:
