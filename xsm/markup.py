@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-__all__ = ["page", "paragraph", "section", "table"]
+__all__ = ["columns", "page", "paragraph", "section", "table"]
 
 
 _DARK = (
@@ -123,6 +123,17 @@ def section(title: str, inside: str, *, count: int | None = None, opened: bool =
         f"<details{' open' if opened else ''}><summary>{escape(title)}{number}</summary>"
         f'<div class="xsm-inside">{inside}</div></details>'
     )
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of text whose cells stand below each other.
+
+    >>> columns([("role", "units"), ("precipitation", "m")])
+    ['role           units', 'precipitation  m']
+    """
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    padded = ([c.ljust(w) for c, w in zip(row, widths, strict=True)] for row in rows)
+    return ["  ".join(row).rstrip() for row in padded]
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

@@ -8,7 +8,8 @@ import xarray as xr
 
 import xsm
 from xsm.data.naming import accumulation_of, find_variables
-from xsm.data.naming.amounts import check_sign, in_memory, sawtooth
+from xsm.data.naming.amounts import check_sign, sawtooth
+from xsm.data.naming.held import in_memory
 from xsm.exceptions import GridError, UnitsError
 
 

@@ -15,7 +15,7 @@ from xsm.data.doubt.judge import Judged, judge
 from xsm.data.doubt.limits import codes_said, limits_of
 from xsm.data.doubt.sample import take
 from xsm.data.naming import ROLES, Role, Variable
-from xsm.data.naming.amounts import in_memory
+from xsm.data.naming.held import in_memory
 from xsm.data.reading import Reading
 from xsm.data.refused import check_numbers
 from xsm.data.units import conversion

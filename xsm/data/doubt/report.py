@@ -16,7 +16,7 @@ from xsm.data.doubt.judge import Judged, missing_share
 from xsm.data.doubt.surroundings import bounds_of, facts_of, flags_unused, not_used
 from xsm.data.naming import ROLES
 from xsm.data.reading import read
-from xsm.markup import page, paragraph, section, table
+from xsm.markup import columns, page, paragraph, section, table
 
 __all__ = ["Report", "report_of"]
 
@@ -67,12 +67,7 @@ class Report:
 
     def __repr__(self) -> str:
         """Return the table as text."""
-        rows = [_HEAD, *self.rows]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-        lines = ["<xsm.Report>"]
-        lines += [
-            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
-        ]
+        lines = ["<xsm.Report>", *columns([_HEAD, *self.rows])]
         lines += [f"{_MARK[found.severity]} {found}" for found in self.findings]
         lines += [f"{title}: {text}" for title, text in self.facts.items()]
         return "\n".join(lines if self.wrong else [*lines, "Nothing looks wrong."])

@@ -15,7 +15,7 @@ import xarray as xr
 
 from xsm.data.culling import own_tasks
 from xsm.data.grid import time_dim
-from xsm.data.naming.amounts import in_memory
+from xsm.data.naming.held import in_memory
 from xsm.exceptions import GridError
 from xsm.typing import Array, FloatArray
 

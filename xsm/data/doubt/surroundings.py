@@ -11,8 +11,9 @@ import xarray as xr
 
 from xsm.data.doubt.finding import Finding
 from xsm.data.grid import time_dim
+from xsm.data.intervals import bounds_of_time
 from xsm.data.naming import VariableTable
-from xsm.data.naming.amounts import in_memory
+from xsm.data.naming.held import in_memory
 from xsm.exceptions import GridError
 
 __all__ = ["bounds_of", "facts_of", "flags_unused", "not_used"]
@@ -136,7 +137,7 @@ def _label(ds: xr.Dataset) -> str:
         return f"does not ascend, from {index[0]} to {index[-1]}"
     said = f"{len(index):,} steps from {index[0]} to {index[-1]}"
     step = np.median(steps.astype(np.int64)).astype("m8[ns]")
-    bounds = ds[time].attrs.get("bounds", ds[time].encoding.get("bounds"))
+    bounds = bounds_of_time(ds, time)
     if bounds in ds.variables:
         return f"{said}; bounds {bounds!r} tell the intervals"
     return f"{said}; {_suggested(index, step)}"

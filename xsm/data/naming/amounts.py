@@ -23,6 +23,7 @@ from xsm.data.naming.durations import (
     shortest_step,
     step_of_amount,
 )
+from xsm.data.naming.held import in_memory, sample
 from xsm.data.naming.products import agreed, using
 from xsm.data.naming.radiation import told_by_radiation
 from xsm.data.naming.roles import Role
@@ -39,8 +40,6 @@ __all__ = [
     "check_sign",
     "contradicted_sign",
     "flux_conversion",
-    "in_memory",
-    "sample",
     "sawtooth",
     "since_00",
 ]
@@ -61,7 +60,6 @@ _METHODS: tuple[tuple[str, Accumulation], ...] = (
 """Means of amounts, in the words of CF."""
 _REANALYSES = {"era5_land", "era5"}  # monthly means of daily amounts, if nobody has summed them
 _DAY = np.timedelta64(1, "D")
-_SAMPLE = 4096  # values that are looked at for their sign
 _DAYS = 60  # days that are looked at for a sawtooth
 _WITHIN = 0.85  # share of steps within days that do not fall, in a sawtooth (dew lets some fall)
 _AFTER = 0.5  # share of steps after 00 UTC that fall (a wet step may exceed a dry day's sum)
@@ -227,31 +225,6 @@ def _of_short_steps(
     return "since_00" if sawtooth(array) else "step"
 
 
-def in_memory(array: xr.DataArray) -> bool:
-    """Tell whether values can be looked at without computing or loading.
-
-    Parameters
-    ----------
-    array : DataArray
-        Any array.
-
-    Returns
-    -------
-    bool
-        False for dask arrays and for files not yet loaded.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> array = xr.DataArray([1.0, 2.0])
-    >>> in_memory(array), in_memory(array.chunk())
-    (True, False)
-    """
-    return isinstance(array.variable._data, np.ndarray) or (
-        array.chunks is None and bool(array.variable._in_memory)
-    )
-
-
 def sawtooth(array: xr.DataArray) -> bool:
     """Tell whether values grow through each UTC day and fall after 00 UTC.
 
@@ -390,9 +363,3 @@ def since_00(name: str, what: str, *, told: bool = True) -> str:
         f"{name!r} {what}. Type {call} for daily totals{'' if told else ' of such sums'}, or, if "
         f'each value is the amount of its own step: ds["{name}"].attrs["accumulation"] = "step".'
     )
-
-
-def sample(array: xr.DataArray) -> FloatArray:
-    """Return about 4,096 values of an array in memory, taken evenly."""
-    values = np.asarray(array.variable._data)
-    return np.asarray(values.flat[:: max(values.size // _SAMPLE, 1)], dtype=float)

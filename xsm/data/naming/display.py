@@ -8,7 +8,7 @@ from typing import TypeAlias
 from xsm.data.naming.layers import describe
 from xsm.data.naming.roles import METEOROLOGY, ROLES
 from xsm.data.naming.variable import Variable
-from xsm.markup import page, paragraph, section
+from xsm.markup import columns, page, paragraph, section
 from xsm.markup import table as markup
 
 __all__ = ["as_html", "as_text", "told_once"]
@@ -24,12 +24,7 @@ _CORE = (*METEOROLOGY, "evaporation", "surface_runoff", "snow_water_equivalent",
 
 def as_text(found: Found, problems: Texts, faults: Texts, notes: Texts, products: str = "") -> str:
     """Return a line for each variable, then what is wrong, remarks, and what is missing."""
-    rows = [_HEAD, *_rows(found)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    lines = [f"<xsm.VariableTable> {products}".rstrip()]
-    lines += [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines = [f"<xsm.VariableTable> {products}".rstrip(), *columns([_HEAD, *_rows(found)])]
     lines += [f"! {role}: {text}" for role, text in _unusable(problems, faults).items()]
     lines += [f"* {role}: {text}" for role, text in notes.items()]
     missing = _missing(found, problems)

@@ -9,10 +9,11 @@ import xarray as xr
 
 from xsm.data.attributes import two_units
 from xsm.data.intervals import with_bounds_read
-from xsm.data.naming.amounts import check_sign, flux_conversion, in_memory, sample
+from xsm.data.naming.amounts import check_sign, flux_conversion
 from xsm.data.naming.assumed import assumed, sensors_at
 from xsm.data.naming.derived import RECIPES
 from xsm.data.naming.dimensions import unplaced
+from xsm.data.naming.held import in_memory, sample
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
 from xsm.data.naming.matching import Match, check_overrides, match
 from xsm.data.naming.products import products_of

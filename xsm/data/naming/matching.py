@@ -62,9 +62,10 @@ def match(ds: xr.Dataset, chosen: Mapping[str, str]) -> dict[str, Match]:
     >>> match(xr.Dataset({"tp": ("x", [1.0])}), {})["precipitation"]
     Match(names=('tp',), how='alias', others=(), problem='', note='')
     """
-    beside = {n for key in products_of(ds) for n in PRODUCTS[key].beside} - _NAMED
+    products = products_of(ds)
+    beside = {n for key in products for n in PRODUCTS[key].beside} - _NAMED
     free = [n for n in _candidates(ds) if n not in chosen.values() and n not in beside]
-    own = _by_table(ds, free)
+    own = _by_table(ds, free, products)
     by_name = _by_standard_name(ds, [name for name in free if name not in own])
     for name, (role, _) in own.items():
         if ds[name].attrs.get("standard_name") in role.standard_names:
@@ -183,13 +184,15 @@ def _by_depth(ds: xr.Dataset, role: Role, free: set[str]) -> list[str]:
     return [name for name, at in depths.items() if name in free and at[0] in role.stems]
 
 
-def _by_table(ds: xr.Dataset, free: list[str]) -> dict[str, tuple[Role, str]]:
+def _by_table(
+    ds: xr.Dataset, free: list[str], products: tuple[str, ...]
+) -> dict[str, tuple[Role, str]]:
     """Return the role of each name that words of its ``long_name``, or the data's products, tell.
 
     With what to note where the file's ``standard_name`` is that of another role.
     """
     found: dict[str, tuple[Role, str]] = {}
-    for key in products_of(ds):
+    for key in products:
         for role in ROLES.values():
             for name in (n for n in PRODUCTS[key].names.get(role.name, ()) if n in free):
                 if _counts(ds, role, name) and name not in found:

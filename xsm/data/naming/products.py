@@ -50,6 +50,10 @@ class Product:
         """All names of its files that are listed."""
         return frozenset(self.beside).union(*self.names.values())
 
+    def units_for(self, role: str, name: str) -> str | None:
+        """Return the units of its files, where these give a role that name."""
+        return self.units.get(role) if name in self.names.get(role, ()) else None
+
     @property
     def own(self) -> tuple[str, ...]:
         """Names by which it is recognised: by default those that no other product has.

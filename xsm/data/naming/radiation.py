@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from xsm.data.naming.held import in_memory, sample
 from xsm.data.naming.roles import ROLES
 from xsm.data.units import conversion, is_amount
 from xsm.exceptions import UnitsError
@@ -16,7 +17,6 @@ __all__ = ["told_by_radiation"]
 
 _LIKELY = (40.0, 500.0)  # W m-2: means of months, of shortwave and longwave radiation downward
 _MONTH = 30.4  # days
-_SAMPLE = 4096
 
 
 def told_by_radiation(ds: xr.Dataset) -> Literal["daily_mean_rate", "step"] | None:
@@ -38,15 +38,14 @@ def told_by_radiation(ds: xr.Dataset) -> Literal["daily_mean_rate", "step"] | No
 
 def _told(array: xr.DataArray, rate: str) -> Literal["daily_mean_rate", "step"] | None:
     """Tell the same of one variable."""
-    values = array.variable._data
     units = str(array.attrs.get("units", ""))
     try:
-        if not isinstance(values, np.ndarray) or not is_amount(units, rate):
+        if not in_memory(array) or not is_amount(units, rate):
             return None
         factor = conversion(units, rate, step_days=1.0).factor
     except UnitsError:
         return None
-    some = values.flat[:: max(values.size // _SAMPLE, 1)].astype(float)
+    some = sample(array)
     some = some[np.isfinite(some)]
     mean = float(some.mean()) * factor if some.size else 0.0
     low, high = _LIKELY

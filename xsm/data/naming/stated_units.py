@@ -39,13 +39,9 @@ def own_units(
     """
     for key in products:
         product = PRODUCTS[key]
-        named = name in product.names.get(role.name, ())
-        if (
-            named
-            and role.name in product.units
-            and (product.unstated or ds.attrs.get("product") == key)
-        ):
-            return product.units[role.name], product.title
+        units = product.units_for(role.name, name)
+        if units is not None and (product.unstated or ds.attrs.get("product") == key):
+            return units, product.title
     return None
 
 
@@ -54,12 +50,8 @@ def without_units(ds: xr.Dataset, products: tuple[str, ...], role: Role, name: s
     by_name = role.products(name) if name != role.name else ()
     for key in dict.fromkeys([*products, *by_name]):
         product = PRODUCTS.get(key)
-        if (
-            product is not None
-            and name in product.names.get(role.name, ())
-            and product.units.get(role.name)
-        ):
-            units = product.units[role.name]
+        units = None if product is None else product.units_for(role.name, name)
+        if product is not None and units is not None:
             return (
                 f"{name!r} has no units. Files of {product.title} have {units!r}; if that is still "
                 f'so, type ds["{name}"].attrs["units"] = "{units}".'
@@ -80,9 +72,13 @@ def contradicted(
     """
     values = values[np.isfinite(values)]
     for product in (PRODUCTS[key] for key in products if values.size and role.usual is not None):
-        own = product.units.get(role.name, units)
-        named = product.unstated and name in product.names.get(role.name, ())
-        if named and not _usual(values, units, role) and _usual(values, own, role):
+        own = product.units_for(role.name, name)
+        if (
+            own is not None
+            and product.unstated
+            and not _usual(values, units, role)
+            and _usual(values, own, role)
+        ):
             return (
                 f"{name!r} is stated in {units!r}, files of {product.title} have {own!r}, and the "
                 f"values, {values.min():.4g} to {values.max():.4g}, are what is usual in {own!r}. "

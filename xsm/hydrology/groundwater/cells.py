@@ -48,7 +48,7 @@ def check_halves(depths: Mapping[str, xr.DataArray]) -> None:
     That is what labels of the other convention of longitudes leave when they are made the same.
     """
     tws = depths["tws"]
-    if tws.chunks is not None or not extent(tws) or not convention(tws):
+    if tws.chunks is not None or not convention(tws):
         return
     lon = horizontal_axes(tws)[1].dim
     west = (tws[lon] % 360 >= 180).values

@@ -11,7 +11,7 @@ import xarray as xr
 
 from xsm.data.grid import step_days, time_dim
 from xsm.data.naming import ROLES
-from xsm.data.naming.amounts import in_memory
+from xsm.data.naming.held import in_memory
 from xsm.data.reading import read
 from xsm.exceptions import GridError
 from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
