@@ -24,7 +24,7 @@ from xsm.cells.inputs import (
     static_inputs,
     with_one,
 )
-from xsm.data.doubt.guard import Guard
+from xsm.data.doubt.guard import Guard, look
 from xsm.data.possible import Impossible
 from xsm.estimators import Estimator
 from xsm.nn import Answer, Batch, Model, last_observation
@@ -127,9 +127,7 @@ class Predictor:
         lies outside the range seen in training, else 0.
         """
         steps, *space = arrays[0].shape
-        for guard, values in zip(self.guards, arrays, strict=False):
-            if guard is not None:
-                guard(values)
+        look(self.guards, arrays)
         flat = [a.reshape(steps, -1) for a in arrays]
         stats = self._statistics(maps)
         count = len(self.recipe.dynamic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from xsm.data.doubt.fills import matches
 from xsm.exceptions import UnitsError
 from xsm.typing import Array
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "look"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,10 @@ class Guard:
             f"{at:.6g}). Only if these are no fill values, say so: "
             f'{x}.attrs["valid_{"min" if given < 0 else "max"}"] = {given!r}.'
         )
+
+
+def look(guards: Iterable[Guard | None], arrays: Iterable[Array]) -> None:
+    """Let guards look at arrays, each at its own; further arrays have none."""
+    for guard, values in zip(guards, arrays, strict=False):
+        if guard is not None:
+            guard(values)

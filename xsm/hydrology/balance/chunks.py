@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xsm.data.doubt.guard import Guard
+from xsm.data.doubt.guard import Guard, look
 from xsm.typing import Array, FloatArray, Trend
 
 __all__ = ["Plan", "scan_arrays"]
@@ -125,17 +125,10 @@ def _storage(layers: Sequence[Array], weights: Sequence[float]) -> npt.NDArray[n
     return total
 
 
-def _look(plan: Plan, arrays: Sequence[Array]) -> None:
-    """Refuse fill values of a block."""
-    for guard, values in zip(plan.guards, arrays, strict=False):
-        if guard is not None:
-            guard(values)
-
-
 def _block(plan: Plan, dtype: np.dtype[Any], *arrays: Array) -> FloatArray:
     """Return the outputs of one block, stacked."""
     stack = np.empty((len(plan.outputs), *arrays[0].shape), dtype)
-    _look(plan, arrays)
+    look(plan.guards, arrays)
     _scan(plan, arrays, None, list(stack), 1)
     return stack
 
@@ -150,7 +143,7 @@ def _carry(
     cells = int(np.prod([n for i, n in enumerate(shape) if i != plan.axis], dtype=np.int64))
     state = initial_state(cells) if before is None else before[1].copy()
     stack = np.empty((len(plan.outputs), *shape), dtype)
-    _look(plan, arrays)
+    look(plan.guards, arrays)
     _scan(plan, arrays, state, list(stack), 1)
     return stack, state
 
