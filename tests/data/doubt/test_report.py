@@ -6,6 +6,8 @@ import xarray as xr
 
 import xsm
 from tests.data.doubt.worlds import broken, grid, station, typed
+from tests.door.files import FILES
+from tests.door.truth import truth
 from xsm.data.units import quantify
 
 
@@ -166,3 +168,23 @@ def test_names_are_stated_as_everywhere():
         ds.physm.check({"soil_moisture": "yours"})
     with pytest.raises(TypeError, match="a Dataset is needed"):
         xsm.check(ds["mine"])
+
+
+def test_the_flag_of_a_product_is_named_though_no_attribute_does():
+    """SMAP L3: retrieval_qual_flag, 0 where the retrieval is recommended (NSIDC, user guide)."""
+    ds = FILES["SMAP L3"][2](truth())
+    (found,) = (f for f in ds.physm.check() if f.kind == "flag")
+    line = 'ds["soil_moisture_am"] = ds["soil_moisture_am"].where(ds["retrieval_qual_flag"] == 0)'
+    assert (found.variable, found.severity) == ("soil_moisture_am", "note")
+    assert found.line == line
+    typed(ds, found.line)
+
+
+def test_a_fill_value_of_a_product_counts_also_within_the_range():
+    """GLDAS-2: -9999 is missing, and storage may be less than that in mm (README of GLDAS-2)."""
+    values = -9000 + 100 * np.sin(np.arange(60.0))
+    values[3] = -9999.0
+    days = {"time": xr.date_range("2003-01-01", periods=60)}
+    ds = xr.Dataset({"TWS_tavg": ("time", values, {"units": "mm"})}, days)
+    assert "fill" not in kinds(ds.physm.check())
+    assert "fill" in kinds(ds.physm.check(product="gldas"))

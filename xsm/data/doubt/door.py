@@ -14,7 +14,7 @@ from xsm.data.doubt.guard import Guard
 from xsm.data.doubt.judge import Judged, judge
 from xsm.data.doubt.limits import codes_said, limits_of
 from xsm.data.doubt.sample import take
-from xsm.data.naming import ROLES, Role, Variable
+from xsm.data.naming import PRODUCTS, ROLES, Role, Variable, products_of
 from xsm.data.naming.held import in_memory
 from xsm.data.reading import Reading
 from xsm.data.refused import check_numbers
@@ -66,7 +66,10 @@ def judge_all(ds: xr.Dataset, variables: Sequence[Variable]) -> list[Judged]:
     """Return what is found in variables, whose samples are taken in one go."""
     layers = {str(v.name): v.dim for v in variables}
     samples = take(ds, layers)
-    return [judge(ds, v, samples[str(v.name)]) for v in variables if str(v.name) in samples]
+    products = [PRODUCTS[key] for key in products_of(ds)]
+    fills = {name: [c for p in products if name in p.known for c in p.fills] for name in samples}
+    names = [(v, str(v.name)) for v in variables]
+    return [judge(ds, v, samples[name], fills[name]) for v, name in names if name in samples]
 
 
 def tell(findings: Sequence[Finding]) -> None:

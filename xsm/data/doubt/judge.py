@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,7 +71,9 @@ class Judged:
         return change.factor * self.rest + change.offset
 
 
-def judge(ds: xr.Dataset, variable: Variable, sample: Sample) -> Judged:
+def judge(
+    ds: xr.Dataset, variable: Variable, sample: Sample, fills_of_product: Sequence[float] = ()
+) -> Judged:
     """Return what looks wrong in a variable, the worst first."""
     array, role = ds[str(variable.name)], ROLES.get(variable.role)
     change = variable.conversion if role is not None else None
@@ -79,7 +81,7 @@ def judge(ds: xr.Dataset, variable: Variable, sample: Sample) -> Judged:
     values = finite(sample.of_layer(variable.index).values)
     fills = None
     if role is None or role.kind != "categorical":
-        fills = find_fills(values, limits, codes_said(array.attrs))
+        fills = find_fills(values, limits, (*codes_said(array.attrs), *fills_of_product))
     rest = values if fills is None else fills.rest
     judged = Judged(variable, sample, array, limits, fills, rest, pores_of(ds))
     return replace(judged, findings=tuple(_findings(judged)))

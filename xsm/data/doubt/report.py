@@ -105,7 +105,7 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
         for name, text in _once(faults).items()
     ]
     findings += [Finding(name, name, "told", "note", text) for name, text in found.notes.items()]
-    findings += flags_unused(plain, {str(v.name) for v in used})
+    findings += flags_unused(plain, {str(v.name) for v in used}, found.products)
     findings.sort(key=lambda f: _ORDER[f.severity])
     left = not_used(plain, found, findings)
     rows = tuple(_rows(judged))

@@ -12,7 +12,7 @@ import xarray as xr
 from xsm.data.doubt.finding import Finding
 from xsm.data.grid import time_dim
 from xsm.data.intervals import bounds_of_time
-from xsm.data.naming import VariableTable
+from xsm.data.naming import PRODUCTS, VariableTable
 from xsm.data.naming.held import in_memory
 from xsm.exceptions import GridError
 
@@ -40,20 +40,25 @@ def is_flag(name: str, array: xr.DataArray) -> bool:
     ) and array.dtype.kind in "fiub"
 
 
-def flags_unused(ds: xr.Dataset, used: Collection[str]) -> list[Finding]:
+def flags_unused(
+    ds: xr.Dataset, used: Collection[str], products: Collection[str] = ()
+) -> list[Finding]:
     """Return the flags of variables that are used: xsm reads none of them."""
     found = []
     for name in sorted(used):
-        for flag in _flags(ds, name):
+        of_product = {
+            flag for key in products if name in PRODUCTS[key].known for flag in PRODUCTS[key].flags
+        }
+        for flag in _flags(ds, name, of_product):
             words = f"{flag!r} tells how good {name!r} is, and is not read.{{typed}}"
             line = _masked(ds, name, flag)
             found.append(Finding(name, name, "flag", "note", words, line))
     return found
 
 
-def _flags(ds: xr.Dataset, name: str) -> Iterable[str]:
-    """Return the flags of a variable: those it names, and those named after it."""
-    beside = str(ds[name].attrs.get("ancillary_variables", "")).split()
+def _flags(ds: xr.Dataset, name: str, of_product: Collection[str]) -> Iterable[str]:
+    """Return the flags of a variable: those it names, those named after it, its product's."""
+    beside = {*str(ds[name].attrs.get("ancillary_variables", "")).split(), *of_product}
     for other, array in ds.data_vars.items():
         own = str(other)
         near = own in beside or own.lower().startswith(f"{name.lower()}_")
@@ -65,7 +70,7 @@ def _masked(ds: xr.Dataset, name: str, flag: str) -> str:
     """Return the call that keeps what a flag calls good, as far as its attributes say."""
     array = ds[flag]
     values = np.atleast_1d(array.attrs.get("flag_values", []))
-    share = array.dtype.kind == "f" and not values.size
+    share = flag.endswith("_QC") and array.dtype.kind == "f" and not values.size  # of FLUXNET
     good = (
         f'ds["{flag}"] >= 0.8'
         if share
