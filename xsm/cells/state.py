@@ -13,6 +13,7 @@ from xsm.cells.features import Features
 from xsm.cells.runner import state_rows
 from xsm.data.grid import step
 from xsm.data.joins import positions, snap
+from xsm.data.refused import check_numbers
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.nn import Model, weight_bytes
 
@@ -92,6 +93,7 @@ def state_array(state: object, fitted: Learnt, features: Features) -> xr.DataArr
         raise GridError(msg)
     parts = []
     for name in names:
+        check_numbers(state[name], name)
         part = (
             state[name]
             .reset_coords(drop=True)

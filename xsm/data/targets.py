@@ -9,6 +9,7 @@ import xarray as xr
 
 from xsm.data.naming import ROLES, Variable, VariableTable
 from xsm.data.reading import Reading
+from xsm.data.refused import check_numbers
 from xsm.data.units import Conversion, conversion, dequantify
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
 
@@ -81,6 +82,7 @@ def predicted_target(
             f"{variable.units!r}. Set predicted.attrs['units']."
         )
         raise UnitsError(msg)
+    check_numbers(predicted, predicted.name)
     return _change(variable, str(units))(predicted.drop_attrs(deep=False))
 
 
@@ -100,6 +102,7 @@ def predicted_spread(
             f'predicted["{spread.name}"].attrs["units"] = "m3 m-3".'
         )
         raise UnitsError(msg)
+    check_numbers(spread, spread.name)
     change = _change(variable, str(units))
     return replace(change, factor=abs(change.factor), offset=0.0)(spread.drop_attrs(deep=False))
 

@@ -11,6 +11,7 @@ from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
 from xsm.data.reading import Reading, read
+from xsm.data.refused import check_numbers
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import dequantify, quantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
@@ -87,6 +88,8 @@ def intervals(
     predicted, quantified = dequantify(predicted)
     name = spread_of(predicted, target)
     mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
+    for array in (mean, std):
+        check_numbers(array, array.name)
     level = _levels(levels)
     ends = {"lower": (1 - level) / 2, "upper": (1 + level) / 2}
     found = {}
