@@ -44,5 +44,5 @@ def test_a_gaussian_head_has_a_spread_at_each_step() -> None:
 
 def test_a_network_without_a_state_says_so() -> None:
     model = CNNLSTM(Sizes(3, 2, 7))
-    with pytest.raises(NotImplementedError, match="carries no state"):
+    with pytest.raises(NotImplementedError, match="carries no state; it needs carry"):
         model.carry(batch(7), None)

@@ -20,8 +20,8 @@ from xsm.data.grid import step
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.spread import spread_of, standardised
-from xsm.exceptions import GridError, UnknownNameError
-from xsm.hydrology.soil.layered import layered_pair
+from xsm.exceptions import GridError, UnknownNameError, warn_outside
+from xsm.hydrology.soil.layered import layered_pair, layered_spread
 from xsm.training.recipe import Recipe
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "read_for",
     "standard_errors",
     "state_of",
+    "tell_faulty_target",
 ]
 
 
@@ -62,6 +63,7 @@ def predict_cells(
     Without ``doubting`` no block is read before the result is computed; ``state`` is what
     :func:`state_of` returned for the steps before.
     """
+    tell_faulty_target(fitted, reading)
     options = {"batch_size": batch_size, "device": device, "doubting": doubting}
     found, _, scaling = _predicted(fitted, reading, options, state)
     return label(fitted, found, reading, scaling)
@@ -136,6 +138,18 @@ def _check_step(fitted: Learnt, features: Features) -> None:
     raise GridError(msg)
 
 
+def tell_faulty_target(fitted: Learnt, reading: Reading) -> None:
+    """Warn where the data hold the target, but faulty: a prediction has the names of training."""
+    problem = reading.table.problems.get(fitted.recipe.target)
+    if problem:
+        own = (fitted.layers or (fitted.variable,))[0]
+        warn_outside(
+            f"The data hold the target, but it cannot be used, so that the prediction has the name "
+            f"and the units of training, {str(own.name)!r} in {own.units!r}. "
+            f"{fitted.recipe.target}: {problem}"
+        )
+
+
 def doubt_inputs(reading: Reading, recipe: Recipe) -> None:
     """Doubt the values of what a model of cells is given."""
     seen = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
@@ -169,8 +183,7 @@ def standard_errors(reading: Reading, predicted: xr.Dataset, recipe: Recipe) -> 
     require_target(reading.table, recipe)
     names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
     if len(names) > 1 or (names and recipe.depths):
-        spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
-        std = layered_pair(reading, spreads, target)[1]
+        std = layered_spread(reading, predicted, list(map(str, names)), target)
     else:
         std = predicted_spread(reading, predicted, spread_of(predicted), target)
     observed, mean = layered_pair(reading, predicted, target)

@@ -97,11 +97,11 @@ def state_array(state: object, fitted: Learnt, features: Features) -> xr.DataArr
         part = (
             state[name]
             .reset_coords(drop=True)
-            .rename({f"{name}_row": "row"} if name != "steps" else {})
+            .rename({f"{name}_row": "_row"} if name != "steps" else {})
         )
-        parts.append(part if name != "steps" else part.expand_dims("row"))
-    joined = xr.concat(parts, "row")
-    return _of_cells(joined, template, features).transpose("row", *features.space)
+        parts.append(part if name != "steps" else part.expand_dims("_row"))
+    joined = xr.concat(parts, "_row")
+    return _of_cells(joined, template, features).transpose("_row", *features.space)
 
 
 def _of_cells(state: xr.DataArray, template: xr.DataArray, features: Features) -> xr.DataArray:
@@ -113,7 +113,7 @@ def _of_cells(state: xr.DataArray, template: xr.DataArray, features: Features) -
             at[d] = positions(near.indexes[d], wanted)
         else:
             at[d] = np.arange(size) if near.sizes.get(d) == size else np.array([-1])
-    if set(near.dims) - {"row"} != set(features.space) or any((k < 0).any() for k in at.values()):
+    if set(near.dims) - {"_row"} != set(features.space) or any((k < 0).any() for k in at.values()):
         sizes = {d: template.sizes[d] for d in features.space}
         msg = (
             f"The state lies on {dict(state.sizes)}, the data on {sizes}, or at other coordinates. "

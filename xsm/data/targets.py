@@ -19,6 +19,7 @@ __all__ = [
     "observed_target",
     "predicted_spread",
     "predicted_target",
+    "spread_of_layers",
 ]
 
 
@@ -94,17 +95,34 @@ def predicted_spread(
     Without units it is in those of its prediction; an offset, as of degC, does not count.
     """
     variable, spread = reading.lookup(target), predicted[f"{name}_std"]
+    units = _units_of_spread(predicted, name)
+    check_numbers(spread, spread.name)
+    change = _change(variable, units)
+    return replace(change, factor=abs(change.factor), offset=0.0)(spread.drop_attrs(deep=False))
+
+
+def spread_of_layers(
+    reading: Reading, predicted: xr.Dataset, name: str, target: str
+) -> xr.DataArray:
+    """Return the same in units that convert layer by layer without an offset."""
+    units = _units_of_spread(predicted, name)
+    if not _change(reading.lookup(target), units).offset:
+        return predicted[f"{name}_std"].assign_attrs(units=units)
+    canonical = reading.units(target)
+    return predicted_spread(reading, predicted, name, target).assign_attrs(units=canonical)
+
+
+def _units_of_spread(predicted: xr.Dataset, name: str) -> str:
+    """Return the units of a spread: its own, else those of its prediction."""
     beside = predicted[name].attrs if name in predicted else {}
-    units = spread.attrs.get("units", beside.get("units"))
+    units = predicted[f"{name}_std"].attrs.get("units", beside.get("units"))
     if units is None:
         msg = (
-            f"Neither {spread.name!r} nor {name!r} has units. Set them, for example "
-            f'predicted["{spread.name}"].attrs["units"] = "m3 m-3".'
+            f"Neither '{name}_std' nor {name!r} has units. Set them, for example "
+            f'predicted["{name}_std"].attrs["units"] = "m3 m-3".'
         )
         raise UnitsError(msg)
-    check_numbers(spread, spread.name)
-    change = _change(variable, str(units))
-    return replace(change, factor=abs(change.factor), offset=0.0)(spread.drop_attrs(deep=False))
+    return str(units)
 
 
 def _change(variable: Variable, units: str) -> Conversion:

@@ -11,11 +11,12 @@ from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
 from xsm.data.reading import Reading, read
-from xsm.data.refused import check_numbers
+from xsm.data.refused import check_dims, check_names, check_numbers
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import dequantify, quantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_dataset
+from xsm.hydrology.soil.layered import layered_pair, layered_spread
 from xsm.typing import FloatArray
 
 __all__ = [
@@ -88,6 +89,8 @@ def intervals(
     predicted, quantified = dequantify(predicted)
     name = spread_of(predicted, target)
     mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
+    check_dims(mean.dims)
+    check_names(mean, [f"{name}_{end}" for end in ("lower", "upper")])
     for array in (mean, std):
         check_numbers(array, array.name)
     level = _levels(levels)
@@ -198,10 +201,14 @@ def reliability_of(
     said = predicted.attrs.get("target")
     target = target or str(said or default_target(reading.table))
     name = spread_of(predicted, str(reading.lookup(target).name))
-    observed = observed_target(reading, target)
-    mean = predicted_target(reading, predicted, target)
+    if reading.layers(target)[0].dim in predicted[name].dims:  # a profile, layer by layer
+        observed, mean = layered_pair(reading, predicted[[name]], target)
+        std = layered_spread(reading, predicted, [name], target)
+    else:
+        observed = observed_target(reading, target)
+        mean = predicted_target(reading, predicted, target)
+        std = predicted_spread(reading, predicted, name, target)
     check_prediction(observed, mean)
-    std = predicted_spread(reading, predicted, name, target)
     std = std.astype(np.float64)
     z, std = standardised(observed, mean, std.where(std != 0, _SURE))  # sure, not without a spread
     table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
