@@ -1,4 +1,4 @@
-"""Each error of xsm is matched by its text in a test; those that are not are listed, with why.
+"""Each error of xsm is matched by its text in a test; others are listed, with why.
 
 Read from the source alone: of each ``raise`` the words of its message, through the names and the
 functions that make it; of the tests all their texts. A raise is matched where a test holds ten
@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LETTERS = 10
+DEEP = 6  # names and functions behind each other
 UNMATCHED = {
     "xsm/data/nesting/pairs.py _axes: : ": "the error of horizontal_axes, matched there, by name",
 }
@@ -43,31 +44,40 @@ EVERY = {name: node for found in OWN.values() for name, node in found.items()}
 
 def words(node: ast.AST | None, scope: Scope, path: str, depth: int = 0) -> Iterator[str]:
     """Yield the literal pieces of an expression that makes a message."""
-    if depth > 6 or node is None:
+    if depth > DEEP or node is None:
         return
     if isinstance(node, ast.Constant):
-        if isinstance(node.value, str):
-            yield node.value
-    elif isinstance(node, ast.Name):
-        for part in ast.walk(scope):
-            targets = part.targets if isinstance(part, ast.Assign) else []
-            targets = [part.target] if isinstance(part, ast.AugAssign | ast.AnnAssign) else targets
-            if any(isinstance(t, ast.Name) and t.id == node.id for t in targets):
-                yield from words(part.value, scope, path, depth + 1)
-            if isinstance(part, ast.Call) and ast.unparse(part.func) == f"{node.id}.append":
-                yield from words(part.args[0], scope, path, depth + 1)
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-        name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-        maker = OWN[path].get(name) or EVERY.get(name)
-        if maker is not None and name not in {"join", "format"}:
-            for part in ast.walk(maker):
-                if isinstance(part, ast.Return | ast.Yield):
-                    yield from words(part.value, maker, path, depth + 2)
-        for part in (*node.args, *(k.value for k in node.keywords)):
-            yield from words(part, scope, path, depth + 1)
-    else:
-        for part in ast.iter_child_nodes(node):
-            yield from words(part, scope, path, depth)
+        yield from [node.value] if isinstance(node.value, str) else []
+        return
+    parts = [(part, scope, depth) for part in ast.iter_child_nodes(node)]
+    if isinstance(node, ast.Name):
+        parts = [(part, scope, depth + 1) for part in given_to(node.id, scope)]
+    elif isinstance(node, ast.Call):
+        parts = [(part, own, depth + 2) for part, own in returned(node, path)]
+        arguments = (*node.args, *(keyword.value for keyword in node.keywords))
+        parts += [(part, scope, depth + 1) for part in arguments]
+    for part, own, deep in parts:
+        yield from words(part, own, path, deep)
+
+
+def given_to(name: str, scope: Scope) -> Iterator[ast.AST | None]:
+    """Yield what a name of a function is, and what is appended to it."""
+    for part in ast.walk(scope):
+        if isinstance(part, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            targets = part.targets if isinstance(part, ast.Assign) else [part.target]
+            if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+                yield part.value
+        elif isinstance(part, ast.Call) and ast.unparse(part.func) == f"{name}.append":
+            yield part.args[0]
+
+
+def returned(call: ast.Call, path: str) -> Iterator[tuple[ast.AST | None, ast.FunctionDef]]:
+    """Yield what a function of the package that is called returns."""
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    maker = None if name in {"join", "format"} else OWN[path].get(name) or EVERY.get(name)
+    for part in ast.walk(maker) if maker is not None else ():
+        if isinstance(part, ast.Return | ast.Yield):
+            yield part.value, maker
 
 
 def scopes(tree: ast.Module) -> Iterator[tuple[str, Scope, ast.Raise]]:

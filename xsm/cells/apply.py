@@ -28,6 +28,7 @@ __all__ = [
     "doubt_inputs",
     "label",
     "predict_cells",
+    "predict_new",
     "read_for",
     "standard_errors",
     "state_of",
@@ -49,6 +50,15 @@ def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None
     return reading
 
 
+def predict_new(
+    fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None, **options: Any
+) -> xr.Dataset:
+    """Predict from data that need no target; one that is there, but faulty, is told."""
+    reading = read_for(fitted, ds, variables)
+    tell_faulty_target(fitted, reading)
+    return predict_cells(fitted, reading, **options)
+
+
 def predict_cells(
     fitted: Learnt,
     reading: Reading,
@@ -63,7 +73,6 @@ def predict_cells(
     Without ``doubting`` no block is read before the result is computed; ``state`` is what
     :func:`state_of` returned for the steps before.
     """
-    tell_faulty_target(fitted, reading)
     options = {"batch_size": batch_size, "device": device, "doubting": doubting}
     found, _, scaling = _predicted(fitted, reading, options, state)
     return label(fitted, found, reading, scaling)

@@ -55,7 +55,7 @@ def collect(
     time = time_dim(arrays[recipe.dynamic[0]])
     check_same_names({**arrays}, recipe.dynamic[0])
     check_dims({d for array in arrays.values() for d in array.dims} - {time, DEPTH})
-    if recipe.target in reading:
+    if recipe.target in reading.table.roles:
         name = reading.lookup(recipe.target).name
         check_target(name)
         check_names(arrays[recipe.dynamic[0]], [f"{name}_std", f"{name}_quantile"])

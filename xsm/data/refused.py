@@ -110,8 +110,8 @@ def check_dims(dims: Iterable[object]) -> None:
     if odd:
         names = ", ".join(f"{d}='{d}_of_data'" for d in odd)
         msg = (
-            f"The data have the dimensions {odd}, which are names of dimensions of xsm's own "
-            f"results. Give them others: ds = ds.rename({names})."
+            f"The data have the dimensions or coordinates {odd}, which are names of dimensions of "
+            f"xsm's own results. Give them others: ds = ds.rename({names})."
         )
         raise GridError(msg)
 

@@ -201,7 +201,7 @@ def reliability_of(
     said = predicted.attrs.get("target")
     target = target or str(said or default_target(reading.table))
     name = spread_of(predicted, str(reading.lookup(target).name))
-    if reading.layers(target)[0].dim in predicted[name].dims:  # a profile, layer by layer
+    if reading.lookup(target).dim in predicted[name].dims:  # a profile, layer by layer
         observed, mean = layered_pair(reading, predicted[[name]], target)
         std = layered_spread(reading, predicted, [name], target)
     else:
