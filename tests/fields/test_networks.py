@@ -341,3 +341,14 @@ def test_what_predicting_refuses(fitted, coarse, covariates, fine):
     lstm = land.physm.fit("lstm", epochs=1, iterations=2, hidden_size=4, progress=False)
     with pytest.raises(UnknownNameError, match="'lstm' predicts cells, it does not downscale"):
         lstm.downscale(land)
+
+
+def test_fields_at_another_step_than_that_of_training_are_refused(fitted, coarse, fine, covariates):
+    """Months as days: the window of a model of months would be some days."""
+
+    def daily(part):
+        days = np.arange(part.sizes.get("time", 0)).astype("M8[D]").astype("M8[ns]")
+        return part.assign_coords(time=days) if days.size else part
+
+    with pytest.raises(GridError, match=r"steps of 1 month, the data are at steps of 1 day"):
+        fitted.downscale(daily(coarse).to_dataset(), covariates=[*map(daily, covariates)])

@@ -16,15 +16,16 @@ from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_inputs, require_target
 from xsm.cells.state import require_sequence, state_array, state_dataset
 from xsm.data.doubt import doubt, guards_of
-from xsm.data.grid import step
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
+from xsm.data.trained_step import check_trained_step
 from xsm.evaluation.spread import spread_of, standardised
-from xsm.exceptions import GridError, UnknownNameError, warn_outside
+from xsm.exceptions import UnknownNameError, warn_outside
 from xsm.hydrology.soil.layered import layered_pair, layered_spread
 from xsm.training.recipe import Recipe
 
 __all__ = [
+    "check_step",
     "doubt_inputs",
     "label",
     "predict_cells",
@@ -104,7 +105,7 @@ def _predicted(
     """Return predictions or the state ``after`` them, the features and their scaling."""
     recipe = fitted.recipe
     features = collect(reading, recipe, with_target=recipe.data_integration)
-    _check_step(fitted, features)
+    check_step(fitted, features)
     before = None if state is None else state_array(state, fitted, features)
     if options["doubting"]:
         doubt_inputs(reading, recipe)
@@ -125,26 +126,17 @@ def _predicted(
     return found, features, scaling
 
 
-def _check_step(fitted: Learnt, features: Features) -> None:
-    """Refuse data at another step than those of training; one time alone has none."""
-    first = next(iter(features.dynamic.values()))
-    trained, here = fitted.fingerprint.get("step"), str(step(first))
-    runs, alone = bool(fitted.recipe.sequence), features.steps < 2
-    if (runs or fitted.recipe.ahead) and alone and trained not in {None, "1 day"}:
-        msg = (
-            f"The data hold one time, which does not tell its step; {fitted.name!r} was trained at "
-            f"steps of {trained}. Give two times or more."
-        )
-        raise GridError(msg)
-    if trained is None or trained == here or alone:
-        return
-    what = "state" if runs else f"window of {fitted.recipe.window} steps"
-    msg = (
-        f"{fitted.name!r} was trained at steps of {trained}, the data are at steps of {here}: its "
-        f"{what} would be of another time. Bring the data to steps of "
-        f"{trained}, as by xsm.daily(ds) or xsm.monthly(ds), or train on steps of {here}."
+def check_step(fitted: Learnt, features: Features) -> None:
+    """Refuse data at another step than those of training; one time alone where that matters."""
+    recipe, first = fitted.recipe, next(iter(features.dynamic.values()))
+    runs = bool(recipe.sequence)
+    check_trained_step(
+        fitted.name,
+        fitted.fingerprint.get("step"),
+        first,
+        what="state" if runs else f"window of {recipe.window} steps",
+        alone=runs or recipe.ahead > 0,
     )
-    raise GridError(msg)
 
 
 def tell_faulty_target(fitted: Learnt, reading: Reading) -> None:

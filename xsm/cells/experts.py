@@ -14,7 +14,7 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
-from xsm.cells.apply import doubt_inputs, label, read_for, tell_faulty_target
+from xsm.cells.apply import check_step, doubt_inputs, label, read_for, tell_faulty_target
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.prediction import predict_lazily
@@ -51,6 +51,7 @@ def expert_means(
     for mixture in mixtures:
         mixture.apart = True
     features = collect(reading, fitted.recipe, with_target=fitted.recipe.data_integration)
+    check_step(fitted, features)
     doubt_inputs(reading, fitted.recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=fitted.recipe.bounded)
     found = predict_lazily(
@@ -111,6 +112,7 @@ def importance(
     mixture = _mixtures(fitted.model, fitted.name)[0]
     reading = read_for(fitted, ds, variables)
     features = collect(reading, fitted.recipe, with_target=True)
+    check_step(fitted, features)
     doubt_inputs(reading, fitted.recipe)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
 

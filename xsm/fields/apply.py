@@ -11,6 +11,7 @@ import xarray as xr
 from xsm.artefact.learnt import Learnt
 from xsm.data.nesting import horizontal_axes
 from xsm.data.reading import Reading, names_of_both
+from xsm.data.trained_step import check_trained_step
 from xsm.evaluation.metrics import described
 from xsm.evaluation.spread import standardised
 from xsm.exceptions import MissingVariableError, UnknownNameError
@@ -40,7 +41,7 @@ def downscale_with(
     recipe, model = nested(fitted)
     recipe = _named(recipe, variables, ds, covariates)
     reading = read_one(ds, recipe.variables)
-    sources = _sources(recipe, reading, covariates, area)
+    sources = _sources(fitted, recipe, reading, covariates, area)
     fields = downscale_fields(
         model,
         recipe,
@@ -78,6 +79,7 @@ def _named(recipe: NestedRecipe, variables: Mapping[str, str] | None, *parts: Pa
 
 
 def _sources(
+    fitted: Learnt,
     recipe: NestedRecipe,
     reading: Reading,
     covariates: Covariates | None,
@@ -91,7 +93,7 @@ def _sources(
     if high != wide:
         y, x = horizontal_axes(reading.ds)
         factor = {y.dim: high, x.dim: wide}
-    return collect_sources(
+    found = collect_sources(
         reading,
         target=recipe.target,
         factor=factor,
@@ -102,6 +104,10 @@ def _sources(
         variables=recipe.variables,
         history=recipe.window - 1,
     )
+    steps = f"window of {recipe.window} steps"
+    trained = fitted.fingerprint.get("step")
+    check_trained_step(fitted.name, trained, found.target, what=steps)
+    return found
 
 
 def score_with(
@@ -137,7 +143,7 @@ def _beside_truth(
     if truth is None:
         msg = "A downscaled field is judged by the truth: pass truth= on the fine grid."
         raise MissingVariableError(msg)
-    sources = _sources(recipe, reading, covariates, area, truth)
+    sources = _sources(fitted, recipe, reading, covariates, area, truth)
     place = str(choose_device(device))
     fields = downscale_fields(
         model, recipe, fitted.scaling, sources, token=fitted.token, device=place

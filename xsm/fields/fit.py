@@ -12,6 +12,7 @@ from xsm.artefact.asked import Asked
 from xsm.artefact.card import history_dataset, whole_card
 from xsm.artefact.learnt import Learnt
 from xsm.data.fingerprint import data_token
+from xsm.data.trained_step import even_or_none
 from xsm.exceptions import check_choice
 from xsm.fields.collect import collect_sources
 from xsm.fields.samples import make_fields, sizes_of
@@ -108,7 +109,10 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
             settings,
             clock.perf_counter() - started,
         ),
-        fingerprint={"sizes": {str(d): n for d, n in native.target.sizes.items()}},
+        fingerprint={
+            "sizes": {str(d): n for d, n in native.target.sizes.items()},
+            "step": even_or_none(native.target),
+        },
     )
 
 
