@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from xsm.exceptions import GridError
-from xsm.physics.budget import FLUXES, budget, layer_count
+from xsm.physics.budget import FLUXES, budget
 from xsm.physics.budget_torch import water_budget
 
 
@@ -179,13 +179,15 @@ def test_what_is_missing_in_a_step_is_never_made_up(row: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"), [((12, 8), "2 . 2 N rows of N layers"), ((13, 7), "fixed has 7 rows")]
+    "shapes",
+    [
+        ((12, 3, 2), (8, 2), (6, 2)),
+        ((9, 3, 2), (5, 2), (4, 2)),
+        ((9, 3, 2), (4, 3), (4, 2)),
+        ((9, 3, 2), (4, 2), (3, 2)),
+        ((5, 3, 2), (0, 2), (2, 2)),
+    ],
 )
-def test_rows_that_fit_no_number_of_layers_are_refused(rows: tuple[int, int], words: str) -> None:
-    with pytest.raises(GridError, match=words):
-        layer_count(*rows)
-
-
-def test_other_cells_are_refused() -> None:
-    with pytest.raises(GridError, match="given has 2 cells"):
-        budget(np.zeros((9, 3, 2)), np.ones((4, 3)), np.ones((4, 2)))
+def test_shapes_that_fit_no_number_of_layers_are_refused(shapes: tuple[tuple[int, ...]]) -> None:
+    with pytest.raises(GridError, match="of N layers"):
+        budget(*map(np.zeros, shapes))

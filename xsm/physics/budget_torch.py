@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xsm.physics.budget import budget, budget_adjoint
+from xsm.physics.budget import budget
+from xsm.physics.budget_adjoint import budget_adjoint
 
 __all__ = ["water_budget"]
 
@@ -17,15 +18,14 @@ def water_budget(given: Tensor, fixed: Tensor, start: Tensor) -> tuple[Tensor, T
 
     Parameters
     ----------
-    given : Tensor (row, time, cell)
-    fixed, start : Tensor (row, cell)
+    given, fixed, start : Tensor
         As of :func:`xsm.physics.budget.budget`, all of one type.
 
     Returns
     -------
-    stores, fluxes : Tensor (row, time, cell)
-        mm, and mm a step. The kernel runs on processors: tensors of another device are copied
-        there and back.
+    tuple of Tensor
+        Stores, mm, and fluxes, mm a step, (row, time, cell). The kernel runs on processors:
+        tensors of another device are copied there and back.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def water_budget(given: Tensor, fixed: Tensor, start: Tensor) -> tuple[Tensor, T
     >>> given.grad[0].item()  # a mm of snow more is a mm more in store
     1.0
     """
-    stores, fluxes = _Budget.apply(given, fixed, start)
+    stores, fluxes = _Budget.apply(given, fixed, start)  # type: ignore[no-untyped-call]
     return stores, fluxes
 
 
