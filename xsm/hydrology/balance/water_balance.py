@@ -30,6 +30,7 @@ __all__ = [
     "balance_roles",
     "balance_series",
     "inflow_arrays",
+    "lengths_of",
     "previous_observation",
     "require_roles",
     "roles_of_terms",
@@ -210,7 +211,7 @@ def inflow_arrays(
         outputs=tuple(_NAMES[name] for name in outputs),
         trend=trend,
         threshold=float(threshold),
-        step_days=_lengths(reading, arrays[reference]),
+        step_days=lengths_of(reading, arrays[reference]),
         reverse_snow=compat is not None,
         axis=arrays[reference].dims.index(time_dim(arrays[reference])),
         guards=tuple(guards.get(roles.get(k, observed or "")) for k in arrays),
@@ -233,7 +234,7 @@ def inflow_arrays(
     return xr.Dataset(made, attrs=recorded)
 
 
-def _lengths(reading: Reading, array: xr.DataArray) -> float | tuple[float, ...]:
+def lengths_of(reading: Reading, array: xr.DataArray) -> float | tuple[float, ...]:
     """Return the length of the step in days; of months whose bounds are known that of these."""
     lengths = step_lengths(array)
     known = intervals_of(reading.ds, reading.time)
