@@ -14,7 +14,7 @@ from tests.hostile.invariances import LAT, LON, Leaves
 
 __all__ = ["ARGUMENTS", "INPUTS", "Hostile"]
 
-Must = Literal["told", "lawful", "step", "cells"]
+Must = Literal["told", "lawful", "step", "cells", "labels", "dims"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,9 @@ class Hostile:
 
     ``"told"``: the answer is that of the unchanged data, or missing, or something is told.
     ``"lawful"``: these are other data, whose answer may differ. ``"step"``, ``"cells"``: they are,
-    but for a verb whose model knows its step, or its cells.
+    but for a verb whose model knows its step, or its cells; ``"labels"``: they are for a verb that
+    takes of two data sets the labels which both have; ``"dims"``: for one that takes further
+    dimensions.
     """
 
     change: Callable[[xr.Dataset, str], Any]
@@ -111,7 +113,9 @@ def _two_grids(ds: xr.Dataset, key: str) -> xr.Dataset:
 
 
 def _flavoured(ds: xr.Dataset, key: str) -> xr.Dataset:
-    return ds.assign({key: xr.concat([ds[key], ds[key] * 2], "flavour").assign_attrs(ds[key].attrs)})
+    return ds.assign(
+        {key: xr.concat([ds[key], ds[key] * 2], "flavour").assign_attrs(ds[key].attrs)}
+    )
 
 
 def _members(ds: xr.Dataset, key: str) -> xr.Dataset:
@@ -223,7 +227,7 @@ INPUTS: Mapping[str, Hostile] = {
     "shuffled times": _whole(_shuffled, "time"),
     "backwards": _whole(lambda ds: ds.isel(time=slice(None, None, -1)), "time"),
     "missing steps": _whole(_gap, "time", must="lawful"),
-    "irregular steps": _labelled("time", _irregular),
+    "irregular steps": _labelled("time", _irregular, "labels"),
     "times with a zone": _whole(_zoned, "time"),
     "times as text": _labelled("time", _as_text),
     "times as numbers": _labelled("time", lambda t: np.arange(len(t), dtype=float)),
@@ -265,8 +269,10 @@ INPUTS: Mapping[str, Hostile] = {
     "units of a temperature": _units("degC"),
     "no attributes": _whole(_bare),
     "dimensions a, b": _whole(lambda ds: ds.rename({LAT: "a", LON: "b"}).drop_attrs(), LAT, LON),
-    "dimensions without labels": _whole(lambda ds: ds.drop_vars([LAT, LON]), LAT, LON, must="lawful"),
-    "an unknown dimension": Hostile(_flavoured),
+    "dimensions without labels": _whole(
+        lambda ds: ds.drop_vars([LAT, LON]), LAT, LON, must="lawful"
+    ),
+    "an unknown dimension": Hostile(_flavoured, "dims"),
     "two members": Hostile(_members, "lawful"),
     "two grids": Hostile(_two_grids),
     "one variable without longitude": _without(LON),

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import locale
-import os
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
+
+from tests.hostile import states
+from tests.hostile.stores import encoded, stored
 
 __all__ = ["INVARIANCES", "Invariance", "Leaves"]
 
@@ -33,6 +29,11 @@ class Invariance:
     change: Callable[[xr.Dataset], xr.Dataset]
     back: Callable[[xr.Dataset], xr.Dataset] = lambda found: found
     around: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+
+    @property
+    def of_process(self) -> bool:
+        """Whether it is the process that is changed."""
+        return self.around is not contextlib.nullcontext
 
 
 def _each(change: Callable[[xr.DataArray], Any], kinds: str = "f") -> Callable[..., xr.Dataset]:
@@ -246,13 +247,6 @@ def _bare_attrs(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_attrs({})
 
 
-def _encoded(ds: xr.Dataset) -> xr.Dataset:
-    for v in ds.data_vars.values():
-        if v.dtype.kind == "f":
-            v.encoding = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -9999}
-    return ds
-
-
 def _cftime(ds: xr.Dataset) -> xr.Dataset:
     _needs(ds, "time")
     return ds.convert_calendar("standard", use_cftime=True)
@@ -263,26 +257,6 @@ def _resolution(unit: str) -> Callable[[xr.Dataset], xr.Dataset]:
         _needs(ds, "time")
         times = ds["time"].values.astype(f"M8[{unit}]")
         return ds.assign_coords(time=("time", times, ds["time"].attrs))
-
-    return changed
-
-
-@functools.cache
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="xsm-hostile-"))
-
-
-def _stored(kind: str) -> Callable[[xr.Dataset], xr.Dataset]:
-    """Return the data as they are read back from a file."""
-
-    def changed(ds: xr.Dataset) -> xr.Dataset:
-        path = _folder() / f"{time.perf_counter_ns()}.{'nc' if kind == 'nc' else 'zarr'}"
-        if kind == "nc":
-            ds.to_netcdf(path)
-            with xr.open_dataset(path) as found:
-                return found.load()
-        ds.to_zarr(path, zarr_format=int(kind), consolidated=False)
-        return xr.open_zarr(path, consolidated=False)
 
     return changed
 
@@ -326,84 +300,10 @@ def _multi(ds: xr.Dataset) -> xr.Dataset:
     return ds.stack(cell=(LAT, LON))
 
 
-@contextlib.contextmanager
-def _float64() -> Iterator[None]:
-    import torch
-
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-@contextlib.contextmanager
-def _no_grad() -> Iterator[None]:
-    import torch
-
-    with torch.no_grad():
-        yield
-
-
-@contextlib.contextmanager
-def _inference() -> Iterator[None]:
-    import torch
-
-    with torch.inference_mode():
-        yield
-
-
-@contextlib.contextmanager
-def _seeded() -> Iterator[None]:
-    import random
-
-    import torch
-
-    random.seed(5)
-    np.random.seed(5)  # noqa: NPY002
-    torch.manual_seed(5)
-    yield
-
-
-@contextlib.contextmanager
-def _zone() -> Iterator[None]:
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "Asia/Tokyo"
-    time.tzset()
-    try:
-        yield
-    finally:
-        os.environ.pop("TZ")
-        if before is not None:
-            os.environ["TZ"] = before
-        time.tzset()
-
-
-@contextlib.contextmanager
-def _decimal_comma() -> Iterator[None]:
-    before = locale.setlocale(locale.LC_ALL)
-    for name in ("de_DE.UTF-8", "C.UTF-8", "C"):
-        with contextlib.suppress(locale.Error):
-            locale.setlocale(locale.LC_ALL, name)
-            break
-    try:
-        yield
-    finally:
-        locale.setlocale(locale.LC_ALL, before)
-
-
-@contextlib.contextmanager
-def _pandas() -> Iterator[None]:
-    with pd.option_context("display.precision", 2, "mode.chained_assignment", "raise"):
-        yield
-
-
 def _same(ds: xr.Dataset) -> xr.Dataset:
     return ds
 
 
-_MM = {"m": ("mm", 1000.0, 0.0)}
 _RATE = 1000 / 86400
 
 
@@ -415,7 +315,13 @@ def _only_water(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign({n: (ds[n] * 1000).assign_attrs(ds[n].attrs | {"units": "mm"}) for n in names})
 
 
-_CF = {"tp": "rain_here", "t2m": "warmth", "sd": "white", "lwe_thickness": "mass", "swe": "snow_here"}
+_CF = {
+    "tp": "rain_here",
+    "t2m": "warmth",
+    "sd": "white",
+    "lwe_thickness": "mass",
+    "swe": "snow_here",
+}
 
 INVARIANCES: Mapping[str, Invariance] = {
     "dimensions turned": Invariance(lambda ds: ds.transpose(*reversed(list(ds.dims)))),
@@ -429,9 +335,9 @@ INVARIANCES: Mapping[str, Invariance] = {
     "float32 labels": Invariance(_labels),
     "labels off by rounding": Invariance(_rounded),
     "one chunk": Invariance(lambda ds: ds.chunk()),
-    "chunks of cells": Invariance(_chunks(latitude=1, longitude=1)),
-    "chunks of time": Invariance(_chunks(time=50)),
-    "chunks of time and cells": Invariance(_chunks(time=37, latitude=2, longitude=1)),
+    "chunks of cells": Invariance(_chunks(latitude=2, longitude=1)),
+    "chunks of time": Invariance(_chunks(time=150)),
+    "chunks of time and cells": Invariance(_chunks(time=250, latitude=2, longitude=2)),
     "uneven chunks": Invariance(_uneven),
     "Fortran order": Invariance(_each(lambda v: np.asfortranarray(v.values))),
     "big-endian values": Invariance(_each(lambda v: v.values.astype(v.dtype.newbyteorder(">")))),
@@ -448,7 +354,9 @@ INVARIANCES: Mapping[str, Invariance] = {
     "soil moisture in %": _in_units({"m3 m-3": ("%", 100.0, 0.0)}),
     "texture as fractions": _in_units({"%": ("1", 0.01, 0.0)}),
     "density in kg m-3": _in_units({"g cm-3": ("kg m-3", 1000.0, 0.0)}),
-    "radiation in W m-2": _in_units({"J m-2": ("W m-2", 1 / 86400, 0.0)}, cell_methods="time: mean"),
+    "radiation in W m-2": _in_units(
+        {"J m-2": ("W m-2", 1 / 86400, 0.0)}, cell_methods="time: mean"
+    ),
     "storage in cm": _in_units({"mm": ("cm", 0.1, 0.0)}),
     "cells along one dimension": Invariance(_stacked, _unstacked),
     "cells in another order": Invariance(_shuffled, _unstacked),
@@ -464,24 +372,24 @@ INVARIANCES: Mapping[str, Invariance] = {
     "variables named as xsm's own": Invariance(_own_variables),
     "scalars named as xsm's own": Invariance(_own_scalars),
     "remarks dropped": Invariance(_bare_attrs),
-    "encoding": Invariance(_encoded),
+    "encoding": Invariance(encoded),
     "cftime": Invariance(_cftime),
     "times in us": Invariance(_resolution("us")),
     "times in s": Invariance(_resolution("s")),
-    "read from NetCDF": Invariance(_stored("nc")),
-    "read from Zarr 2": Invariance(_stored("2")),
-    "read from Zarr 3": Invariance(_stored("3")),
+    "read from NetCDF": Invariance(stored("nc")),
+    "read from Zarr 2": Invariance(stored("2")),
+    "read from Zarr 3": Invariance(stored("3")),
     "rows without values": Invariance(_appended),
     "one member": Invariance(_member),
     "pint quantities": Invariance(_quantified),
     "bounds of cells": Invariance(_bounds),
-    "torch's default float64": Invariance(_same, around=_float64),
-    "torch without gradients": Invariance(_same, around=_no_grad),
-    "torch's inference mode": Invariance(_same, around=_inference),
-    "global seeds": Invariance(_same, around=_seeded),
-    "time zone Tokyo": Invariance(_same, around=_zone),
-    "decimal comma": Invariance(_same, around=_decimal_comma),
+    "torch's default float64": Invariance(_same, around=states.float64),
+    "torch without gradients": Invariance(_same, around=states.no_grad),
+    "torch's inference mode": Invariance(_same, around=states.inference),
+    "global seeds": Invariance(_same, around=states.seeded),
+    "time zone Tokyo": Invariance(_same, around=states.zone),
+    "decimal comma": Invariance(_same, around=states.decimal_comma),
     "numpy raises": Invariance(_same, around=lambda: np.errstate(all="raise")),
-    "options of pandas": Invariance(_same, around=_pandas),
+    "options of pandas": Invariance(_same, around=states.pandas),
     "attributes are dropped": Invariance(_same, around=lambda: xr.set_options(keep_attrs=False)),
 }

@@ -10,11 +10,11 @@ from tests.hostile.inputs import ARGUMENTS, INPUTS
 from tests.hostile.invariances import INVARIANCES
 from tests.hostile.verbs import VERBS
 
-__all__ = ["PAGE", "rows_of", "written"]
+__all__ = ["HEADS", "PAGE", "rows_of", "written"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "hostile_outcomes.txt"
 _KINDS = ("right", "told", "other", "wrong", "inside", "passed on", "left out")
-_HEADS = {
+HEADS = {
     "verb": list(VERBS),
     "change that must not matter": list(INVARIANCES),
     "input that must be told": list(INPUTS),
@@ -31,7 +31,7 @@ def written(cells: Iterable[Sequence[str]]) -> str:
         "input that must be told": Counter((c[2], c[3]) for c in cells if c[1] == "input"),
         "argument that must be told": Counter((c[2], c[3]) for c in cells if c[1] == "argument"),
     }
-    parts = [_table(head, names, of[head]) for head, names in _HEADS.items()]
+    parts = [_table(head, names, of[head]) for head, names in HEADS.items()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -51,13 +51,8 @@ def rows_of(text: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         first = line.strip("|").split("|")[0].strip()
-        if first in _HEADS:
+        if first in HEADS:
             rows = found.setdefault(first, [])
         elif first and not first.startswith("---") and first != "all":
             rows.append(first)
     return found
-
-
-def expected_rows() -> dict[str, list[str]]:
-    """Return the rows that the tables have now."""
-    return _HEADS

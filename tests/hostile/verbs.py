@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 import xsm
+from tests.hostile import figures
+from tests.hostile.invariances import Leaves
 from tests.hostile.worlds import INPUTS, QUICK, Line, fitted, fitted_sequence, world
-from xsm.typing import Array
 
 __all__ = ["VERBS", "Verb"]
 
@@ -24,7 +25,10 @@ class Verb:
 
     ``learnt`` where it uses a model that knows its step, ``by_cell`` where that knows its cells
     too; ``takes`` are arguments that name something; ``loose`` is the relative difference that
-    counts as rounding.
+    counts as rounding, ``few`` the share of values that rounding may move to another branch of a
+    tree; ``slow`` ones are left to the whole matrix;
+    ``joins`` takes of two data sets the labels that both have, ``extra`` any further
+    dimensions.
     """
 
     run: Callable[..., Any]
@@ -34,6 +38,10 @@ class Verb:
     takes: tuple[str, ...] = ()
     loose: float = 1e-4
     by_cell: bool = False
+    few: float = 0.0
+    slow: bool = False
+    joins: bool = False
+    extra: bool = False
 
 
 def _fit_line(ds: Any, **named: Any) -> xr.Dataset:
@@ -61,11 +69,14 @@ def _scales(model: xsm.FittedModel) -> xr.Dataset:
     """Return the numbers of a scaling, and whether the loss is a number."""
     kept = {k: v for k, v in model.scaling.data_vars.items() if v.dtype.kind == "f"}
     known = np.isfinite(model.history.to_array()).all()
-    return xr.Dataset({**{k: v for k, v in kept.items() if v.ndim < 2}, "known": known})
+    return xr.Dataset(
+        {**{k: v.where(np.isfinite(v)) for k, v in kept.items() if v.ndim < 2}, "known": known}
+    )
 
 
 def _state(ds: Any, **named: Any) -> xr.Dataset:
     found = fitted_sequence().state(ds, **named)
+    found = found.where(found["steps"] > 0) if isinstance(found, xr.Dataset) else found
     return found.drop_vars([n for n, v in found.variables.items() if v.dtype.kind not in "fiub"])
 
 
@@ -75,7 +86,8 @@ def _numbers(**values: Any) -> xr.Dataset:
 
 def _plan(ds: Any, **named: Any) -> xr.Dataset:
     found = xsm.plan(ds, fitted(), **named)
-    return _numbers(windows=found.windows)
+    cells = ds["swvl1"].size / ds.sizes["time"] if {"time", "swvl1"} <= {*ds.variables} else 12
+    return _numbers(windows=found.windows / cells)
 
 
 def _check(ds: Any, **named: Any) -> xr.Dataset:
@@ -90,6 +102,9 @@ def _variables(ds: Any, **named: Any) -> xr.Dataset:
     found = xsm.variables(ds, **({"overrides": named["variables"]} if named else {}))
     for role, text in found.problems.items():
         warnings.warn(f"variables: {role}: {text}", UserWarning, stacklevel=2)
+    for line in repr(found).splitlines():
+        if line.startswith("not found"):
+            warnings.warn(f"variables: {line}", UserWarning, stacklevel=2)
     return _numbers(**{role: len(vs) for role, vs in sorted(found.found.items())})
 
 
@@ -135,6 +150,13 @@ def _downscale(ds: Any, model: str, **named: Any) -> xr.Dataset:
     return xsm.downscale(_gws(ds), 2, model=model, **({"target": "gws"} | named))
 
 
+def _given(predicted: Any) -> Any:
+    """Return a prediction; without one, the data themselves are judged."""
+    if predicted is None:
+        raise Leaves
+    return predicted
+
+
 def _gws(ds: Any) -> Any:
     """Return a data set without the storages beside groundwater."""
     if not isinstance(ds, xr.Dataset):
@@ -173,76 +195,14 @@ def _classes(ds: Any, **named: Any) -> xr.Dataset:
     return xsm.texture_class(ds, **named).to_dataset(name="texture_class")
 
 
-def _drawn(draw: Callable[[], Any]) -> xr.Dataset:
-    """Return the numbers of a figure: extremes, means and counts, in any order."""
-    import matplotlib.pyplot as plt
-
-    try:
-        axes = np.atleast_1d(np.asarray(draw(), dtype=object)).ravel()
-        parts = [numbers for ax in axes for numbers in _shown(ax)]
-    finally:
-        plt.close("all")
-    values = np.sort(np.concatenate([p[np.isfinite(p)].ravel() for p in parts] or [np.empty(0)]))
-    return xr.Dataset({"drawn": ("number", values)}, {"number": np.arange(len(values))})
-
-
-def _shown(ax: Any) -> list[Array]:
-    """Return the heights of lines and bars, and the colours of maps."""
-    lines = [np.asarray(line.get_ydata(), float) for line in ax.lines]
-    maps = [m.get_array() for m in ax.collections if m.get_array() is not None]
-    bars = [np.array([p.get_height() for p in ax.patches if hasattr(p, "get_height")], float)]
-    return [*lines, *(np.ma.filled(m.astype(float), np.nan) for m in maps), *bars]
-
-
-def _map(ds: Any) -> xr.Dataset:
-    from xsm.plotting import map_variable
-
-    own = ds.isel(time=0) if isinstance(ds, xr.Dataset) and ds.sizes.get("time") else ds
-    return _drawn(lambda: map_variable(own, "swvl1", coastlines=False))
-
-
-def _series(ds: Any, **named: Any) -> xr.Dataset:
-    from xsm.plotting import plot_series
-
-    return _drawn(lambda: plot_series(ds, world("prediction"), **named))
-
-
-def _spectra(ds: Any, **named: Any) -> xr.Dataset:
-    from xsm.plotting import plot_spectra
-
-    return _drawn(lambda: plot_spectra(ds, world("prediction"), **named))
-
-
-def _zones(ds: Any, **named: Any) -> xr.Dataset:
-    from xsm.plotting import plot_zones
-
-    by = xr.ones_like(world("land")["elevation"]).rename("zone")
-    return _drawn(lambda: plot_zones(ds, world("prediction"), by, metric="rmse", **named))
-
-
-def _improvement(ds: Any, **named: Any) -> xr.Dataset:
-    from xsm.plotting import plot_improvement
-
-    one, other = world("prediction"), world("prediction")
-    other["swvl1"] = other["swvl1"] + np.float32(0.01)
-    other["swvl1"].attrs |= {"units": "m3 m-3"}
-    return _drawn(lambda: plot_improvement(ds, one, other, coastlines=False, **named))
-
-
-def _weights(ds: Any) -> xr.Dataset:
-    from xsm.plotting import plot_expert_shares
-
-    return _drawn(lambda: plot_expert_shares(ds))
-
-
 _DATA = ("variables", "product")
 _ALL = ("variables", "product", "target")
 _NAMES = ("variables",)
 
 VERBS: Mapping[str, Verb] = {
     "fit a line": Verb(_fit_line, "tp", takes=_ALL, loose=1e-3),
-    "fit a network": Verb(_fit_network, "tp", takes=_ALL, loose=1e-3),
-    "fit a sequence": Verb(_fit_sequence, "tp", takes=_ALL, loose=1e-3),
+    "fit a network": Verb(_fit_network, "tp", takes=_ALL, loose=1e-3, slow=True),
+    "fit a sequence": Verb(_fit_sequence, "tp", takes=_ALL, loose=1e-3, slow=True),
     "predict": Verb(lambda ds, **n: xsm.predict(ds, fitted(), **n), "tp", "land", True, _DATA),
     "predict by cell": Verb(
         lambda ds, **n: xsm.predict(ds, fitted("cell"), **n),
@@ -253,56 +213,92 @@ VERBS: Mapping[str, Verb] = {
         by_cell=True,
     ),
     "predict by trees": Verb(
-        lambda ds, **n: xsm.predict(ds, fitted("trees"), **n), "tp", "land", True, _DATA
+        lambda ds, **n: xsm.predict(ds, fitted("trees"), **n),
+        "tp",
+        "land",
+        True,
+        _DATA,
+        few=0.005,
+        slow=True,
     ),
     "predict a sequence": Verb(
         lambda ds, **n: xsm.predict(ds, fitted_sequence(), **n), "tp", "land", True, _DATA
     ),
     "state": Verb(_state, "tp", learnt=True, takes=_NAMES),
     "experts": Verb(
-        lambda ds, **n: fitted("mixture").experts(ds, **n), "tp", learnt=True, takes=_NAMES
+        lambda ds, **n: fitted("mixture").experts(ds, **n),
+        "tp",
+        learnt=True,
+        takes=_NAMES,
+        slow=True,
     ),
-    "importance": Verb(_importance, "swvl1", learnt=True, takes=_NAMES, loose=1e-3),
+    "importance": Verb(_importance, "swvl1", learnt=True, takes=_NAMES, loose=1e-3, slow=True),
     "fitted.score": Verb(
         lambda ds, **n: fitted().score(ds, **n), "swvl1", learnt=True, takes=_NAMES, loose=1e-3
     ),
     "calibrate": Verb(_calibrate, "swvl1", learnt=True, takes=_NAMES, loose=1e-3),
     "score": Verb(
-        lambda ds, **n: xsm.score(ds, world("prediction"), **n), "swvl1", takes=_ALL, loose=1e-3
+        lambda ds, **n: xsm.score(ds, world("prediction"), **n),
+        "swvl1",
+        takes=_ALL,
+        loose=1e-3,
+        joins=True,
     ),
     "score beside a model": Verb(
         lambda ds, **n: xsm.score(ds, world("prediction"), baselines=fitted(), **n),
         "swvl1",
         takes=_ALL,
         loose=1e-3,
+        joins=True,
     ),
     "score, its prediction": Verb(
-        lambda ds: xsm.score(world("land"), ds), "swvl1", "prediction", loose=1e-3
+        lambda ds: xsm.score(world("land"), ds),
+        "swvl1",
+        "prediction",
+        loose=1e-3,
+        joins=True,
+        extra=True,
     ),
     "score of an array": Verb(
-        lambda ds: world("land").physm.score(_only(ds, "swvl1")), "swvl1", "prediction", loose=1e-3
+        lambda ds: world("land").physm.score(_only(ds, "swvl1")),
+        "swvl1",
+        "prediction",
+        loose=1e-3,
+        joins=True,
+        extra=True,
     ),
     "reliability": Verb(
         lambda ds, **n: xsm.reliability(ds, world("prediction"), **n),
         "swvl1",
         takes=("variables", "target"),
         loose=1e-3,
+        joins=True,
     ),
     "reliability, its prediction": Verb(
-        lambda ds: xsm.reliability(world("land"), ds), "swvl1_std", "prediction", loose=1e-3
+        lambda ds: xsm.reliability(world("land"), ds),
+        "swvl1_std",
+        "prediction",
+        loose=1e-3,
+        joins=True,
+        extra=True,
     ),
-    "intervals": Verb(lambda ds, **n: xsm.intervals(ds, **n), "swvl1_std", "prediction"),
-    "consistency": Verb(lambda ds, **n: xsm.consistency(ds, **n), "tp", takes=_ALL, loose=1e-3),
+    "intervals": Verb(xsm.intervals, "swvl1_std", "prediction", extra=True),
+    "consistency": Verb(xsm.consistency, "tp", takes=_ALL, loose=1e-3),
     "consistency, its prediction": Verb(
-        lambda ds: xsm.consistency(world("land"), ds), "swvl1", "prediction", loose=1e-3
+        lambda ds: xsm.consistency(world("land"), _given(ds)),
+        "swvl1",
+        "prediction",
+        loose=1e-3,
+        joins=True,
+        extra=True,
     ),
-    "water_balance": Verb(lambda ds, **n: xsm.water_balance(ds, **n), "tp", takes=_ALL),
+    "water_balance": Verb(xsm.water_balance, "tp", takes=_ALL),
     "plan": Verb(_plan, "tp", learnt=True, takes=_DATA),
     "check": Verb(_check, "tp", takes=_DATA),
     "variables": Verb(_variables, "tp"),
-    "monthly": Verb(lambda ds, **n: xsm.monthly(ds, **n), "tp", takes=_DATA),
-    "daily": Verb(lambda ds, **n: xsm.daily(ds, **n), "tp", "hours", takes=_DATA),
-    "flatten_steps": Verb(lambda ds: xsm.flatten_steps(ds), "t2m", "steps"),
+    "monthly": Verb(xsm.monthly, "tp", takes=_DATA),
+    "daily": Verb(xsm.daily, "tp", "hours", takes=_DATA),
+    "flatten_steps": Verb(xsm.flatten_steps, "t2m", "steps"),
     "to_depths": Verb(
         lambda ds, **n: xsm.to_depths(ds, [(0.0, 0.1), (0.1, 0.5)], **n), "swvl1", takes=_NAMES
     ),
@@ -310,13 +306,14 @@ VERBS: Mapping[str, Verb] = {
         lambda ds, **n: xsm.to_depths(ds, [(0.05, 0.2)], **n), "theta", "profile", takes=_NAMES
     ),
     "texture_class": Verb(_classes, "sand", takes=_NAMES),
-    "soil_parameters": Verb(lambda ds, **n: xsm.soil_parameters(ds, **n), "sand", takes=_NAMES),
+    "soil_parameters": Verb(xsm.soil_parameters, "sand", takes=_NAMES),
     "richards_residual": Verb(
-        lambda ds, **n: xsm.richards_residual(ds, **n),
+        xsm.richards_residual,
         "theta",
         "profile",
         takes=_NAMES,
         loose=1e-2,
+        slow=True,
     ),
     "consistency of a profile": Verb(
         lambda ds, **n: xsm.consistency(ds, law="richards", **n),
@@ -324,6 +321,7 @@ VERBS: Mapping[str, Verb] = {
         "profile",
         takes=_DATA,
         loose=1e-2,
+        slow=True,
     ),
     "simulate_columns": Verb(
         lambda ds, **n: xsm.simulate_columns(ds, edges=(0.0, 0.1, 0.2, 0.4, 0.8, 1.5), **n),
@@ -331,21 +329,24 @@ VERBS: Mapping[str, Verb] = {
         "profile",
         takes=_NAMES,
         loose=1e-2,
+        slow=True,
     ),
-    "regrid": Verb(_regrid, "tp"),
-    "regrid, its grid": Verb(_regrid_like, "swvl1"),
+    "regrid": Verb(_regrid, "tp", extra=True),
+    "regrid, its grid": Verb(_regrid_like, "swvl1", extra=True),
     "groundwater_anomaly": Verb(_groundwater, "lwe_thickness", "stores"),
     "groundwater_anomaly, its soil": Verb(_groundwater_of, "soil", "stores"),
     "downscale bilinear": Verb(partial(_downscale, model="bilinear"), "gws", "stores", takes=_ALL),
     "downscale conservative": Verb(
         partial(_downscale, model="conservative_bilinear"), "gws", "stores", takes=_ALL
     ),
-    "downscale, its covariates": Verb(_covariates, "pr", "stores", learnt=True, loose=1e-3),
-    "downscale by a network": Verb(_fields, "gws", "stores", learnt=True, loose=1e-3),
-    "plot.map": Verb(_map, "swvl1"),
-    "plot.series": Verb(_series, "swvl1", takes=_NAMES),
-    "plot.spectra": Verb(_spectra, "swvl1", takes=_NAMES, loose=1e-3),
-    "plot.zones": Verb(_zones, "swvl1", takes=_NAMES),
-    "plot.improvement": Verb(_improvement, "swvl1", takes=_NAMES),
-    "plot.expert_shares": Verb(_weights, "expert_weight", "mixture"),
+    "downscale, its covariates": Verb(
+        _covariates, "pr", "stores", learnt=True, loose=1e-3, slow=True
+    ),
+    "downscale by a network": Verb(_fields, "gws", "stores", learnt=True, loose=1e-3, slow=True),
+    "plot.map": Verb(figures.map_of, "swvl1", slow=True),
+    "plot.series": Verb(figures.series, "swvl1", takes=_NAMES, slow=True, joins=True),
+    "plot.spectra": Verb(figures.spectra, "swvl1", takes=_NAMES, loose=1e-3, slow=True, joins=True),
+    "plot.zones": Verb(figures.zones, "swvl1", takes=_NAMES, slow=True, joins=True),
+    "plot.improvement": Verb(figures.improvement, "swvl1", takes=_NAMES, slow=True, joins=True),
+    "plot.expert_shares": Verb(figures.weights, "expert_weight", "mixture", slow=True),
 }

@@ -74,13 +74,12 @@ def _hours() -> xr.Dataset:
     time = pd.date_range("2020-02-27 03:00", periods=48, freq="3h")
     shape = (48, 3, 2)
     dims = ("time", "latitude", "longitude")
+    rain = {"units": "m", "cell_methods": "time: sum", "accumulation": "step"}
     arrays = {
-        "tp": (random.gamma(0.5, 1e-3, shape), {"units": "m", "cell_methods": "time: sum"}),
+        "tp": (random.gamma(0.5, 1e-3, shape), rain),
         "t2m": (280 + random.normal(size=shape), {"units": "K", "cell_methods": "time: point"}),
         "swvl1": (random.uniform(0.1, 0.4, shape), {"units": "m3 m-3"}),
     }
-    for _, attrs in arrays.values():
-        attrs |= {"accumulation": "step"} if attrs["units"] == "m" else {}
     return xr.Dataset(
         {name: (dims, values, attrs) for name, (values, attrs) in arrays.items()},
         {"time": time, **_places(3, 2)},
