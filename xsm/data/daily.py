@@ -14,7 +14,7 @@ from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.doubt import doubt_fills
 from xsm.data.grid import time_dim
 from xsm.data.intervals import Label, label_of, with_bounds_read
-from xsm.data.joins import at_labels, positions
+from xsm.data.joins import assigned, at_labels, positions
 from xsm.data.naming import Accumulation, roles_of, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
@@ -149,7 +149,7 @@ def daily(
     axis = _axis(ds, time, step, label, ends="end" in {day.way for day in ways.known.values()})
     made = {name: _aggregate(ds[name], time, axis, day) for name, day in ways.known.items()}
     still = [name for name, array in ds.data_vars.items() if time not in array.dims]
-    result = ds[still].drop_vars(_along(ds, time), errors="ignore").assign(made)
+    result = assigned(ds[still].drop_vars(_along(ds, time), errors="ignore"), made)
     result = result[[name for name in ds.data_vars if name in result]]
     if "accumulation" in ds.attrs:
         result.attrs["accumulation"] = "step"

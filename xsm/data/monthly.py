@@ -19,7 +19,7 @@ from xsm.data.intervals import (
     with_bounds_read,
     without_bounds,
 )
-from xsm.data.joins import at_labels
+from xsm.data.joins import assigned, at_labels
 from xsm.data.naming import Role, Variable, accumulation_of, roles_of, since_00, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
@@ -138,7 +138,7 @@ def monthly(
         reading.ds, "monthly", unknown, reasons, reading.stated.values() if made else said
     )
     kept = [n for n, a in reading.ds.data_vars.items() if time not in a.dims or n in made]
-    found = reading.ds.drop_dims(time).assign(made)[kept]
+    found = assigned(reading.ds.drop_dims(time), made)[kept]
     found.attrs.pop("accumulation", None)
     return quantify(found) if quantified else found
 

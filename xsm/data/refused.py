@@ -12,6 +12,7 @@ __all__ = [
     "OUTPUTS",
     "OWN_DIMS",
     "check_dims",
+    "check_free",
     "check_input",
     "check_numbers",
     "check_target",
@@ -31,8 +32,9 @@ OUTPUTS = frozenset({"extrapolation", "trained_cell", "expert_weight"})
 
 
 def check_input(ds: xr.Dataset) -> None:
-    """Refuse what is no Dataset, and times with a zone."""
+    """Refuse what is no Dataset, times with a zone, and labels that are missing or stand twice."""
     check_dataset(ds)
+    _check_labels(ds)
     for dim, index in ds.indexes.items():
         zone = getattr(index.dtype, "tz", None)
         if zone is not None:
@@ -44,8 +46,41 @@ def check_input(ds: xr.Dataset) -> None:
             raise GridError(msg)
 
 
-def check_numbers(array: xr.DataArray | xr.Variable, name: object) -> None:
-    """Refuse what holds no real numbers, and integers that still have to be scaled."""
+def _check_labels(ds: xr.Dataset) -> None:
+    """Refuse labels that are missing or stand more than once: nothing can be told by them."""
+    for dim, index in ds.indexes.items():
+        if dim in ds.dims and index.nlevels == 1 and index.hasnans:
+            msg = (
+                f"Labels along {dim!r} are missing at {int(index.isna().sum())} of {len(index)} "
+                "places, so that nothing can be told by them. Leave these out: "
+                f"ds = ds.isel({dim}=ds[{str(dim)!r}].notnull().values)."
+            )
+            raise GridError(msg)
+    twice = {
+        d: i[i.duplicated()] for d, i in ds.indexes.items() if d in ds.dims and not i.is_unique
+    }
+    if twice:
+        said = "; ".join(f"{found[0]} along {dim!r}" for dim, found in twice.items())
+        dims = ", ".join(repr(dim) for dim in twice)
+        msg = (
+            f"Labels stand more than once: {said}. Keep the first of each: "
+            f"ds = ds.drop_duplicates({dims if len(twice) == 1 else f'[{dims}]'}); or, where these "
+            "are different places, give them labels of their own."
+        )
+        raise GridError(msg)
+
+
+def check_numbers(array: xr.DataArray | xr.Variable, name: object, units: str = "1") -> None:
+    """Refuse what holds no real numbers, and integers that still have to be scaled.
+
+    True and false are numbers of what is counted in 1, and of nothing that has other ``units``.
+    """
+    if array.dtype.kind == "b" and units != "1":
+        msg = (
+            f"{name!r} holds true and false, and numbers in {units} are needed. Give the values "
+            f'that they were made of, or leave the variable out: ds = ds.drop_vars("{name}").'
+        )
+        raise UnitsError(msg)
     if array.dtype.kind not in "fiub":
         msg = (
             f"{name!r} holds {array.dtype}; real numbers are needed: "
@@ -81,6 +116,18 @@ def check_dims(dims: Iterable[object]) -> None:
             f"results. Give them others: ds = ds.rename({names})."
         )
         raise GridError(msg)
+
+
+def check_free(coords: Iterable[object], names: Iterable[object]) -> None:
+    """Refuse coordinates that are named as variables of a result which would hold both."""
+    odd = sorted({str(c) for c in coords} & {str(n) for n in names})
+    if odd:
+        how = ", ".join(f"{name}='{name}_of_data'" for name in odd)
+        msg = (
+            f"The data have the coordinates {odd}, which are names of variables of this result. "
+            f"Give them others: ds = ds.rename({how}); or leave them out: ds.drop_vars({odd})."
+        )
+        raise UnknownNameError(msg)
 
 
 def check_target(name: object) -> None:

@@ -13,8 +13,15 @@ from xsm.data.naming.display import as_html, as_text, told_once
 from xsm.data.naming.products import PRODUCTS
 from xsm.data.naming.roles import ROLES
 from xsm.data.naming.variable import Variable
+from xsm.data.refused import check_numbers
 from xsm.data.units import dequantify
-from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    UnitsError,
+    UnknownNameError,
+    did_you_mean,
+)
 
 __all__ = ["VariableTable"]
 
@@ -142,7 +149,16 @@ class VariableTable:
             If there is no such role or variable.
         UnitsError
             If it was found but cannot be used.
+        UnknownNameError
+            If a name is none.
         """
+        given: object = name
+        if not isinstance(given, str):
+            msg = (
+                f"{given!r} was given as the name of a variable; one name is needed, such as "
+                "target='soil_moisture'."
+            )
+            raise UnknownNameError(msg)
         if name in self.found:
             return self.found[name][0]
         for variables in self.found.values():
@@ -191,6 +207,8 @@ class VariableTable:
             return self._described(self._derive(ds, variable), variable, {}).rename(name)
         array = dequantify(ds[[variable.name]])[0][variable.name]
         attrs = array.attrs
+        if variable.role in ROLES:
+            check_numbers(array, variable.name, ROLES[variable.role].units)
         if variable.dim is not None:
             array = array.isel({variable.dim: variable.index}, drop=True)
         return self._described(variable.conversion(array), variable, attrs).rename(name)

@@ -14,6 +14,7 @@ from xsm.data.intervals import intervals_of
 from xsm.data.joins import same_labels
 from xsm.data.naming import VariableTable
 from xsm.data.reading import Reading, read
+from xsm.data.refused import check_free
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -216,6 +217,7 @@ def inflow_arrays(
         axis=arrays[reference].dims.index(time_dim(arrays[reference])),
         guards=tuple(guards.get(roles.get(k, observed or "")) for k in arrays),
     )
+    check_free(arrays[reference].coords, outputs)
     results = scan_arrays(plan, [a.data for a in arrays.values()])
     like, units = arrays[reference], arrays[reference].attrs.get("units", "1")
     made = {

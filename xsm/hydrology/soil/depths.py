@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import doubt
+from xsm.data.joins import assigned
 from xsm.data.naming import ROLES, Variable, roles_of
 from xsm.data.reading import Reading, read
 from xsm.exceptions import GridError, MissingVariableError
@@ -113,6 +115,7 @@ def to_depths(
     points, targets = _checked(depths)
     reading = read(ds, variables)
     roles = _layered(reading)
+    doubt(reading, [layer for layers in roles.values() for layer in layers])
     if points:  # the water that a layer loses is no property of a point
         roles = {role: layers for role, layers in roles.items() if not ROLES[role].flux}
     weights = {
@@ -121,7 +124,7 @@ def to_depths(
     _check_cover(roles, weights, depths)
     coords = {"depth": depth_coordinate(targets)} if points else depth_coordinates(targets)
     found = {role: _remapped(reading.ds, role, roles[role], weights[role]) for role in roles}
-    result = _rest(reading.ds, roles).assign(found).assign_coords(coords)
+    result = assigned(_rest(reading.ds, roles), found).assign_coords(coords)
     return reading.given_back(result)
 
 
