@@ -13,7 +13,7 @@ from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
 from xsm.data.naming import Role, roles_of
 from xsm.data.reading import Reading, read
-from xsm.data.refused import check_free
+from xsm.data.refused import check_free, check_numbers
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import conversion, dequantify, quantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
@@ -93,6 +93,8 @@ def intervals(
     check_spread(mean, std)
     check_free(predicted.coords, ["level", f"{name}_lower", f"{name}_upper"])
     std = _as_role(std, mean, roles_of(predicted).get(name))
+    for array in (mean, std):
+        check_numbers(array, array.name)
     level = _levels(levels)
     ends = {"lower": (1 - level) / 2, "upper": (1 + level) / 2}
     found = {}
