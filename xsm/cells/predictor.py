@@ -34,7 +34,7 @@ from xsm.physics.rounding import ROUNDING
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "spread"]
 
 
 # Samples at a time. Measured, LSTM of 128 units on a core with 1 MiB of L2: 85,000 samples/s from
@@ -162,7 +162,7 @@ class Predictor:
         whole, outside = self._windows(series[:, own], [v[own] for v in still], stats)
         steps, cells = whole.shape
         scale, offset, base = (
-            _spread(stats[f"target_{n}"], own, cells, self.recipe.layers)
+            spread(stats[f"target_{n}"], own, cells, self.recipe.layers)
             for n in ("scale", "offset", "mean")
         )
         out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
@@ -322,7 +322,7 @@ class Predictor:
             at += answer.rows
 
 
-def _spread(values: FloatArray, own: Any, cells: int, layers: int) -> FloatArray:
+def spread(values: FloatArray, own: Any, cells: int, layers: int) -> FloatArray:
     """Return statistics (cell, layer) of the cells that are answered for."""
     return np.broadcast_to(values[own] if len(values) > 1 else values, (cells, layers))
 

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from xsm.nn.base import Batch, Model, Output, Sizes
 from xsm.nn.dropout import Dropout
+from xsm.nn.observed import MIDDLE, SPREAD
 
-__all__ = ["PointLSTM", "last_hidden"]
+__all__ = ["PointLSTM", "all_hidden", "centred", "last_hidden"]
 
 
 class PointLSTM(Model):
@@ -22,6 +23,12 @@ class PointLSTM(Model):
         Hidden units of the LSTM.
     dropout : float, default: 0.15
         Share of the last hidden state dropped in training.
+
+    Notes
+    -----
+    As a sequence it has an input layer before the LSTM, ``relu(W [x, s, d] + b)``, and an answer
+    that begins at the middle of the target's range and moves in steps of its usual spread, see
+    :func:`centred`. Windows have neither, as published.
     """
 
     scaling = "cell"
@@ -29,7 +36,9 @@ class PointLSTM(Model):
 
     def __init__(self, sizes: Sizes, *, hidden_size: int = 128, dropout: float = 0.15) -> None:
         super().__init__(sizes)
-        self.lstm = nn.LSTM(sizes.dynamic + sizes.static, hidden_size)
+        inputs = sizes.dynamic + sizes.static
+        self.enter = nn.Linear(inputs, hidden_size) if sizes.sequence else None
+        self.lstm = nn.LSTM(hidden_size if sizes.sequence else inputs, hidden_size)
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(hidden_size, sizes.target)
         self.state_size = 2 * hidden_size
@@ -48,14 +57,74 @@ class PointLSTM(Model):
         """Return ``mean`` (batch, steps, target) and the state (batch, 2 hidden) after them."""
         dynamic = batch["dynamic"].transpose(0, 1)  # (steps, batch, dynamic)
         static = batch["static"].expand(dynamic.shape[0], -1, -1)
-        rest = None
-        if state is not None:
-            rest = tuple(s.unsqueeze(0).contiguous() for s in state.chunk(2, dim=-1))
-        hidden, after = self.lstm(torch.cat([dynamic, static], dim=-1), rest)
+        given = torch.cat([dynamic, static], dim=-1)
+        given = given if self.enter is None else torch.relu(self.enter(given))
+        hidden, after = all_hidden(self.lstm, given, state)
         kept = self.dropout(hidden)  # (steps, batch, hidden)
         with torch.autocast(kept.device.type, enabled=False):
-            mean = self.head(kept.float()).transpose(0, 1)
-        return {"mean": mean}, torch.cat([part[0].float() for part in after], dim=-1)
+            values = self.head(kept.float()).transpose(0, 1)
+        return {"mean": centred(values, gaussian=self.sizes.gaussian)}, after
+
+
+def all_hidden(lstm: nn.LSTM, steps: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the hidden state of an LSTM at every step, and its state after the last one.
+
+    Parameters
+    ----------
+    lstm : torch.nn.LSTM
+        One layer, in one direction.
+    steps : Tensor
+        (steps, batch, features).
+    state : Tensor or None
+        (batch, 2 hidden) what an earlier call returned; None begins at rest.
+
+    Returns
+    -------
+    hidden : Tensor
+        (steps, batch, hidden).
+    state : Tensor
+        (batch, 2 hidden): hidden and cell state, float32.
+
+    Examples
+    --------
+    >>> lstm, steps = nn.LSTM(3, 2), torch.rand(7, 5, 3)
+    >>> first, state = all_hidden(lstm, steps[:4], None)
+    >>> rest, _ = all_hidden(lstm, steps[4:], state)
+    >>> torch.allclose(torch.cat([first, rest]), lstm(steps)[0], atol=1e-6)
+    True
+    """
+    rest = None
+    if state is not None:
+        rest = tuple(s.unsqueeze(0).contiguous() for s in state.chunk(2, dim=-1))
+    hidden, after = lstm(steps, rest)
+    return hidden, torch.cat([part[0].float() for part in after], dim=-1)
+
+
+def centred(values: Tensor, *, gaussian: bool = False) -> Tensor:
+    """Return the answer of a head whose values are about as large as z-scores of the target.
+
+    Parameters
+    ----------
+    values : Tensor
+        (..., target) what the head says.
+    gaussian : bool, default: False
+        The second half of the values is the spread, and stays as it is.
+
+    Returns
+    -------
+    Tensor
+        (..., target), ``0.5 + 0.2 values``: the optimiser's steps are as long in every weight, so
+        a head that had to make a range of 0 to 1 of states between -1 and 1 would be unsteady.
+
+    Examples
+    --------
+    >>> centred(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([0.3000, 0.5000, 0.7000])
+    """
+    if not gaussian:
+        return MIDDLE + SPREAD * values
+    mean, spread = values.chunk(2, dim=-1)
+    return torch.cat([MIDDLE + SPREAD * mean, spread], dim=-1)
 
 
 def last_hidden(lstm: nn.LSTM, steps: Tensor) -> Tensor:

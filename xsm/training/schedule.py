@@ -34,7 +34,12 @@ def given(**arguments: Any) -> dict[str, Any]:
 
 
 def make_schedule(
-    model: type[Model], chosen: dict[str, Any], hyperparameters: dict[str, Any], precision: str
+    model: type[Model],
+    chosen: dict[str, Any],
+    hyperparameters: dict[str, Any],
+    precision: str,
+    *,
+    sequence: bool = False,
 ) -> tuple[dict[str, Any], Schedule]:
     """Return the hyper-parameters of a network and its schedule.
 
@@ -48,6 +53,8 @@ def make_schedule(
         The others, of the network or of the schedule.
     precision : str
         Arithmetic of matrix products.
+    sequence : bool, default: False
+        It trains on pieces of the record.
 
     Returns
     -------
@@ -69,7 +76,8 @@ def make_schedule(
     """
     network, steps = model.check_hyperparameters(hyperparameters)
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
-    return network, check_schedule(replace(model.schedule, **chosen | steps))
+    usual = model.sequence_schedule if sequence else model.schedule
+    return network, check_schedule(replace(usual, **chosen | steps))
 
 
 def check_schedule(schedule: Schedule) -> Schedule:
