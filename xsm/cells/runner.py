@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xsm.cells.inputs import static_inputs, with_one, with_presence
-from xsm.cells.predictor import Predictor, spread
+from xsm.cells.predictor import GOAL, Predictor, spread
 from xsm.nn import Model, last_seen, seen_inputs, with_seen
 from xsm.nn.devices import one_intraop_thread, turn_on
 from xsm.nn.settings import usual_settings
@@ -21,7 +21,6 @@ __all__ = ["Runner", "state_rows"]
 
 
 _CELLS = 256  # cells that run together, where nobody says how many
-_GOAL = ("scale", "offset")  # of the target
 _STEPS = 64  # steps at a time: what the network makes of them stays small
 
 
@@ -71,9 +70,9 @@ class Runner(Predictor):
         still = [stats[f"static {name}"] for name in recipe.static]
         static = static_inputs(still, stats, series.shape[1])
         mine = series[:, own]
-        whole, outside = self._windows(mine, [v[own] for v in still], stats)
+        whole, outside = self._windows(mine, [v[own] for v in still], stats, own)
         cells, layers = mine.shape[1], recipe.layers
-        scale, offset = (spread(stats[f"target_{n}"], own, cells, layers) for n in _GOAL)
+        offset, scale = (spread(stats[f"target_{n}"], own, cells, layers) for n in GOAL)
         state = self._state(before, cells)
         out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
         answered = self._count(whole, state["steps"]) > recipe.warmup
