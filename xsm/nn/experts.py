@@ -16,7 +16,7 @@ from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.groups import Groups, channel_names, resolve_groups
 from xsm.nn.mixture_size import MixtureSize, encoder_widths
-from xsm.nn.recurrent import all_hidden, centred, last_hidden
+from xsm.nn.recurrent import all_hidden, centred, last_hidden, remembering
 from xsm.nn.spatial import PatchEncoder, check_patch
 
 __all__ = ["ExpertLSTM", "GroupedEncoder"]
@@ -186,6 +186,8 @@ class ExpertLSTM(Model):
         self.router = nn.LSTM(inputs, router_size) if router_size else None
         self.logits = nn.Linear(router_size, len(self.groups)) if router_size else None
         self.state_size = 2 * (hidden_size * len(self.groups) + router_size)
+        for lstm in self.lstms if sizes.sequence else ():
+            remembering(cast(nn.LSTM, lstm))
 
     @property
     def answers(self) -> tuple[Answer, ...]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from xsm.exceptions import GridError, check_whole
 from xsm.nn.base import Batch, Model, Output, Sizes
 from xsm.nn.dropout import Dropout
-from xsm.nn.recurrent import all_hidden, centred, last_hidden
+from xsm.nn.recurrent import all_hidden, centred, last_hidden, remembering
 
 __all__ = ["PatchEncoder", "PatchLSTM", "check_patch"]
 
@@ -129,6 +129,8 @@ class PatchLSTM(Model):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(hidden_size, sizes.target)
         self.state_size = 2 * hidden_size
+        if sizes.sequence:
+            remembering(self.lstm)
 
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return (..., channels) of the cells around each (..., [cell,] dynamic)."""
