@@ -103,6 +103,8 @@ class Model(nn.Module, abc.ABC):
         How long to train.
     sequence_schedule : Schedule
         How long to train where it runs through the record, on pieces of it.
+    sequence_defaults : mapping of str to Any
+        Hyper-parameters whose defaults are others there.
     layered : bool
         Whether all layers of the target are predicted at once, where it has several.
     bounded : bool
@@ -119,14 +121,16 @@ class Model(nn.Module, abc.ABC):
     scaling: ClassVar[Scaling] = "global"
     schedule: ClassVar[Schedule] = Schedule()
     sequence_schedule: ClassVar[Schedule] = Schedule(
-        epochs=30,
-        iterations=30,
-        learning_rate=2e-3,
+        epochs=24,
+        iterations=25,
+        learning_rate=8e-3,
         validate_every=1,
         patience=12,
         sampling="mixed",
         decay="cosine",
+        clip=1.0,
     )
+    sequence_defaults: ClassVar[Mapping[str, Any]] = {"dropout": 0.3}
     layered: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
     downscales: ClassVar[bool] = False
@@ -150,7 +154,7 @@ class Model(nn.Module, abc.ABC):
 
     @classmethod
     def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return hyper-parameters as they hold for the data; by default, as they are given.
+        """Return hyper-parameters as they hold for the data: as given, else as usual of a sequence.
 
         They are stored with the model, so that a default which depends on the data is kept.
 
@@ -166,7 +170,9 @@ class Model(nn.Module, abc.ABC):
         dict of str to Any
             Arguments of the constructor.
         """
-        return dict(given)
+        usual = cls.sequence_defaults if sizes.sequence else {}
+        known = cls.hyperparameters()
+        return {name: value for name, value in usual.items() if name in known} | dict(given)
 
     def remarks(self, output: Output) -> tuple[str, ...]:
         """Return what a user should know about a trained network, as warnings of ``fit``.

@@ -207,10 +207,11 @@ class ExpertLSTM(Model):
     @classmethod
     def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the hyper-parameters with the groups that the data hold, as pairs."""
+        found = super().settle(sizes, given)
         if "groups" not in cls.hyperparameters():  # a subclass with groups of its own
-            return dict(given)
+            return found
         groups = resolve_groups(channel_names(sizes), given.get("groups"))
-        return {**given, "groups": tuple(groups.items())}  # whose order JSON keeps
+        return {**found, "groups": tuple(groups.items())}  # whose order JSON keeps
 
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return (..., group * channels) of the cells around each (..., [cell,] dynamic)."""

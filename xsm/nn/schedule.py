@@ -30,6 +30,9 @@ class Schedule:
         All cells of a batch at one random time, or each sample at its own.
     decay : {"none", "cosine"}, default: "none"
         Keep the learning rate, or let it fall to a fiftieth along half a cosine over the epochs.
+    clip : float, default: 0.0
+        Longest gradient of all weights together that is followed; longer ones are shortened. 0
+        follows all as they are.
     """
 
     epochs: int = 1000
@@ -40,6 +43,7 @@ class Schedule:
     patience: int = 10
     sampling: str = "time"
     decay: str = "none"
+    clip: float = 0.0
 
     def rate(self, epoch: int) -> float:
         """Return the learning rate of an epoch, counted from 1.
