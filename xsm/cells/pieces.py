@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xsm.cells.windows import Windows
-from xsm.nn import Batch, Schedule, last_seen, seen_inputs
+from xsm.nn import Batch, Schedule, last_seen, seen_inputs, with_seen
 from xsm.training.recipe import Recipe
 from xsm.training.seeds import generator
 
@@ -82,4 +82,4 @@ class Pieces(Windows):
         none = torch.zeros_like(observed[:, 0])
         value, age = last_seen(observed, none, torch.full_like(none, torch.inf))
         seen = seen_inputs(value, age + lag, self.recipe.sequence)
-        return {**batch, "dynamic": torch.cat([batch["dynamic"], seen], dim=-1)}
+        return {**batch, "dynamic": with_seen(batch["dynamic"], seen)}
