@@ -116,7 +116,9 @@ def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
     model = LSTM(Sizes(*inputs, 1 if long else WINDOW, sequence=long))
     losses = over_pieces(LSTM.losses, SEQUENCE, WARMUP) if long else LSTM.losses
     adam = Adam(model.parameters(), 1e-3)
-    count = count_parts(model, size * (SEQUENCE if long else 1), thread_count())
+    rows, answered = size * example["dynamic"].shape[1], SEQUENCE if long else 1
+    given = size * answered, thread_count()
+    count = count_parts(model, *given, rows=rows, precision=precision)
     epoch = 0
 
     def run(iterations: int) -> None:
@@ -124,7 +126,9 @@ def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
         epoch += 1
         model.train()
         whole = Whole(model.evaluate, losses, precision)
-        step = Parts(model, losses, precision, count) if count > 1 else whole
+        step = whole
+        if count > 1:
+            step = Parts(model, losses, precision, count, thread_count())
         step.begin(0, epoch)
         sampling = "mixed" if long else "time"
         schedule = Schedule(iterations=iterations, batch_size=size, sampling=sampling)

@@ -73,7 +73,5 @@ class Pieces(Windows):
         given = steps - (lag - self.recipe.ahead).unsqueeze(1)  # the step whose sight is old enough
         there = given.clamp_min(0).unsqueeze(-1).expand_as(value)
         age = age.gather(1, there).masked_fill((given < 0).unsqueeze(-1), torch.inf)
-        seen = seen_inputs(
-            value.gather(1, there), age + lag.view(-1, 1, 1), self.recipe.sequence
-        )
+        seen = seen_inputs(value.gather(1, there), age + lag.view(-1, 1, 1), self.recipe.sequence)
         return {**batch, "dynamic": torch.cat([batch["dynamic"], seen], dim=-1)}
