@@ -33,7 +33,7 @@ def pytest_sessionstart() -> None:
 
 
 def copies(make: Callable[..., xr.Dataset]) -> Callable[..., xr.Dataset]:
-    """Return a maker of worlds that keeps what it made, and hands out copies that can be changed."""
+    """Return a maker of worlds that keeps what it made and hands out copies."""
     kept = functools.cache(make)
     return lambda **options: kept(**options).copy(deep=True)
 

@@ -94,6 +94,6 @@ def test_observations_are_hidden_from_inputs_and_never_from_targets() -> None:
 
 def test_what_validates_answers_each_step_once() -> None:
     found, _ = pieces(gaps=False, lead=1)
-    ends = found.side_by_side().samples // 4
+    ends = found.apart(59).samples // 4
     assert sorted(set(ends.tolist())) == list(range(59 - 8 * ((59 - 12) // 8), 60, 8))
     assert sum(len(b["target"]) for b in found.slices(3)) == len(found)

@@ -98,7 +98,6 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(world, tmp_path) -> No
 REFUSED = {
     "has no window": ("lstm", {"window": 7}),
     "a state must mean the same": ("lstm", {"scaling": "cell"}),
-    "trains in one process": ("lstm", {"client": object()}),
     "no step of a piece would be answered": ("lstm", {"warmup": 90}),
     "without data_integration=True": ("lstm", {"latency": (1, 3)}),
     "two numbers are needed": ("lstm", {"latency": 3, "data_integration": True}),
@@ -117,11 +116,6 @@ def test_what_it_cannot_do_is_refused(said, world) -> None:
     quick = {"progress": False} if name == "random_forest" else QUICK
     with pytest.raises((UnknownNameError, NotEnoughDataError), match=said):
         xsm.fit(world, name, **({"sequence": 90} | quick | options))
-
-
-def test_data_beyond_memory_are_refused() -> None:
-    with pytest.raises(NotEnoughDataError, match="take more than memory_limit"):
-        xsm.fit(bucket_dataset(200, (40, 80)), "lstm", sequence=90, memory_limit="16 MiB", **QUICK)
 
 
 def test_a_network_without_a_state_is_refused(world) -> None:

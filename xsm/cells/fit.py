@@ -20,7 +20,7 @@ from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
-from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain, refuse_streaming
+from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.doubt import doubt, guards_of
@@ -162,8 +162,6 @@ def _begin(
     split = _divide(features.steps, asked.valid, recipe)
     site = site_of(features.observed, features.space)
     resident = fits(features, room)
-    if not resident:
-        refuse_streaming(recipe, room)
     features = features.load() if resident else features
     span = recipe.sequence or recipe.window + answered_steps(terms) - 1
     complete = issubclass(cls, Estimator)
