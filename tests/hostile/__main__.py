@@ -24,7 +24,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("verbs", nargs="*", help="verbs to run; all by default")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write each cell with its text")
+    parser.add_argument(
+        "--json", type=Path, help="keep each cell with its text, those of other verbs too"
+    )
     parser.add_argument("--write", action="store_true", help=f"renew {PAGE.name}")
     given = parser.parse_args()
     names = [n for n in VERBS if not given.verbs or n in given.verbs]
@@ -36,6 +38,8 @@ def main() -> int:
             _say(f"{cell[3]}: {cell[0]}, {cell[2]}: {cell[4]:.300}")
     bad = [cell for cell in cells if cell[3] not in GOOD]
     if given.json:
+        kept = json.loads(given.json.read_text()) if given.json.exists() else []
+        cells += [cell for cell in kept if cell[0] in VERBS and cell[0] not in names]
         given.json.write_text(json.dumps(sorted(cells), indent=0))
     if given.write:
         PAGE.write_text(written(cells), encoding="utf-8")

@@ -6,7 +6,13 @@ from collections.abc import Iterable
 
 import xarray as xr
 
-from xsm.exceptions import GridError, UnitsError, UnknownNameError, check_dataset
+from xsm.exceptions import (
+    GridError,
+    NotEnoughDataError,
+    UnitsError,
+    UnknownNameError,
+    check_dataset,
+)
 
 __all__ = [
     "OUTPUTS",
@@ -15,6 +21,7 @@ __all__ = [
     "check_free",
     "check_input",
     "check_numbers",
+    "check_some",
     "check_target",
     "packed",
     "still_packed",
@@ -128,6 +135,13 @@ def check_free(coords: Iterable[object], names: Iterable[object]) -> None:
             f"Give them others: ds = ds.rename({how}); or leave them out: ds.drop_vars({odd})."
         )
         raise UnknownNameError(msg)
+
+
+def check_some(ds: xr.Dataset, dim: str) -> None:
+    """Refuse data without a step."""
+    if not ds.sizes[dim]:
+        msg = f"The data hold no step along {dim!r}: nothing was selected."
+        raise NotEnoughDataError(msg)
 
 
 def check_target(name: object) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
-from xsm.data.doubt import check_spread, doubted_spread, guarded, guards_of
+from xsm.data.doubt import check_spread, doubt, doubted_spread, guarded, guards_of
 from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
 from xsm.data.naming import Role, roles_of
 from xsm.data.reading import Reading, read
-from xsm.data.refused import check_free
+from xsm.data.refused import check_free, check_numbers
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import conversion, dequantify, quantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
@@ -107,6 +107,7 @@ def intervals(
 
 def _as_role(std: xr.DataArray, mean: xr.DataArray, role: Role | None) -> xr.DataArray:
     """Return a spread that can be one of its role, in the units of its prediction."""
+    check_numbers(std, std.name, "1" if role is None else role.units)
     units = mean.attrs.get("units")
     if role is None or units is None:
         return doubted_spread(std, None)
@@ -214,6 +215,7 @@ def reliability_of(
     target = target or str(said or default_target(reading.table))
     name = spread_of(predicted, str(reading.lookup(target).name))
     observed = observed_target(reading, target)
+    doubt(reading, [target])
     observed = guarded(observed, guards_of(reading, [target]).get(target))
     mean = predicted_target(reading, predicted, target)
     check_prediction(observed, mean)
