@@ -46,7 +46,7 @@ def test_float32_labels_of_a_store_meet_those_of_a_file():
 
 
 def test_longitudes_of_both_conventions_are_the_same_places():
-    """GPCC and ERA5 count from 0 to 360, GLDAS and CHIRPS from -180 to 180."""
+    """ERA5 counts from 0 to 360, GLDAS from -180 to 180."""
     west = grid(longitude=(-0.5, 0.5, 1.5))
     east = west.assign_coords(longitude=[359.5, 0.5, 1.5])
     assert common(west, {"b": east})[1]["b"].identical(west)

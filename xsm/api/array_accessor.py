@@ -196,6 +196,7 @@ class PhysmArray:
         forcing: xr.Dataset | None = None,
         dim: Hashable | Iterable[Hashable] | None = None,
         baselines: bool | FittedModel = True,
+        lead: int | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
     ) -> xr.Dataset:
@@ -208,6 +209,7 @@ class PhysmArray:
             target=str(self._array.name),
             dim=dim,
             baselines=baselines,
+            lead=lead,
             variables=variables,
             product=product,
         )

@@ -129,7 +129,7 @@ def _check_step(fitted: Learnt, features: Features) -> None:
     first = next(iter(features.dynamic.values()))
     trained, here = fitted.fingerprint.get("step"), str(step(first))
     runs, alone = bool(fitted.recipe.sequence), features.steps < 2
-    if runs and alone and trained not in {None, "1 day"}:
+    if (runs or fitted.recipe.ahead) and alone and trained not in {None, "1 day"}:
         msg = (
             f"The data hold one time, which does not tell its step; {fitted.name!r} was trained at "
             f"steps of {trained}. Give two times or more."

@@ -114,7 +114,7 @@ def label_prediction(
     result = xr.Dataset(parts | beside)
     result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
     for own in made.data_vars:
-        result[own].attrs |= {"ancillary_variables": " ".join(beside), "lead": recipe.lead}
+        result[own].attrs |= {"ancillary_variables": " ".join(beside)}
     if std is not None:
         made, _ = shown(std, spread=True)
         for own in map(str, made.data_vars):
@@ -130,7 +130,6 @@ def label_prediction(
             if recipe.sequence
             else {"window": recipe.window}
         ),
-        "lead": recipe.lead,
     }
     return result
 

@@ -21,6 +21,7 @@ from xsm.cells.runner import Runner
 from xsm.data.doubt.guard import Guard
 from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
+from xsm.data.lead import LEAD, lead_coordinate
 from xsm.data.possible import Impossible
 from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
@@ -336,7 +337,7 @@ def _label(
     ahead = step(template).after(index, recipe.ahead)
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     times = without_bounds(template[features.time][keep].copy(data=ahead[keep]))
-    coords[features.time] = times.variable
+    coords |= {features.time: times.variable, LEAD: lead_coordinate(template, recipe.lead)}
     dims = template.dims if _single(answer) else (*template.dims, answer.dim)
     coords |= {answer.dim: list(answer.labels)} if answer.labels else {}
     attrs = {"long_name": answer.long_name, "units": "1"} if answer.kind == "share" else {}

@@ -19,7 +19,7 @@ from xsm.data.naming import Accumulation, roles_of, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
 from xsm.data.reduction import CF, tell_left_out
-from xsm.data.refused import check_some
+from xsm.data.refused import check_moving, check_some
 from xsm.data.time_axis import steps_between
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, check_choice
@@ -137,6 +137,7 @@ def daily(
     ds, time = with_bounds_read(ds), time_dim(ds)
     check_some(ds, time)
     roles = roles_of(ds, variables)
+    check_moving(ds, [time], roles)
     step = _step(ds.indexes[time], time)
     ways = ways_of(ds, time, roles, accumulation, states)
     doubt_fills(ds, {name: roles.get(name) for name in ways.known})

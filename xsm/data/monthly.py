@@ -25,7 +25,7 @@ from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
-from xsm.data.refused import check_some, packed
+from xsm.data.refused import check_moving, check_some
 from xsm.data.time_axis import months_of_index, steps_between
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, UnitsError, check_choice
@@ -118,6 +118,7 @@ def monthly(
     plain, time = with_bounds_read(plain), time_dim(plain)
     check_some(plain, time)
     roles = roles_of(plain, variables)
+    check_moving(plain, [time], roles)
     shift = _to_inside(plain, time, label)
     plain, inside = _whole_months(_without_holes(plain, time), time, shift)
     reading = read(plain, variables)
@@ -152,7 +153,7 @@ def _reasons(
     for name, way in ways.items():
         flux = name in roles and roles[name].flux
         fault = reading.table.faults.get(name, "")
-        if fault and (flux or packed(reading.ds[name].variable)):
+        if fault and flux:
             reasons[name] = fault
         elif flux and name not in known:
             role = roles[name].name

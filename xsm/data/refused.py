@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+import numpy as np
 import xarray as xr
 
 from xsm.exceptions import (
@@ -20,6 +21,7 @@ __all__ = [
     "check_dims",
     "check_free",
     "check_input",
+    "check_moving",
     "check_numbers",
     "check_some",
     "check_target",
@@ -78,7 +80,7 @@ def _check_labels(ds: xr.Dataset) -> None:
 
 
 def check_numbers(array: xr.DataArray | xr.Variable, name: object, units: str = "1") -> None:
-    """Refuse what holds no real numbers, and integers that still have to be scaled.
+    """Refuse what holds no real numbers, and numbers that still have to be scaled.
 
     True and false are numbers of what is counted in 1, and of nothing that has other ``units``.
     """
@@ -99,18 +101,32 @@ def check_numbers(array: xr.DataArray | xr.Variable, name: object, units: str = 
 
 
 def packed(variable: xr.Variable | xr.DataArray) -> bool:
-    """Tell whether values are integers that still have to be scaled."""
-    return variable.dtype.kind in "iu" and not {"scale_factor", "add_offset"}.isdisjoint(
-        variable.attrs
-    )
+    """Tell whether values still have to be scaled: their attributes say so, and change them.
+
+    What a mean makes of packed integers is a float with the same attributes.
+    """
+    pairs = (("scale_factor", 1), ("add_offset", 0))
+    changed = any(np.any(np.asarray(variable.attrs.get(key, none)) != none) for key, none in pairs)
+    return variable.dtype.kind in "iuf" and changed
 
 
 def still_packed(name: str) -> str:
     """Say how to unpack a variable."""
     return (
-        f"{name!r} holds packed integers, as its scale_factor and add_offset say; values are "
-        "needed. Type ds = xr.decode_cf(ds)."
+        f"{name!r} holds packed integers, or what was made of them, as its scale_factor and "
+        "add_offset say; values are needed. Type ds = xr.decode_cf(ds); or, where these are values "
+        f'already, del ds["{name}"].attrs["scale_factor"], and add_offset so.'
     )
+
+
+def check_moving(ds: xr.Dataset, dims: Iterable[str], roles: Collection[str]) -> None:
+    """Refuse variables along some dimensions that a mean would make worse: packed ones of any kind.
+
+    Those with a role have to be numbers; text beside the numbers, as flags are, is no fault.
+    """
+    for name, array in ds.data_vars.items():
+        if not set(dims).isdisjoint(array.dims) and (name in roles or packed(array)):
+            check_numbers(array, name)
 
 
 def check_dims(dims: Iterable[object]) -> None:

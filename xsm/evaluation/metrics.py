@@ -13,6 +13,7 @@ from xsm.data.dimensions import check_prediction
 from xsm.data.doubt import doubt, guarded, guards_of
 from xsm.data.grid import as_list, time_dim, without_scalars
 from xsm.data.joins import common
+from xsm.data.lead import lead_of, origins
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
 from xsm.data.refused import check_free
@@ -48,18 +49,19 @@ def score(
     *,
     dim: Hashable | Iterable[Hashable] | None,
     target: str,
-    lead: int,
+    lead: int | None = None,
     baselines: bool = True,
     climatology: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Score a prediction beside persistence and climatology, see :func:`xsm.score`.
 
     ``observed`` and ``predicted`` as of :func:`scored_pair`, ``climatology`` the mean of each day
-    of the year or month, canonical units. Persistence is the last observation at or before ``lead``
-    steps earlier (with ``lead=0``, before the step itself), since it knows no more than the
-    prediction. Neither takes a step from the model. The climatology is scored where it holds every
-    step that the model is scored on; elsewhere its scores are NaN, its count is 0, and a warning
-    says so. Persistence is scored on the steps that it has.
+    of the year or month, canonical units. Persistence is the last observation that the prediction
+    may know, by its own lead, or ``lead`` steps where it says none; where neither is known its
+    scores are NaN, and a warning says so. Neither takes a step from
+    the model. The climatology is scored where it holds every step that the model is scored on;
+    elsewhere its scores are NaN, its count is 0, and a warning says so. Persistence is scored on
+    the steps that it has.
     """
     if baselines and climatology is None:
         warnings.warn(
@@ -73,8 +75,7 @@ def score(
     time = reading.time
     sources = {"model": predicted}
     if baselines:
-        last = previous_observation(observed)
-        sources["persistence"] = last.shift({time: max(lead - 1, 0)})
+        sources["persistence"] = _persistence(observed, predicted, lead)
     dims = as_list(time if dim is None else dim)
     known = climatology if baselines else None
     if known is not None:
@@ -92,6 +93,32 @@ def score(
             for d, n in ensemble.items()
         )
     return described(found, reading, target)
+
+
+def _persistence(
+    observed: xr.DataArray, predicted: xr.DataArray, stated: int | None
+) -> xr.DataArray:
+    """Return the last observation that a prediction may know, by the time that it is for."""
+    time = time_dim(observed)
+    lead = lead_of(predicted, observed.indexes[time], stated)
+    if lead is None:
+        warnings.warn(
+            "No persistence was scored, its scores are NaN: the prediction does not say how far "
+            "ahead it was made. Type lead=1 where it is of the step after its last input, as "
+            "score(..., lead=1), lead=0 where it is of the same step, or baselines=False.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return xr.full_like(observed, np.nan, dtype=np.float32)
+    rows = origins(observed.indexes[time], lead)
+    known = rows >= 0
+    back = np.unique((np.arange(len(rows)) - rows)[known])
+    last = previous_observation(observed)  # strictly before, which is a row on
+    if back.size < 2:  # even steps: no row is picked by itself
+        return last.shift({time: int(back[0]) - 1 if back.size else len(rows)})
+    held = observed.fillna(last).isel({time: np.maximum(rows, 0)})
+    kept = xr.DataArray(known, dims=time)
+    return held.assign_coords({time: observed[time]}).where(kept)
 
 
 def scored_pair(

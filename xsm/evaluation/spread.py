@@ -90,6 +90,7 @@ def intervals(
     predicted, quantified = dequantify(predicted)
     name = spread_of(predicted, target)
     mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
+    check_numbers(mean, mean.name)
     check_spread(mean, std)
     check_free(predicted.coords, ["level", f"{name}_lower", f"{name}_upper"])
     std = _as_role(std, mean, roles_of(predicted).get(name))

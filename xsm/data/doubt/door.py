@@ -83,7 +83,26 @@ def judge_all(ds: xr.Dataset, variables: Sequence[Variable]) -> list[Judged]:
     products = [PRODUCTS[key] for key in products_of(ds)]
     fills = {name: [c for p in products if name in p.known for c in p.fills] for name in samples}
     names = [(v, str(v.name)) for v in variables]
-    return [judge(ds, v, samples[name], fills[name]) for v, name in names if name in samples]
+    judged = [judge(ds, v, samples[name], fills[name]) for v, name in names if name in samples]
+    return _shares_together(judged)
+
+
+def _shares_together(judged: list[Judged]) -> list[Judged]:
+    """Return what was judged, shares of the soil in other units than they say refused.
+
+    One of three may be that small in each cell, and the sum of all is looked at; two cannot, and of
+    one or two that are given none is left to tell.
+    """
+    shares = {each.variable.role for each in judged} & {"sand", "silt", "clay"}
+    odd = {f.role for each in judged for f in each.findings if f.kind == "units"} & shares
+    if len(odd) < 2 and len(shares) == 3:
+        return judged
+
+    def stopped(found: Finding) -> Finding:
+        sure = found.kind == "units" and found.role in odd
+        return replace(found, severity="stop") if sure else found
+
+    return [replace(each, findings=tuple(map(stopped, each.findings))) for each in judged]
 
 
 def tell(findings: Sequence[Finding]) -> None:

@@ -17,6 +17,7 @@ from xsm.data.doubt import doubt
 from xsm.data.joins import assigned
 from xsm.data.naming import ROLES, Variable, roles_of
 from xsm.data.reading import Reading, read
+from xsm.data.refused import check_numbers
 from xsm.exceptions import GridError, MissingVariableError
 from xsm.hydrology.soil.layering import (
     aligned,
@@ -264,6 +265,8 @@ def _remapped(
         arrays = aligned([ds[v.name] for v in layers])
         factors = [v.conversion.factor for v in layers]
         offsets = [v.conversion.offset for v in layers]
+    for array in arrays:
+        check_numbers(array, array.name)
     like = arrays[0]
     layer_axis = None if first.dim is None else like.dims.index(first.dim)
     axis = _place(like) if layer_axis is None else layer_axis
