@@ -24,23 +24,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("verbs", nargs="*", help="verbs to run; all by default")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write each cell with its text")
+    parser.add_argument(
+        "--json", type=Path, help="keep each cell with its text, those of other verbs too"
+    )
     parser.add_argument("--write", action="store_true", help=f"renew {PAGE.name}")
     given = parser.parse_args()
-    names = [n for n in VERBS if not given.verbs or n in given.verbs]
-    time.perf_counter()
-    begin, cells = time.perf_counter(), []
-    for cell in run(names, given.processes):
-        cells.append(cell)
-        if cell[3] not in GOOD:
-            _say(f"{cell[3]}: {cell[0]}, {cell[2]}: {cell[4]:.300}")
-    bad = [cell for cell in cells if cell[3] not in GOOD]
-    if given.json:
-        given.json.write_text(json.dumps(sorted(cells), indent=0))
+    names = [n for n in given.verbs or VERBS if n in VERBS]
+    begin, bad, cells = time.perf_counter(), 0, []
+    if given.json and given.json.exists():  # of other verbs, from an earlier run
+        cells = [c for c in json.loads(given.json.read_text()) if c[0] in {*VERBS} - {*names}]
+    for found in run(names, given.processes):
+        cells += found
+        wrong = [cell for cell in found if cell[3] not in GOOD]
+        bad += len(wrong)
+        for name, _, change, kind, text in wrong:
+            _say(f"{kind}: {name}, {change}: {text:.300}")
+        if given.json:
+            given.json.write_text(json.dumps(sorted(cells), indent=0))
     if given.write:
         PAGE.write_text(written(cells), encoding="utf-8")
-    _say(f"{len(cells)} cells, {len(bad)} bad, {time.perf_counter() - begin:.0f} s")
-    return len(bad)
+    _say(f"{len(cells)} cells, {bad} bad, {time.perf_counter() - begin:.0f} s")
+    return bad
 
 
 def _say(text: str) -> None:

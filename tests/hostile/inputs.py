@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tests.hostile.invariances import LAT, LON, Leaves
+from tests.hostile.changes import Leaves
+from tests.hostile.invariances import LAT, LON
 
 __all__ = ["ARGUMENTS", "INPUTS", "Hostile"]
 
@@ -24,12 +25,13 @@ class Hostile:
     ``"told"``: the answer is that of the unchanged data, or missing, or something is told.
     ``"lawful"``: these are other data, whose answer may differ. ``"step"``, ``"cells"``: they are,
     but for a verb whose model knows its step, or its cells; ``"labels"``: they are for a verb that
-    takes of two data sets the labels which both have; ``"dims"``: for one that takes further
-    dimensions.
+    takes of two data sets the labels which both have; ``"dims"``: for one that takes any
+    variables, of any dimensions. ``of_values``: labels and dimensions stay.
     """
 
     change: Callable[[xr.Dataset, str], Any]
     must: Must = "told"
+    of_values: bool = False
 
 
 def _values(change: Callable[[xr.DataArray], Any], must: Must = "told") -> Hostile:
@@ -41,7 +43,7 @@ def _values(change: Callable[[xr.DataArray], Any], must: Must = "told") -> Hosti
         values = found.values if isinstance(found, xr.DataArray) else found
         return ds.assign({key: (v.dims, values, v.attrs)})
 
-    return Hostile(changed, must)
+    return Hostile(changed, must, of_values=True)
 
 
 def _some(v: xr.DataArray, value: float, share: float = 0.2) -> Any:
@@ -56,7 +58,7 @@ def _units(units: str | None) -> Hostile:
         attrs = {k: w for k, w in ds[key].attrs.items() if k != "units"}
         return ds.assign({key: ds[key].drop_attrs().assign_attrs(attrs, **_given(units))})
 
-    return Hostile(changed)
+    return Hostile(changed, of_values=True)
 
 
 def _given(units: str | None) -> dict[str, str]:
@@ -162,11 +164,20 @@ def _irregular(times: Any) -> Any:
 
 
 def _gap(ds: xr.Dataset) -> xr.Dataset:
+    if ds.sizes["time"] < 10:
+        raise Leaves
     return ds.drop_isel(time=[5, 6, ds.sizes["time"] // 2])
 
 
 def _shuffled(ds: xr.Dataset) -> xr.Dataset:
     return ds.isel(time=np.random.default_rng(0).permutation(ds.sizes["time"]))
+
+
+def _hundredfold(ds: xr.Dataset, key: str) -> xr.Dataset:
+    """Return percent, or a hundred times that, in the attributes of before."""
+    if ds[key].attrs.get("units") not in {"m3 m-3", "%"}:
+        raise Leaves
+    return ds.assign({key: (100 * ds[key]).assign_attrs(ds[key].attrs)})
 
 
 def _again(ds: xr.Dataset, key: str) -> xr.Dataset:
@@ -242,7 +253,7 @@ INPUTS: Mapping[str, Hostile] = {
     "a calendar without leap days": _calendar("noleap"),
     "other years": _labelled("time", lambda t: t + 18262 * _DAY, "lawful"),
     "half the years": _labelled("time", lambda t: t + len(t) // 2 * _DAY, "lawful"),
-    "packed integers": Hostile(_packed),
+    "packed integers": Hostile(_packed, of_values=True),
     "text": _values(lambda v: v.values.astype("U8")),
     "objects": _values(lambda v: v.values.astype(object)),
     "complex": _values(lambda v: v.values + 1j),
@@ -255,7 +266,7 @@ INPUTS: Mapping[str, Hostile] = {
     "1e20": _values(lambda v: _some(v, 1e20)),
     "65535": _values(lambda v: _some(v, 65535.0)),
     "-9999 alone": _values(lambda v: np.full(v.shape, -9999.0)),
-    "a hundred times": _values(lambda v: v.values * 100),
+    "a hundred times, of fractions": Hostile(_hundredfold, of_values=True),
     "a thousand times": _values(lambda v: v.values * 1000),
     "a hundredth": _values(lambda v: v.values / 100, "lawful"),
     "a million times": _values(lambda v: v.values * 1e6),
@@ -268,13 +279,15 @@ INPUTS: Mapping[str, Hostile] = {
     "units of another kind": _units("kg"),
     "units of a temperature": _units("degC"),
     "no attributes": _whole(_bare),
-    "dimensions a, b": _whole(lambda ds: ds.rename({LAT: "a", LON: "b"}).drop_attrs(), LAT, LON),
+    "dimensions a, b": _whole(
+        lambda ds: ds.rename({LAT: "a", LON: "b"}).drop_attrs(), LAT, LON, must="dims"
+    ),
     "dimensions without labels": _whole(
         lambda ds: ds.drop_vars([LAT, LON]), LAT, LON, must="lawful"
     ),
     "an unknown dimension": Hostile(_flavoured, "dims"),
     "two members": Hostile(_members, "lawful"),
-    "two grids": Hostile(_two_grids),
+    "two grids": Hostile(_two_grids, "dims"),
     "one variable without longitude": _without(LON),
     "one variable without time": _without("time"),
     "other cells": _labelled(LAT, lambda y: y - 20, "cells"),
@@ -283,7 +296,7 @@ INPUTS: Mapping[str, Hostile] = {
     "latitude and longitude swapped": _whole(_swapped, LAT, LON, must="cells"),
     "labels as text": _labelled(LAT, lambda y: y.astype(str), "lawful"),
     "half at sea": _whole(_half_sea, LAT, must="lawful"),
-    "the variable is missing": Hostile(_dropped),
+    "the variable is missing": Hostile(_dropped, "dims"),
     "the variable stands twice": Hostile(_again),
     "an empty data set": _whole(lambda ds: xr.Dataset()),
     "an array": Hostile(_alone),

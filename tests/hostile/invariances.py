@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from tests.hostile import states
+from tests.hostile.changes import Invariance, Leaves
 from tests.hostile.stores import encoded, stored
 
-__all__ = ["INVARIANCES", "Invariance", "Leaves"]
+__all__ = ["INVARIANCES", "LAT", "LON"]
 
 LAT, LON = "latitude", "longitude"
-
-
-class Leaves(Exception):  # noqa: N818
-    """The change leaves these data as they are: the cell of the table is left out."""
-
-
-@dataclass(frozen=True)
-class Invariance:
-    """A change of the data, what brings an answer back, and a state that surrounds the call."""
-
-    change: Callable[[xr.Dataset], xr.Dataset]
-    back: Callable[[xr.Dataset], xr.Dataset] = lambda found: found
-    around: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
-
-    @property
-    def of_process(self) -> bool:
-        """Whether it is the process that is changed."""
-        return self.around is not contextlib.nullcontext
 
 
 def _each(change: Callable[[xr.DataArray], Any], kinds: str = "f") -> Callable[..., xr.Dataset]:
@@ -76,6 +57,19 @@ def _named(**names: str) -> Invariance:
         return found.rename({a: b for a, b in own.items() if a != b and b not in found.variables})
 
     return Invariance(change, back)
+
+
+def _named_by_standard(**names: str) -> Invariance:
+    """Return a change of the names of variables whose standard_name says what they are."""
+    way = _named(**names)
+
+    def change(ds: xr.Dataset) -> xr.Dataset:
+        own = {n: names[n] for n in names if "standard_name" in getattr(ds.get(n), "attrs", {})}
+        if not own:
+            raise Leaves
+        return ds.rename(own)
+
+    return Invariance(change, way.back)
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
@@ -346,7 +340,7 @@ INVARIANCES: Mapping[str, Invariance] = {
     "dimensions lat, lon": _named(latitude="lat", longitude="lon"),
     "dimensions y, x": _named(latitude="y", longitude="x"),
     "dimension valid_time": _named(time="valid_time"),
-    "names by standard_name": _named(**_CF),
+    "names by standard_name": _named_by_standard(**_CF),
     "water in mm": Invariance(_only_water),
     "fluxes in kg m-2 s-1": Invariance(lambda ds: _only_rates(ds, _RATE, "kg m-2 s-1")),
     "fluxes in m s-1": Invariance(lambda ds: _only_rates(ds, 1 / 86400, "m s-1")),

@@ -38,12 +38,11 @@ def of_verb(name: str) -> list[Cell]:
     return cells
 
 
-def run(names: list[str], processes: int) -> Iterator[Cell]:
-    """Run verbs in processes."""
+def run(names: list[str], processes: int) -> Iterator[list[Cell]]:
+    """Run verbs in processes, and return the cells of each as it is done."""
     if processes < 2:
         for name in names:
-            yield from of_verb(name)
+            yield of_verb(name)
         return
     with get_context("spawn").Pool(processes) as pool:
-        for cells in pool.imap_unordered(of_verb, names, chunksize=1):
-            yield from cells
+        yield from pool.imap_unordered(of_verb, names, chunksize=1)

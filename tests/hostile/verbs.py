@@ -13,7 +13,7 @@ import xarray as xr
 
 import xsm
 from tests.hostile import figures
-from tests.hostile.invariances import Leaves
+from tests.hostile.changes import Leaves
 from tests.hostile.worlds import INPUTS, QUICK, Line, fitted, fitted_sequence, world
 
 __all__ = ["VERBS", "Verb"]
@@ -27,8 +27,8 @@ class Verb:
     too; ``takes`` are arguments that name something; ``loose`` is the relative difference that
     counts as rounding, ``few`` the share of values that rounding may move to another branch of a
     tree; ``slow`` ones are left to the whole matrix;
-    ``joins`` takes of two data sets the labels that both have, ``extra`` any further
-    dimensions.
+    ``joins`` takes of two data sets the labels that both have, ``extra`` any
+    variables of any dimensions; ``moves`` only changes where values stand, as a selection does.
     """
 
     run: Callable[..., Any]
@@ -42,6 +42,7 @@ class Verb:
     slow: bool = False
     joins: bool = False
     extra: bool = False
+    moves: bool = False
 
 
 def _fit_line(ds: Any, **named: Any) -> xr.Dataset:
@@ -296,9 +297,9 @@ VERBS: Mapping[str, Verb] = {
     "plan": Verb(_plan, "tp", learnt=True, takes=_DATA),
     "check": Verb(_check, "tp", takes=_DATA),
     "variables": Verb(_variables, "tp"),
-    "monthly": Verb(xsm.monthly, "tp", takes=_DATA),
-    "daily": Verb(xsm.daily, "tp", "hours", takes=_DATA),
-    "flatten_steps": Verb(xsm.flatten_steps, "t2m", "steps"),
+    "monthly": Verb(xsm.monthly, "tp", takes=_DATA, extra=True),
+    "daily": Verb(xsm.daily, "tp", "hours", takes=_DATA, extra=True),
+    "flatten_steps": Verb(xsm.flatten_steps, "t2m", "steps", extra=True, moves=True),
     "to_depths": Verb(
         lambda ds, **n: xsm.to_depths(ds, [(0.0, 0.1), (0.1, 0.5)], **n), "swvl1", takes=_NAMES
     ),

@@ -25,7 +25,7 @@ from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
-from xsm.data.refused import check_moving
+from xsm.data.refused import check_moving, check_some
 from xsm.data.time_axis import months_of_index, steps_between
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, UnitsError, check_choice
@@ -116,6 +116,7 @@ def monthly(
     plain, quantified = dequantify(stated(ds, product))
     check_lead(plain)
     plain, time = with_bounds_read(plain), time_dim(plain)
+    check_some(plain, time)
     roles = roles_of(plain, variables)
     check_moving(plain, [time], roles)
     shift = _to_inside(plain, time, label)

@@ -7,7 +7,13 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError, UnitsError, UnknownNameError, check_dataset
+from xsm.exceptions import (
+    GridError,
+    NotEnoughDataError,
+    UnitsError,
+    UnknownNameError,
+    check_dataset,
+)
 
 __all__ = [
     "OUTPUTS",
@@ -17,6 +23,7 @@ __all__ = [
     "check_input",
     "check_moving",
     "check_numbers",
+    "check_some",
     "check_target",
     "packed",
     "still_packed",
@@ -144,6 +151,13 @@ def check_free(coords: Iterable[object], names: Iterable[object]) -> None:
             f"Give them others: ds = ds.rename({how}); or leave them out: ds.drop_vars({odd})."
         )
         raise UnknownNameError(msg)
+
+
+def check_some(ds: xr.Dataset, dim: str) -> None:
+    """Refuse data without a step."""
+    if not ds.sizes[dim]:
+        msg = f"The data hold no step along {dim!r}: nothing was selected."
+        raise NotEnoughDataError(msg)
 
 
 def check_target(name: object) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import xarray as xr
 
-from xsm.data.doubt import check_spread, doubt, doubted_prediction, doubted_spread
+from xsm.data.doubt import check_spread, doubted_prediction, doubted_spread
 from xsm.data.naming import ROLES, Variable, VariableTable
 from xsm.data.reading import Reading
 from xsm.data.refused import check_numbers
@@ -57,7 +57,6 @@ def bare_prediction(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.Dat
 def observed_target(reading: Reading, target: str) -> xr.DataArray:
     """Return the observed target in canonical units, lazily; NaN is missing."""
     reading.require(target)
-    doubt(reading, [target])
     return reading.array(target).drop_vars("depth", errors="ignore")
 
 

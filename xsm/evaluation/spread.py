@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
-from xsm.data.doubt import check_spread, doubted_spread, guarded, guards_of
+from xsm.data.doubt import check_spread, doubt, doubted_spread, guarded, guards_of
 from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
 from xsm.data.naming import Role, roles_of
@@ -90,11 +90,10 @@ def intervals(
     predicted, quantified = dequantify(predicted)
     name = spread_of(predicted, target)
     mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
+    check_numbers(mean, mean.name)
     check_spread(mean, std)
     check_free(predicted.coords, ["level", f"{name}_lower", f"{name}_upper"])
     std = _as_role(std, mean, roles_of(predicted).get(name))
-    for array in (mean, std):
-        check_numbers(array, array.name)
     level = _levels(levels)
     ends = {"lower": (1 - level) / 2, "upper": (1 + level) / 2}
     found = {}
@@ -109,6 +108,7 @@ def intervals(
 
 def _as_role(std: xr.DataArray, mean: xr.DataArray, role: Role | None) -> xr.DataArray:
     """Return a spread that can be one of its role, in the units of its prediction."""
+    check_numbers(std, std.name, "1" if role is None else role.units)
     units = mean.attrs.get("units")
     if role is None or units is None:
         return doubted_spread(std, None)
@@ -216,6 +216,7 @@ def reliability_of(
     target = target or str(said or default_target(reading.table))
     name = spread_of(predicted, str(reading.lookup(target).name))
     observed = observed_target(reading, target)
+    doubt(reading, [target])
     observed = guarded(observed, guards_of(reading, [target]).get(target))
     mean = predicted_target(reading, predicted, target)
     check_prediction(observed, mean)

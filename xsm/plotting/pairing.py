@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import xarray as xr
 
-from xsm.data.doubt import doubt, guarded, guards_of
+from xsm.data.doubt import guarded, guards_of
 from xsm.data.grid import axis_of, time_dim, without_scalars
 from xsm.data.joins import common
 from xsm.data.reading import Reading
@@ -77,7 +77,6 @@ def paired(reading: Reading, predicted: Predictions, *, target: str | None = Non
     said = next(iter(given.values())).attrs.get("target")
     role = target or str(said or default_target(reading.table))
     pairs = {name: layered_pair(reading, each, role) for name, each in given.items()}
-    doubt(reading, [role])
     guard = guards_of(reading, [role]).get(role)
     observed = guarded(next(iter(pairs.values()))[0], guard)
     units = reading.units(role)

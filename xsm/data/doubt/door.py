@@ -44,15 +44,24 @@ def doubt(
 
 
 def doubt_fills(ds: xr.Dataset, roles: Mapping[str, Role | None]) -> None:
-    """Refuse fill values that a mean would swallow, of variables with their role or None."""
+    """Refuse what a mean would swallow, of variables with their role or None.
+
+    Fill values, infinite ones, and columns that cannot be: amounts of less than a day are read as
+    those of a day, so that what is too much even so is.
+    """
     for name, role in roles.items():
         if role is not None:  # text beside the numbers, as flags are, is no fault
             check_numbers(ds[name], name, role.units)
     used = [_by_units(ds, name, role) for name, role in roles.items()]
-    found = [
-        f for each in judge_all(ds, used) for f in each.findings if f.kind in {"fill", "infinite"}
-    ]
+    found = [f for each in judge_all(ds, used) for f in each.findings if _swallowed(f)]
     tell(found)
+
+
+def _swallowed(found: Finding) -> bool:
+    """Tell whether a mean would hide what was found."""
+    return found.kind in {"fill", "infinite"} or (
+        found.kind == "units" and found.severity == "stop"
+    )
 
 
 def _by_units(ds: xr.Dataset, name: str, role: Role | None) -> Variable:

@@ -113,11 +113,15 @@ class VariableTable:
         ------
         MissingVariableError
             If some are missing.
+        UnknownNameError
+            If one is no name.
         UnitsError
             If all are there, but some cannot be used.
         GridError
             If that is only for want of a uniform time step, or for a dimension that is unknown.
         """
+        for role in roles:
+            _check_name(role)
         missing = [self._missing(r) for r in roles if not self._known(r)]
         texts = {r: self._wrong(r) for r in roles if self._known(r) and self._wrong(r)}
         wrong = [f"{names}: {text}" for names, text in told_once(texts).items()]
@@ -152,13 +156,7 @@ class VariableTable:
         UnknownNameError
             If a name is none.
         """
-        given: object = name
-        if not isinstance(given, str):
-            msg = (
-                f"{given!r} was given as the name of a variable; one name is needed, such as "
-                "target='soil_moisture'."
-            )
-            raise UnknownNameError(msg)
+        _check_name(name)
         if name in self.found:
             return self.found[name][0]
         for variables in self.found.values():
@@ -294,6 +292,16 @@ class VariableTable:
             f"{name}: not found by standard_name or by a name such as {shown}.{hint} "
             f'Type variables={{"{name}": "<its name>"}}.'
         )
+
+
+def _check_name(given: object) -> None:
+    """Refuse what is no name of a variable or role."""
+    if not isinstance(given, str):
+        msg = (
+            f"{given!r} was given as the name of a variable; one name is needed, such as "
+            "target='soil_moisture'."
+        )
+        raise UnknownNameError(msg)
 
 
 def _of_saturation(name: str, units: str, role: str) -> str:

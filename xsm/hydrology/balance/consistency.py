@@ -54,7 +54,7 @@ def water_balance_consistency(
     guess = observed if predicted is None else predicted_target(reading, predicted, target)
     dims = as_list(reading.time if dim is None else dim)
     check_prediction(observed, guess)
-    check_free(observed.coords, _LONG)
+    check_free([*observed.coords, *guess.coords], _LONG)
     parts = []
     for kind in TRENDS if trend is None else (trend,):
         balance = inflow_arrays(

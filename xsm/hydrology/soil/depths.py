@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.dimensions import check_same_names
 from xsm.data.doubt import doubt
 from xsm.data.joins import assigned
 from xsm.data.naming import ROLES, Variable, roles_of
@@ -260,6 +261,7 @@ def _remapped(
         arrays = [ds[first.name]]
         weights, factors, offsets = _spread(layers, weights, ds.sizes[first.dim])
     else:
+        check_same_names({str(v.name): ds[v.name] for v in layers}, str(first.name))
         arrays = aligned([ds[v.name] for v in layers])
         factors = [v.conversion.factor for v in layers]
         offsets = [v.conversion.offset for v in layers]
