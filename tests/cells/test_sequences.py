@@ -33,7 +33,8 @@ def rmse(fitted: xsm.FittedModel, ds: xr.Dataset) -> float:
 def test_a_state_remembers_what_a_window_cannot_see(world) -> None:
     earlier = world.sel(time=slice(None, "2019-11-30"))
     own = {"hidden_size": 16, "dropout": 0.0, "known_forcing": True, "learning_rate": 2e-2}
-    own |= {"iterations": 120, "epochs": 1, "progress": False, "precision": "float32"}
+    own |= {"iterations": 40, "epochs": 8, "validate_every": 1, "decay": "cosine"}
+    own |= {"progress": False, "precision": "float32"}
     runs = xsm.fit(earlier, "lstm", sequence=60, warmup=20, batch_size=16, **own)
     cuts = xsm.fit(earlier, "lstm", window=4, batch_size=16 * 15, scaling="global", **own)
     assert rmse(runs, world) < 0.5 * rmse(cuts, world)  # a tenth leaks a day: 4 days hold a third
@@ -156,3 +157,17 @@ def test_facts_of_older_artefacts_are_of_windows() -> None:
     old = build_record(Recipe, facts | {"scaling": "cell"})
     assert (old.sequence, old.logs, old.ahead) == (0, (), 1)
     assert not build_record(Sizes, {"dynamic": 3, "static": 2, "window": 7}).sequence
+
+
+@pytest.mark.parametrize("clip", [-1.0, float("nan"), "long"])
+def test_gradients_are_cut_at_a_number(clip, world) -> None:
+    with pytest.raises(UnknownNameError, match="a number from 0 is needed"):
+        xsm.fit(world, "lstm", sequence=90, clip=clip, **QUICK)
+
+
+def test_defaults_of_a_sequence_are_kept_with_the_model(world) -> None:
+    runs = xsm.fit(world, "lstm", sequence=90, **QUICK)
+    cuts = xsm.fit(world, "lstm", **QUICK)
+    own = xsm.fit(world, "lstm", sequence=90, dropout=0.1, **QUICK)
+    assert [f.parameters["dropout"] for f in (runs, cuts, own)] == [0.3, 0.15, 0.1]
+    assert [f.parameters["clip"] for f in (runs, cuts)] == [1.0, 0.0]
