@@ -22,7 +22,7 @@ __all__ = ["Runner", "state_rows"]
 
 
 _CELLS = 256  # cells that run together, where nobody says how many
-_STEPS = 64  # steps at a time: what the network makes of them stays small
+_ROWS = 2**13  # steps of cells at a time: what the network makes of them stays in the cache
 
 
 def state_rows(model: Model, recipe: Recipe) -> dict[str, int]:
@@ -81,7 +81,7 @@ class Runner(Predictor):
             for some in (good & complete, good & ~complete & whole.any(axis=0)):
                 found = np.flatnonzero(some)
                 for first in range(0, len(found), many := self.batch_size or _CELLS):
-                    group = found[first : first + many]
+                    group = _together(found[first : first + many])
                     values = self._through(
                         series[:, group], static[group], whole[:, group], group, state
                     )
@@ -116,6 +116,10 @@ class Runner(Predictor):
     def _count(self, whole: Array, steps: FloatArray) -> Array:
         """Return the steps (time, cell) since the network began at rest, and note the last."""
         place = np.arange(len(whole))[:, np.newaxis]
+        if whole.all() and len(whole):
+            ongoing: Array = steps + place + 1
+            steps[:] = ongoing[-1]
+            return ongoing
         gap = np.maximum.accumulate(np.where(whole, -1, place), axis=0)
         found: Array = np.where(gap >= 0, place - gap, steps + place + 1)
         if len(found):
@@ -127,7 +131,7 @@ class Runner(Predictor):
         series: FloatArray,
         static: FloatArray,
         whole: Array,
-        group: Array,
+        group: Array | slice,
         state: Mapping[str, FloatArray],
     ) -> FloatArray:
         """Run some cells through their steps: scaled values (row, time, cell); note their state."""
@@ -137,7 +141,8 @@ class Runner(Predictor):
         carried = torch.from_numpy(state["network"][:, group].T.copy()).to(self.device)
         out = torch.empty((self.rows_out - 1, steps, cells), device=self.device)
         gaps = np.flatnonzero(~whole.all(axis=1)) + 1  # the network rests after these
-        edges = sorted({0, steps, *range(0, steps, _STEPS), *gaps.tolist()})
+        together = max(1, _ROWS // cells)
+        edges = sorted({0, steps, *range(0, steps, together), *gaps.tolist()})
         with torch.inference_mode():
             for first, last in pairwise(edges):
                 batch = {"dynamic": inputs[:, first:last], "static": maps}
@@ -153,7 +158,7 @@ class Runner(Predictor):
         return values
 
     def _inputs_of(
-        self, series: FloatArray, group: Array, state: Mapping[str, FloatArray]
+        self, series: FloatArray, group: Array | slice, state: Mapping[str, FloatArray]
     ) -> Tensor:
         """Return the inputs (cell, time, dynamic), with what was observed; note what is seen."""
         count, layers = len(self.recipe.dynamic), self.recipe.layers
@@ -165,15 +170,21 @@ class Runner(Predictor):
             name: _tensor(state[name][:, group], self.device) for name in ("recent", "seen", "age")
         }
         values, mask = given[..., count:].chunk(2, dim=-1)
-        recent = part["recent"].view(len(group), -1, layers)
+        recent = part["recent"].view(len(given), -1, layers)
         every = torch.cat([recent, torch.where(mask > 0, values, torch.nan)], dim=1)
         steps = given.shape[1]
         value, age = last_seen(every[:, :steps], part["seen"], part["age"])
-        state["recent"][:, group] = every[:, steps:].reshape(len(group), -1).cpu().numpy().T
+        state["recent"][:, group] = every[:, steps:].reshape(len(given), -1).cpu().numpy().T
         state["seen"][:, group] = value[:, -1].cpu().numpy().T
         state["age"][:, group] = age[:, -1].cpu().numpy().T
         seen = seen_inputs(value, age + self.recipe.latency[0], self.recipe.sequence)
         return torch.cat([given[..., :count], seen], dim=-1)
+
+
+def _together(cells: Array) -> Array | slice:
+    """Return cells as a slice where they follow each other: it is looked at, not copied."""
+    first, last = int(cells[0]), int(cells[-1])
+    return slice(first, last + 1) if last - first + 1 == len(cells) else cells
 
 
 def _tensor(values: FloatArray, device: str) -> Tensor:
