@@ -143,7 +143,11 @@ def test_a_state_is_of_one_model_one_time_and_one_place(models, world) -> None:
     with pytest.raises(GridError, match="The state goes on with 2019-04-11"):
         fitted.predict(later.isel(time=slice(1, None)), state=state)
     with pytest.raises(GridError, match="or at other coordinates"):
-        fitted.predict(later.isel(lat=slice(2)), state=state)
+        fitted.predict(later.assign_coords(lat=later["lat"] + 5), state=state)
+    part = {"lat": slice(2)}
+    same(
+        fitted.predict(later.isel(part), state=state), fitted.predict(later, state=state).isel(part)
+    )
     with pytest.raises(UnknownNameError, match=r"as fitted\.state"):
         fitted.predict(later, state=later)
     windows = xsm.fit(world, "lstm", window=3, epochs=1, iterations=1, **SMALL)

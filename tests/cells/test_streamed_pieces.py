@@ -166,9 +166,8 @@ def test_the_same_pieces_validate(valid) -> None:
     assert found[0] == found[1] if valid < 0.2 else set(found[1]) < set(found[0])  # the room
     for cell in range(CELLS):
         own = np.array([n // CELLS for n in found[0] if n % CELLS == cell])
-        assert (
-            np.diff(own) >= min(SEQUENCE, len(range(STEPS)[split.validation]) - 1) - WARMUP
-        ).all()
+        new = min(SEQUENCE, len(range(STEPS)[split.validation]) - 1) - WARMUP
+        assert (np.diff(own) >= new).all()
 
 
 def test_pieces_stay_within_the_limit() -> None:

@@ -139,11 +139,12 @@ class Predictor:
         channels = count + (0 if observed is None else 2 * observed.shape[2])
         joined = np.empty((steps, flat[0].shape[1], channels + 1), np.float32)
         inputs = model_inputs(flat[:count], observed, stats, shift=0, out=joined[..., :-1])
-        outside = np.zeros(joined.shape[:2], bool)
+        outside, missing = np.zeros((2, *joined.shape[:2]), bool)
         for i, values in enumerate(flat[:count]):
             outside |= beyond(values, stats["dynamic_min"][i], stats["dynamic_max"][i])
-        missing = ~np.isfinite(inputs[..., :count]).all(axis=-1)
-        inputs[..., :count][missing] = 0.0  # observations stay: they pair with other steps
+            missing |= ~np.isfinite(inputs[..., i])
+        if missing.any():
+            inputs[..., :count][missing] = 0.0  # observations stay: they pair with other steps
         joined[..., -1] = np.where(missing, np.nan, outside)
         return joined.reshape(steps, *space, channels + 1)
 
@@ -361,6 +362,8 @@ def _inside(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _running(events: Array, window: int) -> Array:
     """Count the events (time, cell) in each window."""
+    if window == 1:
+        return events
     count = np.zeros((len(events) + 1, events.shape[1]), dtype=np.int32)
     np.cumsum(events, axis=0, out=count[1:])
     windows: Array = count[window:] - count[:-window]

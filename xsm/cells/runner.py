@@ -21,7 +21,7 @@ __all__ = ["Runner", "state_rows"]
 
 
 _CELLS = 256  # cells that run together, where nobody says how many
-_STEPS = 64  # steps at a time: what the network makes of them stays small
+_ROWS = 2**13  # steps of cells at a time: what the network makes of them stays in the cache
 
 
 def state_rows(model: Model, recipe: Recipe) -> dict[str, int]:
@@ -80,7 +80,7 @@ class Runner(Predictor):
         found = np.flatnonzero(good & whole.any(axis=0))
         with turn_on(self.device), usual_settings(), one_intraop_thread():
             for first in range(0, len(found), many := self.batch_size or _CELLS):
-                group = found[first : first + many]
+                group = _together(found[first : first + many])
                 place = group if squares is None else squares[group]
                 values = self._through(
                     self._weather(series, place),
@@ -121,6 +121,10 @@ class Runner(Predictor):
     def _count(self, whole: Array, steps: FloatArray) -> Array:
         """Return the steps (time, cell) since the network began at rest, and note the last."""
         place = np.arange(len(whole))[:, np.newaxis]
+        if whole.all() and len(whole):
+            ongoing: Array = steps + place + 1
+            steps[:] = ongoing[-1]
+            return ongoing
         gap = np.maximum.accumulate(np.where(whole, -1, place), axis=0)
         found: Array = np.where(gap >= 0, place - gap, steps + place + 1)
         if len(found):
@@ -134,7 +138,7 @@ class Runner(Predictor):
         seen: Tensor | None,
         whole: Array,
         carried: FloatArray,
-        group: Array,
+        group: Array | slice,
     ) -> FloatArray:
         """Run a group of cells through their steps: scaled values (row, time, cell).
 
@@ -147,14 +151,13 @@ class Runner(Predictor):
         state = torch.from_numpy(carried[:, group].T.copy()).to(self.device)
         out = torch.empty((self.rows_out - 1, steps, cells), device=self.device)
         with torch.inference_mode():
-            for first in range(0, steps, _STEPS):
-                last = min(first + _STEPS, steps)
+            for first in range(0, steps, many := max(1, _ROWS // cells)):
+                last = min(first + many, steps)
                 part = whole[first:last]
                 anew = np.zeros_like(part)
                 anew[1:] = part[1:] & ~part[:-1]
                 for k in (0, *np.flatnonzero(anew.any(axis=1))):
-                    some = torch.from_numpy(np.flatnonzero(anew[k] if k else np.ones(cells, bool)))
-                    some = some.to(self.device)
+                    some = torch.from_numpy(anew[k]).to(self.device) if k else slice(None)
                     given = weather[some, first + k : last]
                     if seen is not None:
                         given = with_seen(given, seen[some, first + k : last])
@@ -162,17 +165,16 @@ class Runner(Predictor):
                     found, after = self._network.run(
                         {"dynamic": given, "static": maps[some]}, before
                     )
-                    state = state.index_copy(0, some, after)
+                    state[some] = after
                     rows = [found[a.name].reshape(*given.shape[:2], -1) for a in self.answers]
-                    values = torch.cat(rows, dim=-1).permute(2, 1, 0)
-                    out[:, first + k : last].index_copy_(2, some, values)
+                    out[:, first + k : last, some] = torch.cat(rows, dim=-1).permute(2, 1, 0)
                 here = torch.from_numpy(part[-1]).to(self.device)
                 state = torch.where(here.unsqueeze(1), state, 0.0)
         carried[:, group] = state.cpu().numpy().T
         answer: FloatArray = out.double().cpu().numpy()
         return answer
 
-    def _weather(self, series: FloatArray, place: Array) -> Tensor:
+    def _weather(self, series: FloatArray, place: Array | slice) -> Tensor:
         """Return the weather of cells (cell, time, dynamic), or of squares of cells.
 
         Those are (cell, time, place, dynamic + 1), the last channel tells which cells there are.
@@ -185,7 +187,7 @@ class Runner(Predictor):
         return cells.to(self.device).transpose(0, 1)
 
     def _seen(
-        self, series: FloatArray, group: Array, state: Mapping[str, FloatArray]
+        self, series: FloatArray, group: Array | slice, state: Mapping[str, FloatArray]
     ) -> Tensor | None:
         """Return what a network is given of observations (cell, time, 3 layer); note what is seen.
 
@@ -199,14 +201,20 @@ class Runner(Predictor):
         part = {
             name: _tensor(state[name][:, group], self.device) for name in ("recent", "seen", "age")
         }
-        recent = part["recent"].view(len(group), -1, layers)
+        recent = part["recent"].view(len(values), -1, layers)
         every = torch.cat([recent, torch.where(mask > 0, values, torch.nan)], dim=1)
         steps = values.shape[1]
         value, age = last_seen(every[:, :steps], part["seen"], part["age"])
-        state["recent"][:, group] = every[:, steps:].reshape(len(group), -1).cpu().numpy().T
+        state["recent"][:, group] = every[:, steps:].reshape(len(values), -1).cpu().numpy().T
         state["seen"][:, group] = value[:, -1].cpu().numpy().T
         state["age"][:, group] = age[:, -1].cpu().numpy().T
         return seen_inputs(value, age + self.recipe.latency[0], self.recipe.sequence)
+
+
+def _together(cells: Array) -> Array | slice:
+    """Return cells as a slice where they follow each other: it is looked at, not copied."""
+    first, last = int(cells[0]), int(cells[-1])
+    return slice(first, last + 1) if last - first + 1 == len(cells) else cells
 
 
 def _tensor(values: FloatArray, device: str) -> Tensor:
