@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, settings
 
-from xsm.synthetic import tutorial
+from xsm.synthetic import profile_world, tutorial
 
 os.environ["MPLBACKEND"] = "Agg"
 
@@ -33,9 +33,18 @@ def pytest_sessionstart() -> None:
 
 
 def copies(make: Callable[..., xr.Dataset]) -> Callable[..., xr.Dataset]:
-    """Return a maker of worlds that keeps what it made and hands out copies."""
+    """Return a maker of worlds that keeps what it made and hands out copies, free to change."""
     kept = functools.cache(make)
     return lambda **options: kept(**options).copy(deep=True)
+
+
+SMALL_PROFILE = copies(profile_world)
+
+
+@pytest.fixture
+def small_profile() -> xr.Dataset:
+    """Return a year of simulated soil moisture at five depths on 4 x 6 cells, as the tutorial's."""
+    return SMALL_PROFILE(years=1, shape=(4, 6), seed=2)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -55,7 +55,9 @@ WAYS = {
         "; torch.use_deterministic_algorithms(True)"
     ),
     "torch without a device": Way(before="import torch; torch.set_default_device('meta')"),
-    "numpy raises": Way(before="import numpy; numpy.seterr(all='raise')"),
+    "numpy raises": Way(
+        before="import numpy; numpy.seterr(divide='raise', over='raise', invalid='raise')"
+    ),
     "attributes go": Way(
         before="import xarray; xarray.set_options(keep_attrs=False, arithmetic_join='exact')"
     ),
