@@ -63,6 +63,8 @@ def run(call: Callable[[], Any]) -> _Run:
         warnings.simplefilter("always")
         try:
             found = call()
+            if isinstance(found, xr.DataArray):
+                found = found.to_dataset(name=str(found.name))
             found = found.load() if isinstance(found, xr.Dataset) else found
         except Leaves:
             raise
@@ -205,6 +207,8 @@ def _from(error: BaseException) -> str:
 
 def _impossible(expected: xr.Dataset, found: xr.Dataset) -> str:
     """Return which numbers of an answer nothing can be."""
+    if not isinstance(found, xr.Dataset):
+        return ""
     for name, v in found.data_vars.items():
         if v.dtype.kind not in "fi" or not v.size:
             continue
