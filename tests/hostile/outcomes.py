@@ -146,6 +146,7 @@ def try_input(name: str, change: str) -> Outcome:
         "cells": verb.by_cell,
         "labels": not verb.joins,
         "dims": not verb.extra,
+        "range": verb.key not in {"gws", "lwe_thickness", "soil"},
     }.get(hostile.must, False)
     must: Must = "told" if strict else "lawful"
     try:
