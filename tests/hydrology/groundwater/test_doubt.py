@@ -32,7 +32,7 @@ def test_fill_values_and_infinite_ones_are_refused(which, value, said, lazy):
 
 def test_a_store_in_metres_that_says_mm_times_a_million_is_no_store():
     far = (store(300, "soil") * 1000).assign_attrs(units="mm")
-    with pytest.raises(UnitsError, match="'soil' holds .* lie outside of -30000 to 30000 mm"):
+    with pytest.raises(UnitsError, match=r"'soil' holds .* lie outside of -30000 to 30000 mm"):
         xsm.groundwater_anomaly(store(0, "lwe"), far, store(60, "swe"), baseline=BASE)
 
 
