@@ -15,7 +15,7 @@ from tests.hostile.invariances import LAT, LON
 
 __all__ = ["ARGUMENTS", "INPUTS", "Hostile"]
 
-Must = Literal["told", "lawful", "step", "cells", "labels", "dims"]
+Must = Literal["told", "lawful", "step", "cells", "labels", "dims", "range"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Hostile:
     ``"lawful"``: these are other data, whose answer may differ. ``"step"``, ``"cells"``: they are,
     but for a verb whose model knows its step, or its cells; ``"labels"``: they are for a verb that
     takes of two data sets the labels which both have; ``"dims"``: for one that takes any
-    variables, of any dimensions. ``of_values``: labels and dimensions stay.
+    variables, of any dimensions; ``"range"``: for one
+    of anomalies, which may be that large and negative. ``of_values``: labels and dimensions stay.
     """
 
     change: Callable[[xr.Dataset, str], Any]
@@ -267,10 +268,10 @@ INPUTS: Mapping[str, Hostile] = {
     "65535": _values(lambda v: _some(v, 65535.0)),
     "-9999 alone": _values(lambda v: np.full(v.shape, -9999.0)),
     "a hundred times, of fractions": Hostile(_hundredfold, of_values=True),
-    "a thousand times": _values(lambda v: v.values * 1000),
+    "a thousand times": _values(lambda v: v.values * 1000, "range"),
     "a hundredth": _values(lambda v: v.values / 100, "lawful"),
     "a million times": _values(lambda v: v.values * 1e6),
-    "negative values": _values(lambda v: -abs(v.values) - 0.5),
+    "negative values": _values(lambda v: -abs(v.values) - 0.5, "range"),
     "constant": _values(_constant, "lawful"),
     "zero": _values(lambda v: 0 * v.values, "lawful"),
     "no units": _units(None),
@@ -299,7 +300,7 @@ INPUTS: Mapping[str, Hostile] = {
     "the variable is missing": Hostile(_dropped, "dims"),
     "the variable stands twice": Hostile(_again),
     "an empty data set": _whole(lambda ds: xr.Dataset()),
-    "an array": Hostile(_alone),
+    "an array": Hostile(_alone, "dims"),
     "a list": _whole(lambda ds: [ds]),
     "nothing": _whole(lambda ds: None),
     "a mapping": _whole(lambda ds: dict(ds.data_vars)),

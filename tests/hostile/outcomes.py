@@ -63,6 +63,8 @@ def run(call: Callable[[], Any]) -> _Run:
         warnings.simplefilter("always")
         try:
             found = call()
+            if isinstance(found, xr.DataArray):
+                found = found.to_dataset(name=str(found.name))
             found = found.load() if isinstance(found, xr.Dataset) else found
         except Leaves:
             raise
@@ -144,6 +146,7 @@ def try_input(name: str, change: str) -> Outcome:
         "cells": verb.by_cell,
         "labels": not verb.joins,
         "dims": not verb.extra,
+        "range": verb.key not in {"gws", "lwe_thickness", "soil"},
     }.get(hostile.must, False)
     must: Must = "told" if strict else "lawful"
     try:
@@ -205,6 +208,8 @@ def _from(error: BaseException) -> str:
 
 def _impossible(expected: xr.Dataset, found: xr.Dataset) -> str:
     """Return which numbers of an answer nothing can be."""
+    if not isinstance(found, xr.Dataset):
+        return ""
     for name, v in found.data_vars.items():
         if v.dtype.kind not in "fi" or not v.size:
             continue

@@ -186,9 +186,11 @@ _COARSE = xr.Dataset(
 
 
 def _regrid(ds: Any) -> xr.Dataset:
-    own = _only(ds, "tp", "swvl1")
-    if isinstance(own, xr.Dataset) and "time" in own.dims:
-        own = own.isel(time=slice(30, 33))
+    own = ds
+    if isinstance(ds, xr.Dataset):
+        kept = [n for n in ("tp", "rain_here", "swvl1") if n in ds]
+        own = ds[kept] if kept else ds
+        own = own.isel(time=slice(30, 33)) if "time" in own.dims else own
     return xsm.regrid(own, _COARSE, share=0.1)
 
 

@@ -72,7 +72,7 @@ def _by_units(ds: xr.Dataset, name: str, role: Role | None) -> Variable:
     except UnitsError:
         change = None
     if role is None or change is None:
-        return Variable(name, name, "name", units)
+        return Variable(f"variable {name}", name, "name", units)  # no role, whatever its name
     return Variable(role.name, name, "alias", units, change)
 
 
