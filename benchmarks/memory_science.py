@@ -116,6 +116,7 @@ TITLES: dict[str, tuple[str, dict[str, Any]]] = {
     "layers, weather of the day": ("cnn_lstm", LONG),
     "layers, windows of 15 days": ("cnn_lstm", {"lead": 0}),
 }
+_MARK = " (64 units, batches of half the size)"  # --small: a sixth of the time
 USUAL = ["weather of the day", "last observation, known weather, 1 day"]
 RUNS: dict[str, list[str]] = {
     "mhm": [*USUAL, *(t for t in TITLES if t.startswith("windows"))],
@@ -167,7 +168,7 @@ def scores(predicted: xr.DataArray, truth: xr.DataArray) -> dict[str, float]:
     return {key: float(value.where(known).median()) for key, value in pairs.items()}
 
 
-def run(name: str, label: str, seed: int, folder: str) -> dict[str, Any]:
+def run(name: str, label: str, seed: int, folder: str, *, small: bool = False) -> dict[str, Any]:
     """Train, run through the record, and judge one model with one seed."""
     import torch
 
@@ -178,6 +179,8 @@ def run(name: str, label: str, seed: int, folder: str) -> dict[str, Any]:
     warnings.simplefilter("ignore", UserWarning)
     case, ds = CASES[name], load(name, folder)
     model, options = TITLES[label]
+    if small:
+        options = {**options, "hidden_size": 64, "batch_size": options.get("batch_size", 64) // 2}
     began, used = time.perf_counter(), time.process_time()
     fitted = xsm.fit(
         ds.sel(time=case.train),
@@ -189,7 +192,7 @@ def run(name: str, label: str, seed: int, folder: str) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - began, time.process_time() - used
     found = fitted.predict(ds)
-    made: dict[str, Any] = {"case": name, "run": label, "seed": seed}
+    made: dict[str, Any] = {"case": name, "run": label + _MARK * small, "seed": seed}
     made |= {"epoch": int(fitted.history.attrs["best_epoch"]), "seconds": seconds}
     made |= {"machine": os.cpu_count(), "parameters": {k: str(v) for k, v in options.items()}}
     for key, truth in observed(ds, name).items():
@@ -216,7 +219,7 @@ def table(name: str, results: list[dict[str, Any]], folder: str) -> str:
     if "persistence" in own[0]:
         said = " | ".join(f"{own[0]['persistence'][c]:.4f}" for c in COLUMNS)
         lines.append(f"| last observation before the day | | {said} | |")
-    for label in RUNS[name]:
+    for label in [said + mark for said in RUNS[name] for mark in ("", _MARK)]:
         rows = [r for r in own if r["run"] == label]
         for key in keys if rows else []:
             at = f", {key}" if len(keys) > 1 else ""
@@ -241,6 +244,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--only", choices=sorted(CASES), nargs="*", default=list(CASES))
     parser.add_argument("--runs", nargs="*", default=list(TITLES))
+    parser.add_argument("--small", action="store_true", help="64 units, half batches")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
@@ -254,9 +258,11 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.only:
             for label in RUNS[name]:
-                if label not in options.runs or (name, label, seed) in there:
+                title = label + _MARK * options.small
+                if label not in options.runs or (name, title, seed) in there:
                     continue
-                results.append(run(name, label, seed, options.data) | {"commit": commit})
+                found = run(name, label, seed, options.data, small=options.small)
+                results.append(found | {"commit": commit})
                 with options.results.open("a") as file:
                     file.write(json.dumps(results[-1]) + "\n")
                 shown = {k: v for k, v in results[-1].items() if k not in {"parameters", "machine"}}
