@@ -44,6 +44,7 @@ from xsm.nn.devices import one_intraop_thread
 
 INPUTS = [f"input_{i}" for i in range(14)]
 WINDOW, CELLS = 7, 2000
+Taken = tuple[dict[str, list[float]], dict[str, float]]
 TABLE = Path(__file__).parents[1] / "docs" / "benchmarks" / "predict.md"
 
 
@@ -210,9 +211,7 @@ def measure(
     setting: dict[str, Any],
     args: argparse.Namespace,
     with_state: tuple[xsm.FittedModel, dict[str, int]],
-) -> tuple[
-    dict[str, list[float]], dict[str, float], tuple[dict[str, list[float]], dict[str, float]]
-]:
+) -> tuple[dict[str, list[float]], dict[str, float], Taken]:
     """Return the seconds of each candidate, and its largest difference from bare torch.
 
     Then both again for the network that carries its state.
