@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.exceptions import GridError
+from xsm.exceptions import GridError, UnknownNameError
 
 FIT = {"epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False}
 
@@ -30,7 +30,7 @@ def test_a_model_by_cell_knows_its_cells_by_rounded_labels(land, fitted):
     for other in (rounded, east):
         found = fitted.predict(other)["swvl1"]
         np.testing.assert_array_equal(found.values, whole.values)
-        assert found["longitude"].equals(other["longitude"])
+        assert found.indexes["longitude"].equals(other.indexes["longitude"])
 
 
 def test_other_cells_are_told_and_most_are_refused(land, fitted):
@@ -51,10 +51,50 @@ def test_consistency_compares_what_score_compares(land, fitted):
     np.testing.assert_array_equal(one["consistency"], other["consistency"])
 
 
-def test_a_variable_of_a_prediction_keeps_its_lead(land, fitted):
+def test_whatever_is_made_of_a_prediction_keeps_its_lead(land, fitted, tmp_path):
     forecast = fitted.predict(land)
-    parts = (forecast, forecast["swvl1"], forecast["swvl1"].to_dataset())
-    with pytest.warns(UserWarning, match="No climatology"):
-        tables = [xsm.score(land, part) for part in parts]
-    for table in tables[1:]:
-        xr.testing.assert_equal(table["rmse"], tables[0]["rmse"])
+    forecast.to_netcdf(tmp_path / "forecast.nc")
+    stored = xr.open_dataset(tmp_path / "forecast.nc")
+    bare = xr.Dataset({"swvl1": (forecast["swvl1"].dims, forecast["swvl1"].values)})
+    parts = {
+        "variable": forecast["swvl1"],
+        "data set of it": forecast["swvl1"].to_dataset(),
+        "arithmetic": (forecast["swvl1"] + 0.01).assign_attrs(units="m3 m-3"),
+        "smoothed": forecast["swvl1"].rolling(time=3).mean().assign_attrs(units="m3 m-3"),
+        "a subset": forecast["swvl1"].isel(time=slice(5, None, 2)),
+        "without attributes": forecast.drop_attrs()["swvl1"].assign_attrs(units="m3 m-3"),
+        "from a file": stored["swvl1"],
+        "with members": forecast["swvl1"].expand_dims(member=2),
+        "rebuilt": bare["swvl1"].assign_coords(forecast["swvl1"].coords).assign_attrs(units="1"),
+    }
+    before = land["swvl1"].shift(time=7)  # what was known seven days earlier
+    for what, part in parts.items():
+        there = part.notnull().all(set(part.dims) - {"time"})
+        days = land["time"].isin(part["time"].where(there, drop=True)["time"])
+        truth = (((before - land["swvl1"]).where(days)) ** 2).mean("time") ** 0.5
+        with pytest.warns(UserWarning, match="No climatology"):
+            found = xsm.score(land, part)["rmse"].sel(source="persistence").drop_attrs()
+        wanted = truth.broadcast_like(found).transpose(*found.dims)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, err_msg=what)
+
+
+@pytest.mark.filterwarnings("ignore:No climatology")
+def test_where_the_lead_is_not_known_persistence_is_asked_for(land, fitted):
+    values = fitted.predict(land)["swvl1"].drop_vars("lead")
+    with pytest.warns(UserWarning, match=r"No persistence was scored, .* Type lead=1 where"):
+        table = xsm.score(land, values)
+    assert table["count"].sel(source="persistence").max() == 0
+    assert table["rmse"].sel(source="model").notnull().all()
+    stated, same = xsm.score(land, values, lead=7), xsm.score(land, fitted.predict(land))
+    xr.testing.assert_allclose(stated, same)
+
+
+@pytest.mark.filterwarnings("ignore:No climatology")
+def test_a_stated_lead_may_not_contradict_the_prediction(land, fitted):
+    forecast = fitted.predict(land)
+    said = r"lead=1 was given, and the prediction says that it was made 7 days ahead.*drop_vars"
+    with pytest.raises(UnknownNameError, match=said):
+        xsm.score(land, forecast, lead=1)
+    both = xr.concat([forecast, forecast.assign_coords(lead=forecast["lead"] * 2)], "lead")
+    with pytest.raises(GridError, match=r"holds 2 leads along 'lead'.*isel\(lead=0\)"):
+        xsm.score(land, both["swvl1"])

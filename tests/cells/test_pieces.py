@@ -73,7 +73,7 @@ def test_what_was_observed_is_old_enough(lead, known) -> None:
             seen = [t for t in inside if np.isfinite(soil[t, cell])]
             assert bool(mask[s]) == bool(seen)
             if seen:
-                scaled = (soil[seen[-1], cell] - low) / (high - low)
+                scaled = ((soil[seen[-1], cell] - low) / (high - low) - 0.5) / 0.2
                 assert float(value[s]) == pytest.approx(scaled, abs=1e-5)
                 assert float(age[s]) == pytest.approx(np.log1p(begin + s - seen[-1]), rel=1e-5)
 

@@ -29,7 +29,7 @@ VERBS = {
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_times_with_a_zone_are_refused_by_each_verb(land, verb):
-    """Local time of stations, as pandas reads "2020-01-01T00:00+09:00" of AsiaFlux."""
+    """Local time of stations, as pandas reads "2020-01-01T00:00+09:00"."""
     zone = pd.DatetimeIndex(land["time"].values, tz="Asia/Tokyo")
     with pytest.raises(GridError, match=r"have the zone Asia/Tokyo.*tz_localize\(None\)"):
         VERBS[verb](land.assign_coords(time=zone))
@@ -59,6 +59,74 @@ def test_integers_that_were_not_unpacked_are_refused():
     with pytest.raises(UnitsError, match=r"packed integers.*xr\.decode_cf"):
         check_numbers(packed, "swvl1")
     check_numbers(packed.drop_attrs(), "land_cover")
+    with pytest.raises(UnitsError, match=r"or what was made of them.*del ds\[\"swvl1\"\]"):
+        check_numbers(packed.mean("x", keep_attrs=True), "swvl1")
+
+
+def test_a_scale_of_one_packs_nothing():
+    """rioxarray's open_rasterio gives bands of uint8 scale_factor 1.0 and add_offset 0.0."""
+    attrs = {"scale_factor": 1.0, "add_offset": 0.0, "grid_mapping": "spatial_ref"}
+    check_numbers(xr.DataArray(np.array([1, 2], "u1"), dims="x", attrs=attrs), "band")
+
+
+def packed(array):
+    """Return an array as a file holds it that was opened with mask_and_scale=False."""
+    return (array / 1e-4).round().astype("i4").assign_attrs(array.attrs | {"scale_factor": 1e-4})
+
+
+HOSTILE = {
+    "packed": packed,
+    "the mean of packed": lambda a: packed(a).astype("f4"),
+    **{
+        kind: lambda a, change=change: a.copy(data=change(a.values)) for kind, change in BAD.items()
+    },
+}
+TWO = {"latitude": [44.1, 44.0], "longitude": [14.5, 14.6]}
+
+
+@pytest.fixture(scope="module")
+def made(land):
+    """Return data and prediction of a model with a spread, and a network that carries a state."""
+    fitted = xsm.fit(land, "lstm", head="gaussian", **FIT)
+    runs = xsm.fit(land, "lstm", sequence=20, warmup=5, scaling="global", **FIT)
+    return {
+        "land": land,
+        "prediction": fitted.predict(land),
+        "fitted": fitted,
+        "runs": runs,
+        "state": runs.state(land.isel(time=slice(0, 40))),
+    }
+
+
+ENTRANCES = {  # what is made hostile, the variable, the verb
+    "monthly": ("land", "tp", lambda m, x: xsm.monthly(x)),
+    "regrid": ("land", "swvl1", lambda m, x: xsm.regrid(x, xr.Dataset(coords=TWO))),
+    "to_depths": ("land", "swvl1", lambda m, x: xsm.to_depths(x, [(0, 0.1)])),
+    "water_balance": ("land", "tp", lambda m, x: xsm.water_balance(x)),
+    "predict": ("land", "t2m", lambda m, x: m["fitted"].predict(x)),
+    "calibrate": ("land", "swvl1", lambda m, x: m["fitted"].calibrate(x)),
+    "score": ("prediction", "swvl1", lambda m, x: xsm.score(m["land"], x)),
+    "consistency": ("prediction", "swvl1", lambda m, x: xsm.consistency(m["land"], x)),
+    "reliability": ("prediction", "swvl1_std", lambda m, x: xsm.reliability(m["land"], x)),
+    "intervals": ("prediction", "swvl1_std", lambda m, x: xsm.intervals(x)),
+    "intervals of": ("prediction", "swvl1", lambda m, x: xsm.intervals(x)),
+    "texture_class": ("land", "sand", lambda m, x: xsm.texture_class(x)),
+    "soil_parameters": ("land", "clay", lambda m, x: xsm.soil_parameters(x)),
+    "state": (
+        "state",
+        "network",
+        lambda m, x: m["runs"].predict(m["land"].isel(time=slice(40, None)), state=x),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("entrance", ENTRANCES)
+def test_what_is_no_number_enters_by_no_door(made, entrance, kind):
+    given, name, verb = ENTRANCES[entrance]
+    bad = made[given].assign({name: HOSTILE[kind](made[given][name])})
+    with pytest.raises(UnitsError, match=rf"'{name}' holds .*(decode_cf|real numbers are needed)"):
+        verb(made, bad)
 
 
 def test_a_series_of_stores_is_no_grid():
@@ -105,9 +173,44 @@ def test_two_grids_are_refused_as_by_the_water_balance(land):
         xsm.fit(two, "lstm", **FIT)
 
 
-def test_fractions_without_units_are_told_by_verbs_of_the_soil(land):
-    """GLDAS and GSDE give shares of sand and clay as fractions."""
-    shares = (land[["sand", "clay"]] / 100).map(lambda a: a.drop_attrs())
-    for verb in (xsm.texture_class, xsm.soil_parameters):
-        with pytest.warns(UserWarning, match=r'ds\["sand"\]\.attrs\["units"\] = "1"'):
-            verb(shares)
+SOIL = {
+    "texture_class": xsm.texture_class,
+    "rosetta": xsm.soil_parameters,
+    "of the class": lambda ds: xsm.soil_parameters(ds, method="texture_class"),
+    "fit": lambda ds: xsm.fit(ds, "lstm", static=["sand", "clay"], **FIT),
+    "lazy": lambda ds: xsm.texture_class(ds.chunk()),
+}
+
+
+@pytest.mark.parametrize("verb", SOIL)
+@pytest.mark.parametrize("units", [None, "%"])
+def test_fractions_that_are_taken_for_percent_are_refused(land, units, verb):
+    attrs = {} if units is None else {"units": units}
+    shares = {n: (land[n] / 100).drop_attrs().assign_attrs(attrs) for n in ("sand", "clay")}
+    with pytest.raises(UnitsError, match=r'ds\["sand"\]\.attrs\["units"\] = "1"') as told:
+        SOIL[verb](land.drop_vars("silt", errors="ignore").assign(shares))
+    assert 'ds["clay"].attrs["units"] = "1"' in str(told.value)
+
+
+def test_percent_that_is_taken_for_fractions_is_refused(land):
+    shares = {n: land[n].assign_attrs(units="1") for n in ("sand", "clay")}
+    with pytest.raises(UnitsError, match=r'ds\["clay"\]\.attrs\["units"\] = "%"'):
+        xsm.texture_class(land.assign(shares))
+
+
+def test_one_share_of_the_others_is_refused_where_no_sum_tells():
+    """Half of a station's shares given as fractions: silt would be what they leave of 100 %."""
+    shares = xr.Dataset({"sand": ("x", [0.4, 0.5], {"units": "%"}), "clay": ("x", [20.0, 30.0])})
+    shares["clay"].attrs["units"] = "%"
+    with pytest.raises(UnitsError, match=r'ds\["sand"\]\.attrs\["units"\] = "1"'):
+        xsm.texture_class(shares)
+    said = shares.assign(sand=shares["sand"].assign_attrs(valid_min=0.4, valid_max=0.5))
+    assert xsm.texture_class(said).notnull().all()  # a soil without sand, as its user says
+
+
+def test_a_soil_that_has_hardly_any_clay_is_taken_by_its_sum():
+    """A dune: 97.5 % sand, 2 % silt and 0.5 % clay."""
+    percent = {"sand": [97.5, 97.4], "silt": [2.0, 2.0], "clay": [0.5, 0.6]}
+    dune = xr.Dataset({n: ("x", v, {"units": "%"}) for n, v in percent.items()})
+    with pytest.warns(UserWarning, match="'clay' holds"):
+        assert xsm.texture_class(dune).values.tolist() == [1, 1]

@@ -85,19 +85,19 @@ def soil(times):
 )
 def test_one_year_before_the_prediction_is_enough(times, year):
     ds = soil(times)
-    table = ds.physm.score(ds.isel(time=slice(year, 2 * year)))
+    table = ds.physm.score(ds.isel(time=slice(year, 2 * year)), lead=1)
     assert table["source"].values.tolist() == ["model", "persistence", "climatology"]
     values = ds["swvl1"].values
     error = values[:year] - values[year : 2 * year]  # the climatology of one year is that year
     np.testing.assert_allclose(table["rmse"][2], (error**2).mean() ** 0.5)
     with pytest.warns(UserWarning, match="No climatology was scored.*do not hold each day"):
-        short = ds.physm.score(ds.isel(time=slice(year - 1, None)))
+        short = ds.physm.score(ds.isel(time=slice(year - 1, None)), lead=1)
     assert "climatology" not in short["source"]
 
 
 def test_every_day_of_a_leap_year_is_scored():
     ds = soil(pd.date_range("2018-01-01", "2020-12-31"))
-    assert (ds.physm.score(ds.sel(time="2020"))["count"] == 366).all()
+    assert (ds.physm.score(ds.sel(time="2020"), lead=1)["count"] == 366).all()
 
 
 @pytest.mark.parametrize("chunks", [None, {"x": 1}, {"dayofyear": 50}])
@@ -149,7 +149,7 @@ def test_a_hole_of_twenty_days_takes_no_step_from_any_source():
     training = soil.sel(time=slice(None, "2019"))
     training = training.where(~training["time"].dt.dayofyear.isin(np.arange(100, 120)))
     test = soil.sel(time="2020")
-    table = test.to_dataset().physm.score(test, baselines=trained_on(training))
+    table = test.to_dataset().physm.score(test, baselines=trained_on(training), lead=1)
     assert table["count"].values.tolist() == [365, 364, 365]  # none before the first
     truth = wave(days).sel(time=slice(None, "2019"))
     both = [seasonal_mean(part, "time") for part in (training, truth)]
@@ -171,7 +171,7 @@ def test_half_a_year_of_training_leaves_the_other_sources_whole(lazy):
     guess.attrs = test.attrs
     ds = test.to_dataset().chunk() if lazy else test.to_dataset()
     with pytest.warns(UserWarning, match="climatology of training is not scored in") as told:
-        table = ds.physm.score(guess, baselines=model)
+        table = ds.physm.score(guess, baselines=model, lead=1)
     assert table["count"].values.tolist() == [365, 364, 0]
     np.testing.assert_allclose(table["rmse"].sel(source="model"), 0.01)
     assert np.isfinite(table["kge"].sel(source="persistence"))
@@ -180,7 +180,8 @@ def test_half_a_year_of_training_leaves_the_other_sources_whole(lazy):
     assert "takes none from it" in said
     assert "158 of 365 steps lie in seasons that the training data do not hold" in said
     first, last = re.search(r"predicted\.sel\(time=slice\('(.*)', '(.*)'\)\)", said).groups()
-    part = ds.physm.score(guess.sel(time=slice(first, last)), baselines=model)  # what it says
+    inside = guess.sel(time=slice(first, last))  # what it says
+    part = ds.physm.score(inside, baselines=model, lead=1)
     assert part["count"].values.tolist() == [195, 194, 195]
     assert np.isfinite(part["rmse"]).all()
 
@@ -191,7 +192,7 @@ def test_training_on_other_seasons_alone_is_told():
     test = soil.sel(time=slice("2020-07-01", "2020-09-30"))
     said = "92 of 92 steps lie in seasons.* Train on a whole year, or pass baselines=False\\.$"
     with pytest.warns(UserWarning, match=said):
-        table = test.to_dataset().physm.score(test, baselines=model)
+        table = test.to_dataset().physm.score(test, baselines=model, lead=1)
     assert table["count"].values.tolist() == [92, 91, 0]
     assert "climatology" not in test.to_dataset().physm.score(test, baselines=False)["source"]
 
@@ -205,7 +206,7 @@ def test_cells_that_training_lacks_keep_their_other_scores():
     model, test = trained_on(first), soil.sel(time="2020")
     ds = test.to_dataset()
     with pytest.warns(UserWarning, match="in 2 of 3 series.*within 17 days.*baselines=False\\.$"):
-        table = ds.physm.score(test, baselines=model)
+        table = ds.physm.score(test, baselines=model, lead=1)
     assert table["count"].sel(source="model").values.tolist() == [365] * 3
     assert table["count"].sel(source="climatology").values.tolist() == [365, 0, 0]
     assert np.isfinite(table["rmse"]).sel(source="climatology").values.tolist() == [
@@ -214,10 +215,10 @@ def test_cells_that_training_lacks_keep_their_other_scores():
         False,
     ]
     with pytest.warns(UserWarning, match='in 1 of 1 series.*each cell by itself, dim="time"'):
-        pooled = ds.physm.score(test, dim=("time", "cell"), baselines=model)
+        pooled = ds.physm.score(test, dim=("time", "cell"), baselines=model, lead=1)
     assert pooled["count"].values.tolist() == [1095, 1092, 0]
     with pytest.warns(UserWarning, match="1 of 3 places are not among those of training"):
-        lazy = ds.chunk(cell=1).physm.score(test.chunk(cell=1), baselines=model)
+        lazy = ds.chunk(cell=1).physm.score(test.chunk(cell=1), baselines=model, lead=1)
     xr.testing.assert_allclose(lazy.compute(), table)
 
 
@@ -226,11 +227,11 @@ def test_stacked_cells_that_training_lacks_keep_their_other_scores():
     soil = soil.stack(cell=("y", "x")).transpose("time", "cell")
     soil.attrs = {"units": "m3 m-3"}
     training, test = soil.sel(time=slice(None, "2019")), soil.sel(time="2020")
-    whole = test.to_dataset().physm.score(test, baselines=trained_on(training))
+    whole = test.to_dataset().physm.score(test, baselines=trained_on(training), lead=1)
     assert whole["count"].values[:, 0].tolist() == [365, 364, 365]
     model = trained_on(training.isel(cell=[0, 1, 3]))
     with pytest.warns(UserWarning, match="in 1 of 4 series"):
-        table = test.to_dataset().physm.score(test, baselines=model)
+        table = test.to_dataset().physm.score(test, baselines=model, lead=1)
     assert table["count"].sel(source="model").values.tolist() == [365] * 4
     assert table["count"].sel(source="climatology").values.tolist() == [365, 365, 0, 365]
 
@@ -241,7 +242,7 @@ def test_a_climatology_is_not_repeated_over_places_of_other_dimensions(names):
     soil = wave(days).expand_dims(y=[1, 2]).transpose("time", "y")
     test = soil.sel(time="2020").rename(names)
     with pytest.warns(UserWarning, match=r"It is of places along {'y': 2}, the data of"):
-        table = test.to_dataset().physm.score(test, baselines=trained_on(soil))
+        table = test.to_dataset().physm.score(test, baselines=trained_on(soil), lead=1)
     assert table.sizes == {"source": 3, next(iter(names.values())): 2}
     assert (table["count"].sel(source="climatology") == 0).all()
     assert (table["count"].sel(source="model") == 365).all()
@@ -253,7 +254,7 @@ def test_a_single_place_is_none_of_a_grid_and_rounded_labels_are_the_same():
     test = soil.sel(time="2020")
     one = test.isel(y=0, drop=True)
     with pytest.warns(UserWarning, match="not scored in 1 of 1 series"):
-        one.to_dataset().physm.score(one, baselines=trained_on(soil))
+        one.to_dataset().physm.score(one, baselines=trained_on(soil), lead=1)
     rounded = test.assign_coords(y=test["y"].astype("f4"))
-    table = rounded.to_dataset().physm.score(rounded, baselines=trained_on(soil))
+    table = rounded.to_dataset().physm.score(rounded, baselines=trained_on(soil), lead=1)
     assert (table["count"].sel(source="climatology") == 365).all()

@@ -126,7 +126,7 @@ def test_the_order_of_times_changes_no_score(observed, lazy):
     for a in (slice(None), back, random.permutation(900)):
         for b in (slice(None), back, random.permutation(last.sizes["time"])):
             given = soil.isel(time=a).chunk() if lazy else soil.isel(time=a)
-            found = xsm.score(given, last.isel(time=b))["rmse"]
+            found = xsm.score(given, last.isel(time=b), lead=1)["rmse"]
             assert found["source"].values.tolist() == list(wanted)
             np.testing.assert_allclose(found, list(wanted.values()), rtol=1e-6)
 
@@ -174,10 +174,10 @@ def test_persistence_takes_no_step_from_the_model(lead, lazy):
     soil[5:9, 0] = np.nan
     guess = (soil.ffill("time").bfill("time") + 0.01).assign_attrs(units="m3 m-3")
     ds = soil.to_dataset().chunk(time=20) if lazy else soil.to_dataset()
-    named = guess.to_dataset(name="sm").assign_attrs(lead=lead, target="satellite_soil_moisture")
+    named = guess.to_dataset(name="sm").assign_attrs(target="satellite_soil_moisture")
     stated = {"satellite_soil_moisture": "sm"}
     with pytest.warns(UserWarning, match="No climatology was scored"):
-        table = ds.physm.score(named, variables=stated).compute()
+        table = ds.physm.score(named, lead=lead, variables=stated).compute()
     observed = soil.notnull().sum("time").values
     np.testing.assert_array_equal(table["count"].sel(source="model"), observed)
     np.testing.assert_allclose(table["bias"].sel(source="model"), 0.01)
@@ -227,3 +227,17 @@ def test_observations_around_zero_have_no_kge():
     found = of(anomaly, anomaly + 0.1)
     assert np.isnan(found["kge"])
     assert found["r"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("chunks", [{}, {"time": 15}, {"time": 15, "x": 1}])
+def test_places_without_values_make_no_noise(chunks):
+    """Sea beside land, in chunks along time: dask's standard deviation warns of empty series."""
+    random = np.random.default_rng(0)
+    coords = {"time": pd.date_range("2020-01-01", periods=40)}
+    observed = xr.DataArray(random.uniform(0.1, 0.4, (40, 3)), coords, ("time", "x"))
+    observed = observed.where(xr.DataArray([True, False, True], dims="x"))
+    predicted = observed + random.normal(0, 0.05, (40, 3))
+    truth = score_sources(observed, {"model": predicted}, dim="time").isel(source=0)
+    lazy = score_sources(observed.chunk(chunks), {"model": predicted.chunk(chunks)}, dim="time")
+    xr.testing.assert_allclose(lazy.isel(source=0).compute(), truth)
+    assert truth["r"].isnull().values.tolist() == [False, True, False]

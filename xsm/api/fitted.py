@@ -281,7 +281,6 @@ class FittedModel(Learnt):
             *scored_pair(reading, predicted, target),
             dim=dim,
             target=target,
-            lead=self.recipe.lead,
             climatology=self.climatology,
         )
 

@@ -23,6 +23,7 @@ def score(
     *,
     dim: Hashable | Iterable[Hashable] | None = None,
     baselines: bool | FittedModel = True,
+    lead: int | None = None,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
     product: str | None = None,
@@ -45,6 +46,10 @@ def score(
         year; else it is left out, and a warning says so. A day of the year that lacks values is the
         mean of the days within 17 before and after, where five of them have values (the window of
         Albergel et al. 2012).
+    lead : int, optional
+        How many steps ahead the prediction was made, 0 where it is an estimate of the step of its
+        last input. Predictions of xsm say it themselves, by their coordinate ``lead``; of others it
+        is needed for persistence.
     target : str, optional
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
@@ -61,9 +66,10 @@ def score(
         where the climatology lacks one that the model is scored on, its scores are NaN and its
         ``count`` is 0, and a warning says so (of lazy data where training lacks the season; holes
         of single cells show in ``count``). Persistence is scored on the steps that it has: all but
-        those up to the first observation and ``lead`` steps from there, so that its ``count`` may
-        be smaller by these. Lazy where the data are; NaN where nothing can be scored.
-        ``fitted.score(ds)`` predicts and scores in one call.
+        those up to the first observation and the lead from there, so that its ``count`` may be
+        smaller by these; on none, and a warning says so, where the lead is not known. Lazy where
+        the data are; NaN where nothing can be scored. ``fitted.score(ds)`` predicts and scores in
+        one call.
 
     Raises
     ------
@@ -71,7 +77,9 @@ def score(
         If target or prediction are missing, or without units.
     GridError
         If the prediction lacks a dimension of the observations (more, such as ``member``, may be),
-        or has another calendar.
+        has another calendar, or several leads.
+    UnknownNameError
+        If ``lead`` is not what the prediction says itself.
     TypeError
         If one of the arguments is of another type.
     NotEnoughDataError
@@ -99,7 +107,6 @@ def score(
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
         raise NotEnoughDataError(msg)
     target = target or str(predicted.attrs.get("target") or default_target(reading.table))
-    lead = _lead(predicted)
     pair = scored_pair(reading, predicted, target)
     mean = None
     if isinstance(baselines, FittedModel):
@@ -115,10 +122,3 @@ def score(
         baselines=bool(baselines),
         climatology=mean,
     )
-
-
-def _lead(predicted: xr.Dataset | xr.DataArray) -> int:
-    """Return the lead in steps that a prediction, or one of its variables, says; else 1."""
-    parts = predicted.data_vars.values() if isinstance(predicted, xr.Dataset) else ()
-    said = (each.attrs["lead"] for each in (predicted, *parts) if "lead" in each.attrs)
-    return int(next(said, 1))

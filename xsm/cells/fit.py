@@ -82,9 +82,9 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
     check_sequence(cls, asked)
     head, members, own = head_and_members(asked.hyperparameters)
     logs, own = log_of_rain(own, asked.sequence)
-    mixed = asked.data_integration or asked.sequence is not None
-    steps = {**asked.schedule, **({"sampling": "mixed"} if mixed else {})}
-    network, schedule = make_schedule(cls, steps, own, asked.precision)
+    runs = asked.sequence is not None
+    steps = {**asked.schedule, **({"sampling": "mixed"} if asked.data_integration or runs else {})}
+    network, schedule = make_schedule(cls, steps, own, asked.precision, sequence=runs)
     losses = cls.losses if asked.losses is None else asked.losses
     terms = check_terms(losses, head, published=asked.losses is None)
     room = asked.limit if asked.client is None else 0  # the workers read what they train on

@@ -13,6 +13,7 @@ import xarray as xr
 from xsm.cells.recipe import holds_target
 from xsm.data.naming import ROLES, Variable
 from xsm.data.reading import Reading
+from xsm.data.refused import check_free
 from xsm.data.units import Conversion
 from xsm.evaluation.calibration import add_spread
 from xsm.hydrology.soil.layering import DEPTH, depth_coordinates
@@ -108,14 +109,16 @@ def label_prediction(
         beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
             long_name="cell had enough observations to be trained", units="1"
         )
+    spreads = [f"{own}_std" for own in parts] if std is not None else []
+    check_free(mean.coords, [*parts, *beside, *spreads])
     result = xr.Dataset(parts | beside)
     result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
     for own in made.data_vars:
-        result[own].attrs |= {"ancillary_variables": " ".join(beside), "lead": recipe.lead}
+        result[own].attrs |= {"ancillary_variables": " ".join(beside)}
     if std is not None:
-        spreads, _ = shown(std, spread=True)
-        for own in map(str, spreads.data_vars):
-            result = add_spread(result, own, spreads[own], calibration)
+        made, _ = shown(std, spread=True)
+        for own in map(str, made.data_vars):
+            result = add_spread(result, own, made[own], calibration)
     result = as_given(result, reading.ds) if recipe.patch > 1 else result
     result.attrs = {
         "Conventions": "CF-1.11",
@@ -127,7 +130,6 @@ def label_prediction(
             if recipe.sequence
             else {"window": recipe.window}
         ),
-        "lead": recipe.lead,
     }
     return result
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from xsm.cells.windows import Windows
-from xsm.nn import Batch, last_seen, seen_inputs
+from xsm.nn import Batch, last_seen, seen_inputs, with_seen
 from xsm.training.recipe import Recipe
 
 __all__ = ["Pieces"]
@@ -74,4 +74,4 @@ class Pieces(Windows):
         there = given.clamp_min(0).unsqueeze(-1).expand_as(value)
         age = age.gather(1, there).masked_fill((given < 0).unsqueeze(-1), torch.inf)
         seen = seen_inputs(value.gather(1, there), age + lag.view(-1, 1, 1), self.recipe.sequence)
-        return {**batch, "dynamic": torch.cat([batch["dynamic"], seen], dim=-1)}
+        return {**batch, "dynamic": with_seen(batch["dynamic"], seen)}

@@ -12,6 +12,8 @@ from xsm.artefact.learnt import Learnt
 from xsm.cells.features import Features
 from xsm.cells.runner import state_rows
 from xsm.data.grid import step
+from xsm.data.joins import positions, snap
+from xsm.data.refused import check_free, check_numbers
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.nn import Model, weight_bytes
 
@@ -45,7 +47,7 @@ def require_sequence(fitted: Learnt, what: str) -> None:
 def state_dataset(found: Any, fitted: Learnt, features: Features) -> xr.Dataset:
     """Return a state (row, *space) as a data set, with the time of the last step."""
     template = next(iter(features.dynamic.values()))
-    coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
+    coords = template.isel({features.time: -1}).drop_vars(features.time).coords
     index = template.indexes[features.time]
     variables, at = {}, 0
     for name, count in state_rows(_network(fitted), fitted.recipe).items():
@@ -58,7 +60,9 @@ def state_dataset(found: Any, fitted: Learnt, features: Features) -> xr.Dataset:
     following = template[features.time][-1:].copy(data=step(template).after(index, 1)[-1:])
     times = {features.time: last, "next_time": following[0].variable}
     attrs = {"title": f"state of {fitted.name} after its last input", "model": fitted.name}
-    made = xr.Dataset(variables, coords=coords | times, attrs=attrs | {"digest": name_of(fitted)})
+    check_free(coords, variables)
+    made = xr.Dataset(variables, coords=coords, attrs=attrs | {"digest": name_of(fitted)})
+    made = made.assign_coords(times)
     made["next_time"].attrs["long_name"] = "first time of the data that go on from here"
     return made
 
@@ -91,6 +95,7 @@ def state_array(state: object, fitted: Learnt, features: Features) -> xr.DataArr
         raise GridError(msg)
     parts = []
     for name in names:
+        check_numbers(state[name], name)
         part = (
             state[name]
             .reset_coords(drop=True)
@@ -98,23 +103,27 @@ def state_array(state: object, fitted: Learnt, features: Features) -> xr.DataArr
         )
         parts.append(part if name != "steps" else part.expand_dims("row"))
     joined = xr.concat(parts, "row")
-    _check_cells(joined, template, features)
-    return joined.transpose("row", *features.space)
+    return _of_cells(joined, template, features).transpose("row", *features.space)
 
 
-def _check_cells(state: xr.DataArray, template: xr.DataArray, features: Features) -> None:
-    """Refuse a state of other cells."""
-    sizes = {d: template.sizes[d] for d in features.space}
-    same = {d: state.sizes.get(d) for d in features.space} == sizes
-    for d in features.space if same else ():
-        if d in state.indexes and d in template.indexes:
-            same &= bool(state.indexes[d].equals(template.indexes[d]))
-    if not same:
+def _of_cells(state: xr.DataArray, template: xr.DataArray, features: Features) -> xr.DataArray:
+    """Return a state on the cells of the data, by label but for rounding; refuse one without."""
+    near, at = snap(state, template), {}
+    for d in features.space:
+        wanted, size = template.indexes.get(d), template.sizes[d]
+        if d in near.indexes and wanted is not None and not near.indexes[d].equals(wanted):
+            at[d] = positions(near.indexes[d], wanted)
+        else:
+            at[d] = np.arange(size) if near.sizes.get(d) == size else np.array([-1])
+    if set(near.dims) - {"row"} != set(features.space) or any((k < 0).any() for k in at.values()):
+        sizes = {d: template.sizes[d] for d in features.space}
         msg = (
             f"The state lies on {dict(state.sizes)}, the data on {sizes}, or at other coordinates. "
-            "Select the cells of the data: state.sel(...), or make the state of these."
+            "Select cells that both have: ds.sel(...), or make the state of these."
         )
         raise GridError(msg)
+    moved = {d: k for d, k in at.items() if not np.array_equal(k, np.arange(near.sizes[d]))}
+    return near.isel(moved)
 
 
 def _network(fitted: Learnt) -> Model:

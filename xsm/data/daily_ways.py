@@ -15,7 +15,6 @@ from xsm.data.doubt.sample import take
 from xsm.data.naming import ROLES, Accumulation, Role, accumulation_of
 from xsm.data.naming.amounts import MEANS, UntoldError, sawtooth
 from xsm.data.reduction import WAYS, cell_method
-from xsm.data.refused import packed, still_packed
 from xsm.data.units import is_amount
 from xsm.exceptions import (
     GridError,
@@ -75,9 +74,7 @@ class Ways:
 
     def add(self, ds: xr.Dataset, time: str, name: str, day: Day | None) -> None:
         """Add a variable to those that it belongs to."""
-        if packed(ds[name].variable):
-            self.reasons[name] = still_packed(name)
-        elif day is None:
+        if day is None:
             self.unknown[name] = cell_method(ds[name], time)
         else:
             self.known[name] = day

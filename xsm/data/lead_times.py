@@ -73,6 +73,7 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
     old = [n for n, c in ds.coords.items() if c.dims and set(c.dims) <= {time, lead}]
     moved = [n for n, a in ds.data_vars.items() if {time, lead} & set(a.dims)]
     flat = ds[moved].drop_vars([*old, time, lead], errors="ignore")
+    flat = flat.expand_dims({d: ds.sizes[d] for d in (time, lead) if d not in flat.dims})
     flat = flat.stack({_ROW: (time, lead)}, create_index=False)
     flat = flat.assign_coords({_ROW: (_ROW, valid, {"standard_name": "time"})})
     order = np.argsort(np.asarray(valid), kind="stable")

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError, UnitsError, UnknownNameError, check_dataset
+from xsm.exceptions import (
+    GridError,
+    NotEnoughDataError,
+    UnitsError,
+    UnknownNameError,
+    check_dataset,
+)
 
 __all__ = [
     "OUTPUTS",
     "OWN_DIMS",
     "check_dims",
+    "check_free",
     "check_input",
+    "check_moving",
     "check_numbers",
+    "check_some",
     "check_target",
     "packed",
     "still_packed",
@@ -31,8 +41,9 @@ OUTPUTS = frozenset({"extrapolation", "trained_cell", "expert_weight"})
 
 
 def check_input(ds: xr.Dataset) -> None:
-    """Refuse what is no Dataset, and times with a zone."""
+    """Refuse what is no Dataset, times with a zone, and labels that are missing or stand twice."""
     check_dataset(ds)
+    _check_labels(ds)
     for dim, index in ds.indexes.items():
         zone = getattr(index.dtype, "tz", None)
         if zone is not None:
@@ -44,8 +55,41 @@ def check_input(ds: xr.Dataset) -> None:
             raise GridError(msg)
 
 
-def check_numbers(array: xr.DataArray | xr.Variable, name: object) -> None:
-    """Refuse what holds no real numbers, and integers that still have to be scaled."""
+def _check_labels(ds: xr.Dataset) -> None:
+    """Refuse labels that are missing or stand more than once: nothing can be told by them."""
+    for dim, index in ds.indexes.items():
+        if dim in ds.dims and index.nlevels == 1 and index.hasnans:
+            msg = (
+                f"Labels along {dim!r} are missing at {int(index.isna().sum())} of {len(index)} "
+                "places, so that nothing can be told by them. Leave these out: "
+                f"ds = ds.isel({dim}=ds[{str(dim)!r}].notnull().values)."
+            )
+            raise GridError(msg)
+    twice = {
+        d: i[i.duplicated()] for d, i in ds.indexes.items() if d in ds.dims and not i.is_unique
+    }
+    if twice:
+        said = "; ".join(f"{found[0]} along {dim!r}" for dim, found in twice.items())
+        dims = ", ".join(repr(dim) for dim in twice)
+        msg = (
+            f"Labels stand more than once: {said}. Keep the first of each: "
+            f"ds = ds.drop_duplicates({dims if len(twice) == 1 else f'[{dims}]'}); or, where these "
+            "are different places, give them labels of their own."
+        )
+        raise GridError(msg)
+
+
+def check_numbers(array: xr.DataArray | xr.Variable, name: object, units: str = "1") -> None:
+    """Refuse what holds no real numbers, and numbers that still have to be scaled.
+
+    True and false are numbers of what is counted in 1, and of nothing that has other ``units``.
+    """
+    if array.dtype.kind == "b" and units != "1":
+        msg = (
+            f"{name!r} holds true and false, and numbers in {units} are needed. Give the values "
+            f'that they were made of, or leave the variable out: ds = ds.drop_vars("{name}").'
+        )
+        raise UnitsError(msg)
     if array.dtype.kind not in "fiub":
         msg = (
             f"{name!r} holds {array.dtype}; real numbers are needed: "
@@ -57,18 +101,32 @@ def check_numbers(array: xr.DataArray | xr.Variable, name: object) -> None:
 
 
 def packed(variable: xr.Variable | xr.DataArray) -> bool:
-    """Tell whether values are integers that still have to be scaled."""
-    return variable.dtype.kind in "iu" and not {"scale_factor", "add_offset"}.isdisjoint(
-        variable.attrs
-    )
+    """Tell whether values still have to be scaled: their attributes say so, and change them.
+
+    What a mean makes of packed integers is a float with the same attributes.
+    """
+    pairs = (("scale_factor", 1), ("add_offset", 0))
+    changed = any(np.any(np.asarray(variable.attrs.get(key, none)) != none) for key, none in pairs)
+    return variable.dtype.kind in "iuf" and changed
 
 
 def still_packed(name: str) -> str:
     """Say how to unpack a variable."""
     return (
-        f"{name!r} holds packed integers, as its scale_factor and add_offset say; values are "
-        "needed. Type ds = xr.decode_cf(ds)."
+        f"{name!r} holds packed integers, or what was made of them, as its scale_factor and "
+        "add_offset say; values are needed. Type ds = xr.decode_cf(ds); or, where these are values "
+        f'already, del ds["{name}"].attrs["scale_factor"], and add_offset so.'
     )
+
+
+def check_moving(ds: xr.Dataset, dims: Iterable[str], roles: Collection[str]) -> None:
+    """Refuse variables along some dimensions that a mean would make worse: packed ones of any kind.
+
+    Those with a role have to be numbers; text beside the numbers, as flags are, is no fault.
+    """
+    for name, array in ds.data_vars.items():
+        if not set(dims).isdisjoint(array.dims) and (name in roles or packed(array)):
+            check_numbers(array, name)
 
 
 def check_dims(dims: Iterable[object]) -> None:
@@ -81,6 +139,25 @@ def check_dims(dims: Iterable[object]) -> None:
             f"results. Give them others: ds = ds.rename({names})."
         )
         raise GridError(msg)
+
+
+def check_free(coords: Iterable[object], names: Iterable[object]) -> None:
+    """Refuse coordinates that are named as variables of a result which would hold both."""
+    odd = sorted({str(c) for c in coords} & {str(n) for n in names})
+    if odd:
+        how = ", ".join(f"{name}='{name}_of_data'" for name in odd)
+        msg = (
+            f"The data have the coordinates {odd}, which are names of variables of this result. "
+            f"Give them others: ds = ds.rename({how}); or leave them out: ds.drop_vars({odd})."
+        )
+        raise UnknownNameError(msg)
+
+
+def check_some(ds: xr.Dataset, dim: str) -> None:
+    """Refuse data without a step."""
+    if not ds.sizes[dim]:
+        msg = f"The data hold no step along {dim!r}: nothing was selected."
+        raise NotEnoughDataError(msg)
 
 
 def check_target(name: object) -> None:

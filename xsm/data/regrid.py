@@ -15,6 +15,7 @@ from xsm.data.nesting.axes import Axis, cell_area
 from xsm.data.nesting.conservative import overlap_mean, overlaps
 from xsm.data.nesting.pairs import nearest_cells, pair_axes
 from xsm.data.nesting.planes import each_plane
+from xsm.data.refused import check_moving
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, check_choice
 from xsm.typing import Array
@@ -149,6 +150,7 @@ def _ways(ds: xr.Dataset, own: tuple[Axis, Axis], method: str) -> dict[str, str]
     """Return how each map is carried; warn of what is left out, and of classes."""
     dims = {axis.dim for axis in own}
     kinds = {name: role.kind for name, role in roles_of(ds).items()}
+    check_moving(ds, dims, kinds)
     ways: dict[str, str] = {}
     lost, classes = [], []
     for name, array in ((str(n), a) for n, a in ds.data_vars.items() if dims & set(a.dims)):

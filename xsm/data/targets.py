@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import xarray as xr
 
+from xsm.data.doubt import check_spread, doubted_prediction, doubted_spread
 from xsm.data.naming import ROLES, Variable, VariableTable
 from xsm.data.reading import Reading
+from xsm.data.refused import check_numbers
 from xsm.data.units import Conversion, conversion, dequantify
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
 
@@ -81,7 +83,8 @@ def predicted_target(
             f"{variable.units!r}. Set predicted.attrs['units']."
         )
         raise UnitsError(msg)
-    return _change(variable, str(units))(predicted.drop_attrs(deep=False))
+    change = _change(variable, str(units))
+    return doubted_prediction(predicted, replace(variable, units=str(units), conversion=change))
 
 
 def predicted_spread(
@@ -100,8 +103,13 @@ def predicted_spread(
             f'predicted["{spread.name}"].attrs["units"] = "m3 m-3".'
         )
         raise UnitsError(msg)
+    if name in predicted:
+        check_spread(predicted[name], spread)
     change = _change(variable, str(units))
-    return replace(change, factor=abs(change.factor), offset=0.0)(spread.drop_attrs(deep=False))
+    change = replace(change, factor=abs(change.factor), offset=0.0)
+    role = ROLES.get(variable.role)
+    check_numbers(spread, spread.name, "1" if role is None else role.units)
+    return doubted_spread(change(spread.drop_attrs(deep=False)), role)
 
 
 def _change(variable: Variable, units: str) -> Conversion:

@@ -13,9 +13,12 @@ from xsm.data.dimensions import check_prediction
 from xsm.data.doubt import doubt, guarded, guards_of
 from xsm.data.grid import as_list, time_dim, without_scalars
 from xsm.data.joins import common
+from xsm.data.lead import lead_of, origins
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
+from xsm.data.refused import check_free
 from xsm.evaluation.climatology import from_climatology, on_places, tell_left_out
+from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import previous_observation
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.physics.rounding import ROUNDING
@@ -46,18 +49,19 @@ def score(
     *,
     dim: Hashable | Iterable[Hashable] | None,
     target: str,
-    lead: int,
+    lead: int | None = None,
     baselines: bool = True,
     climatology: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Score a prediction beside persistence and climatology, see :func:`xsm.score`.
 
     ``observed`` and ``predicted`` as of :func:`scored_pair`, ``climatology`` the mean of each day
-    of the year or month, canonical units. Persistence is the last observation at or before ``lead``
-    steps earlier (with ``lead=0``, before the step itself), since it knows no more than the
-    prediction. Neither takes a step from the model. The climatology is scored where it holds every
-    step that the model is scored on; elsewhere its scores are NaN, its count is 0, and a warning
-    says so. Persistence is scored on the steps that it has.
+    of the year or month, canonical units. Persistence is the last observation that the prediction
+    may know, by its own lead, or ``lead`` steps where it says none; where neither is known its
+    scores are NaN, and a warning says so. Neither takes a step from
+    the model. The climatology is scored where it holds every step that the model is scored on;
+    elsewhere its scores are NaN, its count is 0, and a warning says so. Persistence is scored on
+    the steps that it has.
     """
     if baselines and climatology is None:
         warnings.warn(
@@ -71,8 +75,7 @@ def score(
     time = reading.time
     sources = {"model": predicted}
     if baselines:
-        last = previous_observation(observed)
-        sources["persistence"] = last.shift({time: max(lead - 1, 0)})
+        sources["persistence"] = _persistence(observed, predicted, lead)
     dims = as_list(time if dim is None else dim)
     known = climatology if baselines else None
     if known is not None:
@@ -92,6 +95,32 @@ def score(
     return described(found, reading, target)
 
 
+def _persistence(
+    observed: xr.DataArray, predicted: xr.DataArray, stated: int | None
+) -> xr.DataArray:
+    """Return the last observation that a prediction may know, by the time that it is for."""
+    time = time_dim(observed)
+    lead = lead_of(predicted, observed.indexes[time], stated)
+    if lead is None:
+        warnings.warn(
+            "No persistence was scored, its scores are NaN: the prediction does not say how far "
+            "ahead it was made. Type lead=1 where it is of the step after its last input, as "
+            "score(..., lead=1), lead=0 where it is of the same step, or baselines=False.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return xr.full_like(observed, np.nan, dtype=np.float32)
+    rows = origins(observed.indexes[time], lead)
+    known = rows >= 0
+    back = np.unique((np.arange(len(rows)) - rows)[known])
+    last = previous_observation(observed)  # strictly before, which is a row on
+    if back.size < 2:  # even steps: no row is picked by itself
+        return last.shift({time: int(back[0]) - 1 if back.size else len(rows)})
+    held = observed.fillna(last).isel({time: np.maximum(rows, 0)})
+    kept = xr.DataArray(known, dims=time)
+    return held.assign_coords({time: observed[time]}).where(kept)
+
+
 def scored_pair(
     reading: Reading, predicted: xr.Dataset | xr.DataArray, target: str
 ) -> tuple[xr.DataArray, xr.DataArray]:
@@ -101,6 +130,11 @@ def scored_pair(
     of the prediction are in any order. A prediction that lacks a dimension is refused.
     """
     observed, guess = layered_pair(reading, predicted, target)
+    if 0 in observed.sizes.values():
+        msg = (
+            f"The data are empty, {dict(observed.sizes)}: nothing was selected that can be scored."
+        )
+        raise NotEnoughDataError(msg)
     check_prediction(observed, guess)
     doubt(reading, [target])
     observed = guarded(observed, guards_of(reading, [target]).get(target))
@@ -142,6 +176,7 @@ def score_sources(
     rounding alone (:data:`xsm.physics.rounding.ROUNDING` of its size) is constant: it has no
     ``r`` and no ``kge``, as observation no ``r2``; observations around 0 have no ``kge``.
     """
+    check_free([c for a in (observed, *sources.values()) for c in a.coords], [*METRICS, "count"])
     truth, near = common(observed, sources)
     aligned = xr.broadcast(truth, *near.values())  # a prediction may have members, another order
     dims = as_list(dim)
@@ -228,15 +263,20 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
     some = count > 0
     varied = _varies(observed, dims)
     both = varied & _varies(predicted, dims)
-    centred = abs(observed.mean(dims)) <= ROUNDING * _size(observed, dims)
     rmse = continuous.rmse(predicted, observed, **over)
     bias = continuous.additive_bias(predicted, observed, **over)
-    spread = observed.std(dims)
+    mean, guess = observed.mean(dims), predicted.mean(dims)
+    centred = abs(mean) <= ROUNDING * _size(observed, dims)
+    off, far = observed - mean, predicted - guess
+    # as means: the standard deviation of dask warns of series without values
+    spread, other = ((x**2).mean(dims) ** 0.5 for x in (off, far))
+    r = ((off * far).mean(dims) / (spread * other).where(both)).clip(-1, 1)
+    parts = (r, other / spread.where(both), guess / mean.where(both & ~centred))
     found = {
-        "r": continuous.correlation.pearsonr(predicted, observed, **over).where(both),
+        "r": r,
         "rmse": rmse,
         "r2": 1 - (rmse / spread.where(varied)) ** 2,
-        "kge": continuous.kge(predicted, observed, **over).where(both & ~centred),
+        "kge": 1 - sum((part - 1) ** 2 for part in parts) ** 0.5,
         "ubrmse": np.sqrt(np.maximum(rmse**2 - bias**2, 0.0)),
         "bias": bias,
         "mae": continuous.mae(predicted, observed, **over),

@@ -55,7 +55,6 @@ def downscale_with(
         "model": fitted.name,
         "target": recipe.target,
         "window": recipe.window,
-        "lead": 0,
     }
     found = present(fields, reading, recipe.target, sources, facts, fitted.calibration)
     return reading.given_back(found)

@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from xsm.data.lead import LEAD, lead_coordinate
 from xsm.data.reading import Reading
 from xsm.evaluation.calibration import add_spread
 from xsm.fields.sources import Sources
@@ -45,6 +46,8 @@ def present(
         found = add_spread(found, name, spread.transpose(*order), calibration)
     area = (sources.nest.dims, sources.area, {"standard_name": "cell_area", "units": "m2"})
     found = found.assign_coords(_aside(own, found, sources)).assign_coords(cell_area=area)
+    if LEAD not in found.coords:  # a forecast that is downscaled keeps its own
+        found = found.assign_coords({LEAD: lead_coordinate(mean, 0)})
     found.attrs = {"Conventions": "CF-1.11", **facts}
     return as_given(found, own)
 

@@ -109,7 +109,7 @@ def train(  # noqa: PLR0913
     step: Step | None = None
     try:
         _check(model, training, losses, monitor)
-        optimiser = Adam(model.parameters(), schedule.learning_rate)
+        optimiser = Adam(model.parameters(), schedule.learning_rate, schedule.clip)
         log = Log(unique_names(losses), monitor)
         done = _restore(checkpoint, model, optimiser, log, schedule.epochs)
         _check_together(done, ranks)
