@@ -21,6 +21,7 @@ import zarr
 import xsm
 from tests.artefact.models import Echo, assert_same, forge, untrained
 from xsm.artefact import open_artefact, restore
+from xsm.artefact.values import parse, plain
 from xsm.exceptions import ArtefactError, UnknownNameError
 from xsm.nn import Sizes
 
@@ -276,6 +277,19 @@ def test_hyperparameters_cannot_ask_for_more_memory_than_there_is(copy, tmp_path
     forge(tmp_path / "own", change)
     with pytest.raises(ArtefactError, match="does not fit its hyper-parameters"):
         xsm.load(tmp_path / "own", model=Echo)
+
+
+def test_numbers_that_json_does_not_know_are_no_content():
+    with pytest.raises(ArtefactError, match=r"readable JSON \(NaN is no number of JSON\)"):
+        parse(b'{"epochs": NaN}', "zarr.json")
+    with pytest.raises(ArtefactError, match=r"readable JSON \(a key stands twice\)"):
+        parse(b'{"epochs": 1, "epochs": 2}', "zarr.json")
+
+
+def test_text_is_not_restored_as_a_number():
+    stored = plain(np.arange(3.0), "scale")
+    with pytest.raises(ArtefactError, match="object is no number"):
+        restore({**stored, "dtype": "object"})
 
 
 def test_an_unknown_name_for_model_is_the_users_error(copy):

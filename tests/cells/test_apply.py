@@ -163,3 +163,19 @@ def test_a_saved_model_keeps_what_was_stated(tmp_path):
     loaded = xsm.load(tmp_path / "soil.xsm")
     assert json.dumps(dict(loaded.recipe.variables)) == '{"precipitation": "regen"}'
     xr.testing.assert_identical(loaded.predict(weather(CMIP6)), fitted.predict(weather(CMIP6)))
+
+
+FAULTY = {
+    "packed": lambda soil: (soil * 1e4).astype("i2").assign_attrs(soil.attrs, scale_factor=1e-4),
+    "along more": lambda soil: soil.expand_dims(quantity=3),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_a_faulty_target_is_told_where_the_prediction_has_the_names_of_training(fitted, fault):
+    ds = weather(GLDAS, ("SoilMoi0_10cm_inst", 1, "m3 m-3"))
+    ds["SoilMoi0_10cm_inst"] = FAULTY[fault](ds["SoilMoi0_10cm_inst"])
+    said = r"hold the target, but it cannot be used.*units of training, 'swvl1' in 'm3 m-3'"
+    with pytest.warns(UserWarning, match=said):
+        found = fitted.predict(ds)
+    assert next(iter(found.data_vars)) == "swvl1"

@@ -194,3 +194,21 @@ def test_the_spread_is_calibrated(models, world) -> None:
     fitted = models["pair"].calibrate(world)
     assert fitted.calibration is not None
     assert torch.isfinite(torch.tensor(float(fitted.score(world)["rmse"].mean())))
+
+
+def test_a_state_meets_the_data_by_label(models, world) -> None:
+    """A store of float32 labels, latitudes that ascend, and a part of the cells."""
+    fitted = models["seen"]
+    state = fitted.state(world.isel(time=slice(140)))
+    later = world.isel(time=slice(140, None))
+    whole = fitted.predict(later, state=state)
+    name = next(iter(whole.data_vars))
+    rounded = state.assign_coords({d: state[d].astype("f4") for d in ("lat", "lon")})
+    turned = state.isel(lat=slice(None, None, -1))
+    for given in (rounded, turned):
+        xr.testing.assert_allclose(fitted.predict(later, state=given)[name], whole[name])
+    part = later.isel(lat=slice(1, 2))
+    found = fitted.predict(part, state=state)[name]
+    xr.testing.assert_allclose(found, whole[name].isel(lat=slice(1, 2)), atol=1e-6)
+    with pytest.raises(GridError, match=r"The state lies on .*Select cells that both have"):
+        fitted.predict(later, state=state.isel(lat=[0]))

@@ -147,6 +147,12 @@ def test_maxima_of_a_role_stay_maxima():
     np.testing.assert_allclose(xsm.daily(ds)["AirTC_Max"], 23.5)
 
 
+def test_amounts_of_a_variable_that_is_not_there_are_not_stated():
+    said = r"accumulation= names 'Rain', which is no variable of the data\. Did you mean"
+    with pytest.raises(MissingVariableError, match=said):
+        xsm.daily(logger(), accumulation={"Rain": "step"})
+
+
 @pytest.mark.parametrize("name", ["tp", "battery"])
 def test_packed_integers_are_refused(name):
     ds = logger()[["SlrW_Avg", "Rain_mm_Tot"]].rename(Rain_mm_Tot=name, SlrW_Avg="ssrd")

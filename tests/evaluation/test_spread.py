@@ -229,3 +229,38 @@ def test_a_spread_of_0_scores_the_absolute_error():
     assert table["coverage"] == 0
     right = sure.assign(swvl1=ds["swvl1"])
     np.testing.assert_allclose(xsm.reliability(ds, right)["coverage"], 1)
+
+
+def test_a_profile_is_judged_layer_by_layer():
+    """Each layer's spread against its own observations, along a dimension in cm."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(400, 2))
+    dims, units = ("time", "depth"), {"units": "m3 m-3"}
+    depth = ("depth", [5.0, 20.0], {"units": "cm", "positive": "down", "standard_name": "depth"})
+    coords = {"time": pd.date_range("2020", periods=400), "depth": depth}
+    std = np.array([0.01, 0.04])
+    mean = xr.DataArray(np.full((400, 2), 0.3), coords, dims, attrs=units)
+    ds = (mean + z * std).assign_attrs(units).to_dataset(name="soil_moisture")
+    spread = xr.zeros_like(mean) + std
+    given = {"soil_moisture": mean, "soil_moisture_std": spread.assign_attrs(units)}
+    table = xsm.reliability(ds, xr.Dataset(given), dim="time", levels=[0.9])
+    np.testing.assert_allclose(table["sharpness"], std)
+    np.testing.assert_allclose(table["coverage"].squeeze(), 0.9, atol=0.04)
+
+
+@pytest.mark.parametrize("units", ["degC", "K", None])
+def test_a_spread_of_temperatures_has_no_offset(units):
+    """Spread of 2 K about temperatures in degC, in units of either, or in those beside it."""
+    z = np.random.default_rng(0).normal(size=(300, 1))
+    ds, predicted = pair(z, 2.0)
+    ds = ds.rename(swvl1="stl1")
+    celsius = {"units": "degC", "standard_name": "soil_temperature"}
+    ds["stl1"] = (ds["stl1"] + 10.0).assign_attrs(celsius)
+    mean = (predicted["swvl1"] + 10.0).assign_attrs(units="degC")
+    std = (
+        predicted["swvl1_std"].drop_attrs().assign_attrs({} if units is None else {"units": units})
+    )
+    given = xr.Dataset({"stl1": mean, "stl1_std": std})
+    table = xsm.reliability(ds, given, levels=[0.9], target="stl1")
+    np.testing.assert_allclose(table["sharpness"], 2.0)
+    np.testing.assert_allclose(table["coverage"].squeeze(), 0.9, atol=0.05)

@@ -85,5 +85,5 @@ def test_a_network_without_a_state_says_so() -> None:
         def forward(self, batch):
             return {"mean": batch["dynamic"].mean(dim=(1, 2))}
 
-    with pytest.raises(NotImplementedError, match="carries no state"):
+    with pytest.raises(NotImplementedError, match="carries no state; it needs carry"):
         Mean(Sizes(3, 2, 7)).carry(batch(7), None)

@@ -14,7 +14,7 @@ from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
-from xsm.cells.apply import predict_cells, read_for, standard_errors, state_of
+from xsm.cells.apply import predict_cells, predict_new, read_for, standard_errors, state_of
 from xsm.cells.experts import By, importance, predict_experts
 from xsm.evaluation.calibration import METHODS, learn_calibration
 from xsm.evaluation.metrics import score, scored_pair
@@ -97,7 +97,7 @@ class FittedModel(Learnt):
             The target, lazy where the inputs are.
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
-        return predict_cells(self, read_for(self, ds, variables), **options)
+        return predict_new(self, ds, variables, **options)
 
     def state(
         self,

@@ -21,17 +21,19 @@ from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.metrics import scored_pair
 from xsm.evaluation.spread import spread_of, standardised
-from xsm.exceptions import GridError, UnknownNameError
-from xsm.hydrology.soil.layered import layered_pair
+from xsm.exceptions import GridError, UnknownNameError, warn_outside
+from xsm.hydrology.soil.layered import layered_spread
 from xsm.training.recipe import Recipe
 
 __all__ = [
     "inputs_of",
     "label",
     "predict_cells",
+    "predict_new",
     "read_for",
     "standard_errors",
     "state_of",
+    "tell_faulty_target",
 ]
 
 
@@ -47,6 +49,15 @@ def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None
     reading = read(ds, variables, remembered=fitted.recipe.variables)
     require_inputs(reading, fitted.recipe)
     return reading
+
+
+def predict_new(
+    fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None, **options: Any
+) -> xr.Dataset:
+    """Predict from data that need no target; one that is there, but faulty, is told."""
+    reading = read_for(fitted, ds, variables)
+    tell_faulty_target(fitted, reading)
+    return predict_cells(fitted, reading, **options)
 
 
 def predict_cells(
@@ -146,6 +157,18 @@ def _check_step(fitted: Learnt, features: Features) -> None:
     raise GridError(msg)
 
 
+def tell_faulty_target(fitted: Learnt, reading: Reading) -> None:
+    """Warn where the data hold the target, but faulty: a prediction has the names of training."""
+    problem = reading.table.problems.get(fitted.recipe.target)
+    if problem:
+        own = (fitted.layers or (fitted.variable,))[0]
+        warn_outside(
+            f"The data hold the target, but it cannot be used, so that the prediction has the name "
+            f"and the units of training, {str(own.name)!r} in {own.units!r}. "
+            f"{fitted.recipe.target}: {problem}"
+        )
+
+
 def _doubt_inputs(reading: Reading, recipe: Recipe, *, with_target: bool) -> None:
     """Doubt the values of what a model of cells is given."""
     seen = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
@@ -179,8 +202,7 @@ def standard_errors(reading: Reading, predicted: xr.Dataset, recipe: Recipe) -> 
     require_target(reading.table, recipe)
     names = [name for name in predicted.data_vars if f"{name}_std" in predicted]
     if len(names) > 1 or (names and recipe.depths):
-        spreads = xr.Dataset({name: predicted[f"{name}_std"] for name in names})
-        std = layered_pair(reading, spreads, target)[1]
+        std = layered_spread(reading, predicted, list(map(str, names)), target)
     else:
         std = predicted_spread(reading, predicted, spread_of(predicted), target)
     observed, mean = scored_pair(reading, predicted, target)

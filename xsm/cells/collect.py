@@ -13,7 +13,7 @@ from xsm.data.grid import axis_of, oriented, step, time_dim, wraps
 from xsm.data.joins import same_labels
 from xsm.data.naming.layers import depth_dim
 from xsm.data.reading import Reading
-from xsm.data.refused import check_dims, check_target
+from xsm.data.refused import check_dims, check_names, check_target
 from xsm.exceptions import GridError, NotEnoughDataError, UnitsError
 from xsm.hydrology.laws import LAWS
 from xsm.hydrology.needs import Term, Wanted
@@ -55,8 +55,10 @@ def collect(
     time = time_dim(arrays[recipe.dynamic[0]])
     check_same_names({**arrays}, recipe.dynamic[0])
     check_dims({d for array in arrays.values() for d in array.dims} - {time, DEPTH})
-    if recipe.target in reading:
-        check_target(reading.lookup(recipe.target).name)
+    if recipe.target in reading.table.roles:
+        name = reading.lookup(recipe.target).name
+        check_target(name)
+        check_names(arrays[recipe.dynamic[0]], [f"{name}_std", f"{name}_quantile"])
     _check_static(arrays, recipe, time)
     soil = {key: array for law in LAWS.values() for key, array in law.maps(wanted).items()}
     layers = {f"soil {name}": array for name, array in soil.items()}

@@ -14,7 +14,7 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
-from xsm.cells.apply import inputs_of, label, read_for
+from xsm.cells.apply import inputs_of, label, read_for, tell_faulty_target
 from xsm.cells.features import Features
 from xsm.cells.prediction import predict_lazily
 from xsm.data.doubt import guards_of
@@ -76,6 +76,7 @@ def predict_experts(
     """Predict the target by each expert of a mixture, see :meth:`xsm.FittedModel.experts`."""
     _mixtures(fitted.model, fitted.name)
     reading = read_for(fitted, ds, variables)
+    tell_faulty_target(fitted, reading)
     means, scaling = expert_means(fitted, reading, batch_size=batch_size, device=device)
     made = [label(fitted, found, reading, scaling) for found in means.values()]
     beside = [n for n in made[0].data_vars if "ancillary_variables" not in made[0][n].attrs]

@@ -13,7 +13,6 @@ import xarray as xr
 from xsm.cells.recipe import holds_target
 from xsm.data.naming import ROLES, Variable
 from xsm.data.reading import Reading
-from xsm.data.refused import check_free
 from xsm.data.units import Conversion
 from xsm.evaluation.calibration import add_spread
 from xsm.hydrology.soil.layering import DEPTH, depth_coordinates
@@ -109,8 +108,6 @@ def label_prediction(
         beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
             long_name="cell had enough observations to be trained", units="1"
         )
-    spreads = [f"{own}_std" for own in parts] if std is not None else []
-    check_free(mean.coords, [*parts, *beside, *spreads])
     result = xr.Dataset(parts | beside)
     result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
     for own in made.data_vars:

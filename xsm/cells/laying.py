@@ -38,7 +38,7 @@ def _stacked_maps(
     parts = []
     for lazy, group in groupby(maps, lambda a: a.chunks is not None):
         if lazy:
-            parts += [as_dask(a.isel(row=i), sizes) for a in group for i in range(a.sizes["row"])]
+            parts += [as_dask(a.isel(_row=i), sizes) for a in group for i in range(a.sizes["_row"])]
         else:
             parts.append(stacked_blocks(np.concatenate([a.values for a in group]), chunks))
     if len(parts) == 1 and maps[0].chunks is None:

@@ -80,7 +80,7 @@ def predict_lazily(  # noqa: PLR0913
         run = _run_chain if lazy else run_rows if node.reach else run_record
         data, after = run(node, moving, maps, before, wrap=features.wrap)
         if state:
-            return {"state": xr.DataArray(after, dims=("row", *features.space))}
+            return {"state": xr.DataArray(after, dims=("_row", *features.space))}
         if not lazy:
             node.tell(data, lazy=False)
     elif lazy:
@@ -107,7 +107,7 @@ def _maps(
     Returns the first, then the maps, each (row, *space), and what their rows are.
     """
     common: dict[str, FloatArray] = {}
-    maps = [a.expand_dims("row") for a in features.static.values()]
+    maps = [a.expand_dims("_row") for a in features.static.values()]
     rows = [(f"static {name}", 1) for name in features.static]
     wanted = scaling.drop_vars("trained_cell", errors="ignore")
     shared = [n for n in wanted if n in _COMMON or not set(features.space) & set(wanted[n].dims)]
@@ -116,10 +116,10 @@ def _maps(
         if name in shared:
             continue
         lead = [d for d in ("dynamic", DEPTH) if d in wanted[name].dims]
-        array = wanted[name].rename(dict.fromkeys(lead, "row"))
-        maps.append(array if lead else array.expand_dims("row"))
-        rows.append((name, maps[-1].sizes["row"]))
-    bare = [a.drop_vars(list(a.coords)).transpose("row", *features.space) for a in maps]
+        array = wanted[name].rename(dict.fromkeys(lead, "_row"))
+        maps.append(array if lead else array.expand_dims("_row"))
+        rows.append((name, maps[-1].sizes["_row"]))
+    bare = [a.drop_vars(list(a.coords)).transpose("_row", *features.space) for a in maps]
     return common, bare, tuple(rows)
 
 
@@ -166,7 +166,7 @@ def _run_chain(
     from dask.delayed import delayed
 
     arrays, own, sizes = laid(moving, maps)
-    given = None if before is None else as_dask(before, {**sizes, "row": (len(before),)})
+    given = None if before is None else as_dask(before, {**sizes, "_row": (len(before),)})
     name = f"xsm-run-{tokenize(node, *(a.name for a in arrays), own, given)}"
     shared = delayed(node, name=f"{name}-model", traverse=False)
     if node.reach:

@@ -87,7 +87,7 @@ def fit_scaling(
         above = arrays[name].clip(min=0)
         arrays[name] = above.copy(data=np.log1p(above.data))
     moving, own, still = _read(arrays, target, features, {} if beside is None else beside)
-    observed = own.sel(moment="count", drop=True)
+    observed = own.sel(_moment="count", drop=True)
     if not bool((observed > 0).any()):
         span = f"{target.sizes[features.time]} training steps"
         msg = (
@@ -108,7 +108,7 @@ def fit_scaling(
     dynamic = _range(every) if scaling == "cell" else _spread(every)
     still_moments = _pool(_of_maps(still), inside)
     static = _spread(still_moments)
-    mean = goal.sel(moment="mean", drop=True).where(goal.sel(moment="count", drop=True) > 0)
+    mean = goal.sel(_moment="mean", drop=True).where(goal.sel(_moment="count", drop=True) > 0)
     middle = (mean - offset) / scale
     found = {
         "dynamic_offset": dynamic[0],
@@ -171,9 +171,9 @@ def within_bounds(features: Features) -> tuple[xr.DataArray, xr.DataArray]:
 
 def _warn_outside(own: xr.DataArray, offset: xr.DataArray, scale: xr.DataArray) -> None:
     """Say how many cells hold observations that a bounded prediction cannot reach."""
-    low, high = (own.sel(moment=name, drop=True) for name in ("low", "high"))
+    low, high = (own.sel(_moment=name, drop=True) for name in ("low", "high"))
     outside = (low < offset - 1e-6) | (high > offset + scale + 1e-6)
-    seen = own.sel(moment="count", drop=True) > 0
+    seen = own.sel(_moment="count", drop=True) > 0
     lost, count = int((outside & seen).sum()), int(seen.sum())
     if lost:
         msg = (
@@ -207,8 +207,8 @@ def _moments(array: xr.DataArray, time: str) -> xr.DataArray:
     data = data if array.chunks is not None else np.asarray(data)
     moments = over_time(data, cell_moments, merge_moments, rows=len(MOMENTS))
     coords = {k: v for k, v in array.coords.items() if time not in v.dims}
-    coords["moment"] = list(MOMENTS)
-    return xr.DataArray(moments, dims=("moment", *array.dims[1:]), coords=coords)
+    coords["_moment"] = list(MOMENTS)
+    return xr.DataArray(moments, dims=("_moment", *array.dims[1:]), coords=coords)
 
 
 def _stack(arrays: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
@@ -223,28 +223,28 @@ def _stack(arrays: dict[str, xr.DataArray], dim: str) -> xr.DataArray:
 def _of_maps(maps: xr.DataArray) -> xr.DataArray:
     """Return the moments of maps (static, *space): each cell is one value."""
     parts = cell_moments(maps.values[np.newaxis])
-    coords = {"moment": list(MOMENTS), "static": maps["static"]}
-    return xr.DataArray(parts, dims=("moment", *maps.dims), coords=coords)
+    coords = {"_moment": list(MOMENTS), "static": maps["static"]}
+    return xr.DataArray(parts, dims=("_moment", *maps.dims), coords=coords)
 
 
 def _pool(moments: xr.DataArray, land: xr.DataArray) -> xr.DataArray:
     """Merge the moments of all cells of the land, of each named array apart."""
     space = land.dims
-    lead = [d for d in moments.dims if d not in {"moment", *space}]
+    lead = [d for d in moments.dims if d not in {"_moment", *space}]
     if not set(space) <= set(moments.dims):
         return moments
-    values = moments.transpose("moment", *lead, *space).values
+    values = moments.transpose("_moment", *lead, *space).values
     rows = values.reshape(len(MOMENTS), -1, *land.shape)
     pooled = [pool_moments(rows[:, i], land.values) for i in range(rows.shape[1])]
     joined = np.stack(pooled, axis=1) if pooled else np.zeros((len(MOMENTS), 0))
-    coords = {d: moments[d] for d in ("moment", *lead)}
+    coords = {d: moments[d] for d in ("_moment", *lead)}
     shape = (len(MOMENTS), *(moments.sizes[d] for d in lead))
-    return xr.DataArray(joined.reshape(shape), dims=("moment", *lead), coords=coords)
+    return xr.DataArray(joined.reshape(shape), dims=("_moment", *lead), coords=coords)
 
 
 def _range(moments: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return minimum and range; the range of what is constant is infinite, of nothing NaN."""
-    low, high = (moments.sel(moment=name, drop=True) for name in ("low", "high"))
+    low, high = (moments.sel(_moment=name, drop=True) for name in ("low", "high"))
     some, size = low <= high, np.maximum(abs(low), abs(high))
     found = (high - low).where(high - low > ROUNDING * size, np.inf)
     return low.where(some), found.where(some)
@@ -252,14 +252,14 @@ def _range(moments: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
 
 def _spread(moments: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return mean and standard deviation; the deviation of what is constant is infinite."""
-    count, mean, squares = (moments.sel(moment=m, drop=True) for m in ("count", "mean", "squares"))
+    count, mean, squares = (moments.sel(_moment=m, drop=True) for m in ("count", "mean", "squares"))
     deviation = (squares / count.clip(min=1)) ** 0.5
     return mean.where(count > 0), deviation.where(deviation > ROUNDING * abs(mean), np.inf)
 
 
 def _limits(moments: xr.DataArray, kind: str) -> dict[str, xr.DataArray]:
     """Return the range that named inputs were seen in; NaN of nothing."""
-    low, high = (moments.sel(moment=name, drop=True) for name in ("low", "high"))
+    low, high = (moments.sel(_moment=name, drop=True) for name in ("low", "high"))
     return {f"{kind}_min": low.where(low <= high), f"{kind}_max": high.where(low <= high)}
 
 

@@ -13,7 +13,7 @@ from xsm.cells.features import Features
 from xsm.cells.runner import state_rows
 from xsm.data.grid import step
 from xsm.data.joins import positions, snap
-from xsm.data.refused import check_free, check_numbers
+from xsm.data.refused import check_numbers
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.nn import Model, weight_bytes
 
@@ -60,7 +60,6 @@ def state_dataset(found: Any, fitted: Learnt, features: Features) -> xr.Dataset:
     following = template[features.time][-1:].copy(data=step(template).after(index, 1)[-1:])
     times = {features.time: last, "next_time": following[0].variable}
     attrs = {"title": f"state of {fitted.name} after its last input", "model": fitted.name}
-    check_free(coords, variables)
     made = xr.Dataset(variables, coords=coords, attrs=attrs | {"digest": name_of(fitted)})
     made = made.assign_coords(times)
     made["next_time"].attrs["long_name"] = "first time of the data that go on from here"
@@ -99,11 +98,11 @@ def state_array(state: object, fitted: Learnt, features: Features) -> xr.DataArr
         part = (
             state[name]
             .reset_coords(drop=True)
-            .rename({f"{name}_row": "row"} if name != "steps" else {})
+            .rename({f"{name}_row": "_row"} if name != "steps" else {})
         )
-        parts.append(part if name != "steps" else part.expand_dims("row"))
-    joined = xr.concat(parts, "row")
-    return _of_cells(joined, template, features).transpose("row", *features.space)
+        parts.append(part if name != "steps" else part.expand_dims("_row"))
+    joined = xr.concat(parts, "_row")
+    return _of_cells(joined, template, features).transpose("_row", *features.space)
 
 
 def _of_cells(state: xr.DataArray, template: xr.DataArray, features: Features) -> xr.DataArray:
@@ -115,7 +114,7 @@ def _of_cells(state: xr.DataArray, template: xr.DataArray, features: Features) -
             at[d] = positions(near.indexes[d], wanted)
         else:
             at[d] = np.arange(size) if near.sizes.get(d) == size else np.array([-1])
-    if set(near.dims) - {"row"} != set(features.space) or any((k < 0).any() for k in at.values()):
+    if set(near.dims) - {"_row"} != set(features.space) or any((k < 0).any() for k in at.values()):
         sizes = {d: template.sizes[d] for d in features.space}
         msg = (
             f"The state lies on {dict(state.sizes)}, the data on {sizes}, or at other coordinates. "

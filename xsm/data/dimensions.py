@@ -36,7 +36,7 @@ def check_prediction(observed: xr.DataArray, predicted: xr.DataArray) -> None:
     >>> series = xr.DataArray([0.2, 0.3], dims="time")
     >>> check_prediction(series, series.expand_dims(member=5))
     """
-    check_dims(observed.dims)
+    check_dims([*observed.dims, *({"source", "trend"} & set(observed.coords))])
     lost = [str(d) for d in observed.dims if d not in predicted.dims]
     if not lost:
         _check_calendar(observed, predicted)

@@ -11,6 +11,7 @@ import xarray as xr
 from xsm.data.grid import time_dim
 from xsm.data.naming import ROLES, Variable, VariableTable, find_variables, stated
 from xsm.data.naming.matching import check_overrides
+from xsm.data.refused import check_names
 from xsm.data.units import dequantify, quantify
 
 __all__ = ["Reading", "names_of_both", "read"]
@@ -42,7 +43,9 @@ class Reading:
 
     def array(self, key: str | Variable) -> xr.DataArray:
         """Return a variable in canonical unit and sign, see :meth:`VariableTable.array`."""
-        return self.table.array(self.ds, key)
+        found = self.table.array(self.ds, key)
+        check_names(found)
+        return found
 
     def lookup(self, name: str) -> Variable:
         """Return a variable by its role or its name, see :meth:`VariableTable.lookup`."""

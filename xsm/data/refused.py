@@ -18,10 +18,11 @@ from xsm.exceptions import (
 __all__ = [
     "OUTPUTS",
     "OWN_DIMS",
+    "RESULTS",
     "check_dims",
-    "check_free",
     "check_input",
     "check_moving",
+    "check_names",
     "check_numbers",
     "check_some",
     "check_target",
@@ -31,13 +32,30 @@ __all__ = [
 
 
 OWN_DIMS = frozenset(
-    {"row", "dynamic", "static", "moment", "source", "metric", "trend", "level", "pit_value"}
-    | {"month", "dayofyear", "expert", "season", "parameter", "probability", "output", "item"}
+    {"dynamic", "static", "source", "trend", "level", "pit_value", "probability"}
+    | {"month", "dayofyear", "expert", "season", "network_row", "recent_row", "seen_row"}
 )
-"""Dimensions that results and statistics of xsm have; no dimension of space may be one."""
+"""Dimensions that results and statistics of xsm have; no dimension of space may be one.
 
-OUTPUTS = frozenset({"extrapolation", "trained_cell", "expert_weight"})
-"""Variables that predictions hold beside the target."""
+Those that are nowhere shown begin with an underscore.
+"""
+
+RESULTS = frozenset(
+    {"inflow", "inflow_trend", "inflow_trend_filtered", "previous_observation"}  # water balance
+    | {"consistency", "consistency_filtered", "observed_consistency", "excess", "always_drying"}
+    | {"count", "count_filtered", "inconsistency", "observed_inconsistency", "out_of_range"}
+    | {"residual", "flux", "change", "r", "rmse", "r2", "kge", "ubrmse", "bias", "mae", "skill"}
+    | {"coverage", "width", "sharpness", "crps", "pit", "texture_class", "extrapolation"}
+    | {"theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat", "air_entry", "trained_cell"}
+    | {"soil_moisture", "evaporation", "surface_runoff", "drainage", "ponding"}
+    | {"soil_water_flux", "root_water_uptake", "groundwater_storage", "expert_weight"}
+    | {"residual_rms", "share", "explained", "storage_change", "precipitation", "runoff"}
+    | {"network", "recent", "seen", "age", "steps"}
+)
+"""Variables that results hold; no dimension and no coordinate of the data may be one."""
+
+OUTPUTS = frozenset({"extrapolation", "trained_cell", "expert_weight", "cell_area", "lead"})
+"""Variables and coordinates that predictions hold beside the target."""
 
 
 def check_input(ds: xr.Dataset) -> None:
@@ -135,22 +153,22 @@ def check_dims(dims: Iterable[object]) -> None:
     if odd:
         names = ", ".join(f"{d}='{d}_of_data'" for d in odd)
         msg = (
-            f"The data have the dimensions {odd}, which are names of dimensions of xsm's own "
-            f"results. Give them others: ds = ds.rename({names})."
+            f"The data have the dimensions or coordinates {odd}, which are names of dimensions of "
+            f"xsm's own results. Give them others: ds = ds.rename({names})."
         )
         raise GridError(msg)
 
 
-def check_free(coords: Iterable[object], names: Iterable[object]) -> None:
-    """Refuse coordinates that are named as variables of a result which would hold both."""
-    odd = sorted({str(c) for c in coords} & {str(n) for n in names})
+def check_names(array: xr.DataArray, more: Collection[str] = ()) -> None:
+    """Refuse an array with a dimension or a coordinate that is named as a variable of a result."""
+    odd = sorted({*map(str, array.dims), *map(str, array.coords)} & (RESULTS | {*more}))
     if odd:
-        how = ", ".join(f"{name}='{name}_of_data'" for name in odd)
+        names = ", ".join(f"{d}='{d}_of_data'" for d in odd)
         msg = (
-            f"The data have the coordinates {odd}, which are names of variables of this result. "
-            f"Give them others: ds = ds.rename({how}); or leave them out: ds.drop_vars({odd})."
+            f"The data have the dimensions or coordinates {odd}, which are names of variables of "
+            f"xsm's own results. Give them others: ds = ds.rename({names})."
         )
-        raise UnknownNameError(msg)
+        raise GridError(msg)
 
 
 def check_some(ds: xr.Dataset, dim: str) -> None:

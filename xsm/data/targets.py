@@ -10,7 +10,7 @@ import xarray as xr
 from xsm.data.doubt import check_spread, doubted_prediction, doubted_spread
 from xsm.data.naming import ROLES, Variable, VariableTable
 from xsm.data.reading import Reading
-from xsm.data.refused import check_numbers
+from xsm.data.refused import check_names, check_numbers
 from xsm.data.units import Conversion, conversion, dequantify
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
 
@@ -20,6 +20,7 @@ __all__ = [
     "observed_target",
     "predicted_spread",
     "predicted_target",
+    "spread_of_layers",
 ]
 
 
@@ -83,6 +84,7 @@ def predicted_target(
             f"{variable.units!r}. Set predicted.attrs['units']."
         )
         raise UnitsError(msg)
+    check_names(predicted)
     change = _change(variable, str(units))
     return doubted_prediction(predicted, replace(variable, units=str(units), conversion=change))
 
@@ -95,21 +97,38 @@ def predicted_spread(
     Without units it is in those of its prediction; an offset, as of degC, does not count.
     """
     variable, spread = reading.lookup(target), predicted[f"{name}_std"]
-    beside = predicted[name].attrs if name in predicted else {}
-    units = spread.attrs.get("units", beside.get("units"))
-    if units is None:
-        msg = (
-            f"Neither {spread.name!r} nor {name!r} has units. Set them, for example "
-            f'predicted["{spread.name}"].attrs["units"] = "m3 m-3".'
-        )
-        raise UnitsError(msg)
+    units = _units_of_spread(predicted, name)
     if name in predicted:
         check_spread(predicted[name], spread)
-    change = _change(variable, str(units))
+    change = _change(variable, units)
     change = replace(change, factor=abs(change.factor), offset=0.0)
     role = ROLES.get(variable.role)
     check_numbers(spread, spread.name, "1" if role is None else role.units)
     return doubted_spread(change(spread.drop_attrs(deep=False)), role)
+
+
+def spread_of_layers(
+    reading: Reading, predicted: xr.Dataset, name: str, target: str
+) -> xr.DataArray:
+    """Return the same in units that convert layer by layer without an offset."""
+    units = _units_of_spread(predicted, name)
+    if not _change(reading.lookup(target), units).offset:
+        return predicted[f"{name}_std"].assign_attrs(units=units)
+    canonical = reading.units(target)
+    return predicted_spread(reading, predicted, name, target).assign_attrs(units=canonical)
+
+
+def _units_of_spread(predicted: xr.Dataset, name: str) -> str:
+    """Return the units of a spread: its own, else those of its prediction."""
+    beside = predicted[name].attrs if name in predicted else {}
+    units = predicted[f"{name}_std"].attrs.get("units", beside.get("units"))
+    if units is None:
+        msg = (
+            f"Neither '{name}_std' nor {name!r} has units. Set them, for example "
+            f'predicted["{name}_std"].attrs["units"] = "m3 m-3".'
+        )
+        raise UnitsError(msg)
+    return str(units)
 
 
 def _change(variable: Variable, units: str) -> Conversion:

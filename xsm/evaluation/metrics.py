@@ -16,7 +16,6 @@ from xsm.data.joins import common
 from xsm.data.lead import lead_of, origins
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
-from xsm.data.refused import check_free
 from xsm.evaluation.climatology import from_climatology, on_places, tell_left_out
 from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import previous_observation
@@ -176,7 +175,6 @@ def score_sources(
     rounding alone (:data:`xsm.physics.rounding.ROUNDING` of its size) is constant: it has no
     ``r`` and no ``kge``, as observation no ``r2``; observations around 0 have no ``kge``.
     """
-    check_free([c for a in (observed, *sources.values()) for c in a.coords], [*METRICS, "count"])
     truth, near = common(observed, sources)
     aligned = xr.broadcast(truth, *near.values())  # a prediction may have members, another order
     dims = as_list(dim)
@@ -237,19 +235,19 @@ def _scores_of_blocks(
             land = [xr.DataArray(v[there], dims=[_KEPT, *dims]) for v in cells]
             with np.errstate(invalid="ignore", divide="ignore"):  # series that never change
                 table = _all_scores(land, dims, ways)[metrics]
-            found[there] = table.to_array("metric").transpose(_KEPT, "source", "metric")
+            found[there] = table.to_array("_metric").transpose(_KEPT, "source", "_metric")
         return found.reshape(*kept, sources, len(metrics))
 
     found: xr.DataArray = xr.apply_ufunc(
         block,
         *(a.chunk(dict.fromkeys(dims, -1)) for a in arrays),
         input_core_dims=[dims] * len(arrays),
-        output_core_dims=[["source", "metric"]],
+        output_core_dims=[["source", "_metric"]],
         output_dtypes=[np.float64],
         dask="parallelized",
-        dask_gufunc_kwargs={"output_sizes": {"source": sources, "metric": len(metrics)}},
+        dask_gufunc_kwargs={"output_sizes": {"source": sources, "_metric": len(metrics)}},
     )
-    parts = {name: found.isel(metric=k) for k, name in enumerate(metrics)}
+    parts = {name: found.isel(_metric=k) for k, name in enumerate(metrics)}
     parts["count"] = parts["count"].astype(np.int64)
     return xr.Dataset(parts).transpose("source", ...)
 

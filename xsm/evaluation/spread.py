@@ -13,11 +13,12 @@ from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
 from xsm.data.naming import Role, roles_of
 from xsm.data.reading import Reading, read
-from xsm.data.refused import check_free, check_numbers
+from xsm.data.refused import check_dims, check_names, check_numbers
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import conversion, dequantify, quantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnitsError, check_dataset
+from xsm.hydrology.soil.layered import layered_pair, layered_spread
 from xsm.typing import FloatArray
 
 __all__ = [
@@ -90,9 +91,10 @@ def intervals(
     predicted, quantified = dequantify(predicted)
     name = spread_of(predicted, target)
     mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
+    check_dims(mean.dims)
+    check_names(mean, [f"{name}_{end}" for end in ("lower", "upper")])
     check_numbers(mean, mean.name)
     check_spread(mean, std)
-    check_free(predicted.coords, ["level", f"{name}_lower", f"{name}_upper"])
     std = _as_role(std, mean, roles_of(predicted).get(name))
     level = _levels(levels)
     ends = {"lower": (1 - level) / 2, "upper": (1 + level) / 2}
@@ -215,12 +217,16 @@ def reliability_of(
     said = predicted.attrs.get("target")
     target = target or str(said or default_target(reading.table))
     name = spread_of(predicted, str(reading.lookup(target).name))
-    observed = observed_target(reading, target)
     doubt(reading, [target])
-    observed = guarded(observed, guards_of(reading, [target]).get(target))
-    mean = predicted_target(reading, predicted, target)
+    if reading.lookup(target).dim in predicted[name].dims:  # a profile, layer by layer
+        observed, mean = layered_pair(reading, predicted[[name]], target)
+        std = layered_spread(reading, predicted, [name], target)
+    else:
+        observed = observed_target(reading, target)
+        observed = guarded(observed, guards_of(reading, [target]).get(target))
+        mean = predicted_target(reading, predicted, target)
+        std = predicted_spread(reading, predicted, name, target)
     check_prediction(observed, mean)
-    std = predicted_spread(reading, predicted, name, target)
     std = std.astype(np.float64)
     z, std = standardised(observed, mean, std.where(std != 0, _SURE))  # sure, not without a spread
     table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)

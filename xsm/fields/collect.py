@@ -14,6 +14,7 @@ from xsm.data.joins import at_labels, positions
 from xsm.data.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
 from xsm.data.nesting.nest import Factor
 from xsm.data.reading import Reading
+from xsm.data.refused import check_dims, check_target
 from xsm.data.units import conversion, dequantify
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnitsError
 from xsm.fields.sources import Covariates, Sources, read_one
@@ -46,6 +47,8 @@ def collect_sources(
     doubt(reading, [target])
     reading = reading.part(oriented(reading.ds))
     nest = make_nest(reading.ds, factor, truth)
+    check_dims(nest.dims)
+    check_target(reading.lookup(target).name)
     coarse = _in_order(reading.array(target), nest, "the target")
     time = time_dim(coarse)
     moving, still = _covariates(covariates, target, nest, time, variables)

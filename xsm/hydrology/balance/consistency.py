@@ -10,7 +10,6 @@ from xsm.data.dimensions import check_prediction
 from xsm.data.grid import as_list
 from xsm.data.joins import common
 from xsm.data.reading import Reading
-from xsm.data.refused import check_free
 from xsm.data.targets import default_target, observed_target, predicted_target
 from xsm.hydrology.balance import inflow_arrays
 from xsm.physics.rounding import significant
@@ -54,7 +53,6 @@ def water_balance_consistency(
     guess = observed if predicted is None else predicted_target(reading, predicted, target)
     dims = as_list(reading.time if dim is None else dim)
     check_prediction(observed, guess)
-    check_free([*observed.coords, *guess.coords], _LONG)
     parts = []
     for kind in TRENDS if trend is None else (trend,):
         balance = inflow_arrays(

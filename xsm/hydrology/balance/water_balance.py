@@ -14,7 +14,6 @@ from xsm.data.intervals import intervals_of
 from xsm.data.joins import same_labels
 from xsm.data.naming import VariableTable
 from xsm.data.reading import Reading, read
-from xsm.data.refused import check_free
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -224,7 +223,6 @@ def inflow_arrays(  # noqa: PLR0913
         axis=like.dims.index(time_dim(like)),
         guards=tuple(guards.get(roles.get(k, observed or "")) for k in arrays),
     )
-    check_free(like.coords, outputs)
     results = scan_arrays(plan, [a.data for a in arrays.values()])
     units = like.attrs.get("units", "1")
     made = {

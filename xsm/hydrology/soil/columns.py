@@ -292,13 +292,13 @@ def _apply(
         initial,
         *arrays,
         input_core_dims=[[time], [time], [], [], *core],
-        output_core_dims=[["output", "item"]],
+        output_core_dims=[["_output", "_item"]],
         dask="parallelized",
         output_dtypes=[np.float64],
         dask_gufunc_kwargs={
             "output_sizes": {
-                "output": rain.sizes[time] // job.options["every"],
-                "item": job.items,
+                "_output": rain.sizes[time] // job.options["every"],
+                "_item": job.items,
             }
         },
     )
@@ -310,8 +310,8 @@ def _unpacked(
     """Return the results under their names."""
     layers = faces.size - 1
     bounds = list(pairwise(faces.tolist()))
-    packed = packed.rename(output=time).assign_coords({time: rain[time][::every]})
-    packed = packed.transpose(time, ..., "item")
+    packed = packed.rename(_output=time).assign_coords({time: rain[time][::every]})
+    packed = packed.transpose(time, ..., "_item")
     parts = {
         "soil_moisture": (0, layers, "depth"),
         "root_water_uptake": (layers, 2 * layers, "depth"),
@@ -319,10 +319,10 @@ def _unpacked(
     }
     found = {}
     for name, (start, stop, dim) in parts.items():
-        part = packed.isel(item=slice(start, stop)).rename(item=dim)
+        part = packed.isel(_item=slice(start, stop)).rename(_item=dim)
         found[name] = part.transpose(time, dim, ...)
     for i, name in enumerate(SERIES):
-        found[name] = packed.isel(item=3 * layers + 1 + i)
+        found[name] = packed.isel(_item=3 * layers + 1 + i)
     ds = xr.Dataset(found).assign_coords(depth_coordinates(bounds))
     ds = ds.assign_coords({FACE_DIM: face_coordinate(faces.tolist())})
     for name, (text, units) in _TEXT.items():

@@ -17,7 +17,7 @@ from xsm.data.doubt import doubt
 from xsm.data.joins import assigned
 from xsm.data.naming import ROLES, Variable, roles_of
 from xsm.data.reading import Reading, read
-from xsm.data.refused import check_numbers
+from xsm.data.refused import check_names, check_numbers
 from xsm.exceptions import GridError, MissingVariableError
 from xsm.hydrology.soil.layering import (
     aligned,
@@ -267,6 +267,7 @@ def _remapped(
         offsets = [v.conversion.offset for v in layers]
     for array in arrays:
         check_numbers(array, array.name)
+        check_names(array, [role])
     like = arrays[0]
     layer_axis = None if first.dim is None else like.dims.index(first.dim)
     axis = _place(like) if layer_axis is None else layer_axis

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import xarray as xr
 
 from xsm.data.reading import Reading
-from xsm.data.targets import observed_target, predicted_target
+from xsm.data.targets import observed_target, predicted_target, spread_of_layers
 from xsm.hydrology.soil.layering import DEPTH, depth_coordinate
 from xsm.hydrology.soil.profile import Profile, read_profile
 
-__all__ = ["layered_array", "layered_pair"]
+__all__ = ["layered_array", "layered_pair", "layered_spread"]
 
 
 def layered_array(profile: Profile) -> xr.DataArray:
@@ -36,6 +38,14 @@ def layered_pair(
         return observed, guess
     observed = observed_target(reading, target)
     return observed, predicted_target(reading, predicted, target)
+
+
+def layered_spread(
+    reading: Reading, predicted: xr.Dataset, names: Sequence[str], target: str
+) -> xr.DataArray:
+    """Return the spread of variables of a prediction as :func:`layered_pair` does the mean."""
+    parts = {name: spread_of_layers(reading, predicted, name, target) for name in names}
+    return layered_pair(reading, xr.Dataset(parts), target)[1]
 
 
 def _holds_all(predicted: xr.Dataset | xr.DataArray, names: list[str], dim: str | None) -> bool:

@@ -173,7 +173,7 @@ def _of_texture(reading: Reading, method: Method) -> dict[str, xr.DataArray]:
     stacked = by_block(function, arrays, np.dtype(float), outputs=len(PARAMETERS))
     edges = next((a.attrs for a in arrays if "layer_edges_m" in a.attrs), {})
     return {
-        name: stacked.isel(parameter=i).assign_attrs(edges).rename(name)
+        name: stacked.isel(_parameter=i).assign_attrs(edges).rename(name)
         for i, name in enumerate(PARAMETERS)
     }
 

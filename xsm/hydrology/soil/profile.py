@@ -13,6 +13,7 @@ from xsm.data.grid import time_dim
 from xsm.data.naming import ROLES, Variable
 from xsm.data.naming.layers import dim_depths
 from xsm.data.reading import Reading
+from xsm.data.refused import check_names
 from xsm.data.units import conversion
 from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
 from xsm.hydrology.soil.layering import aligned, carried_bounds, depth_coordinate, describe_layers
@@ -71,6 +72,7 @@ def read_profile(
         source = _on_depths_of(ds, source, layers[0])
         layers = tuple(_in_source(ds, source, v) for v in layers)
     array, dim = _stacked(ds if source is None else source, layers)
+    check_names(array)
     order = tuple(i if v.index is None else v.index for i, v in enumerate(layers))
     coords = carried_bounds(reading, [role])
     if dim not in array.coords:

@@ -124,7 +124,7 @@ def by_block(
     else:
         data = function(*[array.values for array in together]).astype(dtype, copy=False)
     coords = together[0].coords
-    return xr.DataArray(data, coords, dims if outputs is None else (*dims, "parameter"))
+    return xr.DataArray(data, coords, dims if outputs is None else (*dims, "_parameter"))
 
 
 def _lazy(
