@@ -2,8 +2,11 @@
 
 Fourteen inputs (float32) are generated block by block, predicted with a small network, and written
 to a Zarr store that is thrown away. The resident memory of the process is sampled all the while.
+With ``--sequence`` the network carries its state from block to block along time, and more days are
+taken of a quarter of the globe, so that there are chains of blocks.
 
     OMP_WAIT_POLICY=PASSIVE python benchmarks/memory.py --gigabytes 30
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/memory.py --gigabytes 30 --sequence
 """
 
 from __future__ import annotations
@@ -72,9 +75,10 @@ def main() -> None:
     print(text)
     print(json.dumps(report, indent=1))
     if args.write:
-        TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(text, encoding="utf-8")
-        TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        place = TABLE.with_stem("memory_sequence") if args.sequence else TABLE
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+        place.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def parse() -> argparse.Namespace:
@@ -84,7 +88,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--hidden", type=int, default=16)
     parser.add_argument("--chunk", type=int, nargs=3, default=[104, 60, 60])
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks/memory.md")
+    parser.add_argument("--sequence", action="store_true", help="carry a state from block to block")
+    parser.add_argument("--write", action="store_true", help="write a page in docs/benchmarks")
     return parser.parse_args()
 
 
@@ -102,9 +107,10 @@ def machine(args: argparse.Namespace) -> dict[str, Any]:
 
 def generated(args: argparse.Namespace) -> xr.Dataset:
     """Return a lazy global data set of 0.25 degrees and as many days as it takes."""
-    cells = LATITUDES * LONGITUDES
+    latitudes, longitudes = (n // (2 if args.sequence else 1) for n in (LATITUDES, LONGITUDES))
+    cells = latitudes * longitudes
     steps = max(round(args.gigabytes * 1e9 / (4 * len(INPUTS) * cells)), 16)
-    shape = (steps, LATITUDES, LONGITUDES)
+    shape = (steps, latitudes, longitudes)
     rng = da.random.default_rng(0)
     dims = ("time", "latitude", "longitude")
     arrays = {
@@ -113,8 +119,8 @@ def generated(args: argparse.Namespace) -> xr.Dataset:
     }
     coords = {
         "time": pd.date_range("2000-01-01", periods=steps),
-        "latitude": np.linspace(89.875, -89.875, LATITUDES),
-        "longitude": np.linspace(0.125, 359.875, LONGITUDES),
+        "latitude": np.linspace(89.875, -89.875, LATITUDES)[:latitudes],
+        "longitude": np.linspace(0.125, 359.875, LONGITUDES)[:longitudes],
     }
     return xr.Dataset(arrays, coords)
 
@@ -130,7 +136,8 @@ def trained(args: argparse.Namespace) -> xsm.FittedModel:
     ds = xr.Dataset(arrays, {"time": pd.date_range("2000-01-01", periods=100)})
     settings = {"scaling": "global", "target": "target", "dynamic": INPUTS, "static": []}
     quick = {"epochs": 1, "iterations": 5, "progress": False}
-    return xsm.fit(ds, "lstm", hidden_size=args.hidden, **settings, **quick)
+    own = {"sequence": 60, "warmup": 20} if args.sequence else {}
+    return xsm.fit(ds, "lstm", hidden_size=args.hidden, **settings, **quick, **own)
 
 
 @contextmanager
@@ -156,13 +163,16 @@ def table(report: dict[str, Any]) -> str:
     about = report["machine"]
     versions = ", ".join(f"{k} {about[k]}" for k in ("xsm", "torch", "dask", "xarray", "zarr"))
     settings = about["settings"]
+    option, kind, more = "", "window 7", ""
+    if settings["sequence"]:
+        option, kind, more = " --sequence", "a state that is carried", " with a state"
     rows = [f"| {k} | {form(v)} |" for k, v in report.items() if k != "machine"]
     lines = [
-        "# Memory of a prediction to Zarr",
+        f"# Memory of a prediction{more} to Zarr",
         "",
-        f"`python benchmarks/memory.py --gigabytes {settings['gigabytes']:g} --write`: 14 inputs",
-        "(float32) are generated block by block, predicted (LSTM, "
-        f"{settings['hidden']} units, window 7) on {settings['workers']} dask threads",
+        f"`python benchmarks/memory.py --gigabytes {settings['gigabytes']:g}{option} --write`: 14",
+        "inputs (float32) are generated block by block, predicted (LSTM, "
+        f"{settings['hidden']} units, {kind}) on {settings['workers']} dask threads",
         f"and written; chunks {settings['chunk']} (time, latitude, longitude).",
         f"{about['cores']} cores ({about['processor']}), Python {about['python']}, {versions}.",
         "",

@@ -90,7 +90,9 @@ def configure(
 ) -> Path:
     """Write a configuration that trains the same network on the same samples."""
     days = features.observed.indexes[features.time]
-    span = f"{days[recipe.window]:%d/%m/%Y}", f"{days[-1]:%d/%m/%Y}"
+    steps = recipe.sequence or recipe.window
+    answered = recipe.sequence - recipe.warmup if recipe.sequence else 1
+    span = f"{days[steps - answered + 1]:%d/%m/%Y}", f"{days[-1]:%d/%m/%Y}"
     settings = {
         "experiment_name": f"b{size}t{threads}",
         "run_dir": str(place / "runs"),
@@ -110,8 +112,8 @@ def configure(
         "batch_size": size,
         "epochs": 2,
         "max_updates_per_epoch": updates,
-        "seq_length": recipe.window,
-        "predict_last_n": 1,
+        "seq_length": steps,
+        "predict_last_n": answered,
         "num_workers": 0,
         "log_tensorboard": False,
         "verbose": 0,

@@ -7,6 +7,8 @@ ratios too. The store has 40 blocks: of 8 equal ones a cluster may give 5 to one
 3 to the other, which then waits (0.81 of bare torch instead of 0.92). The graph of 10,000 blocks
 and 14 inputs is timed against a bare ``dask.array.blockwise`` of the same arrays, from the call to
 all tasks, and from the call to those that a scheduler gets.
+The same series is predicted by a network that carries its state (``sequence=``): against one bare
+pass of this network, in one call and at the best of its settings, and against windows.
 
     OMP_WAIT_POLICY=PASSIVE python benchmarks/predict.py --write
 """
@@ -35,12 +37,14 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from records import bare_record, best_record
 
 import xsm
 from xsm.nn.devices import one_intraop_thread
 
 INPUTS = [f"input_{i}" for i in range(14)]
 WINDOW, CELLS = 7, 2000
+Taken = tuple[dict[str, list[float]], dict[str, float]]
 TABLE = Path(__file__).parents[1] / "docs" / "benchmarks" / "predict.md"
 
 
@@ -51,7 +55,11 @@ def main() -> None:
     fitted = trained(ds, args.hidden)
     series = scaled(ds, fitted)
     settings, probed = best_setting(fitted, series, args)
-    taken, apart = measure(ds, fitted, series, settings, args)
+    runs = trained(ds, args.hidden, sequence=30, warmup=WINDOW - 1)
+    place, tried = best_record(runs, series, args.threads)
+    taken, apart, record = measure(ds, fitted, series, settings, args, (runs, place))
+    passes = {name: statistics.median(values) for name, values in record[0].items()}
+    steps = dict.fromkeys(passes, ds["target"].size) | {"windows in memory": args.windows}
     seconds = {name: statistics.median(values) for name, values in taken.items()}
     report = {
         "machine": machine(args),
@@ -61,6 +69,19 @@ def main() -> None:
         "windows a second": {name: args.windows / s for name, s in seconds.items()},
         "ratios to bare torch": {n: ratio(taken["bare torch"], s) for n, s in taken.items()},
         "largest difference": apart,
+        "with a state": {
+            "bare torch, steps a second": tried,
+            "best bare torch": place,
+            "predictions a second": {n: steps[n] / s for n, s in passes.items()},
+            "ratios to the best bare pass": {
+                n: ratio(record[0]["best bare pass"], s) * steps[n] / ds["target"].size
+                for n, s in record[0].items()
+            },
+            "ratio to windows": ratio(record[0]["windows in memory"], record[0]["in memory"])
+            * steps["in memory"]
+            / args.windows,
+            "largest difference": record[1],
+        },
         "graph": {
             "one chunk along time": graphs((40, 10, 10), (40, 1000, 1000), args.rounds),
             "chunks along time": graphs((4, 10, 10), (40, 320, 320), args.rounds),
@@ -111,11 +132,13 @@ def data(steps: int) -> xr.Dataset:
     return xr.Dataset(arrays, {"time": times, "cell": np.arange(CELLS)})
 
 
-def trained(ds: xr.Dataset, hidden: int) -> xsm.FittedModel:
+def trained(ds: xr.Dataset, hidden: int, **own: int) -> xsm.FittedModel:
     """Return a model with random weights that has seen the range of the data."""
     settings = {"scaling": "global", "target": "target", "dynamic": INPUTS, "static": []}
     quick = {"epochs": 1, "iterations": 1, "valid": 0.0, "progress": False}
-    return xsm.fit(ds.isel(time=slice(0, 60)), "lstm", hidden_size=hidden, **settings, **quick)
+    return xsm.fit(
+        ds.isel(time=slice(0, 60)), "lstm", hidden_size=hidden, **settings, **quick, **own
+    )
 
 
 def scaled(ds: xr.Dataset, fitted: xsm.FittedModel) -> torch.Tensor:
@@ -187,8 +210,12 @@ def measure(
     series: torch.Tensor,
     setting: dict[str, Any],
     args: argparse.Namespace,
-) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Return the seconds of each candidate, and its largest difference from bare torch."""
+    with_state: tuple[xsm.FittedModel, dict[str, int]],
+) -> tuple[dict[str, list[float]], dict[str, float], Taken]:
+    """Return the seconds of each candidate, and its largest difference from bare torch.
+
+    Then both again for the network that carries its state.
+    """
     from distributed import Client, LocalCluster
 
     # The workers' default gives memory back so eagerly that a third of the time goes into it.
@@ -211,11 +238,11 @@ def measure(
         client = stack.enter_context(Client(stack.enter_context(cluster), set_as_default=False))
         lazy = stack.enter_context(xr.open_zarr(store, consolidated=False))
 
-        def on_threads() -> Any:
+        def on_threads(fitted: xsm.FittedModel = fitted) -> Any:
             with dask.config.set(scheduler="threads", num_workers=args.threads):
                 return lazy.physm.predict(fitted)["target"].compute().values
 
-        def in_memory() -> Any:
+        def in_memory(fitted: xsm.FittedModel = fitted) -> Any:
             with xsm.set_options(threads=args.threads):
                 return ds.physm.predict(fitted)["target"].values
 
@@ -227,7 +254,21 @@ def measure(
                 client.compute(lazy.physm.predict(fitted)["target"]).result().values
             ),
         }
-        return rounds(todo, args.rounds)
+        runs, place = with_state
+        threads = {"threads": args.threads}
+
+        def one_pass(**given: int) -> Any:
+            found = bare_record(runs, series, **given, **threads).numpy() * scale + offset
+            return found[runs.recipe.warmup :]
+
+        passes: dict[str, Callable[[], Any]] = {
+            "best bare pass": lambda: one_pass(**place),
+            "bare pass in one call": lambda: one_pass(cells=256, steps=0),
+            "in memory": lambda: in_memory(runs)[runs.recipe.warmup :],
+            "on dask threads": lambda: on_threads(runs)[runs.recipe.warmup :],
+            "windows in memory": in_memory,
+        }
+        return *rounds(todo, args.rounds), rounds(passes, args.rounds)
 
 
 def rounds(
@@ -243,7 +284,8 @@ def rounds(
             found = run()
             seconds[name].append(time.perf_counter() - start)
             first = found if first is None else first
-            apart[name] = float(np.abs(found.reshape(-1) - first.reshape(-1)).max())
+            if found.size == first.size:
+                apart[name] = float(np.abs(found.reshape(-1) - first.reshape(-1)).max())
     return seconds, apart
 
 
@@ -321,8 +363,14 @@ def page(report: dict[str, Any]) -> str:
         f"| {report['largest difference'][n]:.1e} |"
         for n in names
     ]
-    graph = report["graph"]
+    graph, state = report["graph"], report["with a state"]
     first, second = graph.values()
+    passes = [
+        f"| {n} | {rate:,.0f} | {state['ratios to the best bare pass'][n]:.2f} "
+        f"| {state['largest difference'].get(n, float('nan')):.1e} |"
+        for n, rate in state["predictions a second"].items()
+        if n != "windows in memory"
+    ]
     lines = [
         "# Speed of prediction",
         "",
@@ -339,6 +387,15 @@ def page(report: dict[str, Any]) -> str:
         "| | windows a second | to bare torch | largest difference |",
         "|---|---|---|---|",
         *rows,
+        "",
+        "The same series by a network that carries its state: each step once. In memory it gives "
+        f"{state['ratio to windows']:.1f} times the",
+        f"predictions a second of windows. The best bare pass takes {state['best bare torch']} "
+        "together (0: all).",
+        "",
+        "| with a state | predictions a second | to the best bare pass | largest difference |",
+        "|---|---|---|---|",
+        *passes,
         "",
         "Graphs of 14 inputs, from the call to all tasks. With chunks along time a block is three",
         "tasks; a bare blockwise, which cannot look over the edge of a chunk, joins all to one.",

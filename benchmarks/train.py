@@ -9,6 +9,9 @@ they are half as many.
 "plain" is a torch loop with windows gathered by index and torch's default Adam, "fused" the same
 with fused Adam. neuralhydrology runs in its own virtual environment, on the same cells, in the same
 rounds. Those are taken at the better of 1 and 2 threads.
+"Pieces" are 180 steps of the record of which the last 150 are answered (``sequence=180``): rates
+are targets per second, beside those of windows in the same rounds. The plain loop is given the same
+pieces, neuralhydrology ``seq_length`` 180 and ``predict_last_n`` 150.
 
     OMP_WAIT_POLICY=PASSIVE python benchmarks/train.py --neuralhydrology VENV/bin/python --write
 """
@@ -21,7 +24,6 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,32 +31,24 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 import xarray as xr
+from candidates import (
+    HIDDEN,
+    SEQUENCE,
+    WARMUP,
+    WINDOW,
+    Candidate,
+    pieces,
+    prepare,
+    torch_loop,
+    windows,
+    xsm_loop,
+)
 from peer import Neuralhydrology, configure, write_basins
-from torch import nn
 
 import xsm
-from xsm.artefact.asked import Asked
-from xsm.cells.collect import collect
-from xsm.cells.features import Features
-from xsm.cells.recipe import make_recipe
-from xsm.cells.samples import make_samples
-from xsm.cells.scaling import fit_scaling
-from xsm.cells.stream import Stream
-from xsm.cells.windows import Windows
-from xsm.data.reading import read
-from xsm.models.lstm import LSTM
-from xsm.nn import Schedule, Sizes
 from xsm.nn.devices import choose_precision
-from xsm.options import thread_count
-from xsm.training.adam import Adam
-from xsm.training.loop import train_epoch
-from xsm.training.recipe import Recipe
-from xsm.training.splits import Split, chronological
-from xsm.training.steps import Parts, Whole, count_parts
 
-WINDOW, HIDDEN, LEAD = 7, 128, 1
 TABLE = Path(__file__).parents[1] / "docs" / "benchmarks" / "train.md"
-Candidate = Callable[[int], None]
 
 
 def main() -> None:
@@ -65,6 +59,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store, limit = write_store(ds, Path(folder), args.copies)
         report["store"] = store_sizes(store, limit)
+        found = measure_pieces(ds, args, Path(folder))
+        found |= measure_streamed_pieces(store, limit, args)
+        report["pieces"] = {n: statistics.median(r) for n, r in found.items()}
+        report["ratios of pieces"] = piece_ratios(found)
         for size in args.batch_sizes:
             rates = measure(ds, store, limit, size, args, Path(folder))
             report["rates"][size] = {n: statistics.median(r) for n, r in rates.items()}
@@ -83,6 +81,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 64])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--samples", type=int, default=16_384, help="of a candidate in a round")
+    parser.add_argument("--pieces", type=int, default=64, help="in a batch")
     parser.add_argument("--copies", type=int, default=32, help="of the tutorial world in the store")
     parser.add_argument("--neuralhydrology", help="python of an environment that has it")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
@@ -125,15 +124,6 @@ def store_sizes(store: xr.Dataset, limit: int) -> dict[str, float]:
     features, _, _ = prepare(store)
     needed = sum(a.nbytes for a in [*features.dynamic.values(), features.observed])
     return {"MB": needed / 1e6, "memory_limit_MB": limit / 1e6, "ratio": needed / limit}
-
-
-def prepare(ds: xr.Dataset) -> tuple[Features, Recipe, Split]:
-    """Return features, recipe and split of the plain LSTM."""
-    times = {"window": WINDOW, "lead": LEAD}
-    reading = read(ds)
-    recipe = make_recipe(reading, Asked(), scaling="cell", **times)
-    features = collect(reading, recipe)
-    return features, recipe, chronological(features.steps, valid=0.0, **times)
 
 
 def measure(
@@ -188,11 +178,77 @@ def measure_streams(
     return rates
 
 
+def measure_pieces(
+    ds: xr.Dataset, args: argparse.Namespace, folder: Path
+) -> dict[str, list[float]]:
+    """Return the targets per second of pieces, and of windows, in each round."""
+    size, answered = args.pieces, SEQUENCE - WARMUP
+    iterations = max(1, 16 * args.samples // (size * answered))
+    held, cut = pieces(ds, 2**40), windows(ds, 2**40)
+    many = max(1, iterations * size * answered // (7 * 256))  # as long a round
+    todo: dict[str, tuple[int, Candidate]] = {}
+    for kind in ("float32", "bfloat16"):
+        run = xsm_loop(cut, 256, kind)
+        todo[f"windows, {kind}"] = 1, as_long(run, many, iterations)
+        todo[f"pieces, {kind}"] = 1, xsm_loop(held, size, kind)
+    for threads in (1, 2):
+        todo[f"plain loop {threads}"] = threads, torch_loop(held, size, fused=True, warmup=WARMUP)
+    peers: dict[int, Neuralhydrology] = {}
+    if args.neuralhydrology:
+        given = args.neuralhydrology, ds, folder / "peer of pieces", size, iterations
+        peers = start_peers(*given, sequence=True)
+        todo |= {f"neuralhydrology {k}": (k, peer) for k, peer in peers.items()}
+    rates = time_in_turns(todo, iterations, size * answered, args.rounds)
+    for peer in peers.values():
+        peer.close()
+    for name in ("plain loop", *(["neuralhydrology"] if peers else [])):
+        found = [rates.pop(f"{name} {threads}") for threads in (1, 2)]
+        rates[name] = max(found, key=statistics.median)
+    for kind in ("float32", "bfloat16"):
+        share = 256 * many / (size * answered * iterations)  # targets of windows are fewer
+        rates[f"windows, {kind}"] = [share * rate for rate in rates[f"windows, {kind}"]]
+    return rates
+
+
+def as_long(run: Candidate, many: int, iterations: int) -> Candidate:
+    """Return a candidate that runs ``many`` batches where others run ``iterations``."""
+    return lambda asked: run(max(1, asked * many // iterations))
+
+
+def measure_streamed_pieces(
+    store: xr.Dataset, limit: int, args: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Return the targets per second of pieces of the store in memory and streamed."""
+    size, answered = args.pieces, SEQUENCE - WARMUP
+    stream, whole = pieces(store, limit), pieces(store, 2**40)
+    both = {
+        "pieces, whole store": (1, xsm_loop(whole, size, "float32")),
+        "pieces, streamed": (1, xsm_loop(stream, size, "float32")),
+    }
+    iterations = max(1, 64 * args.samples // (size * answered))
+    rates = time_in_turns(both, iterations, size * answered, args.rounds // 2 + 1)
+    stream.close()
+    return rates
+
+
+def piece_ratios(rates: dict[str, list[float]]) -> dict[str, float]:
+    """Return what the targets of pieces are about."""
+    pairs = {
+        "pieces / windows, float32": ("pieces, float32", "windows, float32"),
+        "pieces / windows, bfloat16": ("pieces, bfloat16", "windows, bfloat16"),
+        "pieces / plain loop, float32": ("pieces, float32", "plain loop"),
+        "streamed / store in memory, pieces": ("pieces, streamed", "pieces, whole store"),
+    }
+    if "neuralhydrology" in rates:
+        pairs["pieces / neuralhydrology"] = "pieces, float32", "neuralhydrology"
+    return within_rounds(rates, pairs)
+
+
 def start_peers(
-    python: str, ds: xr.Dataset, place: Path, size: int, iterations: int
+    python: str, ds: xr.Dataset, place: Path, size: int, iterations: int, *, sequence: bool = False
 ) -> dict[int, Neuralhydrology]:
     """Start a process of neuralhydrology for each number of threads, on the same samples."""
-    features, recipe, _ = prepare(ds)
+    features, recipe, _ = prepare(ds, sequence=sequence)
     if not place.exists():
         write_basins(features, recipe, place)
     peers = {}
@@ -203,15 +259,11 @@ def start_peers(
     return peers
 
 
-def windows(ds: xr.Dataset, limit: int) -> Windows | Stream:
-    """Return the samples of a data set within a limit of memory."""
-    features, recipe, split = prepare(ds)
-    scaling = fit_scaling(features, split.training, scaling="cell")
-    return make_samples(features, scaling, recipe, split, limit=limit)[0]
-
-
 def time_in_turns(
-    candidates: dict[str, tuple[int, Candidate]], iterations: int, size: int, rounds: int
+    candidates: dict[str, tuple[int, Candidate]],
+    iterations: int,
+    size: int,
+    rounds: int,
 ) -> dict[str, list[float]]:
     """Run the candidates in turns and return their rates in each round."""
     found: dict[str, list[float]] = {name: [] for name in candidates}
@@ -223,66 +275,6 @@ def time_in_turns(
             if number:
                 found[name].append(iterations * size / (time.perf_counter() - started))
     return found
-
-
-class Bare(nn.Module):
-    """What one writes in torch: an LSTM over the window and the repeated statics, and a head."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(features, HIDDEN, batch_first=True)
-        self.dropout, self.head = nn.Dropout(0.15), nn.Linear(HIDDEN, 1)
-
-    def forward(self, dynamic: torch.Tensor, static: torch.Tensor) -> torch.Tensor:
-        """Predict from (batch, window, dynamic) and (batch, static)."""
-        repeated = static.unsqueeze(1).expand(-1, dynamic.shape[1], -1)
-        hidden, _ = self.lstm(torch.cat([dynamic, repeated], dim=-1))
-        return self.head(self.dropout(hidden[:, -1]))
-
-
-def torch_loop(held: Windows, size: int, *, fused: bool, bfloat16: bool = False) -> Candidate:
-    """Return a plain loop: random windows gathered by index, RMSE, Adam."""
-    model = Bare(held.inputs.shape[1] + held.static.shape[1])
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3, **({"fused": True} if fused else {}))
-    back = torch.arange(-WINDOW + 1, 1) * held.count
-
-    def run(iterations: int) -> None:
-        model.train()
-        for _ in range(iterations):
-            at = held.samples[torch.randint(len(held.samples), (size,))]
-            rows = (at - LEAD * held.count).unsqueeze(1) + back
-            dynamic = held.inputs[rows]
-            static, target = held.static[at % held.count], held.series["target"][at]
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                predicted = model(dynamic, static)
-            loss = torch.sqrt(nn.functional.mse_loss(predicted.float(), target))
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-
-    return run
-
-
-def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
-    """Return xsm's own loop over its own samples."""
-    example = held.example()
-    model = LSTM(Sizes(example["dynamic"].shape[-1], example["static"].shape[-1], WINDOW))
-    adam = Adam(model.parameters(), 1e-3)
-    count = count_parts(model, size, thread_count())
-    epoch = 0
-
-    def run(iterations: int) -> None:
-        nonlocal epoch
-        epoch += 1
-        model.train()
-        whole = Whole(model.evaluate, LSTM.losses, precision)
-        step = Parts(model, LSTM.losses, precision, count) if count > 1 else whole
-        step.begin(0, epoch)
-        schedule = Schedule(iterations=iterations, batch_size=size)
-        train_epoch(step, held.batches(epoch, schedule, 0), adam)
-        step.close()
-
-    return run
 
 
 def ratios(rates: dict[str, list[float]]) -> dict[str, float]:
@@ -298,6 +290,13 @@ def ratios(rates: dict[str, list[float]]) -> dict[str, float]:
     if "neuralhydrology" in rates:
         for kind in ("float32", "bfloat16"):
             pairs[f"{kind} / neuralhydrology"] = f"xsm {kind}", "neuralhydrology"
+    return within_rounds(rates, pairs)
+
+
+def within_rounds(
+    rates: dict[str, list[float]], pairs: dict[str, tuple[str, str]]
+) -> dict[str, float]:
+    """Return the medians of ratios within the rounds."""
     return {
         name: statistics.median(a / b for a, b in zip(rates[one], rates[other], strict=True))
         for name, (one, other) in pairs.items()
@@ -331,6 +330,20 @@ def table(report: dict[str, Any]) -> str:
             cells = [form.format(report[what][s][name]) for s in sizes]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         lines.append("")
+    lines += [
+        f"Pieces of {SEQUENCE} steps, of which the last {SEQUENCE - WARMUP} are answered "
+        "(`sequence=180`); windows in the same rounds; the rival answers as many with "
+        "`predict_last_n`.",
+        "",
+        "| targets per second | |",
+        "|---|---:|",
+        *(f"| {name} | {rate:,.0f} |" for name, rate in report["pieces"].items()),
+        "",
+        "| ratios | |",
+        "|---|---:|",
+        *(f"| {name} | {value:.2f} |" for name, value in report["ratios of pieces"].items()),
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -1,8 +1,9 @@
-"""What all tests share: quiet figures, one thread, a scheduler that raises, real data on demand."""
+"""What all tests share: worlds, quiet figures, one thread, a scheduler that raises, real data."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -11,7 +12,10 @@ from typing import NoReturn
 
 import dask
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, settings
+
+from xsm.synthetic import profile_world, tutorial
 
 os.environ["MPLBACKEND"] = "Agg"
 
@@ -20,6 +24,27 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=50, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_sessionstart() -> None:
+    """Simulate a tutorial world once a process, doctests too: half a minute for the profile."""
+    for name, make in tutorial._WORLDS.items():
+        tutorial._WORLDS[name] = copies(make)
+
+
+def copies(make: Callable[..., xr.Dataset]) -> Callable[..., xr.Dataset]:
+    """Return a maker of worlds that keeps what it made and hands out copies, free to change."""
+    kept = functools.cache(make)
+    return lambda **options: kept(**options).copy(deep=True)
+
+
+SMALL_PROFILE = copies(profile_world)
+
+
+@pytest.fixture
+def small_profile() -> xr.Dataset:
+    """Return a year of simulated soil moisture at five depths on 4 x 6 cells, as the tutorial's."""
+    return SMALL_PROFILE(years=1, shape=(4, 6), seed=2)
 
 
 @pytest.fixture(autouse=True, scope="session")

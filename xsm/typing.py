@@ -7,13 +7,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TERMS", "Array", "Compat", "FloatArray", "Scaling", "Trend"]
+__all__ = ["TERMS", "Array", "Compat", "FloatArray", "Scaling", "States", "Trend"]
 
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 Array: TypeAlias = npt.NDArray[Any]
 Trend: TypeAlias = Literal["change", "level"]
 Scaling: TypeAlias = Literal["cell", "global"]
+States: TypeAlias = Literal["end", "mean"]
 Compat: TypeAlias = Literal["geng2024_code"]
 
 TERMS = ("precipitation", "evaporation", "surface_runoff", "snow")

@@ -71,12 +71,13 @@ def test_an_audit_by_the_water_balance_finds_variables_once(found, land, guess):
     assert len(found) == 2
 
 
-def test_an_audit_by_richards_finds_those_of_data_and_of_parameters_once(found, land, layers, soil):
+def test_an_audit_by_richards_finds_those_of_data_and_of_parameters_once(
+    found, land, layers, soil, small_profile
+):
     xsm.consistency(land, layers, law="richards", parameters=soil, quiet=1.0)
     assert len(found) == 2
     assert [set(ds.data_vars) for ds in found] == [set(land.data_vars), set(soil.data_vars)]
-    profile = xsm.open_tutorial("profile").isel(time=slice(0, 9))  # holds its parameters
-    xsm.consistency(profile, law="richards")
+    xsm.consistency(small_profile.isel(time=slice(0, 9)), law="richards")  # holds its parameters
     assert len(found) == 3
 
 

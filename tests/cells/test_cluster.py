@@ -61,6 +61,29 @@ def test_two_ranks_reach_the_loss_of_one(world, client, store, tmp_path):
     assert again.history.identical(both.history)
 
 
+def run_sequence(ds, client, **changes):
+    settings = {"sequence": 90, "warmup": 20, "batch_size": 32, "data_integration": True}
+    settings |= {"epochs": 1, "iterations": 20, "validate_every": 1, "memory_limit": "16 MiB"}
+    return run(ds, client, **(settings | changes))
+
+
+def test_two_ranks_run_through_the_record_as_one_does(world, client, tmp_path):
+    alone = [run_sequence(world, None, seed=seed) for seed in (1, 2)]
+    world.chunk(latitude=2, longitude=5).to_zarr(tmp_path / "land.zarr", consolidated=False)
+    both = run_sequence(xr.open_zarr(tmp_path / "land.zarr", consolidated=False), client)
+    assert both.card["training"].count("2 ranks") == 1
+    totals = [float(f.history.total.sel(part="validation").min()) for f in (*alone, both)]
+    assert totals[-1] < 1.3 * max(totals[:-1])
+    assert totals[-1] > 0.7 * min(totals[:-1])
+    assert run_sequence(world, client).history.identical(both.history)
+
+
+def test_ranks_stream_pieces_of_a_record(stored, client):
+    found = [run_sequence(stored, client, iterations=4) for _ in range(2)]
+    assert found[0].card["training"].count("blocks") == 2  # each rank's share is beyond the limit
+    assert found[1].history.identical(found[0].history)
+
+
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """More than 16 MiB, the least that is streamed."""

@@ -16,6 +16,7 @@ from xsm.exceptions import (
     MissingVariableError,
     NotEnoughDataError,
     TrainingError,
+    UnitsError,
     UnknownNameError,
 )
 from xsm.losses import RMSE, BetaNLL, LoadBalance, WaterBalance
@@ -350,3 +351,17 @@ def test_a_prediction_warns_of_nothing(small, fitted):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted.importance(small, repeats=1)
+
+
+@pytest.mark.parametrize("verb", ["experts", "importance"])
+def test_experts_are_asked_at_the_step_that_they_were_trained_at(fitted, small, verb):
+    weekly = small.assign_coords(time=pd.date_range("2020-01-01", periods=60, freq="7D"))
+    with pytest.raises(GridError, match=r"trained at steps of 1 day, the data are at steps of 7 d"):
+        getattr(fitted, verb)(weekly)
+
+
+def test_importance_doubts_what_it_compares_with(fitted, small):
+    bad = small.copy(deep=True)
+    bad["swvl1"][5:20, 1, 1] = -9999.0
+    with pytest.raises(UnitsError, match="are -9999"):
+        fitted.importance(bad)

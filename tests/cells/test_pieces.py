@@ -73,7 +73,7 @@ def test_what_was_observed_is_old_enough(lead, known) -> None:
             seen = [t for t in inside if np.isfinite(soil[t, cell])]
             assert bool(mask[s]) == bool(seen)
             if seen:
-                scaled = (soil[seen[-1], cell] - low) / (high - low)
+                scaled = ((soil[seen[-1], cell] - low) / (high - low) - 0.5) / 0.2
                 assert float(value[s]) == pytest.approx(scaled, abs=1e-5)
                 assert float(age[s]) == pytest.approx(np.log1p(begin + s - seen[-1]), rel=1e-5)
 
@@ -94,6 +94,6 @@ def test_observations_are_hidden_from_inputs_and_never_from_targets() -> None:
 
 def test_what_validates_answers_each_step_once() -> None:
     found, _ = pieces(gaps=False, lead=1)
-    ends = found.side_by_side().samples // 4
+    ends = found.apart(59).samples // 4
     assert sorted(set(ends.tolist())) == list(range(59 - 8 * ((59 - 12) // 8), 60, 8))
     assert sum(len(b["target"]) for b in found.slices(3)) == len(found)

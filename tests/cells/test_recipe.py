@@ -47,10 +47,9 @@ def test_density_that_cannot_be_used_is_told():
         xsm.soil_parameters(spoilt(ds, "bulk_density"), method="rosetta")
 
 
-def test_snow_that_cannot_be_used_is_told():
+def test_snow_that_cannot_be_used_is_told(small_profile):
     """Quiet steps know what snow keeps; a faulty one must not be taken for none."""
-    part = {"time": slice(0, 6), "latitude": slice(2, 4), "longitude": slice(6, 9)}
-    ds = xsm.open_tutorial("profile").isel(part)
+    ds = small_profile.isel(time=slice(0, 6))
     snow = (ds["tp"] * 0.0).assign_attrs(units="K")
     with pytest.raises(UnitsError, match="snow_water_equivalent"):
         xsm.richards_residual(ds.assign(sd=snow), quiet=1.0)

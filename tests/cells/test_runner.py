@@ -12,9 +12,11 @@ import xarray as xr
 import xsm
 from tests.worlds import bucket_dataset
 from xsm.exceptions import GridError, UnknownNameError
+from xsm.losses import RMSE, WaterBalance
 
 QUICK = {"sequence": 30, "warmup": 8, "epochs": 1, "iterations": 4, "batch_size": 8}
 SMALL = {"hidden_size": 4, "progress": False, "precision": "float32"}
+RAIN = ("precipitation",)
 KINDS = {
     "weather": {},
     "known": {"known_forcing": True},
@@ -23,6 +25,12 @@ KINDS = {
     "late": {"data_integration": True, "latency": (3, 6), "lead": 2},
     "both": {"data_integration": True, "known_forcing": True},
     "pair": {"data_integration": True, "members": 2, "head": "gaussian"},
+    "square": {"model": "cnn_lstm", "data_integration": True, "lead": 1},
+    "map": {"model": "cnn_lstm", "patch": 5, "members": 2, "head": "gaussian"},
+    "experts": {"model": "ismoe", "data_integration": True, "lead": 1, "known_forcing": True},
+    "mean": {"model": "mean_expert", "patch": 1},
+    "phy": {"model": "phy_lstm", "losses": [RMSE(0.5), WaterBalance(0.5, terms=RAIN)]},
+    "phys": {"model": "phys_lstm", "losses": [RMSE(0.5), WaterBalance(0.5, terms=RAIN)]},
 }
 
 
@@ -42,7 +50,8 @@ def models(world) -> dict[str, xsm.FittedModel]:
     """One model of each kind, hardly trained."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return {k: xsm.fit(world, "lstm", **QUICK, **SMALL, **more) for k, more in KINDS.items()}
+        usual = {"model": "lstm", **QUICK, **SMALL}
+        return {k: xsm.fit(world, **(usual | more)) for k, more in KINDS.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +143,11 @@ def test_a_state_is_of_one_model_one_time_and_one_place(models, world) -> None:
     with pytest.raises(GridError, match="The state goes on with 2019-04-11"):
         fitted.predict(later.isel(time=slice(1, None)), state=state)
     with pytest.raises(GridError, match="or at other coordinates"):
-        fitted.predict(later.assign_coords(lat=later["lat"] + 7.0), state=state)
+        fitted.predict(later.assign_coords(lat=later["lat"] + 5), state=state)
+    part = {"lat": slice(2)}
+    same(
+        fitted.predict(later.isel(part), state=state), fitted.predict(later, state=state).isel(part)
+    )
     with pytest.raises(UnknownNameError, match=r"as fitted\.state"):
         fitted.predict(later, state=later)
     windows = xsm.fit(world, "lstm", window=3, epochs=1, iterations=1, **SMALL)

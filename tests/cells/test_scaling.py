@@ -43,6 +43,22 @@ def test_global_statistics_are_one_pair():
     assert float(scale) == pytest.approx(warm.std())
 
 
+def test_logarithms_are_scaled_where_they_are_wanted():
+    """log(1 + rain), of less than nothing as of nothing; other inputs as they are."""
+    features = bucket()
+    odd = replace(
+        features,
+        dynamic=features.dynamic | {"precipitation": features.dynamic["precipitation"] - 0.5},
+    )
+    found = fit_scaling(odd, TRAINING, scaling="global", logs=("precipitation",))
+    rain = np.log1p(odd.dynamic["precipitation"][TRAINING].values.astype(float).clip(0))
+    own = found.sel(dynamic="precipitation")
+    np.testing.assert_allclose(own["dynamic_offset"], rain.mean(), rtol=1e-6)
+    np.testing.assert_allclose(own["dynamic_scale"], rain.std(), rtol=1e-6)
+    plain = fit_scaling(odd, TRAINING, scaling="global").sel(dynamic="air_temperature")
+    xr.testing.assert_identical(found.sel(dynamic="air_temperature"), plain)
+
+
 def test_statics_scale_over_cells_and_sea_does_not_count():
     features = bucket()
     sea = xr.zeros_like(features.static["elevation"], dtype=bool)

@@ -15,6 +15,7 @@ import xarray as xr
 
 import xsm
 from tests.cells.test_prediction import FORMS, chunked, holed, predict
+from xsm.exceptions import UnknownNameError
 
 distributed = pytest.importorskip("distributed")
 
@@ -150,3 +151,41 @@ def test_prediction_and_audit_survive_a_killed_worker(client, land, tmp_path):
     assert second.exists()
     xr.testing.assert_allclose(found, eager, atol=1e-6, rtol=0)
     xr.testing.assert_allclose(checked, audit, atol=1e-6, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def runs(land):
+    """A network that runs through the record, hardly trained."""
+    own = {"sequence": 60, "warmup": 10, "data_integration": True, "known_forcing": True}
+    return land.physm.fit("lstm", **own, **QUICK)
+
+
+def test_a_record_survives_a_killed_worker(client, land, runs, tmp_path):
+    eager, state = runs.predict(land), runs.state(land)
+    lazy = land.chunk(time=70, latitude=1)
+    first, second = tmp_path / "predict", tmp_path / "state"
+    with client.as_current():
+        found = runs.predict(lazy.assign(tp=deadly(lazy["tp"], first))).compute()
+        after = runs.state(lazy.assign(tp=deadly(lazy["tp"], second))).compute()
+    assert first.exists()
+    assert second.exists()
+    xr.testing.assert_allclose(found, eager, atol=1e-6, rtol=0)
+    xr.testing.assert_allclose(after, state, atol=1e-6, rtol=0)
+
+
+def test_a_record_goes_on_from_a_state_in_a_store(client, land, runs, tmp_path):
+    eager = runs.predict(land)
+    lazy = land.chunk(time=70, latitude=1)
+    early, late = lazy.isel(time=slice(110)), lazy.isel(time=slice(110, None))
+    with client.as_current():
+        runs.state(early).to_zarr(tmp_path / "state.zarr", consolidated=False)
+        kept = xr.open_zarr(tmp_path / "state.zarr", consolidated=False)
+        found = runs.predict(late.assign(tp=deadly(late["tp"], tmp_path / "late")), state=kept)
+        again = [found.compute(), found.compute()]  # after the kill, and once more
+    assert (tmp_path / "late").exists()
+    for one in again:
+        wanted = eager.sel(time=one["time"])
+        xr.testing.assert_allclose(one, wanted, atol=1e-6, rtol=0)
+    other = land.physm.fit("lstm", **QUICK, sequence=60, warmup=10, seed=1, data_integration=True)
+    with pytest.raises(UnknownNameError, match="The state is of another model"):
+        other.predict(late, state=kept)

@@ -205,14 +205,14 @@ def test_labels_at_half_steps_are_middles(first, step):
     count = 24 // step
     time = np.datetime64(f"2020-01-01T{first}") + np.arange(2 * count) * np.timedelta64(step, "h")
     day = np.arange(2 * count) // count
-    rain = ("time", day + 1.0, {"units": "kg m-2 s-1"})
+    rain = ("time", (day + 1.0) / 86400, {"units": "kg m-2 s-1"})
     store = ("time", np.arange(2.0 * count), {"units": "kg m-2"})
     amount = ("time", (day + 1.0) * step, {"units": "mm", "accumulation": "step"})
     names = {"PRECTOTLAND": rain, "SNOMAS": store, "rain_mm": amount}
     ds = xr.Dataset(names, {"time": time.astype("M8[ns]")})
     ds["rain_mm"].attrs["cell_methods"] = "time: sum"
     found = xsm.daily(ds)
-    np.testing.assert_allclose(found["PRECTOTLAND"], [1, 2])
+    np.testing.assert_allclose(86400 * found["PRECTOTLAND"], [1, 2])
     np.testing.assert_allclose(found["rain_mm"], [24, 48])
     np.testing.assert_allclose(found["SNOMAS"], [count - 1, 2 * count - 1])
     np.testing.assert_array_equal(found["time"], np.array(["2020-01-01", "2020-01-02"], "M8[ns]"))

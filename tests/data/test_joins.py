@@ -50,7 +50,7 @@ def test_longitudes_of_both_conventions_are_the_same_places():
     west = grid(longitude=(-0.5, 0.5, 1.5))
     east = west.assign_coords(longitude=[359.5, 0.5, 1.5])
     assert common(west, {"b": east})[1]["b"].identical(west)
-    metres = west.assign_coords(longitude=("longitude", [-180.0, 0.0, 180.0], {"units": "m"}))
+    metres = west.assign_coords(longitude=("longitude", [-90.0, 0.0, 90.0], {"units": "m"}))
     turned = metres.assign_coords(longitude=metres["longitude"] % 360)
     assert snap(turned, metres).identical(turned)
 
@@ -120,3 +120,39 @@ def test_places_by_label():
     known = xr.DataArray([1.0, 2.0], {"station": index}, "station")
     found = at_labels(known, {"station": ["b", "c"]})
     np.testing.assert_array_equal(found, [2.0, np.nan])
+
+
+def test_a_row_is_no_longitude():
+    rows = xr.DataArray([1.0, 2.0], {"row": [-90.0, 0.0]}, "row")
+    turned = rows.assign_coords(row=[270.0, 0.0])
+    assert snap(turned, rows).identical(turned)
+
+
+def test_labels_that_are_all_missing_meet_none():
+    one = grid()
+    lost = one.assign_coords(latitude=np.full(len(TENTHS), np.nan))
+    assert snap(lost, one).identical(lost)
+    assert snap(one, lost).identical(one)
+
+
+def test_a_single_place_and_what_does_not_vary_there():
+    one = grid(latitude=[44.0])
+    level = xr.DataArray([3.0, 4.0], {"longitude": [0.0, 1.0]}, "longitude")
+    truth, near = common(one, {"level": level})
+    assert truth.identical(one)
+    assert near["level"].identical(level)
+
+
+def test_the_same_labels_twice_in_both_are_the_same_places():
+    one = grid(latitude=[44.0, 44.0, 43.0])
+    truth, near = common(one, {"the prediction": one + 1})
+    assert truth.identical(one)
+    assert near["the prediction"].identical(one + 1)
+
+
+def test_the_message_says_where_both_lie():
+    one = grid()
+    moved = one.assign_coords(latitude=[*TENTHS[:2], *np.arange(10.0, 16.0)])
+    said = r"latitude 44.0..43.3 \(8\) and 44.0..15.0 \(8\)"
+    with pytest.raises(GridError, match=said):
+        common(one, {"the prediction": moved})

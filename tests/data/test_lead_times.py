@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.exceptions import GridError
+from xsm.exceptions import GridError, NotEnoughDataError
 
 DAYS = pd.date_range("2020-05-01", periods=40)
 HOURS = pd.to_timedelta(np.arange(1, 25), "h")
@@ -140,3 +140,21 @@ def test_data_without_or_with_several_lead_times_are_refused():
 def test_quantities_stay_quantities():
     ds = era5_land().drop_vars("lsm").pint.quantify()
     assert str(xsm.flatten_steps(ds)["t2m"].pint.units) == "kelvin"
+
+
+def test_a_variable_along_lead_times_alone_is_repeated():
+    """As a map of weights by step, which cfgrib opens beside fields."""
+    days = pd.date_range("2020-01-01", periods=2)
+    steps = np.array([12, 24], "m8[h]").astype("m8[ns]")
+    ds = xr.Dataset({"w": ("step", [1.0, 2.0])}, {"time": days, "step": steps})
+    assert xsm.flatten_steps(ds)["w"].values.tolist() == [1.0, 2.0, 1.0, 2.0]
+
+
+def test_nothing_selected_is_refused():
+    days = pd.date_range("2020-01-01", periods=2)
+    steps = np.array([12, 24], "m8[h]").astype("m8[ns]")
+    ds = xr.Dataset(
+        {"t2m": (("time", "step", "x"), np.ones((2, 2, 3)))}, {"time": days, "step": steps}
+    )
+    with pytest.raises(NotEnoughDataError, match="no step along 'x': nothing was selected"):
+        xsm.flatten_steps(ds.isel(x=slice(0, 0)))

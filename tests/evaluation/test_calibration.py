@@ -38,7 +38,12 @@ def observed_with(fitted, errors, steps: int = 600, seed: int = 0) -> xr.Dataset
     predicted = fitted.predict(ds)
     z = errors.rvs(predicted["swvl1"].shape, random_state=seed + 1)
     soil = predicted["swvl1"] + predicted["swvl1_std"] * z
-    return ds.assign(swvl1=soil.reindex(time=ds["time"]).assign_attrs(ds["swvl1"].attrs))
+    anywhere = {
+        **ds["swvl1"].attrs,
+        "valid_min": -9.0,
+        "valid_max": 9.0,
+    }  # as the made network says
+    return ds.assign(swvl1=soil.reindex(time=ds["time"]).assign_attrs(anywhere))
 
 
 @pytest.mark.parametrize(

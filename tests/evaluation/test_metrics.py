@@ -227,3 +227,17 @@ def test_observations_around_zero_have_no_kge():
     found = of(anomaly, anomaly + 0.1)
     assert np.isnan(found["kge"])
     assert found["r"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("chunks", [{}, {"time": 15}, {"time": 15, "x": 1}])
+def test_places_without_values_make_no_noise(chunks):
+    """Sea beside land, in chunks along time: dask's standard deviation warns of empty series."""
+    random = np.random.default_rng(0)
+    coords = {"time": pd.date_range("2020-01-01", periods=40)}
+    observed = xr.DataArray(random.uniform(0.1, 0.4, (40, 3)), coords, ("time", "x"))
+    observed = observed.where(xr.DataArray([True, False, True], dims="x"))
+    predicted = observed + random.normal(0, 0.05, (40, 3))
+    truth = score_sources(observed, {"model": predicted}, dim="time").isel(source=0)
+    lazy = score_sources(observed.chunk(chunks), {"model": predicted.chunk(chunks)}, dim="time")
+    xr.testing.assert_allclose(lazy.isel(source=0).compute(), truth)
+    assert truth["r"].isnull().values.tolist() == [False, True, False]

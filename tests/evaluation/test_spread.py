@@ -25,7 +25,7 @@ def pair(z: np.ndarray, std: np.ndarray | float = 0.05) -> tuple[xr.Dataset, xr.
     units = {"units": "m3 m-3"}
     mean = xr.DataArray(np.full(z.shape, 0.3), coords, ("time", "cell"), attrs=units)
     spread = xr.full_like(mean, 1.0) * std
-    observed = (mean + spread * z).assign_attrs(units)
+    observed = (mean + spread * z).assign_attrs(units, valid_min=-9.0, valid_max=9.0)
     predicted = xr.Dataset({"swvl1": mean, "swvl1_std": spread.assign_attrs(units)})
     return xr.Dataset({"swvl1": observed}), predicted
 

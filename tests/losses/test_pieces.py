@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from xsm.exceptions import UnknownNameError
 from xsm.losses import RMSE, WaterBalance, total_loss
 from xsm.losses.pieces import over_pieces
 
@@ -36,6 +37,20 @@ def test_the_balance_holds_at_each_step() -> None:
     mean = torch.tensor([0.0, 0.5, 0.4, 0.3]).view(1, 4, 1)
     found = total_loss(over_pieces([term], 4, 1), {"mean": mean}, batch)[1]["water_balance"]
     assert float(found) == pytest.approx((0.0 + 0.01 + 0.04) / 3)
+
+
+def test_a_free_run_is_held_to_the_balance_between_its_own_days() -> None:
+    term = WaterBalance(terms=("precipitation",), previous="predicted")
+    trend = torch.tensor([0.0, 1.0, -1.0, torch.nan, 1.0]).view(1, 5, 1)
+    mean = torch.tensor([0.9, 0.3, 0.5, 0.4, 0.3]).view(1, 5, 1).requires_grad_()
+    batch = {term.trend_key: trend}  # no observation of the day before is asked for
+    found = total_loss(over_pieces([term], 5, 1), {"mean": mean}, batch)[0]
+    wanted = (0.2**2 + 0.1**2) / 2  # it rises against -1, and falls against 1
+    assert float(found.detach()) == pytest.approx(term.weight * wanted)
+    found.backward()
+    assert torch.isfinite(mean.grad).all()
+    with pytest.raises(UnknownNameError, match="previous"):
+        WaterBalance(previous="last")
 
 
 def test_a_term_that_compares_steps_sees_them_in_their_order() -> None:

@@ -76,3 +76,17 @@ def test_without_gradients_nothing_moves():
     weights = make_weights()
     Adam(weights, 0.1).move()
     assert all(torch.equal(one, two) for one, two in zip(weights, make_weights(), strict=True))
+
+
+@pytest.mark.parametrize("clip", [0.5, 100.0])
+def test_long_gradients_are_shortened_as_torch_does(clip):
+    ours, theirs = make_weights(), make_weights()
+    own, other = Adam(ours, 0.1, clip), torch.optim.Adam(theirs, lr=0.1)
+    for step in range(4):
+        give_gradients(ours, step, rare=(1,))
+        give_gradients(theirs, step, rare=(1,))
+        torch.nn.utils.clip_grad_norm_(theirs, clip)
+        own.move()
+        other.step()
+        other.zero_grad()
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(ours, theirs, strict=True))

@@ -24,7 +24,8 @@ SCRIPT = """
 import sys
 import numpy as np
 import xsm
-ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
+from xsm.synthetic import land_world
+ds = land_world(years=1, shape=(4, 6))
 fitted = xsm.fit(
     ds, "lstm", epochs=60, iterations=10, validate_every=3, patience=100, hidden_size=8,
     batch_size=128, precision="float32", progress=False, device="cpu",

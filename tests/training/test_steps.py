@@ -1,5 +1,7 @@
 """A batch in parts on threads gives the gradients of the whole, and the same ones each time."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -172,6 +174,29 @@ def test_a_weight_that_one_part_uses_keeps_its_gradient(at):
         step.close()
     assert slopes[0] == pytest.approx(slopes[1])
     assert all(slopes[0])
+
+
+def test_a_thread_takes_several_parts():
+    model = make(dropout=0.5)
+    alone, two = (Parts(model, LOSSES, "float32", 5, threads=n) for n in (1, 2))
+    (row, slopes), (same_row, same) = (gradients(s, model, 64) for s in (alone, two))
+    assert len(two._helpers) == 1
+    assert not alone._helpers
+    torch.testing.assert_close(row, same_row, rtol=0, atol=0)
+    for one, other in zip(slopes, same, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    alone.close()
+    two.close()
+
+
+def test_a_long_batch_is_cut_until_its_blocks_of_memory_are_kept():
+    """64 pieces of 180 steps of 128 units are 103 MiB, of which 32 stay with the process."""
+    lstm = nn.LSTM(18, 128)
+    count = partial(count_parts, lstm, 64 * 150, rows=64 * 180)
+    assert [count(threads) for threads in (1, 2, 3)] == [4, 4, 6]
+    assert [count(threads, precision="bfloat16") for threads in (1, 2)] == [2, 2]
+    assert count_parts(lstm, 256, 2, rows=256 * 7) == 2
+    assert count_parts(nn.Linear(3, 2), 64 * 150, 2, rows=64 * 180) == 2
 
 
 def test_the_error_of_a_part_comes_through():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 from xsm.api.memory import kept, recall, remember
-from xsm.typing import TERMS, Compat, Scaling, Trend
+from xsm.typing import TERMS, Compat, Scaling, States, Trend
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -264,6 +264,7 @@ class PhysmDataset:
         parameters: xr.Dataset | None = None,
         roots: float | Sequence[float] | None = None,
         quiet: float | None = None,
+        states: States | None = None,
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
@@ -283,6 +284,7 @@ class PhysmDataset:
             parameters=parameters,
             roots=roots,
             quiet=quiet,
+            states=states,
             target=target,
             variables=variables,
             product=product,

@@ -11,7 +11,7 @@ import xarray as xr
 from xsm.api.memory import kept, recall, remember
 from xsm.data.joins import snap
 from xsm.exceptions import GridError, UnknownNameError
-from xsm.typing import Compat, Scaling, Trend
+from xsm.typing import Compat, Scaling, States, Trend
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -228,6 +228,7 @@ class PhysmArray:
         parameters: xr.Dataset | None = None,
         roots: float | Sequence[float] | None = None,
         quiet: float | None = None,
+        states: States | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
     ) -> xr.Dataset:
@@ -247,6 +248,7 @@ class PhysmArray:
             parameters=parameters,
             roots=roots,
             quiet=quiet,
+            states=states,
             variables=variables,
             product=product,
         )

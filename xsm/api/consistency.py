@@ -10,7 +10,7 @@ from xsm.data.reading import read
 from xsm.data.targets import bare_prediction
 from xsm.exceptions import UnknownNameError, check_choice
 from xsm.hydrology.laws import LAWS, Law
-from xsm.typing import Compat, Trend
+from xsm.typing import Compat, States, Trend
 
 __all__ = ["consistency"]
 
@@ -40,11 +40,12 @@ def consistency(
     parameters: xr.Dataset | None = None,
     roots: float | Sequence[float] | None = None,
     quiet: float | None = None,
+    states: States | None = None,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
     product: str | None = None,
 ) -> xr.Dataset:
-    """Audit soil moisture against physics: the water balance, or flow between layers of soil.
+    """Audit data against physics: the water balance, flow between layers, or the whole budget.
 
     Parameters
     ----------
@@ -53,16 +54,19 @@ def consistency(
     predicted : Dataset or DataArray, optional
         What to audit, predicted by xsm or by anything else, with units; by default the
         observations themselves.
-    law : {"water_balance", "richards"}, default: "water_balance"
-        Whether soil moisture moves with the trend of the inflow, see :func:`xsm.water_balance`, or
-        how far it is from the Richardson-Richards equation, see :func:`xsm.richards_residual`.
+    law : {"water_balance", "richards", "budget"}, default: "water_balance"
+        Whether soil moisture moves with the trend of the inflow, see :func:`xsm.water_balance`; how
+        far it is from the Richardson-Richards equation, see :func:`xsm.richards_residual`; or what
+        precipitation less evaporation less runoff less the gain of all stores leaves over.
     dim : str or iterable of str, optional
         Dimensions that a score is taken over; by default time, which leaves a map.
     deep : bool, default: False
         Subtract the change of the water below the target's layer (Eq. 11); water balance only.
     terms : sequence of str, optional
         Terms of the inflow, by default precipitation, evaporation, surface_runoff, snow; or what
-        closes the Richardson-Richards equation, by default root_water_uptake where it is there.
+        closes the Richardson-Richards equation, by default root_water_uptake where it is there; or
+        the stores of the budget, by default terrestrial_water_storage, else the snow, soil,
+        groundwater, surface and canopy water that are there.
     trend : {"change", "level"}, optional
         One trend; by default both, along a dimension ``trend``; water balance only.
     compat : {"geng2024_code"}, optional
@@ -75,6 +79,9 @@ def consistency(
     quiet : float, optional
         Judge only steps in which at most that much water reached the soil, mm day-1: daily data do
         not resolve infiltration.
+    states : {"end", "mean"}, optional
+        What the stores of a step are: those of its end, or the mean over it; by default what
+        ``cell_methods`` of a store say, else the end; ``law="budget"`` only.
     target : str, optional
         Role or variable of the observations; by default what the prediction says.
     variables : mapping of str to str, optional
@@ -93,7 +100,11 @@ def consistency(
         ``count_filtered``. Of the Richardson-Richards equation,
         by layer: ``residual`` (root mean square, day-1), ``inconsistency`` (mean of r dt without
         its sign, m3 m-3), ``observed_inconsistency``, ``excess`` (their difference on common steps;
-        nearer 0 is better), ``out_of_range`` (share beyond theta_r and theta_s), ``count``. Lazy
+        nearer 0 is better), ``out_of_range`` (share beyond theta_r and theta_s), ``count``. Of
+        the budget: ``residual`` (mean, mm day-1), ``residual_rms``, ``share`` (mean of the residual
+        without its sign, of the precipitation), ``explained`` (1 less the residual's mean square
+        over the variance of the gain of the stores), the mean terms, ``count``; with ``dim=[]`` all
+        of each step, for seasons: ``.groupby("time.season").mean()``. Lazy
         where the data are; NaN where nothing can be compared.
 
     Raises
@@ -114,6 +125,9 @@ def consistency(
     Water balance: a step is consistent where ``T (SM_prev - SM) < 0`` (Geng et al. 2024, Eq. 19);
     zero products are left out of numerator and denominator.
 
+    Budget: all water of a cell is asked for. What is not in the data, as irrigation or flow between
+    cells, is in the residual; fluxes that a prediction holds take the place of the data's.
+
     References
     ----------
     Geng, Q. et al. (2024). Front. For. Glob. Change 7:1353011.
@@ -128,7 +142,7 @@ def consistency(
     """
     check_choice("law", law, tuple(LAWS))
     given: dict[str, object] = {"deep": deep or None, "trend": trend, "compat": compat}
-    given |= {"parameters": parameters, "roots": roots, "quiet": quiet}
+    given |= {"parameters": parameters, "roots": roots, "quiet": quiet, "states": states}
     own = {name: value for name, value in given.items() if value is not None}
     _check_arguments(LAWS[law], own)
     reading = read(ds, variables, product)

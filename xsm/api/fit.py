@@ -138,13 +138,14 @@ def fit(
     sequence : int, optional
         Steps of a piece of the record, such as 180: train a network that runs through the record
         and carries its state, many-to-many, instead of on windows. Every observed step of a piece
-        after ``warmup`` is a target, and terms of the loss see whole pieces. Of ``lstm``,
-        ``phy_lstm`` and ``phys_lstm``, with ``scaling="global"``, of data that fit in memory; data
-        beyond it, ``client`` and other networks are refused as yet. The weather reaches to the
+        after ``warmup`` is a target, and terms of the loss see whole pieces. Of all networks of
+        cells, and classes with ``carry``, with ``scaling="global"``. The network has an input layer
+        then, and the schedule is ``sequence_schedule`` of the model. The weather reaches to the
         time of the prediction with ``known_forcing`` or ``lead=0``, else to ``lead`` steps before.
-        With ``data_integration`` the inputs get the last observation, ``log(1 + age)`` and a mask;
-        in training a share of 0.3 of the observations is hidden from them. A longer series than
-        ``sequence`` steps has to train; what validates warms up within its own part.
+        With
+        ``data_integration`` the inputs get the cell's last observation, ``log(1 + age)`` and a
+        mask; in training a share of 0.3 of the observations is hidden from them. A longer series
+        than ``sequence`` steps has to train; what validates warms up within its own part.
     warmup : int, default: 30
         First steps of a piece that are not answered: the state begins at rest. Predictions of the
         first steps are NaN, and after a gap of the inputs.

@@ -19,14 +19,14 @@ from xsm.data.doubt import doubt, guards_of
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
 from xsm.data.trained_step import check_trained_step
+from xsm.evaluation.metrics import scored_pair
 from xsm.evaluation.spread import spread_of, standardised
 from xsm.exceptions import UnknownNameError, warn_outside
-from xsm.hydrology.soil.layered import layered_pair, layered_spread
+from xsm.hydrology.soil.layered import layered_spread
 from xsm.training.recipe import Recipe
 
 __all__ = [
-    "check_step",
-    "doubt_inputs",
+    "inputs_of",
     "label",
     "predict_cells",
     "predict_new",
@@ -104,11 +104,9 @@ def _predicted(
 ) -> tuple[dict[str, xr.DataArray], Features, xr.Dataset]:
     """Return predictions or the state ``after`` them, the features and their scaling."""
     recipe = fitted.recipe
-    features = collect(reading, recipe, with_target=recipe.data_integration)
-    check_step(fitted, features)
+    doubting = options["doubting"]
+    features = inputs_of(fitted, reading, with_target=recipe.data_integration, doubting=doubting)
     before = None if state is None else state_array(state, fitted, features)
-    if options["doubting"]:
-        doubt_inputs(reading, recipe)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
         fitted.model,
@@ -126,7 +124,18 @@ def _predicted(
     return found, features, scaling
 
 
-def check_step(fitted: Learnt, features: Features) -> None:
+def inputs_of(
+    fitted: Learnt, reading: Reading, *, with_target: bool, doubting: bool = True
+) -> Features:
+    """Return the inputs of a model at its step, doubted first."""
+    features = collect(reading, fitted.recipe, with_target=with_target)
+    _check_step(fitted, features)
+    if doubting:
+        _doubt_inputs(reading, fitted.recipe, with_target=with_target)
+    return features
+
+
+def _check_step(fitted: Learnt, features: Features) -> None:
     """Refuse data at another step than those of training; one time alone where that matters."""
     recipe, first = fitted.recipe, next(iter(features.dynamic.values()))
     runs = bool(recipe.sequence)
@@ -151,10 +160,10 @@ def tell_faulty_target(fitted: Learnt, reading: Reading) -> None:
         )
 
 
-def doubt_inputs(reading: Reading, recipe: Recipe) -> None:
+def _doubt_inputs(reading: Reading, recipe: Recipe, *, with_target: bool) -> None:
     """Doubt the values of what a model of cells is given."""
     seen = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
-    target = seen if recipe.data_integration else ()
+    target = seen if with_target else ()
     doubt(reading, (*recipe.dynamic, *recipe.static, *target))
 
 
@@ -187,5 +196,5 @@ def standard_errors(reading: Reading, predicted: xr.Dataset, recipe: Recipe) -> 
         std = layered_spread(reading, predicted, list(map(str, names)), target)
     else:
         std = predicted_spread(reading, predicted, spread_of(predicted), target)
-    observed, mean = layered_pair(reading, predicted, target)
+    observed, mean = scored_pair(reading, predicted, target)
     return standardised(observed, mean, std)[0]

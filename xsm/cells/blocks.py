@@ -59,7 +59,7 @@ def plan_blocks(
     sample needs; those without a trained cell are left out.
     """
     first, last, _ = times.indices(features.steps)
-    halo = recipe.window - 1 + recipe.lead + answered - 1
+    halo = recipe.window - 1 + recipe.ahead + answered - 1
     dims = {features.time: last - first, **{d: features.observed.sizes[d] for d in features.space}}
     sizes = {d: min(c, dims[d]) for d, c in _chunk_sizes(features).items()}
     for d in sorted(features.space, key=lambda d: -sizes[d]):  # divide the longest first

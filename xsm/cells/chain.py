@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from xsm.cells.halo import around_block, covers_of, joined_around
+
 __all__ = ["chained"]
 
 
-def chained(
+def chained(  # noqa: PLR0913
     function: Callable[..., tuple[Any, Any]],
     arrays: Sequence[Any],
     *,
@@ -21,6 +23,8 @@ def chained(
     before: Any | None,
     rows: int,
     name: str,
+    reach: int = 0,
+    wrap: bool = False,
 ) -> tuple[Any, Any]:
     """Call a function on blocks, along time one after the other, along space side by side.
 
@@ -41,6 +45,11 @@ def chained(
         Rows of the state.
     name : str
         Name of the result, unique to its content.
+    reach : int, default: 0
+        Rows and columns of space that a block needs around it, of one array whose blocks have an
+        axis of channels; where the grid ends there is NaN in the last channel and in the maps.
+    wrap : bool, default: False
+        The last column lies beside the first.
 
     Returns
     -------
@@ -71,12 +80,19 @@ def chained(
     runs, out, last = f"{name}-run", f"{name}-out", f"{name}-state"
     steps, places = first.numblocks[0], list(product(*map(range, first.numblocks[1:])))
     graph: dict[Any, Any] = {}
+    covers = covers_of(first, reach, wrap=wrap)
     for at in places:
         state = None if before is None else (before.name, 0, *at)
         own = None if maps is None else (maps.name, *at)
+        around = [cover[i] for cover, i in zip(covers, at, strict=True)]
         for k in range(steps):
-            blocks = [(array.name, k, *at) for array in arrays]
-            graph[(runs, k, *at)] = (function, node.key, own, state, *blocks)
+            if reach:
+                size = first.chunks[0][k]
+                parts = around_block(graph, runs, first, maps, [(k, 0, size, size)], around)
+                graph[(runs, k, *at)] = (_around, function, node.key, state, *parts)
+            else:
+                blocks = [(array.name, k, *at) for array in arrays]
+                graph[(runs, k, *at)] = (function, node.key, own, state, *blocks)
             state = (f"{runs}-state", k, *at)
             graph[state] = (getitem, (runs, k, *at), 1)
     parents = [*arrays, node, *(part for part in (maps, before) if part is not None)]
@@ -94,3 +110,16 @@ def chained(
         meta = np.empty((0,) * len(chunks), np.float32)
         made.append(da.Array(layers, label, chunks, dtype=np.float32, meta=meta))
     return made[0], made[1]
+
+
+def _around(
+    function: Callable[..., tuple[Any, Any]],
+    node: Any,
+    before: Any,
+    maps: Any,
+    pieces: Any,
+    missing: tuple[tuple[int, int], tuple[int, int]],
+) -> tuple[Any, Any]:
+    """Call a function on a block with the cells around it."""
+    own, here = joined_around(maps, pieces, missing)
+    return function(node, own, before, here)

@@ -14,8 +14,7 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
-from xsm.cells.apply import check_step, doubt_inputs, label, read_for, tell_faulty_target
-from xsm.cells.collect import collect
+from xsm.cells.apply import inputs_of, label, read_for, tell_faulty_target
 from xsm.cells.features import Features
 from xsm.cells.prediction import predict_lazily
 from xsm.data.doubt import guards_of
@@ -50,9 +49,7 @@ def expert_means(
     mixtures = _mixtures(network, fitted.name)
     for mixture in mixtures:
         mixture.apart = True
-    features = collect(reading, fitted.recipe, with_target=fitted.recipe.data_integration)
-    check_step(fitted, features)
-    doubt_inputs(reading, fitted.recipe)
+    features = inputs_of(fitted, reading, with_target=fitted.recipe.data_integration)
     scaling = scaling_for(fitted.scaling, features, bounded=fitted.recipe.bounded)
     found = predict_lazily(
         network,
@@ -111,9 +108,7 @@ def importance(
     place = fitted.model.choose_place(device)
     mixture = _mixtures(fitted.model, fitted.name)[0]
     reading = read_for(fitted, ds, variables)
-    features = collect(reading, fitted.recipe, with_target=True)
-    check_step(fitted, features)
-    doubt_inputs(reading, fitted.recipe)
+    features = inputs_of(fitted, reading, with_target=True)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
 
     def run(given: Features) -> Mapping[str, xr.DataArray]:

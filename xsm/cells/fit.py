@@ -20,7 +20,7 @@ from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
-from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain, refuse_streaming
+from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.doubt import doubt, guards_of
@@ -82,9 +82,9 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
     check_sequence(cls, asked)
     head, members, own = head_and_members(asked.hyperparameters)
     logs, own = log_of_rain(own, asked.sequence)
-    mixed = asked.data_integration or asked.sequence is not None
-    steps = {**asked.schedule, **({"sampling": "mixed"} if mixed else {})}
-    network, schedule = make_schedule(cls, steps, own, asked.precision)
+    runs = asked.sequence is not None
+    steps = {**asked.schedule, **({"sampling": "mixed"} if asked.data_integration or runs else {})}
+    network, schedule = make_schedule(cls, steps, own, asked.precision, sequence=runs)
     losses = cls.losses if asked.losses is None else asked.losses
     terms = check_terms(losses, head, published=asked.losses is None)
     room = asked.limit if asked.client is None else 0  # the workers read what they train on
@@ -162,8 +162,6 @@ def _begin(
     split = _divide(features.steps, asked.valid, recipe)
     site = site_of(features.observed, features.space)
     resident = fits(features, room)
-    if not resident:
-        refuse_streaming(recipe, room)
     features = features.load() if resident else features
     span = recipe.sequence or recipe.window + answered_steps(terms) - 1
     complete = issubclass(cls, Estimator)

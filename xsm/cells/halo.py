@@ -10,7 +10,14 @@ import numpy as np
 
 from xsm.typing import Array
 
-__all__ = ["even_chunks", "stacked_blocks", "with_halo"]
+__all__ = [
+    "around_block",
+    "covers_of",
+    "even_chunks",
+    "joined_around",
+    "stacked_blocks",
+    "with_halo",
+]
 
 
 Piece: TypeAlias = tuple[
@@ -143,16 +150,13 @@ def with_halo(  # noqa: PLR0913
     from dask.highlevelgraph import HighLevelGraph
 
     graph: dict[Any, Any] = {}
-    covers = [
-        _covers(sizes, reach, wrap=wrap and axis == 1)
-        for axis, sizes in enumerate(array.chunks[1:])
-    ]
+    covers = covers_of(array, reach, wrap=wrap)
     for k, pieces in enumerate(_pieces(array.chunks[0], chunks, halo)):
         for at in product(*map(range, array.numblocks[1:])):
             if reach:
                 around = [cover[i] for cover, i in zip(covers, at, strict=True)]
-                task = _around(graph, name, function, node, array, maps, pieces, around)
-                graph[(name, k, *at)] = task
+                parts = around_block(graph, name, array, maps, pieces, around)
+                graph[(name, k, *at)] = (_call, function, node.key, *parts)
                 continue
             space = [(i, 0, c[i], c[i]) for i, c in zip(at, array.chunks[1:], strict=True)]
             found = [_piece(graph, array.name, name, (piece, *space)) for piece in pieces]
@@ -203,17 +207,23 @@ def _covers(chunks: Sequence[int], reach: int, *, wrap: bool) -> list[Cover]:
     return found
 
 
-def _around(
+def covers_of(array: Any, reach: int, *, wrap: bool) -> list[list[Cover]]:
+    """Return along each dimension of space what covers each chunk and the places around it."""
+    return [
+        _covers(sizes, reach, wrap=wrap and axis == 1)
+        for axis, sizes in enumerate(array.chunks[1:])
+    ]
+
+
+def around_block(
     graph: dict[Any, Any],
     name: str,
-    function: Callable[..., Array],
-    node: Any,
     array: Any,
     maps: Any | None,
     steps: Sequence[Piece],
     around: Sequence[Cover],
-) -> tuple[Any, ...]:
-    """Return the task of a block with the steps after it and the cells around it."""
+) -> tuple[Any, Any, Any]:
+    """Return what :func:`joined_around` takes of a block, the steps after it, the cells around."""
     (rows, above), (columns, beside) = around
     cut = [
         [[_piece(graph, array.name, name, (t, r, c)) for c in columns] for r in rows] for t in steps
@@ -221,7 +231,7 @@ def _around(
     own = None
     if maps is not None:
         own = [[_piece(graph, maps.name, name, (r, c), lead=1) for c in columns] for r in rows]
-    return (_call, function, node.key, own, cut, (above, beside))
+    return own, cut, (above, beside)
 
 
 def _call(
@@ -231,7 +241,14 @@ def _call(
     pieces: Any,
     missing: tuple[tuple[int, int], tuple[int, int]],
 ) -> Array:
-    """Join the pieces of a block, put NaN where the grid ends, and call the function."""
+    """Call a function on a block with the steps after it and the cells around it."""
+    return function(node, *joined_around(maps, pieces, missing))
+
+
+def joined_around(
+    maps: Any, pieces: Any, missing: tuple[tuple[int, int], tuple[int, int]]
+) -> tuple[Array | None, Array]:
+    """Join the pieces of maps and of a block, with NaN where the grid ends."""
     joined = _joined(pieces, 0)
     pads = [(0, 0), *missing, (0, 0)]
     here = np.pad(joined, pads)
@@ -239,7 +256,7 @@ def _call(
         inside = np.pad(np.ones(joined.shape[:-1], bool), pads[:-1])
         here[..., -1][~inside] = np.nan
     own = None if maps is None else np.pad(_joined(maps, 1), pads[:-1], constant_values=np.nan)
-    return function(node, own, here)
+    return own, here
 
 
 def _joined(pieces: Any, axis: int) -> Array:

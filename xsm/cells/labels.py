@@ -113,9 +113,9 @@ def label_prediction(
     for own in made.data_vars:
         result[own].attrs |= {"ancillary_variables": " ".join(beside)}
     if std is not None:
-        spreads, _ = shown(std, spread=True)
-        for own in map(str, spreads.data_vars):
-            result = add_spread(result, own, spreads[own], calibration)
+        made, _ = shown(std, spread=True)
+        for own in map(str, made.data_vars):
+            result = add_spread(result, own, made[own], calibration)
     result = as_given(result, reading.ds) if recipe.patch > 1 else result
     result.attrs = {
         "Conventions": "CF-1.11",

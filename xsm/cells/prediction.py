@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import product
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +15,7 @@ from xsm.cells.laying import as_dask, laid
 from xsm.cells.predictor import Predictor
 from xsm.cells.reading import scaling_arrays
 from xsm.cells.runner import Runner
+from xsm.cells.tiles import run_field, run_record, run_rows, run_whole
 from xsm.data.doubt.guard import Guard
 from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
@@ -27,15 +25,12 @@ from xsm.estimators import Estimator
 from xsm.exceptions import check_whole
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.nn import Answer, Model
-from xsm.options import thread_count
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
 __all__ = ["predict_lazily"]
 
 
-_TILE = 2**17  # windows that a thread scales at a time, of arrays in memory
-_FIELD = 2**12  # cells of a band of rows, where neighbours are looked at
 _COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the same for all cells
 
 
@@ -82,7 +77,8 @@ def predict_lazily(  # noqa: PLR0913
         moving += [observed.isel({DEPTH: k}) for k in layers] or [observed]
     lazy = any(a.chunks is not None for a in (*moving, *maps))
     if isinstance(node, Runner):
-        data, after = (_run_chain if lazy else _run_record)(node, moving, maps, before)
+        run = _run_chain if lazy else run_rows if node.reach else run_record
+        data, after = run(node, moving, maps, before, wrap=features.wrap)
         if state:
             return {"state": xr.DataArray(after, dims=("_row", *features.space))}
         if not lazy:
@@ -90,7 +86,7 @@ def predict_lazily(  # noqa: PLR0913
     elif lazy:
         data = _run_blocks(node, moving, maps, wrap=features.wrap)
     else:
-        data = (_run_field if node.reach else _run_whole)(node, moving, maps, wrap=features.wrap)
+        data = (run_field if node.reach else run_whole)(node, moving, maps, wrap=features.wrap)
         node.tell(data, lazy=False)
     named, at = {}, 0
     for answer in node.answers:
@@ -127,128 +123,23 @@ def _maps(
     return common, bare, tuple(rows)
 
 
-def _run_whole(
-    node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray], *, wrap: bool
-) -> FloatArray:
-    """Predict arrays in memory, tile by tile on several threads."""
-    arrays = [a.values.reshape(a.shape[0], -1) for a in moving]
-    steps, cells = len(arrays[0]) - node.halo, arrays[0].shape[1]
-    rows = np.concatenate([a.values.reshape(len(a), -1) for a in maps]) if maps else None
-    out = np.empty((node.rows_out, steps, cells), np.float32)
-    wide = max(1, min(cells, node.batch))
-    long = max(1, _TILE // wide, 4 * node.halo)
-
-    def run(first: int, begin: int) -> None:
-        at = slice(begin, min(begin + wide, cells))
-        last = min(first + long, steps)
-        own = None if rows is None else rows[:, at]
-        tile = node.scale(own, *(a[first : last + node.halo, at] for a in arrays))
-        out[:, first:last, at] = node(own, tile)
-
-    _in_threads(run, product(range(0, steps, long), range(0, cells, wide)))
-    return out.reshape(len(out), steps, *moving[0].shape[1:])
-
-
-def _run_record(
-    node: Runner, moving: list[xr.DataArray], maps: list[xr.DataArray], before: xr.DataArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Run arrays in memory from the first step to the last, cells on several threads."""
-    arrays = [a.values.reshape(a.shape[0], -1) for a in moving]
-    steps, cells = arrays[0].shape
-    rows = np.concatenate([a.values.reshape(len(a), -1) for a in maps]) if maps else None
-    out = np.empty((node.rows_out, steps, cells), np.float32)
-    given = None if before is None else before.values.reshape(len(before), -1)
-    after = np.empty((node.state_size, cells), np.float32)
-    wide = max(1, min(cells, node.batch))
-    long = max(1, _TILE // wide)
-
-    def run(begin: int, _: int) -> None:
-        at = slice(begin, min(begin + wide, cells))
-        own = None if rows is None else rows[:, at]
-        state = None if given is None else given[:, at]
-        for first in range(0, steps, long):
-            tile = node.scale(own, *(a[first : first + long, at] for a in arrays))
-            out[:, first : first + long, at], state = node.run(own, state, tile)
-        after[:, at] = state
-
-    _in_threads(run, product(range(0, cells, wide), [0]))
-    space = moving[0].shape[1:]
-    return out.reshape(len(out), steps, *space), after.reshape(len(after), *space)
-
-
-def _run_field(
-    node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray], *, wrap: bool
-) -> FloatArray:
-    """Predict arrays in memory, bands of rows with the cells around them on several threads."""
-    steps, rows, columns = moving[0].shape
-    steps -= node.halo
-    out = np.empty((node.rows_out, steps, rows, columns), np.float32)
-    band = max(1, min(rows, _FIELD // columns))
-    long = max(1, _TILE // (band * columns), 4 * node.halo)
-    still = np.concatenate([a.values for a in maps]) if maps else None
-
-    def run(first: int, begin: int) -> None:
-        last, end = min(first + long, steps), min(begin + band, rows)
-        around = partial(
-            _cells_around,
-            begin=begin - node.reach,
-            end=end + node.reach,
-            reach=node.reach,
-            wrap=wrap,
-        )
-        own = None if still is None else around(still)
-        tile = [around(a.values[first : last + node.halo]) for a in moving]
-        out[:, first:last, begin:end] = node(own, node.scale(own, *tile))
-
-    _in_threads(run, product(range(0, steps, long), range(0, rows, band)))
-    return out
-
-
-def _cells_around(
-    values: FloatArray, begin: int, end: int, reach: int, *, wrap: bool
-) -> FloatArray:
-    """Return rows of an array (..., row, column) and the columns beside; NaN beyond its edges."""
-    rows, columns = values.shape[-2:]
-    column = np.arange(-reach, columns + reach)
-    row = np.arange(begin, end)
-    inside = np.ones(len(column), bool) if wrap else (column >= 0) & (column < columns)
-    there = ((row >= 0) & (row < rows))[:, None] & inside
-    found = values[..., row.clip(0, rows - 1)[:, None], column % columns]
-    return np.where(there, found, np.nan)
-
-
-def _in_threads(run: Callable[[int, int], None], jobs: Iterable[tuple[int, int]]) -> None:
-    """Run jobs on the threads of the option ``threads``."""
-    with ThreadPoolExecutor(thread_count()) as pool:
-        for done in [pool.submit(run, *job) for job in jobs]:
-            done.result()
-
-
 def _run_blocks(
     node: Predictor, moving: list[xr.DataArray], maps: list[xr.DataArray], *, wrap: bool
 ) -> Any:
     """Predict block by block, each with the steps after it; the outputs of a block are stacked."""
-    import dask.array as da
     from dask.base import tokenize
     from dask.delayed import delayed
 
     template = moving[0]
-    time, space = template.dims[0], template.dims[1:]
+    time = template.dims[0]
     arrays, own, sizes = laid(moving, maps)
-    letters = tuple(range(1, 1 + len(space)))
     name = f"xsm-predict-{tokenize(node)}"
     shared = delayed(node, name=f"{name}-model", traverse=False)
-    args = [shared, None, *([] if own is None else [own, letters])]
-    args += [part for array in arrays for part in (array, (0, *letters))]
     steps = template.sizes[time] - node.halo
-    options = {"align_arrays": False, "dtype": np.float32}
-    meta = np.empty((0,) * template.ndim, np.float32)
     if len(sizes[time]) == 1 and not node.reach:
         cut = {0: lambda _: steps}
-        return da.blockwise(
-            _whole_block, (0, *letters), *args, adjust_chunks=cut, meta=meta, **options
-        )
-    scaled = da.blockwise(_scale_block, (0, *letters), *args, meta=meta, **options)
+        return _blocks_of(_whole_block, shared, arrays, own, adjust_chunks=cut)
+    scaled = _blocks_of(_scale_block, shared, arrays, own)
     return with_halo(
         _join_block,
         scaled,
@@ -263,7 +154,12 @@ def _run_blocks(
 
 
 def _run_chain(
-    node: Runner, moving: list[xr.DataArray], maps: list[xr.DataArray], before: xr.DataArray | None
+    node: Runner,
+    moving: list[xr.DataArray],
+    maps: list[xr.DataArray],
+    before: xr.DataArray | None,
+    *,
+    wrap: bool,
 ) -> tuple[Any, Any]:
     """Run block by block: those of time one after the other, those of space side by side."""
     from dask.base import tokenize
@@ -272,22 +168,48 @@ def _run_chain(
     arrays, own, sizes = laid(moving, maps)
     given = None if before is None else as_dask(before, {**sizes, "_row": (len(before),)})
     name = f"xsm-run-{tokenize(node, *(a.name for a in arrays), own, given)}"
+    shared = delayed(node, name=f"{name}-model", traverse=False)
+    if node.reach:
+        arrays = [_blocks_of(_scale_block, shared, arrays, own)]
     return chained(
-        _run_block,
+        _run_scaled if node.reach else _run_block,
         arrays,
-        node=delayed(node, name=f"{name}-model", traverse=False),
+        node=shared,
         maps=own,
         before=given,
         rows=node.state_size,
         name=name,
+        reach=node.reach,
+        wrap=wrap,
     )
+
+
+def _blocks_of(
+    function: Callable[..., FloatArray], node: Any, arrays: list[Any], maps: Any, **options: Any
+) -> Any:
+    """Call a function on each block of arrays (time, *space), with its maps."""
+    import dask.array as da
+
+    letters = tuple(range(arrays[0].ndim))
+    args = [node, None, *([] if maps is None else [maps, letters[1:]])]
+    args += [part for array in arrays for part in (array, letters)]
+    options |= {"align_arrays": False, "dtype": np.float32}
+    options["meta"] = np.empty((0,) * len(letters), np.float32)
+    return da.blockwise(function, letters, *args, **options)
 
 
 def _run_block(
     node: Runner, maps: FloatArray | None, before: FloatArray | None, *blocks: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Run through a block."""
-    found, after = node.run(maps, before, node.scale(maps, *blocks))
+    return _run_scaled(node, maps, before, node.scale(maps, *blocks))
+
+
+def _run_scaled(
+    node: Runner, maps: FloatArray | None, before: FloatArray | None, scaled: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Run through a block whose inputs are scaled, with the cells around it."""
+    found, after = node.run(maps, before, scaled)
     return node.tell(found), after
 
 

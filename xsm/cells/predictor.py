@@ -34,7 +34,10 @@ from xsm.physics.rounding import ROUNDING
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
-__all__ = ["Predictor"]
+__all__ = ["GOAL", "Predictor", "spread"]
+
+
+GOAL = ("offset", "scale")  # of the target
 
 
 # Samples at a time. Measured, LSTM of 128 units on a core with 1 MiB of L2: 85,000 samples/s from
@@ -136,11 +139,12 @@ class Predictor:
         channels = count + (0 if observed is None else 2 * observed.shape[2])
         joined = np.empty((steps, flat[0].shape[1], channels + 1), np.float32)
         inputs = model_inputs(flat[:count], observed, stats, shift=0, out=joined[..., :-1])
-        outside = np.zeros(joined.shape[:2], bool)
+        outside, missing = np.zeros((2, *joined.shape[:2]), bool)
         for i, values in enumerate(flat[:count]):
             outside |= beyond(values, stats["dynamic_min"][i], stats["dynamic_max"][i])
-        missing = ~np.isfinite(inputs[..., :count]).all(axis=-1)
-        inputs[..., :count][missing] = 0.0  # observations stay: they pair with other steps
+            missing |= ~np.isfinite(inputs[..., i])
+        if missing.any():
+            inputs[..., :count][missing] = 0.0  # observations stay: they pair with other steps
         joined[..., -1] = np.where(missing, np.nan, outside)
         return joined.reshape(steps, *space, channels + 1)
 
@@ -159,10 +163,10 @@ class Predictor:
         own, squares = self._squares(space)
         still = [stats[f"static {name}"] for name in self.recipe.static]
         static = static_inputs(still, stats, series.shape[1])
-        whole, outside = self._windows(series[:, own], [v[own] for v in still], stats)
+        whole, outside = self._windows(series[:, own], [v[own] for v in still], stats, own)
         steps, cells = whole.shape
         scale, offset, base = (
-            _spread(stats[f"target_{n}"], own, cells, self.recipe.layers)
+            spread(stats[f"target_{n}"], own, cells, self.recipe.layers)
             for n in ("scale", "offset", "mean")
         )
         out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
@@ -268,15 +272,22 @@ class Predictor:
         return paired
 
     def _windows(
-        self, series: FloatArray, still: Sequence[FloatArray], stats: Mapping[str, FloatArray]
+        self,
+        series: FloatArray,
+        still: Sequence[FloatArray],
+        stats: Mapping[str, FloatArray],
+        own: Any,
     ) -> tuple[Array, Array]:
-        """Tell for each window's start and cell whether it is whole, and if anything is new."""
+        """Tell for each window's start and cell whether it is whole, and if anything is new.
+
+        ``series`` and ``still`` are of the cells ``own`` that the block answers for.
+        """
         state = series[..., -1]
         new = state > 0
         if self.recipe.data_integration:  # scaled from 0 to 1 over the training steps
             count = len(self.recipe.dynamic)
             observed = series[..., count : count + self.recipe.layers]
-            low, scale = stats["target_offset"], stats["target_scale"]
+            low, scale = (spread(stats[f"target_{n}"], own, *observed.shape[1:]) for n in GOAL)
             slack = ROUNDING * np.maximum(np.abs(low), np.abs(low + scale)) / scale
             new |= ((observed < -slack) | (observed > 1 + slack)).any(axis=-1)
         outside = _running(new, self.recipe.window) > 0
@@ -322,7 +333,7 @@ class Predictor:
             at += answer.rows
 
 
-def _spread(values: FloatArray, own: Any, cells: int, layers: int) -> FloatArray:
+def spread(values: FloatArray, own: Any, cells: int, layers: int) -> FloatArray:
     """Return statistics (cell, layer) of the cells that are answered for."""
     return np.broadcast_to(values[own] if len(values) > 1 else values, (cells, layers))
 
@@ -351,6 +362,8 @@ def _inside(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _running(events: Array, window: int) -> Array:
     """Count the events (time, cell) in each window."""
+    if window == 1:
+        return events
     count = np.zeros((len(events) + 1, events.shape[1]), dtype=np.int32)
     np.cumsum(events, axis=0, out=count[1:])
     windows: Array = count[window:] - count[:-window]

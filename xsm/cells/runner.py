@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xsm.cells.inputs import static_inputs
-from xsm.cells.predictor import Predictor
-from xsm.nn import Model, last_seen, seen_inputs
+from xsm.cells.inputs import static_inputs, with_one, with_presence
+from xsm.cells.predictor import GOAL, Predictor, spread
+from xsm.nn import Model, last_seen, seen_inputs, with_seen
 from xsm.nn.devices import one_intraop_thread, turn_on
 from xsm.nn.settings import usual_settings
 from xsm.training.recipe import Recipe
@@ -22,7 +21,7 @@ __all__ = ["Runner", "state_rows"]
 
 
 _CELLS = 256  # cells that run together, where nobody says how many
-_STEPS = 64  # steps at a time: what the network makes of them stays small
+_ROWS = 2**13  # steps of cells at a time: what the network makes of them stays in the cache
 
 
 def state_rows(model: Model, recipe: Recipe) -> dict[str, int]:
@@ -58,39 +57,45 @@ class Runner(Predictor):
     ) -> tuple[FloatArray, FloatArray]:
         """Predict a block, and return its state (row, *space) after the last step.
 
-        ``scaled`` (time, *space, channel) is what :meth:`scale` returned, ``before`` the state that
-        was returned for the steps before it; None begins at rest. The prediction is (row, time,
-        *space) as that of a predictor.
+        ``scaled`` (time, *space, channel) is what :meth:`scale` returned, with ``reach`` rows and
+        columns around the block, and ``maps`` too; ``before`` is the state that was returned for
+        the steps before it; None begins at rest. The prediction is (row, time, *space) as that of a
+        predictor.
         """
         steps, *space = scaled.shape[:-1]
         series = scaled.reshape(steps, -1, scaled.shape[-1])
         stats, recipe = self._statistics(maps), self.recipe
+        own, squares = self._squares(tuple(space))
+        space = [n - 2 * self.reach for n in space]
         still = [stats[f"static {name}"] for name in recipe.static]
         static = static_inputs(still, stats, series.shape[1])
-        whole, outside = self._windows(series, still, stats)
-        cells, layers = series.shape[1], recipe.layers
-        scale, offset = (
-            np.broadcast_to(stats[f"target_{n}"], (cells, layers)) for n in ("scale", "offset")
-        )
+        mine = series[:, own]
+        whole, outside = self._windows(mine, [v[own] for v in still], stats, own)
+        cells, layers = mine.shape[1], recipe.layers
+        offset, scale = (spread(stats[f"target_{n}"], own, cells, layers) for n in GOAL)
         state = self._state(before, cells)
         out = np.full((self.rows_out, steps, cells), np.nan, dtype=np.float32)
         answered = self._count(whole, state["steps"]) > recipe.warmup
-        good = np.isfinite(static).all(axis=1) & np.isfinite(scale + offset).any(axis=1)
-        complete = whole.all(axis=0)
+        good = np.isfinite(static[own]).all(axis=1) & np.isfinite(scale + offset).any(axis=1)
+        found = np.flatnonzero(good & whole.any(axis=0))
         with turn_on(self.device), usual_settings(), one_intraop_thread():
-            for some in (good & complete, good & ~complete & whole.any(axis=0)):
-                found = np.flatnonzero(some)
-                for first in range(0, len(found), many := self.batch_size or _CELLS):
-                    group = found[first : first + many]
-                    values = self._through(
-                        series[:, group], static[group], whole[:, group], group, state
-                    )
-                    self._unscale(values, scale[group], offset[group])
-                    out[:-1, :, group] = np.where(answered[:, group], values, np.nan)
+            for first in range(0, len(found), many := self.batch_size or _CELLS):
+                group = _together(found[first : first + many])
+                place = group if squares is None else squares[group]
+                values = self._through(
+                    self._weather(series, place),
+                    with_one(static)[place] if self.reach else static[place],
+                    self._seen(mine[:, group], group, state),
+                    whole[:, group],
+                    state["network"],
+                    group,
+                )
+                self._unscale(values, scale[group], offset[group])
+                out[:-1, :, group] = np.where(answered[:, group], values, np.nan)
         lost = np.flatnonzero(~whole.any(axis=0))
         state["network"][:, lost] = 0.0
-        if recipe.data_integration and len(lost):
-            self._inputs_of(series[:, lost], lost, state)  # what was observed is noted anyhow
+        if len(lost):
+            self._seen(mine[:, lost], lost, state)  # what was observed is noted anyhow
         out[-1] = outside & np.isfinite(out[:-1]).any(axis=0)
         joined = np.concatenate(list(state.values())).astype(np.float32)
         return out.reshape(len(out), steps, *space), joined.reshape(len(joined), *space)
@@ -116,6 +121,10 @@ class Runner(Predictor):
     def _count(self, whole: Array, steps: FloatArray) -> Array:
         """Return the steps (time, cell) since the network began at rest, and note the last."""
         place = np.arange(len(whole))[:, np.newaxis]
+        if whole.all() and len(whole):
+            ongoing: Array = steps + place + 1
+            steps[:] = ongoing[-1]
+            return ongoing
         gap = np.maximum.accumulate(np.where(whole, -1, place), axis=0)
         found: Array = np.where(gap >= 0, place - gap, steps + place + 1)
         if len(found):
@@ -124,56 +133,88 @@ class Runner(Predictor):
 
     def _through(
         self,
-        series: FloatArray,
+        weather: Tensor,
         static: FloatArray,
+        seen: Tensor | None,
         whole: Array,
-        group: Array,
-        state: Mapping[str, FloatArray],
+        carried: FloatArray,
+        group: Array | slice,
     ) -> FloatArray:
-        """Run some cells through their steps: scaled values (row, time, cell); note their state."""
-        steps, cells = whole.shape
-        inputs = self._inputs_of(series, group, state)
-        maps = torch.from_numpy(static).to(self.device)
-        carried = torch.from_numpy(state["network"][:, group].T.copy()).to(self.device)
-        out = torch.empty((self.rows_out - 1, steps, cells), device=self.device)
-        gaps = np.flatnonzero(~whole.all(axis=1)) + 1  # the network rests after these
-        edges = sorted({0, steps, *range(0, steps, _STEPS), *gaps.tolist()})
-        with torch.inference_mode():
-            for first, last in pairwise(edges):
-                batch = {"dynamic": inputs[:, first:last], "static": maps}
-                found, carried = self._network.run(batch, carried)
-                rows = [
-                    found[answer.name].reshape(cells, last - first, -1) for answer in self.answers
-                ]
-                out[:, first:last] = torch.cat(rows, dim=-1).permute(2, 1, 0)
-                here = torch.from_numpy(whole[last - 1]).to(self.device)
-                carried = torch.where(here.unsqueeze(1), carried, 0.0)
-        state["network"][:, group] = carried.cpu().numpy().T
-        values: FloatArray = out.double().cpu().numpy()
-        return values
+        """Run a group of cells through their steps: scaled values (row, time, cell).
 
-    def _inputs_of(
-        self, series: FloatArray, group: Array, state: Mapping[str, FloatArray]
-    ) -> Tensor:
-        """Return the inputs (cell, time, dynamic), with what was observed; note what is seen."""
+        ``carried`` (row, cell) is replaced by the state after them. All cells run to the end of
+        some steps; those that begin at rest inside are run again from there. So what is predicted
+        never hangs, not even by rounding, on what is missing later.
+        """
+        steps, cells = whole.shape
+        maps = torch.from_numpy(static).to(self.device)
+        state = torch.from_numpy(carried[:, group].T.copy()).to(self.device)
+        out = torch.empty((self.rows_out - 1, steps, cells), device=self.device)
+        with torch.inference_mode():
+            for first in range(0, steps, many := max(1, _ROWS // cells)):
+                last = min(first + many, steps)
+                part = whole[first:last]
+                anew = np.zeros_like(part)
+                anew[1:] = part[1:] & ~part[:-1]
+                for k in (0, *np.flatnonzero(anew.any(axis=1))):
+                    some = torch.from_numpy(anew[k]).to(self.device) if k else slice(None)
+                    given = weather[some, first + k : last]
+                    if seen is not None:
+                        given = with_seen(given, seen[some, first + k : last])
+                    before = torch.zeros_like(state[some]) if k else state
+                    found, after = self._network.run(
+                        {"dynamic": given, "static": maps[some]}, before
+                    )
+                    state[some] = after
+                    rows = [found[a.name].reshape(*given.shape[:2], -1) for a in self.answers]
+                    out[:, first + k : last, some] = torch.cat(rows, dim=-1).permute(2, 1, 0)
+                here = torch.from_numpy(part[-1]).to(self.device)
+                state = torch.where(here.unsqueeze(1), state, 0.0)
+        carried[:, group] = state.cpu().numpy().T
+        answer: FloatArray = out.double().cpu().numpy()
+        return answer
+
+    def _weather(self, series: FloatArray, place: Array | slice) -> Tensor:
+        """Return the weather of cells (cell, time, dynamic), or of squares of cells.
+
+        Those are (cell, time, place, dynamic + 1), the last channel tells which cells there are.
+        """
+        count = len(self.recipe.dynamic)
+        given = series[..., :count]
+        if self.reach:
+            given = with_presence(given, np.isfinite(series[..., -1]), count)
+        cells = torch.from_numpy(np.ascontiguousarray(given[:, place]))
+        return cells.to(self.device).transpose(0, 1)
+
+    def _seen(
+        self, series: FloatArray, group: Array | slice, state: Mapping[str, FloatArray]
+    ) -> Tensor | None:
+        """Return what a network is given of observations (cell, time, 3 layer); note what is seen.
+
+        None without data integration.
+        """
         count, layers = len(self.recipe.dynamic), self.recipe.layers
-        given = torch.from_numpy(np.ascontiguousarray(series[..., :-1])).to(self.device)
-        given = given.transpose(0, 1)  # (cell, time, channel)
         if not self.recipe.data_integration:
-            return given
+            return None
+        given = torch.from_numpy(np.ascontiguousarray(series[..., count:-1])).to(self.device)
+        values, mask = given.transpose(0, 1).chunk(2, dim=-1)  # (cell, time, layer)
         part = {
             name: _tensor(state[name][:, group], self.device) for name in ("recent", "seen", "age")
         }
-        values, mask = given[..., count:].chunk(2, dim=-1)
-        recent = part["recent"].view(len(group), -1, layers)
+        recent = part["recent"].view(len(values), -1, layers)
         every = torch.cat([recent, torch.where(mask > 0, values, torch.nan)], dim=1)
-        steps = given.shape[1]
+        steps = values.shape[1]
         value, age = last_seen(every[:, :steps], part["seen"], part["age"])
-        state["recent"][:, group] = every[:, steps:].reshape(len(group), -1).cpu().numpy().T
+        state["recent"][:, group] = every[:, steps:].reshape(len(values), -1).cpu().numpy().T
         state["seen"][:, group] = value[:, -1].cpu().numpy().T
         state["age"][:, group] = age[:, -1].cpu().numpy().T
-        seen = seen_inputs(value, age + self.recipe.latency[0], self.recipe.sequence)
-        return torch.cat([given[..., :count], seen], dim=-1)
+        return seen_inputs(value, age + self.recipe.latency[0], self.recipe.sequence)
+
+
+def _together(cells: Array) -> Array | slice:
+    """Return cells as a slice where they follow each other: it is looked at, not copied."""
+    first, last = int(cells[0]), int(cells[-1])
+    return slice(first, last + 1) if last - first + 1 == len(cells) else cells
 
 
 def _tensor(values: FloatArray, device: str) -> Tensor:

@@ -12,10 +12,8 @@ import xarray as xr
 
 from xsm.cells.blocks import plan_blocks
 from xsm.cells.features import Features
-from xsm.cells.pieces import Pieces
 from xsm.cells.reading import make_windows, read_block
-from xsm.cells.sequences import refuse_streaming
-from xsm.cells.stream import Drawn, Stream, draw_evenly
+from xsm.cells.stream import Block, Drawn, Stream, draw_evenly
 from xsm.cells.windows import GATHERED, Windows
 from xsm.training.recipe import Recipe
 from xsm.training.splits import Split
@@ -59,25 +57,9 @@ def make_samples(
     than a share of the limit); None where nothing validates. Without one whole sample it raises
     :class:`NotEnoughDataError`.
     """
-    if fits(features, limit) and recipe.sequence:
-        return _pieces(features.load(), scaling, recipe, split, torch.device(device))
-    refuse_streaming(recipe, limit)
     if fits(features, limit):
         return _resident(features.load(), scaling, recipe, split, answered, torch.device(device))
     return _streamed(features, scaling, recipe, split, answered, limit, torch.device(device))
-
-
-def _pieces(
-    features: Features, scaling: xr.Dataset, recipe: Recipe, split: Split, device: torch.device
-) -> tuple[Windows, Windows | None]:
-    """Return pieces of the record; those that validate are no longer than their part."""
-    make = partial(make_windows, features, scaling, recipe, device=device)
-    training = make(split.training, answered=recipe.sequence)
-    if not split.validates:
-        return training, None
-    room = len(range(features.steps)[split.validation]) - recipe.ahead
-    later = make(split.validation, answered=min(recipe.sequence, room))
-    return training, later.side_by_side() if isinstance(later, Pieces) else later
 
 
 def _resident(
@@ -106,7 +88,8 @@ def _resident(
         )
     if not split.validates:
         return training, None
-    later = make(split.validation, device=on)
+    steps = _answered_later(features, recipe, split, answered)
+    later = make(split.validation, answered=steps, device=on).apart(_last(features, split))
     most = min(_VALIDATION, _VALIDATION_BYTES // _sample(features, recipe))
     if on == device and len(later) <= most:
         return training, later
@@ -141,7 +124,7 @@ def _streamed(
         [partial(read, box, thin) for box in boxes],
         slots=slots,
         steps=features.steps,
-        samples=int(positions * land / thin),
+        samples=max(1, int(positions * land / thin / _new_steps(recipe, answered))),
         gathered=min(GATHERED, int(size / sample)),
         refill=len(boxes) > slots or thin > 1,
         device=device,
@@ -149,9 +132,35 @@ def _streamed(
     if not split.validates:
         return stream, None
     there = _values(features) * len(range(features.steps)[split.validation]) / features.steps
+    steps = _answered_later(features, recipe, split, answered)
+    there /= _new_steps(recipe, steps)
     share = min(1.0, min(_VALIDATION, 6 * size / sample) / (there * land))
-    later = [partial(read, box, 1) for box in plan(times=split.validation)]
-    return stream, draw_evenly(later, share=share, seed=0, device=device)
+    boxes = plan(times=split.validation, answered=steps)
+    later = [partial(read, box, 1, answered=steps) for box in boxes]
+    apart = [partial(_apart, block, _last(features, split)) for block in later]
+    return stream, draw_evenly(apart, share=share, seed=0, device=device)
+
+
+def _answered_later(features: Features, recipe: Recipe, split: Split, answered: int) -> int:
+    """Return the steps that a sample that validates answers: of a piece no more than it can."""
+    if not recipe.sequence:
+        return answered
+    return min(answered, len(range(features.steps)[split.validation]) - recipe.ahead)
+
+
+def _new_steps(recipe: Recipe, answered: int) -> int:
+    """Return how many steps a sample answers that none beside it does."""
+    return answered - recipe.warmup if recipe.sequence else 1
+
+
+def _last(features: Features, split: Split) -> int:
+    """Return the last step that validates."""
+    return split.validation.indices(features.steps)[1] - 1
+
+
+def _apart(block: Block, last: int, random: torch.Generator | None) -> Windows:
+    """Read a block and keep samples that answer no step twice."""
+    return block(random).apart(last)
 
 
 def _check_chunks(
@@ -174,6 +183,8 @@ def _check_chunks(
 
 def _sample(features: Features, recipe: Recipe) -> int:
     """Return the bytes of a sample, about."""
+    if recipe.sequence:
+        return recipe.sequence * _sizes(features)[1]
     return 4 * recipe.window * recipe.patch**2 * (len(features.dynamic) + 4)
 
 

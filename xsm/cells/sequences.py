@@ -14,7 +14,7 @@ from xsm.nn import Model
 from xsm.registry import list_models, model_class, model_name
 from xsm.training.recipe import Recipe
 
-__all__ = ["as_sequence", "check_sequence", "log_of_rain", "refuse_streaming"]
+__all__ = ["as_sequence", "check_sequence", "log_of_rain"]
 
 
 def log_of_rain(given: Mapping[str, Any], sequence: int | None) -> tuple[bool, dict[str, Any]]:
@@ -50,9 +50,6 @@ def check_sequence(cls: type[Model], asked: Asked) -> None:
             'scaling="cell" was given with sequence=: a state must mean the same in all cells. '
             'Leave it out, or pass scaling="global".'
         )
-        raise UnknownNameError(msg)
-    if asked.client is not None:
-        msg = "client= was given with sequence=, which trains in one process as yet. Leave it out."
         raise UnknownNameError(msg)
 
 
@@ -105,13 +102,3 @@ def _latency(recipe: Recipe, asked: Asked, sequence: int) -> tuple[int, int]:
         )
         raise NotEnoughDataError(msg)
     return first, last
-
-
-def refuse_streaming(recipe: Recipe, limit: int) -> None:
-    """Refuse data beyond memory: pieces are not streamed as yet."""
-    if recipe.sequence:
-        msg = (
-            f"The data and their pieces take more than memory_limit ({limit:,} bytes), and "
-            "sequence= trains in memory alone as yet. Raise memory_limit=, or select fewer cells."
-        )
-        raise NotEnoughDataError(msg)

@@ -47,7 +47,7 @@ def require_sequence(fitted: Learnt, what: str) -> None:
 def state_dataset(found: Any, fitted: Learnt, features: Features) -> xr.Dataset:
     """Return a state (row, *space) as a data set, with the time of the last step."""
     template = next(iter(features.dynamic.values()))
-    coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
+    coords = template.isel({features.time: -1}).drop_vars(features.time).coords
     index = template.indexes[features.time]
     variables, at = {}, 0
     for name, count in state_rows(_network(fitted), fitted.recipe).items():
@@ -60,7 +60,8 @@ def state_dataset(found: Any, fitted: Learnt, features: Features) -> xr.Dataset:
     following = template[features.time][-1:].copy(data=step(template).after(index, 1)[-1:])
     times = {features.time: last, "next_time": following[0].variable}
     attrs = {"title": f"state of {fitted.name} after its last input", "model": fitted.name}
-    made = xr.Dataset(variables, coords=coords | times, attrs=attrs | {"digest": name_of(fitted)})
+    made = xr.Dataset(variables, coords=coords, attrs=attrs | {"digest": name_of(fitted)})
+    made = made.assign_coords(times)
     made["next_time"].attrs["long_name"] = "first time of the data that go on from here"
     return made
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from xsm.cells.windows import Windows, draw_times, in_batches, most_samples
+from xsm.cells.windows import Windows, draw_times, in_batches, most_evaluated
 from xsm.exceptions import NotEnoughDataError
 from xsm.nn import Batch, Schedule
 from xsm.training.seeds import generator
@@ -152,7 +152,8 @@ class Stream:
         random = generator(seed, 2, number)
         size = schedule.batch_size
         slot, index = _draw(pool, self.steps, many, size, schedule.sampling, random)
-        return _gather(pool, slot.view(-1), index.view(-1))
+        sight = pool[0].sight(many, size, random)
+        return _gather(pool, slot.view(-1), index.view(-1), sight)
 
     def _fill(self, turn: int, seed: int) -> list[Windows]:
         """Return the pool of a turn: as many blocks of the endless order, from the turn on."""
@@ -194,7 +195,7 @@ class Drawn:
 
     def slices(self, size: int) -> Iterator[Batch]:
         """Yield all samples in order, at most ``size`` in a batch."""
-        yield from in_batches(self.batch, min(size, most_samples(self.batch["dynamic"])))
+        yield from in_batches(self.batch, min(size, most_evaluated(self.batch["dynamic"])))
 
 
 def draw_evenly(
@@ -282,12 +283,17 @@ def _places(lengths: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
     return run, rank - (ends - lengths)[run]
 
 
-def _gather(pool: Sequence[Windows], slot: Tensor, index: Tensor) -> Batch:
+def _gather(
+    pool: Sequence[Windows], slot: Tensor, index: Tensor, sight: Batch | None = None
+) -> Batch:
     """Gather samples block by block, and put them in the order in which they were drawn."""
     order = slot.argsort(stable=True)
     counts = slot.bincount(minlength=len(pool)).tolist()
-    shares = zip(pool, index[order].split(counts), strict=True)
-    parts = [windows.batch(share) for windows, share in shares if len(share)]
+    parts = []
+    for windows, places in zip(pool, order.split(counts), strict=True):
+        if len(places):
+            own = None if sight is None else {n: v[places] for n, v in sight.items()}
+            parts.append(windows.batch(index[places], own))
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
     return {n: torch.cat([p[n] for p in parts]).index_select(0, place) for n in parts[0]}

@@ -13,11 +13,20 @@ from xsm.nn import Batch, Schedule, last_observation
 from xsm.training.seeds import generator
 from xsm.typing import Array, FloatArray
 
-__all__ = ["GATHERED", "Windows", "draw_times", "in_batches", "most_samples", "valid_samples"]
+__all__ = [
+    "GATHERED",
+    "Windows",
+    "draw_times",
+    "in_batches",
+    "most_evaluated",
+    "most_samples",
+    "valid_samples",
+]
 
 
 GATHERED = 16384  # samples gathered at a time: less work for each batch, and still in the cache
 _BYTES = 2**25  # of samples with neighbours at a time
+_EVALUATED = 2**16  # steps evaluated at a time without training: the LSTM keeps each of a piece
 
 
 class Windows:
@@ -103,7 +112,8 @@ class Windows:
         self.samples = torch.from_numpy(samples).to(device)
         self.times, self.starts, self.counts = map(torch.from_numpy, (times, starts, counts))
         places = 1 if neighbours is None else neighbours.shape[1]
-        self.many = most_samples(torch.empty(1, window + answered, places, inputs.shape[2]))
+        like = torch.empty(1, window + answered - 1, places, inputs.shape[2])
+        self.many, self.together = most_samples(like), most_evaluated(like)
         self._back = torch.arange(-window - answered + 2, 1, device=device)
         self._ago = self.count * torch.arange(1 - answered, 1, device=device)
 
@@ -131,8 +141,16 @@ class Windows:
         share = torch.rand(at.shape, generator=random, dtype=torch.float64)
         return self.starts[at] + (share * self.counts[at]).long()
 
-    def batch(self, index: Tensor) -> Batch:
-        """Gather samples by their positions (batch,) in ``samples``.
+    def sight(self, batches: int, size: int, random: torch.Generator) -> Batch | None:
+        """Draw what samples that train are shown of the past; None where it is all."""
+        return None
+
+    def apart(self, last: int) -> Windows:
+        """Keep samples that answer no step twice: all, where each answers one."""
+        return self
+
+    def batch(self, index: Tensor, sight: Batch | None = None) -> Batch:
+        """Gather samples by their positions (batch,) in ``samples``, with a :meth:`sight` of each.
 
         ``dynamic`` is (batch, window + answered - 1, [cell,] dynamic), ``static`` (batch, [cell,]
         static), all else (batch, 1 or layer): ``target``, ``mask``, ``target_offset`` and
@@ -175,18 +193,15 @@ class Windows:
     def batches(self, epoch: int, schedule: Schedule, seed: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, from 1, gathered many at a time; seed and epoch decide."""
         size = schedule.batch_size
-        drawn = self.draw(
-            schedule.iterations,
-            size,
-            sampling=schedule.sampling,
-            random=generator(seed, epoch),
-        )
+        random = generator(seed, epoch)
+        drawn = self.draw(schedule.iterations, size, sampling=schedule.sampling, random=random)
         for many in drawn.split(max(1, min(GATHERED, self.many) // size)):
-            yield from in_batches(self.batch(many.reshape(-1)), size)
+            sight = self.sight(len(many), size, random)
+            yield from in_batches(self.batch(many.reshape(-1), sight), size)
 
     def slices(self, size: int) -> Iterator[Batch]:
         """Yield all samples in order, at most ``size`` in a batch."""
-        for index in torch.arange(len(self)).split(min(size, self.many)):
+        for index in torch.arange(len(self)).split(min(size, self.together)):
             yield self.batch(index)
 
     def describe(self) -> str:
@@ -203,6 +218,11 @@ def most_samples(dynamic: Tensor) -> int:
     ``dynamic`` is (batch, window, [cell,] dynamic) of some samples.
     """
     return max(64, _BYTES // (4 * dynamic[0].numel()))
+
+
+def most_evaluated(dynamic: Tensor) -> int:
+    """Return how many samples such as some to evaluate at a time: long ones are fewer."""
+    return max(1, min(most_samples(dynamic), _EVALUATED // dynamic.shape[1]))
 
 
 def in_batches(gathered: Batch, size: int) -> Iterator[Batch]:

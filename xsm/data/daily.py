@@ -14,12 +14,12 @@ from xsm.data.daily_ways import Day, States, Ways, ways_of
 from xsm.data.doubt import doubt_fills
 from xsm.data.grid import time_dim
 from xsm.data.intervals import Label, label_of, with_bounds_read
-from xsm.data.joins import at_labels, positions
+from xsm.data.joins import assigned, at_labels, positions
 from xsm.data.naming import Accumulation, roles_of, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
 from xsm.data.reduction import CF, tell_left_out
-from xsm.data.refused import check_moving
+from xsm.data.refused import check_moving, check_some
 from xsm.data.time_axis import steps_between
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, check_choice
@@ -135,6 +135,7 @@ def daily(
     ds, quantified = dequantify(stated(ds, product))
     check_lead(ds)
     ds, time = with_bounds_read(ds), time_dim(ds)
+    check_some(ds, time)
     roles = roles_of(ds, variables)
     check_moving(ds, [time], roles)
     step = _step(ds.indexes[time], time)
@@ -151,7 +152,7 @@ def daily(
     axis = _axis(ds, time, step, label, ends="end" in {day.way for day in ways.known.values()})
     made = {name: _aggregate(ds[name], time, axis, day) for name, day in ways.known.items()}
     still = [name for name, array in ds.data_vars.items() if time not in array.dims]
-    result = ds[still].drop_vars(_along(ds, time), errors="ignore").assign(made)
+    result = assigned(ds[still].drop_vars(_along(ds, time), errors="ignore"), made)
     result = result[[name for name in ds.data_vars if name in result]]
     if "accumulation" in ds.attrs:
         result.attrs["accumulation"] = "step"
@@ -259,10 +260,10 @@ def _aggregate(array: xr.DataArray, time: str, axis: _Axis, day: Day) -> xr.Data
         found = _at(array, time, axis.ends)
     else:
         steps = _whole_days(_at(array, time, axis.steps), time, axis.per_day)
-        by_day = (
-            steps.drop_vars(time).coarsen({time: axis.per_day}).construct({time: (time, _STEP)})
-        )
+        bare = steps.drop_vars(list(steps.coords))  # an index of several levels is not reshaped
+        by_day = bare.coarsen({time: axis.per_day}).construct({time: (time, _STEP)})
         found = getattr(by_day, way)(_STEP, skipna=False)
+        found = found.assign_coords(steps.isel({time: 0}).drop_vars(time).coords)
     return found.assign_coords({time: axis.days}).assign_attrs(attrs)
 
 

@@ -62,10 +62,15 @@ def check_prediction(observed: xr.DataArray, predicted: xr.DataArray) -> None:
 def _check_calendar(observed: xr.DataArray, predicted: xr.DataArray) -> None:
     """Refuse dates of another calendar, which have no label in common."""
     for dim in (str(d) for d in observed.dims if _kind(observed, str(d)) == "T"):
+        if _kind(predicted, dim) != "T":
+            msg = (
+                f"The prediction has no dates along {dim!r}, as the observations have. Give it "
+                f"those of the steps that it is for: predicted.assign_coords({dim}=<dates>)."
+            )
+            raise GridError(msg)
         given, wanted = (
             (array[dim].dt.calendar, array[dim].dtype.kind == "O")
             for array in (predicted, observed)
-            if _kind(array, dim) == "T"
         )
         if given != wanted:
             calendar, objects = wanted

@@ -17,7 +17,7 @@ from xsm.data.grid import axis_of, is_dates
 from xsm.exceptions import GridError, NotEnoughDataError, warn_outside
 from xsm.typing import Array
 
-__all__ = ["at_labels", "common", "on_labels_of", "positions", "same_labels", "snap"]
+__all__ = ["assigned", "at_labels", "common", "on_labels_of", "positions", "same_labels", "snap"]
 
 
 _Data = TypeVar("_Data", xr.DataArray, xr.Dataset)
@@ -203,3 +203,19 @@ def at_labels(array: _Data, labels: Mapping[str, Any], **fill: Any) -> _Data:
 def on_labels_of(array: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
     """Return an array on the labels of another along what both have; NaN where it has none."""
     return xr.align(array, like, join="right", copy=False)[0]
+
+
+def assigned(ds: xr.Dataset, arrays: Mapping[str, xr.DataArray]) -> xr.Dataset:
+    """Return data with further arrays of their own labels.
+
+    The levels of a MultiIndex that both have are those of the data: xarray would take one of them
+    out of the array.
+    """
+    return ds.assign({name: _without_levels(array, ds) for name, array in arrays.items()})
+
+
+def _without_levels(array: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
+    """Return an array without the index of several levels that data have too."""
+    own = {n: i for n, i in array.xindexes.items() if isinstance(i, xr.indexes.PandasMultiIndex)}
+    same = [n for n, i in own.items() if n in ds.xindexes and i.equals(ds.xindexes[n])]
+    return array.drop_vars(same)

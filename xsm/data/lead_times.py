@@ -10,7 +10,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import time_dim
+from xsm.data.joins import assigned
 from xsm.data.naming.dimensions import is_lead
+from xsm.data.refused import check_some
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError
 
@@ -67,12 +69,15 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
     lead = _lead(ds)
     ds = _with_starts(ds)
     time = time_dim(ds)
+    for dim in map(str, ds.dims):
+        check_some(ds, dim)
     starts, leads = ds.indexes[time], _leads(ds, lead)
     valid = _sums(starts, leads)
     _check_once(valid, starts, leads, lead)
     old = [n for n, c in ds.coords.items() if c.dims and set(c.dims) <= {time, lead}]
     moved = [n for n, a in ds.data_vars.items() if {time, lead} & set(a.dims)]
     flat = ds[moved].drop_vars([*old, time, lead], errors="ignore")
+    flat = flat.expand_dims({d: ds.sizes[d] for d in (time, lead) if d not in flat.dims})
     flat = flat.stack({_ROW: (time, lead)}, create_index=False)
     flat = flat.assign_coords({_ROW: (_ROW, valid, {"standard_name": "time"})})
     order = np.argsort(np.asarray(valid), kind="stable")
@@ -83,7 +88,8 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
         dims = dict.fromkeys(name if d in {time, lead} else d for d in ds[n].dims)
         flat[n] = flat[n].transpose(*dims).assign_attrs(_sum_attrs(ds[n], starts, leads))
     rest = ds.drop_vars([*moved, *old]).drop_dims([time, lead], errors="ignore")
-    found = rest.assign_coords(flat.coords).assign(flat.data_vars)[list(ds.data_vars)]
+    moved_too = {str(n): flat[n] for n in flat.data_vars}
+    found = assigned(rest.assign_coords(flat.coords), moved_too)[list(ds.data_vars)]
     return quantify(found) if quantified else found
 
 

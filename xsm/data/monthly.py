@@ -19,13 +19,13 @@ from xsm.data.intervals import (
     with_bounds_read,
     without_bounds,
 )
-from xsm.data.joins import at_labels
+from xsm.data.joins import assigned, at_labels
 from xsm.data.naming import Role, Variable, accumulation_of, roles_of, since_00, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
-from xsm.data.refused import check_moving
+from xsm.data.refused import check_moving, check_some
 from xsm.data.time_axis import months_of_index, steps_between
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, UnitsError, check_choice
@@ -116,6 +116,7 @@ def monthly(
     plain, quantified = dequantify(stated(ds, product))
     check_lead(plain)
     plain, time = with_bounds_read(plain), time_dim(plain)
+    check_some(plain, time)
     roles = roles_of(plain, variables)
     check_moving(plain, [time], roles)
     shift = _to_inside(plain, time, label)
@@ -139,7 +140,7 @@ def monthly(
         reading.ds, "monthly", unknown, reasons, reading.stated.values() if made else said
     )
     kept = [n for n, a in reading.ds.data_vars.items() if time not in a.dims or n in made]
-    found = reading.ds.drop_dims(time).assign(made)[kept]
+    found = assigned(reading.ds.drop_dims(time), made)[kept]
     found.attrs.pop("accumulation", None)
     return quantify(found) if quantified else found
 

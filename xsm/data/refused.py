@@ -7,7 +7,13 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import xarray as xr
 
-from xsm.exceptions import GridError, UnitsError, UnknownNameError, check_dataset
+from xsm.exceptions import (
+    GridError,
+    NotEnoughDataError,
+    UnitsError,
+    UnknownNameError,
+    check_dataset,
+)
 
 __all__ = [
     "OUTPUTS",
@@ -18,6 +24,7 @@ __all__ = [
     "check_moving",
     "check_names",
     "check_numbers",
+    "check_some",
     "check_target",
     "packed",
     "still_packed",
@@ -42,6 +49,8 @@ RESULTS = frozenset(
     | {"theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat", "air_entry", "trained_cell"}
     | {"soil_moisture", "evaporation", "surface_runoff", "drainage", "ponding"}
     | {"soil_water_flux", "root_water_uptake", "groundwater_storage", "expert_weight"}
+    | {"residual_rms", "share", "explained", "storage_change", "precipitation", "runoff"}
+    | {"network", "recent", "seen", "age", "steps"}
 )
 """Variables that results hold; no dimension and no coordinate of the data may be one."""
 
@@ -50,8 +59,9 @@ OUTPUTS = frozenset({"extrapolation", "trained_cell", "expert_weight", "cell_are
 
 
 def check_input(ds: xr.Dataset) -> None:
-    """Refuse what is no Dataset, and times with a zone."""
+    """Refuse what is no Dataset, times with a zone, and labels that are missing or stand twice."""
     check_dataset(ds)
+    _check_labels(ds)
     for dim, index in ds.indexes.items():
         zone = getattr(index.dtype, "tz", None)
         if zone is not None:
@@ -63,8 +73,41 @@ def check_input(ds: xr.Dataset) -> None:
             raise GridError(msg)
 
 
-def check_numbers(array: xr.DataArray | xr.Variable, name: object) -> None:
-    """Refuse what holds no real numbers, and numbers that still have to be scaled."""
+def _check_labels(ds: xr.Dataset) -> None:
+    """Refuse labels that are missing or stand more than once: nothing can be told by them."""
+    for dim, index in ds.indexes.items():
+        if dim in ds.dims and index.nlevels == 1 and index.hasnans:
+            msg = (
+                f"Labels along {dim!r} are missing at {int(index.isna().sum())} of {len(index)} "
+                "places, so that nothing can be told by them. Leave these out: "
+                f"ds = ds.isel({dim}=ds[{str(dim)!r}].notnull().values)."
+            )
+            raise GridError(msg)
+    twice = {
+        d: i[i.duplicated()] for d, i in ds.indexes.items() if d in ds.dims and not i.is_unique
+    }
+    if twice:
+        said = "; ".join(f"{found[0]} along {dim!r}" for dim, found in twice.items())
+        dims = ", ".join(repr(dim) for dim in twice)
+        msg = (
+            f"Labels stand more than once: {said}. Keep the first of each: "
+            f"ds = ds.drop_duplicates({dims if len(twice) == 1 else f'[{dims}]'}); or, where these "
+            "are different places, give them labels of their own."
+        )
+        raise GridError(msg)
+
+
+def check_numbers(array: xr.DataArray | xr.Variable, name: object, units: str = "1") -> None:
+    """Refuse what holds no real numbers, and numbers that still have to be scaled.
+
+    True and false are numbers of what is counted in 1, and of nothing that has other ``units``.
+    """
+    if array.dtype.kind == "b" and units != "1":
+        msg = (
+            f"{name!r} holds true and false, and numbers in {units} are needed. Give the values "
+            f'that they were made of, or leave the variable out: ds = ds.drop_vars("{name}").'
+        )
+        raise UnitsError(msg)
     if array.dtype.kind not in "fiub":
         msg = (
             f"{name!r} holds {array.dtype}; real numbers are needed: "
@@ -126,6 +169,13 @@ def check_names(array: xr.DataArray, more: Collection[str] = ()) -> None:
             f"xsm's own results. Give them others: ds = ds.rename({names})."
         )
         raise GridError(msg)
+
+
+def check_some(ds: xr.Dataset, dim: str) -> None:
+    """Refuse data without a step."""
+    if not ds.sizes[dim]:
+        msg = f"The data hold no step along {dim!r}: nothing was selected."
+        raise NotEnoughDataError(msg)
 
 
 def check_target(name: object) -> None:

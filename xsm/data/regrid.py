@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import doubt_fills
 from xsm.data.naming import roles_of
 from xsm.data.nesting.axes import Axis, cell_area
 from xsm.data.nesting.conservative import overlap_mean, overlaps
@@ -105,6 +106,8 @@ def regrid(
     """
     check_choice("method", method, ("conservative", "nearest"))
     _check_share(share)
+    _check_type("ds", ds)
+    _check_type("like", like)
     if isinstance(ds, xr.Dataset):
         return _regridded(ds, like, method, share)
     name = "regridded" if ds.name is None else ds.name
@@ -113,6 +116,16 @@ def regrid(
         msg = f"{name!r} cannot be carried to another grid: the warning says why."
         raise GridError(msg)
     return found[name].rename(ds.name)
+
+
+def _check_type(name: str, given: object) -> None:
+    """Refuse what holds no labelled cells."""
+    if not isinstance(given, xr.Dataset | xr.DataArray):
+        msg = (
+            f"{name} is of the type {type(given).__name__}; a Dataset or DataArray with "
+            "coordinates is needed: xsm.regrid(ds, like)."
+        )
+        raise TypeError(msg)
 
 
 def _check_share(share: object) -> None:
@@ -133,6 +146,8 @@ def _regridded(
     own, wanted = pair_axes(plain, like)
     dims = {a.dim: w.dim for a, w in zip(own, wanted, strict=True)}
     ways = _ways(plain, own, method)
+    roles = roles_of(plain)
+    doubt_fills(plain, {n: roles.get(n) for n, way in ways.items() if way == "conservative"})
     near = nearest_cells(plain, own, like, wanted)
     how = {"nearest": _taking(near), "conservative": _averaging(own, wanted, share)}
     made = {

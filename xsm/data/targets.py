@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import xarray as xr
 
+from xsm.data.doubt import check_spread, doubted_prediction, doubted_spread
 from xsm.data.naming import ROLES, Variable, VariableTable
 from xsm.data.reading import Reading
-from xsm.data.refused import check_numbers
+from xsm.data.refused import check_names, check_numbers
 from xsm.data.units import Conversion, conversion, dequantify
 from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
 
@@ -83,8 +84,9 @@ def predicted_target(
             f"{variable.units!r}. Set predicted.attrs['units']."
         )
         raise UnitsError(msg)
-    check_numbers(predicted, predicted.name)
-    return _change(variable, str(units))(predicted.drop_attrs(deep=False))
+    check_names(predicted)
+    change = _change(variable, str(units))
+    return doubted_prediction(predicted, replace(variable, units=str(units), conversion=change))
 
 
 def predicted_spread(
@@ -96,9 +98,13 @@ def predicted_spread(
     """
     variable, spread = reading.lookup(target), predicted[f"{name}_std"]
     units = _units_of_spread(predicted, name)
-    check_numbers(spread, spread.name)
+    if name in predicted:
+        check_spread(predicted[name], spread)
     change = _change(variable, units)
-    return replace(change, factor=abs(change.factor), offset=0.0)(spread.drop_attrs(deep=False))
+    change = replace(change, factor=abs(change.factor), offset=0.0)
+    role = ROLES.get(variable.role)
+    check_numbers(spread, spread.name, "1" if role is None else role.units)
+    return doubted_spread(change(spread.drop_attrs(deep=False)), role)
 
 
 def spread_of_layers(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xsm.data.joins import assigned
 from xsm.evaluation.distribution import PROBABILITIES
 from xsm.exceptions import NotEnoughDataError, check_choice
 from xsm.physics.rounding import ROUNDING
@@ -167,7 +168,7 @@ def add_spread(
     }
     if "standard_name" in result[name].attrs:
         attrs["standard_name"] = f"{result[name].attrs['standard_name']} standard_error"
-    found = result.assign({f"{name}_std": std.assign_attrs(attrs), **extra})
+    found = assigned(result, {f"{name}_std": std.assign_attrs(attrs), **extra})
     linked = [result[name].attrs.get("ancillary_variables"), f"{name}_std", *extra]
     found[name].attrs["ancillary_variables"] = " ".join(text for text in linked if text)
     return found

@@ -17,6 +17,7 @@ from xsm.data.lead import lead_of, origins
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
 from xsm.evaluation.climatology import from_climatology, on_places, tell_left_out
+from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import previous_observation
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.physics.rounding import ROUNDING
@@ -128,6 +129,11 @@ def scored_pair(
     of the prediction are in any order. A prediction that lacks a dimension is refused.
     """
     observed, guess = layered_pair(reading, predicted, target)
+    if 0 in observed.sizes.values():
+        msg = (
+            f"The data are empty, {dict(observed.sizes)}: nothing was selected that can be scored."
+        )
+        raise NotEnoughDataError(msg)
     check_prediction(observed, guess)
     doubt(reading, [target])
     observed = guarded(observed, guards_of(reading, [target]).get(target))
@@ -255,15 +261,20 @@ def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable
     some = count > 0
     varied = _varies(observed, dims)
     both = varied & _varies(predicted, dims)
-    centred = abs(observed.mean(dims)) <= ROUNDING * _size(observed, dims)
     rmse = continuous.rmse(predicted, observed, **over)
     bias = continuous.additive_bias(predicted, observed, **over)
-    spread = observed.std(dims)
+    mean, guess = observed.mean(dims), predicted.mean(dims)
+    centred = abs(mean) <= ROUNDING * _size(observed, dims)
+    off, far = observed - mean, predicted - guess
+    # as means: the standard deviation of dask warns of series without values
+    spread, other = ((x**2).mean(dims) ** 0.5 for x in (off, far))
+    r = ((off * far).mean(dims) / (spread * other).where(both)).clip(-1, 1)
+    parts = (r, other / spread.where(both), guess / mean.where(both & ~centred))
     found = {
-        "r": continuous.correlation.pearsonr(predicted, observed, **over).where(both),
+        "r": r,
         "rmse": rmse,
         "r2": 1 - (rmse / spread.where(varied)) ** 2,
-        "kge": continuous.kge(predicted, observed, **over).where(both & ~centred),
+        "kge": 1 - sum((part - 1) ** 2 for part in parts) ** 0.5,
         "ubrmse": np.sqrt(np.maximum(rmse**2 - bias**2, 0.0)),
         "bias": bias,
         "mae": continuous.mae(predicted, observed, **over),

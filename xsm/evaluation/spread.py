@@ -8,14 +8,16 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
+from xsm.data.doubt import check_spread, doubt, doubted_spread, guarded, guards_of
 from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
+from xsm.data.naming import Role, roles_of
 from xsm.data.reading import Reading, read
 from xsm.data.refused import check_dims, check_names, check_numbers
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
-from xsm.data.units import dequantify, quantify
+from xsm.data.units import conversion, dequantify, quantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
-from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_dataset
+from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnitsError, check_dataset
 from xsm.hydrology.soil.layered import layered_pair, layered_spread
 from xsm.typing import FloatArray
 
@@ -91,8 +93,9 @@ def intervals(
     mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
     check_dims(mean.dims)
     check_names(mean, [f"{name}_{end}" for end in ("lower", "upper")])
-    for array in (mean, std):
-        check_numbers(array, array.name)
+    check_numbers(mean, mean.name)
+    check_spread(mean, std)
+    std = _as_role(std, mean, roles_of(predicted).get(name))
     level = _levels(levels)
     ends = {"lower": (1 - level) / 2, "upper": (1 + level) / 2}
     found = {}
@@ -103,6 +106,19 @@ def intervals(
         found[f"{name}_{end}"] = (mean + std * quantile).transpose("level", ...).assign_attrs(attrs)
     result = xr.Dataset(found).assign_coords(level=("level", level.values, {"units": "1"}))
     return quantify(result) if quantified else result
+
+
+def _as_role(std: xr.DataArray, mean: xr.DataArray, role: Role | None) -> xr.DataArray:
+    """Return a spread that can be one of its role, in the units of its prediction."""
+    check_numbers(std, std.name, "1" if role is None else role.units)
+    units = mean.attrs.get("units")
+    if role is None or units is None:
+        return doubted_spread(std, None)
+    try:
+        factor = abs(conversion(str(units), role.units, water=role.water, step_days=1.0).factor)
+    except UnitsError:
+        return doubted_spread(std, None)
+    return (doubted_spread(std * factor, role) / factor).assign_attrs(std.attrs)
 
 
 def reliability(
@@ -201,11 +217,13 @@ def reliability_of(
     said = predicted.attrs.get("target")
     target = target or str(said or default_target(reading.table))
     name = spread_of(predicted, str(reading.lookup(target).name))
+    doubt(reading, [target])
     if reading.lookup(target).dim in predicted[name].dims:  # a profile, layer by layer
         observed, mean = layered_pair(reading, predicted[[name]], target)
         std = layered_spread(reading, predicted, [name], target)
     else:
         observed = observed_target(reading, target)
+        observed = guarded(observed, guards_of(reading, [target]).get(target))
         mean = predicted_target(reading, predicted, target)
         std = predicted_spread(reading, predicted, name, target)
     check_prediction(observed, mean)

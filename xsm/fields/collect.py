@@ -111,11 +111,12 @@ def _in_order(array: xr.DataArray, nest: Nest, what: str) -> xr.DataArray:
     if extra:
         msg = f"{what} has dimensions {extra} besides time, y and x; select one, with .isel(...)."
         raise GridError(msg)
-    index = array.indexes[time]
-    if index.has_duplicates:
+    lost = [d for d in nest.dims if d not in array.dims]
+    if lost:
         msg = (
-            f"{what} has {index[index.duplicated()][0]} twice along {time!r}. Type "
-            f"ds.drop_duplicates({time!r}), or ds.groupby({time!r}).mean()."
+            f"{what} has the dimensions {list(map(str, array.dims))} and lacks {lost}; a map for "
+            "each time is needed. Where all cells have the same values, say so: "
+            f"ds[name].expand_dims({lost[0]}=ds[{lost[0]!r}])."
         )
         raise GridError(msg)
     return without_scalars(array).transpose(time, *nest.dims)

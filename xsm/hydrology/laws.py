@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from xsm.hydrology.balance.budget import budget_consistency
 from xsm.hydrology.balance.consistency import water_balance_consistency
 from xsm.hydrology.balance.water_balance import balance_series, roles_of_terms
 from xsm.hydrology.needs import Term, Wanted
@@ -65,6 +66,7 @@ LAWS: dict[str, Law] = {
             series=profile_series,
             maps=soil_maps,  # which says how to get parameters that are missing
         ),
+        Law("budget", audit=budget_consistency, arguments=("states",)),
     )
 }
 """Laws by name."""

@@ -33,7 +33,7 @@ class ISMoE(ExpertLSTM):
     router_size : int, default: 16
         Hidden units of the router's LSTM.
     dropout : float, default: 0.15
-        Share of the experts' last hidden states dropped in training.
+        Share of the experts' last hidden states dropped in training; of a sequence 0.3 by default.
     layered : bool, default: False
         Predict all layers of the target at once, with the same weights.
 

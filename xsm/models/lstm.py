@@ -22,7 +22,7 @@ class LSTM(PointLSTM):
     hidden_size : int, default: 128
         Hidden units of the LSTM.
     dropout : float, default: 0.15
-        Share of the last hidden state dropped in training.
+        Share of the last hidden state dropped in training; of a sequence 0.3 by default.
 
     Notes
     -----

@@ -28,7 +28,7 @@ class MeanExpert(ExpertLSTM):
     size : {"matched", "full"}, default: "matched"
         All experts together have about as many weights as that ``cnn_lstm``, or each has.
     dropout : float, default: 0.15
-        Share of the experts' last hidden states dropped in training.
+        Share of the experts' last hidden states dropped in training; of a sequence 0.3 by default.
     layered : bool, default: False
         Predict all layers of the target at once.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import copy
 import inspect
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -17,6 +16,7 @@ from xsm.exceptions import UnknownNameError, did_you_mean
 from xsm.losses import Loss
 from xsm.nn.devices import choose_device
 from xsm.nn.heads import with_spread
+from xsm.nn.schedule import Schedule
 from xsm.typing import Scaling
 
 __all__ = ["Answer", "Batch", "Model", "Output", "Schedule", "Sizes"]
@@ -86,54 +86,6 @@ class Answer:
     long_name: str = ""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and in what steps to train.
-
-    Parameters
-    ----------
-    epochs : int, default: 1000
-        At most so many epochs.
-    iterations : int, default: 300
-        Batches in an epoch.
-    batch_size : int, default: 64
-        Samples in a batch.
-    learning_rate : float, default: 1e-3
-        Step of Adam.
-    validate_every : int, default: 20
-        Epochs between two validations.
-    patience : int, default: 10
-        Validations without improvement after which training stops.
-    sampling : {"time", "mixed"}, default: "time"
-        All cells of a batch at one random time, or each sample at its own.
-    decay : {"none", "cosine"}, default: "none"
-        Keep the learning rate, or let it fall to a fiftieth along half a cosine over the epochs.
-    """
-
-    epochs: int = 1000
-    iterations: int = 300
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    validate_every: int = 20
-    patience: int = 10
-    sampling: str = "time"
-    decay: str = "none"
-
-    def rate(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, counted from 1.
-
-        Examples
-        --------
-        >>> schedule = Schedule(epochs=3, decay="cosine")
-        >>> [round(schedule.rate(epoch), 5) for epoch in (1, 2, 3)]
-        [0.001, 0.00051, 2e-05]
-        """
-        if self.decay == "none" or self.epochs < 2:
-            return self.learning_rate
-        share = 0.5 * (1.0 + math.cos(math.pi * (epoch - 1) / (self.epochs - 1)))
-        return self.learning_rate * (0.02 + 0.98 * share)
-
-
 class Model(nn.Module, abc.ABC):
     """Base of all networks: a file in ``xsm/models`` holds one subclass.
 
@@ -149,6 +101,10 @@ class Model(nn.Module, abc.ABC):
         How inputs and target are scaled.
     schedule : Schedule
         How long to train.
+    sequence_schedule : Schedule
+        How long to train where it runs through the record, on pieces of it.
+    sequence_defaults : mapping of str to Any
+        Hyper-parameters whose defaults are others there.
     layered : bool
         Whether all layers of the target are predicted at once, where it has several.
     bounded : bool
@@ -164,6 +120,17 @@ class Model(nn.Module, abc.ABC):
     lead: ClassVar[int] = 1
     scaling: ClassVar[Scaling] = "global"
     schedule: ClassVar[Schedule] = Schedule()
+    sequence_schedule: ClassVar[Schedule] = Schedule(
+        epochs=24,
+        iterations=25,
+        learning_rate=8e-3,
+        validate_every=1,
+        patience=12,
+        sampling="mixed",
+        decay="cosine",
+        clip=1.0,
+    )
+    sequence_defaults: ClassVar[Mapping[str, Any]] = {"dropout": 0.3}
     layered: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
     downscales: ClassVar[bool] = False
@@ -187,7 +154,7 @@ class Model(nn.Module, abc.ABC):
 
     @classmethod
     def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return hyper-parameters as they hold for the data; by default, as they are given.
+        """Return hyper-parameters as they hold for the data: as given, else as usual of a sequence.
 
         They are stored with the model, so that a default which depends on the data is kept.
 
@@ -203,7 +170,9 @@ class Model(nn.Module, abc.ABC):
         dict of str to Any
             Arguments of the constructor.
         """
-        return dict(given)
+        usual = cls.sequence_defaults if sizes.sequence else {}
+        known = cls.hyperparameters()
+        return {name: value for name, value in usual.items() if name in known} | dict(given)
 
     def remarks(self, output: Output) -> tuple[str, ...]:
         """Return what a user should know about a trained network, as warnings of ``fit``.

@@ -15,7 +15,8 @@ from xsm.losses import RMSE
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.groups import Groups, channel_names, resolve_groups
-from xsm.nn.recurrent import last_hidden
+from xsm.nn.mixture_size import MixtureSize, encoder_widths
+from xsm.nn.recurrent import all_hidden, centred, last_hidden, remembering
 from xsm.nn.spatial import PatchEncoder, check_patch
 
 __all__ = ["ExpertLSTM", "GroupedEncoder"]
@@ -59,7 +60,7 @@ class GroupedEncoder(nn.Module):
         super().__init__()
         check_patch(patch)
         self.patch, self.groups = patch, len(groups)
-        first, *later = _widths(patch, width)
+        first, *later = encoder_widths(patch, width)
         taps = 9 if patch > 1 else 1
         rows, self.columns = len(groups) * first, channels * taps
         places, weights, biases = [], [], []
@@ -105,8 +106,8 @@ class _Stack(nn.Module):
         self.bias = nn.Parameter(torch.empty(groups, outputs).uniform_(-bound, bound))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return (batch, group, output) of values (batch, group, input)."""
-        return torch.einsum("bgi,gio->bgo", values, self.weight) + self.bias
+        """Return (..., group, output) of values (..., group, input)."""
+        return torch.einsum("...gi,gio->...go", values, self.weight) + self.bias
 
 
 class ExpertLSTM(Model):
@@ -133,6 +134,7 @@ class ExpertLSTM(Model):
     """
 
     losses = (RMSE(weight=1.0),)
+    carries = True
     window = 15
     lead = 0
     schedule = Schedule(
@@ -168,7 +170,7 @@ class ExpertLSTM(Model):
         seen = [[names.index(n) for n in members] + shared for members in self.groups.values()]
         seen += [list(range(total))] if router_size else []
         if size == "matched":
-            plan = _Plan(sizes, [len(s) for s in seen], patch, router_size, len(self.groups))
+            plan = MixtureSize(sizes, [len(s) for s in seen], patch, router_size, len(self.groups))
             channels, hidden_size = plan.matched(channels, hidden_size)
         self.width = channels
         self.encoder = GroupedEncoder(total, seen, patch, channels)
@@ -183,6 +185,9 @@ class ExpertLSTM(Model):
         self.head = _Stack(len(self.groups), hidden_size, sizes.target)
         self.router = nn.LSTM(inputs, router_size) if router_size else None
         self.logits = nn.Linear(router_size, len(self.groups)) if router_size else None
+        self.state_size = 2 * (hidden_size * len(self.groups) + router_size)
+        for lstm in self.lstms if sizes.sequence else ():
+            remembering(cast(nn.LSTM, lstm))
 
     @property
     def answers(self) -> tuple[Answer, ...]:
@@ -202,10 +207,11 @@ class ExpertLSTM(Model):
     @classmethod
     def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the hyper-parameters with the groups that the data hold, as pairs."""
+        found = super().settle(sizes, given)
         if "groups" not in cls.hyperparameters():  # a subclass with groups of its own
-            return dict(given)
+            return found
         groups = resolve_groups(channel_names(sizes), given.get("groups"))
-        return {**given, "groups": tuple(groups.items())}  # whose order JSON keeps
+        return {**found, "groups": tuple(groups.items())}  # whose order JSON keeps
 
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return (..., group * channels) of the cells around each (..., [cell,] dynamic)."""
@@ -216,46 +222,79 @@ class ExpertLSTM(Model):
 
         With a Gaussian head the experts' log-variances are weighted as their means are.
         """
-        steps = batch["dynamic"].transpose(0, 1)  # (window, batch, group * channels)
-        parts = steps.split(self.width, dim=-1)
-        if self.maps is not None:
-            maps = self.maps(batch["static"]).to(steps.dtype).expand(len(steps), -1, -1)
-            parts = tuple(torch.cat([part, maps], dim=-1) for part in parts)
+        parts = self._parts(batch)
         pairs = zip(self.lstms, parts, strict=False)  # the router's part is the last
         hidden = torch.stack(
             [last_hidden(cast(nn.LSTM, lstm), part) for lstm, part in pairs], dim=1
         )
-        hidden = self.dropout(hidden)  # (batch, expert, hidden)
+        last = None
+        if self.router is not None:
+            with torch.autocast(hidden.device.type, enabled=False):
+                last = last_hidden(self.router, parts[-1].float())
+        return self._say(hidden, last)
+
+    def carry(self, batch: Batch, state: Tensor | None) -> tuple[Output, Tensor]:
+        """Return the outputs of every step (batch, steps, ...), and the state after the last.
+
+        The state (batch, ``state_size``) holds those of the experts one behind the other, then the
+        router's.
+        """
+        parts = self._parts({**batch, "dynamic": self.embed(batch["dynamic"])})
+        nets = [cast(nn.LSTM, lstm) for lstm in self.lstms]
+        nets += [] if self.router is None else [self.router]
+        sizes = [2 * net.hidden_size for net in nets]
+        before = [None] * len(nets) if state is None else state.split(sizes, dim=-1)
+        each = [all_hidden(*one) for one in zip(nets, parts, before, strict=True)]
+        found = [one[0].transpose(0, 1) for one in each]  # (batch, steps, hidden) of each net
+        last = None if self.router is None else found.pop()
+        said = self._say(torch.stack(found, dim=-2), last)
+        return said, torch.cat([one[1] for one in each], dim=-1)
+
+    def _parts(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Return what each expert, and the router, is given of embedded steps, time first."""
+        steps = batch["dynamic"].transpose(0, 1)  # (step, batch, group * channels)
+        parts = steps.split(self.width, dim=-1)
+        if self.maps is None:
+            return parts
+        maps = self.maps(batch["static"]).to(steps.dtype).expand(len(steps), -1, -1)
+        return tuple(torch.cat([part, maps], dim=-1) for part in parts)
+
+    def _say(self, hidden: Tensor, router: Tensor | None) -> Output:
+        """Return the outputs of the experts' hidden states (..., expert, hidden)."""
+        kept = self.dropout(hidden)
         # bfloat16 holds 8 bits: enough for the products inside, not for the answer.
-        with torch.autocast(hidden.device.type, enabled=False):
-            said = self.head(hidden.float())  # (batch, expert, target)
-            weights = self.weigh(parts[-1], said)
-            mean = (weights.unsqueeze(-1) * said).sum(dim=1)
+        with torch.autocast(kept.device.type, enabled=False):
+            said = self.answer(self.head(kept.float()))  # (..., expert, target)
+            weights = self.weigh(router, said)
+            mean = (weights.unsqueeze(-1) * said).sum(dim=-2)
         found = {"mean": mean, "expert_weight": weights}
         if self.apart:
-            means = said[..., : self.answers[0].rows].unbind(1)  # without log-variances
+            means = said[..., : self.answers[0].rows].unbind(-2)  # without log-variances
             found |= {f"mean of {n}": m for n, m in zip(self.groups, means, strict=True)}
         return found
 
-    def weigh(self, steps: Tensor, each: Tensor) -> Tensor:
+    def answer(self, said: Tensor) -> Tensor:
+        """Return what the experts say (..., expert, target), scaled, of their heads' values."""
+        return centred(said, gaussian=self.sizes.gaussian) if self.sizes.sequence else said
+
+    def weigh(self, hidden: Tensor | None, each: Tensor) -> Tensor:
         """Return the weight of each expert.
 
         Parameters
         ----------
-        steps : Tensor
-            (window, batch, features) embedded steps of all inputs.
+        hidden : Tensor or None
+            (..., router) hidden states of the router; None where there is none.
         each : Tensor
-            (batch, expert, target) what the experts say.
+            (..., expert, target) what the experts say.
 
         Returns
         -------
         Tensor
-            (batch, expert), not negative; they add up to 1.
+            (..., expert), not negative; they add up to 1.
         """
-        if self.router is None or self.logits is None:
-            return torch.full_like(each[..., 0], 1.0 / each.shape[1])
-        hidden = last_hidden(self.router, steps.float())
-        return torch.softmax(self.logits(hidden), dim=-1)
+        if hidden is None or self.logits is None:
+            return torch.full_like(each[..., 0], 1.0 / each.shape[-2])
+        return torch.softmax(self.logits(hidden.float()), dim=-1)
 
     def remarks(self, output: Output) -> tuple[str, ...]:
         """Tell of a router that has collapsed, and of experts that never matter."""
@@ -317,54 +356,6 @@ def router_remarks(names: Sequence[str] | Mapping[str, Any], weights: Tensor) ->
             "xsm.losses.LoadBalance(weight=0.01) to losses=."
         )
     return tuple(said)
-
-
-class _Plan:
-    """How many weights a mixture has, beside those of the plain network."""
-
-    def __init__(
-        self, sizes: Sizes, seen: Sequence[int], patch: int, router: int, experts: int
-    ) -> None:
-        self.sizes, self.seen, self.patch = sizes, seen, patch
-        self.router, self.experts = router, experts
-
-    def matched(self, channels: int, hidden: int) -> tuple[int, int]:
-        """Return the largest channels and hidden units whose weights are no more than those."""
-        most = self._count([self.sizes.dynamic + (self.patch > 1)], channels, hidden, 1, 0)
-        for units in range(hidden, 1, -1):
-            width = max(1, math.ceil(channels * units / hidden))
-            if self._count(self.seen, width, units, self.experts, self.router) <= most:
-                return width, units
-        return 1, 1
-
-    def _count(
-        self, seen: Sequence[int], width: int, hidden: int, experts: int, router: int
-    ) -> int:
-        """Return the number of weights."""
-        own, still = self.sizes, self.sizes.static + (self.patch > 1)
-        inputs = width * (2 if own.static else 1)
-        encoders = [*seen, *([still] if own.static else [])]
-        found = sum(_encoder_weights(n, self.patch, width) for n in encoders)
-        found += experts * (_lstm_weights(inputs, hidden) + (hidden + 1) * own.target)
-        if router:
-            found += _lstm_weights(inputs, router) + (router + 1) * experts
-        return found
-
-
-def _lstm_weights(inputs: int, hidden: int) -> int:
-    """Return the number of weights of an LSTM, with the two biases of torch."""
-    return 4 * hidden * (inputs + hidden + 2)
-
-
-def _encoder_weights(channels: int, patch: int, width: int) -> int:
-    """Return the number of weights of a patch encoder."""
-    taps, widths = 9 if patch > 1 else 1, [channels, *_widths(patch, width)]
-    return sum((taps * a + 1) * b for a, b in pairwise(widths))
-
-
-def _widths(patch: int, width: int) -> list[int]:
-    """Return the channels after each convolution, as of :class:`PatchEncoder`."""
-    return [*[max(1, width // 2)] * (max(1, patch // 2) - 1), width]
 
 
 def _taps(square: Tensor) -> Tensor:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["last_observation", "last_seen", "seen_inputs"]
+__all__ = ["MIDDLE", "SPREAD", "last_observation", "last_seen", "seen_inputs", "with_seen"]
+
+
+# Of soil moisture that is scaled from 0 to 1 over all cells, about: what runs through a record
+# takes it, and answers, in numbers near 0 and about as large as 1, as all its other inputs are.
+MIDDLE, SPREAD = 0.5, 0.2
 
 
 def last_observation(observed: Tensor, default: Tensor) -> Tensor:
@@ -81,15 +86,46 @@ def seen_inputs(value: Tensor, age: Tensor, limit: int) -> Tensor:
     Returns
     -------
     Tensor
-        (batch, steps, 3 target): values, ``log(1 + age)``, masks; 0 where there is none.
+        (batch, steps, 3 target): values as ``(value - 0.5) / 0.2``, ``log(1 + age)``, masks; 0
+        where there is none.
 
     Examples
     --------
-    >>> value, age = torch.tensor([[[0.3]], [[0.3]]]), torch.tensor([[[0.0]], [[9.0]]])
+    >>> value, age = torch.tensor([[[0.7]], [[0.7]]]), torch.tensor([[[0.0]], [[9.0]]])
     >>> seen_inputs(value, age, 5).squeeze(1)
-    tensor([[0.3000, 0.0000, 1.0000],
+    tensor([[1.0000, 0.0000, 1.0000],
             [0.0000, 0.0000, 0.0000]])
     """
     there = age <= limit
-    parts = [torch.where(there, part, 0.0) for part in (value, torch.log1p(age))]
+    parts = [
+        torch.where(there, part, 0.0) for part in ((value - MIDDLE) / SPREAD, torch.log1p(age))
+    ]
     return torch.cat([*parts, there.to(value.dtype)], dim=-1)
+
+
+def with_seen(dynamic: Tensor, seen: Tensor) -> Tensor:
+    """Return inputs with what was seen of the cell itself.
+
+    Parameters
+    ----------
+    dynamic : Tensor
+        (batch, steps, dynamic), or with neighbours (batch, steps, cell, dynamic + 1), whose last
+        channel is 1 where there is such a cell.
+    seen : Tensor
+        (batch, steps, 3 target) of :func:`seen_inputs`.
+
+    Returns
+    -------
+    Tensor
+        (batch, steps, [cell,] dynamic + 3 target [+ 1]). Each cell of a square is given what was
+        seen of the one in its middle, 0 where there is no cell.
+
+    Examples
+    --------
+    >>> with_seen(torch.zeros(5, 7, 9, 2 + 1), torch.zeros(5, 7, 3)).shape
+    torch.Size([5, 7, 9, 6])
+    """
+    if dynamic.dim() == seen.dim():
+        return torch.cat([dynamic, seen], dim=-1)
+    own, there = dynamic[..., :-1], dynamic[..., -1:]
+    return torch.cat([own, there * seen.unsqueeze(2), there], dim=-1)

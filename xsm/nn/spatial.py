@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from xsm.exceptions import GridError, check_whole
 from xsm.nn.base import Batch, Model, Output, Sizes
 from xsm.nn.dropout import Dropout
-from xsm.nn.recurrent import last_hidden
+from xsm.nn.recurrent import all_hidden, centred, last_hidden, remembering
 
 __all__ = ["PatchEncoder", "PatchLSTM", "check_patch"]
 
@@ -109,6 +109,7 @@ class PatchLSTM(Model):
     """
 
     layered = True
+    carries = True
 
     def __init__(
         self,
@@ -127,6 +128,9 @@ class PatchLSTM(Model):
         self.lstm = nn.LSTM(inputs, hidden_size)
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(hidden_size, sizes.target)
+        self.state_size = 2 * hidden_size
+        if sizes.sequence:
+            remembering(self.lstm)
 
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return (..., channels) of the cells around each (..., [cell,] dynamic)."""
@@ -134,23 +138,40 @@ class PatchLSTM(Model):
 
     def forward(self, batch: Batch) -> Output:
         """Return ``mean`` (batch, target), scaled, of embedded steps; with its log-variance."""
-        hidden = self.dropout(self.remember(batch))
+        return self._say(self.remember(batch))
+
+    def carry(self, batch: Batch, state: Tensor | None) -> tuple[Output, Tensor]:
+        """Return ``mean`` (batch, steps, target) and the state (batch, 2 hidden) after them.
+
+        The CNN sees each step alone, so that the LSTM's state is all that is carried.
+        """
+        given = {**batch, "dynamic": self.embed(batch["dynamic"])}
+        hidden, after = all_hidden(self.lstm, self._with_maps(given), state)
+        return self._say(hidden.transpose(0, 1)), after
+
+    def remember(self, batch: Batch) -> Tensor:
+        """Return the hidden state (batch, hidden) at the end of the window."""
+        return last_hidden(self.lstm, self._with_maps(batch))
+
+    def _with_maps(self, batch: Batch) -> Tensor:
+        """Return embedded steps (step, batch, features) with what the maps say."""
+        steps = batch["dynamic"].transpose(0, 1)  # (step, batch, channels)
+        if self.maps is None:
+            return steps
+        maps = self.maps(batch["static"]).to(steps.dtype)
+        return torch.cat([steps, maps.expand(len(steps), -1, -1)], dim=-1)
+
+    def _say(self, hidden: Tensor) -> Output:
+        """Return the outputs (..., target) of hidden states (..., hidden)."""
+        kept = self.dropout(hidden)
         # bfloat16 holds 8 bits: enough for the products inside, not for the answer.
-        with torch.autocast(hidden.device.type, enabled=False):
-            values = self.head(hidden.float())
+        with torch.autocast(kept.device.type, enabled=False):
+            values = self.head(kept.float())
             if not self.sizes.gaussian:
                 return {"mean": self.answer(values)}
             mean, log_variance = values.chunk(2, dim=-1)
             return {"mean": self.answer(mean), "log_variance": log_variance}
 
-    def remember(self, batch: Batch) -> Tensor:
-        """Return the hidden state (batch, hidden) at the end of the window."""
-        steps = batch["dynamic"].transpose(0, 1)  # (window, batch, channels)
-        if self.maps is not None:
-            maps = self.maps(batch["static"]).to(steps.dtype)
-            steps = torch.cat([steps, maps.expand(len(steps), -1, -1)], dim=-1)
-        return last_hidden(self.lstm, steps)
-
     def answer(self, values: Tensor) -> Tensor:
         """Return the answer (batch, target) of the head's values, scaled."""
-        return values
+        return centred(values) if self.sizes.sequence else values

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import guarded, guards_of
 from xsm.data.grid import axis_of, time_dim, without_scalars
 from xsm.data.joins import common
 from xsm.data.reading import Reading
@@ -76,7 +77,8 @@ def paired(reading: Reading, predicted: Predictions, *, target: str | None = Non
     said = next(iter(given.values())).attrs.get("target")
     role = target or str(said or default_target(reading.table))
     pairs = {name: layered_pair(reading, each, role) for name, each in given.items()}
-    observed = next(iter(pairs.values()))[0]
+    guard = guards_of(reading, [role]).get(role)
+    observed = guarded(next(iter(pairs.values()))[0], guard)
     units = reading.units(role)
     guesses = {name: pair[1] for name, pair in pairs.items()}
     truth, same = joined(observed, guesses)

@@ -19,6 +19,8 @@ class Adam:
         What moves.
     rate : float
         The learning rate.
+    clip : float, default: 0.0
+        Longest gradient that is followed; 0 follows all.
 
     Attributes
     ----------
@@ -46,8 +48,8 @@ class Adam:
     ([0.9], None)
     """
 
-    def __init__(self, weights: Iterable[Tensor], rate: float) -> None:
-        self.rate = rate
+    def __init__(self, weights: Iterable[Tensor], rate: float, clip: float = 0.0) -> None:
+        self.rate, self.clip = rate, clip
         self._weights = list(weights)
         self._moments: dict[int, dict[str, Tensor]] = {}
 
@@ -60,6 +62,8 @@ class Adam:
         for k in held:
             if k not in self._moments:
                 self._moments[k] = _begin(self._weights[k])
+        if self.clip:
+            torch.nn.utils.clip_grad_norm_([self._weights[k] for k in held], self.clip)
         weights = [self._weights[k] for k in held]
         moments = [self._moments[k] for k in held]
         steps = [moment["step"] for moment in moments]

@@ -109,7 +109,7 @@ def train(  # noqa: PLR0913
     step: Step | None = None
     try:
         _check(model, training, losses, monitor)
-        optimiser = Adam(model.parameters(), schedule.learning_rate)
+        optimiser = Adam(model.parameters(), schedule.learning_rate, schedule.clip)
         log = Log(unique_names(losses), monitor)
         done = _restore(checkpoint, model, optimiser, log, schedule.epochs)
         _check_together(done, ranks)
@@ -152,10 +152,12 @@ def _step(
 ) -> Step:
     """Return the step: in parts where one process on CPUs has threads for them."""
     alone = ranks.size == 1 and training.device.type == "cpu"
-    evaluated = schedule.batch_size * answered_steps(losses)
-    count = count_parts(model, evaluated, thread_count()) if alone else 1
-    if count > 1:
-        return Parts(model, losses, precision, count)
+    if alone:
+        evaluated = schedule.batch_size * answered_steps(losses)
+        rows = schedule.batch_size * training.example()["dynamic"].shape[1]
+        count = count_parts(model, evaluated, thread_count(), rows=rows, precision=precision)
+        if count > 1:
+            return Parts(model, losses, precision, count, thread_count())
     return Whole(ranks.wrap(model), losses, precision, foreign=draws(model))
 
 

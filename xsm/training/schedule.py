@@ -34,7 +34,12 @@ def given(**arguments: Any) -> dict[str, Any]:
 
 
 def make_schedule(
-    model: type[Model], chosen: dict[str, Any], hyperparameters: dict[str, Any], precision: str
+    model: type[Model],
+    chosen: dict[str, Any],
+    hyperparameters: dict[str, Any],
+    precision: str,
+    *,
+    sequence: bool = False,
 ) -> tuple[dict[str, Any], Schedule]:
     """Return the hyper-parameters of a network and its schedule.
 
@@ -48,6 +53,8 @@ def make_schedule(
         The others, of the network or of the schedule.
     precision : str
         Arithmetic of matrix products.
+    sequence : bool, default: False
+        It trains on pieces of the record.
 
     Returns
     -------
@@ -69,7 +76,8 @@ def make_schedule(
     """
     network, steps = model.check_hyperparameters(hyperparameters)
     check_choice("precision", precision, ("auto", "float32", "bfloat16"))
-    return network, check_schedule(replace(model.schedule, **chosen | steps))
+    usual = model.sequence_schedule if sequence else model.schedule
+    return network, check_schedule(replace(usual, **chosen | steps))
 
 
 def check_schedule(schedule: Schedule) -> Schedule:
@@ -88,7 +96,8 @@ def check_schedule(schedule: Schedule) -> Schedule:
     Raises
     ------
     UnknownNameError
-        If a number is no whole one from 1, the learning rate not above 0, or a choice unknown.
+        If a number is no whole one from 1, the learning rate not above 0, ``clip`` below 0, or a
+        choice unknown.
 
     Examples
     --------
@@ -106,6 +115,13 @@ def check_schedule(schedule: Schedule) -> Schedule:
         chosen = schedule.learning_rate
         msg = f"learning_rate={chosen!r} was given; a number above 0 is needed, such as 0.001."
         raise UnknownNameError(msg)
+    try:
+        clip = float(schedule.clip)
+    except (TypeError, ValueError):
+        clip = math.nan
+    if not 0 <= clip < math.inf:
+        msg = f"clip={schedule.clip!r} was given; a number from 0 is needed, such as 1.0."
+        raise UnknownNameError(msg)
     whole = ("epochs", "iterations", "batch_size", "validate_every", "patience")
     numbers: dict[str, Any] = {n: check_whole(n, getattr(schedule, n), 1) for n in whole}
-    return replace(schedule, learning_rate=rate, **numbers)
+    return replace(schedule, learning_rate=rate, clip=clip, **numbers)

@@ -104,8 +104,8 @@ def test_downscaling_refuses_codes_of_field_and_truth():
 
 
 @pytest.mark.parametrize("verb", ["richards_residual", "consistency"])
-def test_codes_in_a_profile_stop_its_law(verb):
-    ds = xsm.open_tutorial("profile").isel(latitude=slice(0, 1), longitude=slice(0, 2)).load()
+def test_codes_in_a_profile_stop_its_law(verb, small_profile):
+    ds = small_profile.isel(latitude=slice(0, 1), longitude=slice(0, 2))
     ds["theta"][30, 2] = -9999.0
     law = {"law": "richards"} if verb == "consistency" else {}
     assert "of 'theta' are -9999" in raised(lambda: getattr(xsm, verb)(ds, **law))

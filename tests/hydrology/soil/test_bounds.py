@@ -7,10 +7,9 @@ import pytest
 import xsm
 
 
-@pytest.fixture(scope="module")
-def profile():
-    part = {"time": slice(0, 6), "latitude": slice(2, 5), "longitude": slice(5, 9)}
-    return xsm.open_tutorial("profile").isel(part)
+@pytest.fixture
+def profile(small_profile):
+    return small_profile.isel(time=slice(0, 6))
 
 
 def soaked(ds):

@@ -14,9 +14,9 @@ from xsm.synthetic.profile import EDGES
 KNOWN = ["soil_water_flux", "root_water_uptake"]
 
 
-@pytest.fixture(scope="module")
-def world() -> xr.Dataset:
-    return profile_world(years=1, shape=(4, 6), seed=2)
+@pytest.fixture
+def world(small_profile) -> xr.Dataset:
+    return small_profile
 
 
 def test_every_layer_closes_to_rounding(world):

@@ -36,6 +36,7 @@ _LEAST = {
 
 _WETTEST = {"precipitation": 300.0, "rainfall": 300.0, "surface_runoff": 300.0, "runoff": 300.0}
 """Means in mm day-1 that no record reaches."""
+_WETTEST_YEAR = 80.0  # the same of a year: 26.5 m fell at Cherrapunji from August 1860 on
 _FEWEST = 30  # values that a mean is judged by
 _FIT = 0.98  # share of the values that have to lie in the range
 _RAIN = 0.3  # mm day-1 that no day exceeds where m are labelled mm
@@ -85,9 +86,11 @@ def too_small(canonical: FloatArray, role: Role, days: float) -> bool:
     return 0 < largest < _RAIN and bool(frequent) and days >= _DAYS
 
 
-def impossible_mean(canonical: FloatArray, role: Role) -> bool:
-    """Tell whether the mean of a record is one that nowhere on earth has."""
+def impossible_mean(canonical: FloatArray, role: Role, days: float) -> bool:
+    """Tell whether the mean of a record of some days is one that nowhere on earth has."""
     most = _WETTEST.get(role.name, np.inf)
+    if days >= _YEAR:
+        most = min(most, _WETTEST_YEAR if role.name in _WETTEST else np.inf)
     return canonical.size >= _FEWEST and float(canonical.mean()) > most
 
 

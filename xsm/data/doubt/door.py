@@ -21,7 +21,7 @@ from xsm.data.refused import check_numbers
 from xsm.data.units import conversion
 from xsm.exceptions import UnitsError, warn_outside
 
-__all__ = ["doubt", "doubt_fills", "guarded", "guards_of", "judge_all"]
+__all__ = ["doubt", "doubt_fills", "guard_of", "guarded", "guards_of", "judge_all"]
 
 
 def doubt(
@@ -34,6 +34,9 @@ def doubt(
     """
     every = dict.fromkeys(v for name in names for v in _used(reading, name))
     used = [v for v in every if v not in reading.doubted]
+    for v in used:
+        role = ROLES.get(v.role)
+        check_numbers(reading.ds[str(v.name)], v.name, role.units if role is not None else "1")
     judged = judge_all(reading.ds, used)
     beyond = {j.variable for j in judged if {"range", "units"} & {f.kind for f in j.findings}}
     reading.doubted.update({v: v in beyond for v in used})
@@ -41,13 +44,24 @@ def doubt(
 
 
 def doubt_fills(ds: xr.Dataset, roles: Mapping[str, Role | None]) -> None:
-    """Refuse fill values that a mean would swallow, of variables with their role or None."""
+    """Refuse what a mean would swallow, of variables with their role or None.
+
+    Fill values, infinite ones, and columns that cannot be: amounts of less than a day are read as
+    those of a day, so that what is too much even so is.
+    """
     for name, role in roles.items():
         if role is not None:  # text beside the numbers, as flags are, is no fault
-            check_numbers(ds[name], name)
+            check_numbers(ds[name], name, role.units)
     used = [_by_units(ds, name, role) for name, role in roles.items()]
-    found = [f for each in judge_all(ds, used) for f in each.findings if f.kind == "fill"]
+    found = [f for each in judge_all(ds, used) for f in each.findings if _swallowed(f)]
     tell(found)
+
+
+def _swallowed(found: Finding) -> bool:
+    """Tell whether a mean would hide what was found."""
+    return found.kind in {"fill", "infinite"} or (
+        found.kind == "units" and found.severity == "stop"
+    )
 
 
 def _by_units(ds: xr.Dataset, name: str, role: Role | None) -> Variable:
@@ -58,7 +72,7 @@ def _by_units(ds: xr.Dataset, name: str, role: Role | None) -> Variable:
     except UnitsError:
         change = None
     if role is None or change is None:
-        return Variable(name, name, "name", units)
+        return Variable(f"variable {name}", name, "name", units)  # no role, whatever its name
     return Variable(role.name, name, "alias", units, change)
 
 
@@ -127,17 +141,24 @@ def guards_of(reading: Reading, names: Iterable[str]) -> dict[str, Guard]:
 def _guard(reading: Reading, name: str) -> list[Guard]:
     """Return the guard of a role or a variable; none of what is derived or has no range."""
     variable = reading.table.lookup(name)
-    role = ROLES.get(variable.role)
-    if role is None or role.range is None or variable.how == "derived":
+    if variable.how == "derived":
         return []
-    array, change = reading.ds[str(variable.name)], variable.conversion
+    quiet = reading.doubted.get(variable, False)
+    guard = guard_of(reading.ds[str(variable.name)], variable, name, quiet=quiet)
+    return [] if guard is None else [guard]
+
+
+def guard_of(array: xr.DataArray, variable: Variable, name: str, *, quiet: bool) -> Guard | None:
+    """Return what looks at the canonical values of an array; None where its role has no range."""
+    role, change = ROLES.get(variable.role), variable.conversion
+    if role is None or role.range is None:
+        return None
     limits = limits_of(array, role, change)
     ends = (limits.low - limits.slack, limits.high + limits.slack)
     low, high = sorted(change.factor * end + change.offset for end in ends)
     given = [c for c in dict.fromkeys((*codes_said(array.attrs), *CODES)) if limits.outside(c)]
     codes = tuple(change.factor * c + change.offset for c in given)
-    quiet = reading.doubted.get(variable, False)
-    return [Guard(name, str(variable.name), low, high, codes, tuple(given), quiet)]
+    return Guard(name, str(variable.name), low, high, codes, tuple(given), quiet)
 
 
 def guarded(array: xr.DataArray, guard: Guard | None) -> xr.DataArray:

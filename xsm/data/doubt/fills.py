@@ -101,7 +101,8 @@ def _stands(v: float, n: int, rest: FloatArray, limits: Limits) -> bool:
     if limits.outside(v):
         return not rest.size or gap > _APART * spread
     inside = any(abs(v - code) <= _LIKE * abs(code) for code in _INSIDE)
-    return inside and n > 1 and spread > 0 and gap > _FAR * spread and not limits.stated
+    apart = spread > 0 and gap > _FAR * spread
+    return inside and n > 1 and (apart or not rest.size) and not limits.stated
 
 
 def _alone(v: float, rest: FloatArray) -> bool:

@@ -22,9 +22,9 @@ class Finding:
     variable : str
         Its name in the data set.
     kind : str
-        ``"fill"``, ``"units"``, ``"range"``, ``"saturation"``, ``"sign"``, ``"sawtooth"``,
-        ``"constant"``, ``"missing"``, ``"flag"``, ``"unusable"`` or ``"told"``, a remark of
-        ``ds.physm.variables()``.
+        ``"fill"``, ``"infinite"``, ``"units"``, ``"range"``, ``"saturation"``, ``"sign"``,
+        ``"sawtooth"``, ``"constant"``, ``"missing"``, ``"flag"``, ``"unusable"`` or ``"told"``, a
+        remark of ``ds.physm.variables()``.
     severity : {"stop", "warn", "note"}
         Whether verbs refuse the variable, warn, or say nothing.
     words : str

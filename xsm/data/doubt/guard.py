@@ -46,6 +46,15 @@ class Guard:
     def _tell(self, values: Array) -> None:
         """Refuse fill values, count them, and warn of others beyond the range."""
         odd = values[(values < self.low) | (values > self.high)]
+        endless = int(np.isinf(odd).sum())
+        if endless:
+            x = f'ds["{self.name}"]'
+            msg = (
+                f"{self.role}: {endless:,} of {values.size:,} values of {self.name!r} that were "
+                "computed now are infinite, as after a division by 0; numbers or NaN are needed. "
+                f'Type {x} = {x}.where(abs({x}) < float("inf")).'
+            )
+            raise UnitsError(msg)
         for code, given in zip(self.codes, self.given, strict=True):
             count = int(matches(odd, (code,)).sum())
             if count:

@@ -32,7 +32,10 @@ _DAY = np.timedelta64(1, "D")
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A variable, its sample, and what was found in it; ``fills`` apart from all other values."""
+    """A variable, its sample, and what was found in it; ``fills`` apart from all other values.
+
+    ``endless`` counts infinite values, which are among neither.
+    """
 
     variable: Variable
     sample: Sample
@@ -41,6 +44,7 @@ class Judged:
     fills: Fills | None
     rest: FloatArray
     pores: str | None = None
+    endless: int = 0
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -78,12 +82,13 @@ def judge(
     array, role = ds[str(variable.name)], ROLES.get(variable.role)
     change = variable.conversion if role is not None else None
     limits = limits_of(array, role, change)
-    values = finite(sample.of_layer(variable.index).values)
+    looked = sample.of_layer(variable.index).values
+    values, endless = finite(looked), int(np.isinf(looked).sum())
     fills = None
     if role is None or role.kind != "categorical":
         fills = find_fills(values, limits, (*codes_said(array.attrs), *fills_of_product))
     rest = values if fills is None else fills.rest
-    judged = Judged(variable, sample, array, limits, fills, rest, pores_of(ds))
+    judged = Judged(variable, sample, array, limits, fills, rest, pores_of(ds), endless)
     return replace(judged, findings=tuple(_findings(judged)))
 
 
@@ -96,9 +101,11 @@ def pores_of(ds: xr.Dataset) -> str | None:
 def _findings(judged: Judged) -> Iterator[Finding]:
     """Yield what looks wrong."""
     role, rest = judged.role, judged.rest
+    if judged.endless:
+        yield _infinite(judged)
     if judged.fills is not None:
         yield _fill(judged, judged.fills)
-    if not rest.size and judged.fills is None:
+    if not rest.size and judged.fills is None and not judged.endless:
         words = f"{str(judged.variable.name)!r} holds no value{judged.layer}, as far as was looked."
         yield _of(judged, "missing", "note", words, "", 1.0)
     if role is None or role.kind == "categorical" or not rest.size:
@@ -117,6 +124,17 @@ def _of(
     """Return a finding; braces in its words are those of the line alone."""
     name = str(judged.variable.name)
     return Finding(judged.variable.role, name, kind, severity, words, line, share)
+
+
+def _infinite(judged: Judged) -> Finding:
+    """Say that values are infinite, as after a division by zero."""
+    name = str(judged.variable.name)
+    words = (
+        f"{judged.endless:,} of {judged.values.size:,} values of {name!r} that were looked at are "
+        "infinite, as after a division by 0; numbers or NaN are needed.{typed}"
+    )
+    line = f'ds["{name}"] = ds["{name}"].where(abs(ds["{name}"]) < float("inf"))'
+    return _of(judged, "infinite", "stop", words, line, judged.endless / judged.values.size)
 
 
 def _fill(judged: Judged, fills: Fills) -> Finding:
@@ -182,7 +200,7 @@ def _column(judged: Judged, role: Role) -> Iterator[Finding]:
         return
     name, rest, canonical = str(judged.variable.name), judged.rest, judged.canonical
     share = float(judged.limits.outside(rest).mean())
-    worst = share > _MOST or impossible_mean(canonical, role)
+    worst = share > _MOST or impossible_mean(canonical, role, _days(judged.values))
     if not worst and share <= 0.02 and not too_small(canonical, role, _days(judged.values)):
         return
     units = other_units(rest, judged.variable.units, role, judged.variable.conversion)

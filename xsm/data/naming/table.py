@@ -13,8 +13,15 @@ from xsm.data.naming.display import as_html, as_text, told_once
 from xsm.data.naming.products import PRODUCTS
 from xsm.data.naming.roles import ROLES
 from xsm.data.naming.variable import Variable
+from xsm.data.refused import check_numbers
 from xsm.data.units import dequantify
-from xsm.exceptions import GridError, MissingVariableError, UnitsError, did_you_mean
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    UnitsError,
+    UnknownNameError,
+    did_you_mean,
+)
 
 __all__ = ["VariableTable"]
 
@@ -106,11 +113,15 @@ class VariableTable:
         ------
         MissingVariableError
             If some are missing.
+        UnknownNameError
+            If one is no name.
         UnitsError
             If all are there, but some cannot be used.
         GridError
             If that is only for want of a uniform time step, or for a dimension that is unknown.
         """
+        for role in roles:
+            _check_name(role)
         missing = [self._missing(r) for r in roles if not self._known(r)]
         texts = {r: self._wrong(r) for r in roles if self._known(r) and self._wrong(r)}
         wrong = [f"{names}: {text}" for names, text in told_once(texts).items()]
@@ -142,7 +153,10 @@ class VariableTable:
             If there is no such role or variable.
         UnitsError
             If it was found but cannot be used.
+        UnknownNameError
+            If a name is none.
         """
+        _check_name(name)
         if name in self.found:
             return self.found[name][0]
         for variables in self.found.values():
@@ -191,6 +205,8 @@ class VariableTable:
             return self._described(self._derive(ds, variable), variable, {}).rename(name)
         array = dequantify(ds[[variable.name]])[0][variable.name]
         attrs = array.attrs
+        if variable.role in ROLES:
+            check_numbers(array, variable.name, ROLES[variable.role].units)
         if variable.dim is not None:
             array = array.isel({variable.dim: variable.index}, drop=True)
         return self._described(variable.conversion(array), variable, attrs).rename(name)
@@ -276,6 +292,16 @@ class VariableTable:
             f"{name}: not found by standard_name or by a name such as {shown}.{hint} "
             f'Type variables={{"{name}": "<its name>"}}.'
         )
+
+
+def _check_name(given: object) -> None:
+    """Refuse what is no name of a variable or role."""
+    if not isinstance(given, str):
+        msg = (
+            f"{given!r} was given as the name of a variable; one name is needed, such as "
+            "target='soil_moisture'."
+        )
+        raise UnknownNameError(msg)
 
 
 def _of_saturation(name: str, units: str, role: str) -> str:

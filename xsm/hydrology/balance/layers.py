@@ -5,7 +5,7 @@ from __future__ import annotations
 from xsm.data.naming import ROLES, Variable, VariableTable
 from xsm.exceptions import GridError, UnitsError
 
-__all__ = ["check_water", "deep_layers", "describe_layer", "own_layer"]
+__all__ = ["check_water", "column_layers", "deep_layers", "describe_layer", "own_layer"]
 
 
 _DEEPEST = 1.0  # m; deep soil water ends here (Geng et al. 2024: layers 2 and 3 of ERA5-Land)
@@ -117,6 +117,34 @@ def own_layer(table: VariableTable, target: str | None) -> dict[Variable, float]
     """
     variable = table.lookup(target or "soil_moisture")
     return {variable: _water(variable, float("inf"))}
+
+
+def column_layers(table: VariableTable) -> dict[Variable, float]:
+    """Return all layers of soil moisture.
+
+    Parameters
+    ----------
+    table : VariableTable
+        Which variable is what.
+
+    Returns
+    -------
+    dict of Variable to float
+        Each layer, from the top down, with its mm of water per m3 m-3.
+
+    Raises
+    ------
+    GridError
+        If bounds are not known.
+
+    Examples
+    --------
+    >>> import xsm
+    >>> layers = column_layers(xsm.variables(xsm.open_tutorial("land")))
+    >>> round(sum(layers.values()))
+    2890
+    """
+    return {v: _water(v, float("inf")) for v in table.layers("soil_moisture")}
 
 
 def _depth(variable: Variable) -> tuple[float, float]:

@@ -30,6 +30,7 @@ __all__ = [
     "balance_roles",
     "balance_series",
     "inflow_arrays",
+    "lengths_of",
     "previous_observation",
     "require_roles",
     "roles_of_terms",
@@ -50,6 +51,8 @@ _LONG = {
     "inflow_trend_filtered": "sign of the {} inflow, 0 where the observation disagrees",
     "previous_observation": "last soil moisture observed before the step",
 }
+
+_GUIDES = ("inflow_trend_filtered", "previous_observation")  # what observations make of it
 
 
 def water_balance(  # noqa: PLR0913
@@ -167,7 +170,7 @@ def water_balance(  # noqa: PLR0913
     return reading.given_back(found)
 
 
-def inflow_arrays(
+def inflow_arrays(  # noqa: PLR0913
     reading: Reading,
     *,
     outputs: Sequence[str] | None = None,
@@ -177,11 +180,13 @@ def inflow_arrays(
     threshold: float = 0.0,
     compat: Compat | None = None,
     target: str | None = None,
+    free: bool = False,
 ) -> xr.Dataset:
     """Return chosen ``outputs`` of :func:`water_balance`, for training and audits, lazily.
 
     By default all that the data allow; only what is chosen is computed, in one pass. Without units
-    of pint; all else as there.
+    of pint; all else as there. With ``free`` the trend is that of each step's inflow, whatever was
+    observed.
     """
     _check(terms, trend, compat)
     table = reading.table
@@ -202,6 +207,9 @@ def inflow_arrays(
     arrays |= {f"layer {v.name} {v.index}": reading.array(v) for v in storage}
     reference = "observed" if observed else next(iter(arrays))
     arrays = _aligned(arrays, reference)
+    like = arrays[reference]
+    if free:
+        arrays.pop("observed", None)
     if outputs is None:
         outputs = list(_NAMES) if observed else list(_NAMES)[:2]
     plan = Plan(
@@ -210,13 +218,13 @@ def inflow_arrays(
         outputs=tuple(_NAMES[name] for name in outputs),
         trend=trend,
         threshold=float(threshold),
-        step_days=_lengths(reading, arrays[reference]),
+        step_days=lengths_of(reading, like),
         reverse_snow=compat is not None,
-        axis=arrays[reference].dims.index(time_dim(arrays[reference])),
+        axis=like.dims.index(time_dim(like)),
         guards=tuple(guards.get(roles.get(k, observed or "")) for k in arrays),
     )
     results = scan_arrays(plan, [a.data for a in arrays.values()])
-    like, units = arrays[reference], arrays[reference].attrs.get("units", "1")
+    units = like.attrs.get("units", "1")
     made = {
         name: _labelled(like, name, data, trend, units)
         for name, data in zip(outputs, results, strict=True)
@@ -233,7 +241,7 @@ def inflow_arrays(
     return xr.Dataset(made, attrs=recorded)
 
 
-def _lengths(reading: Reading, array: xr.DataArray) -> float | tuple[float, ...]:
+def lengths_of(reading: Reading, array: xr.DataArray) -> float | tuple[float, ...]:
     """Return the length of the step in days; of months whose bounds are known that of these."""
     lengths = step_lengths(array)
     known = intervals_of(reading.ds, reading.time)
@@ -294,22 +302,30 @@ def roles_of_terms(terms: Sequence[Term]) -> list[str]:
 def balance_series(wanted: Wanted) -> dict[str, xr.DataArray]:
     """Return the trends and the previous observation that loss terms need, lazily.
 
-    Each term's filtered trend under its ``trend_key``, and ``previous``; nothing without terms.
+    Each term's filtered trend under its ``trend_key``, and ``previous``; nothing without terms. A
+    term that compares predictions with each other gets the trend of the inflow alone.
     """
     series: dict[str, xr.DataArray] = {}
     for term in wanted.terms:
         if not isinstance(term, Balance):
             continue
+        free = getattr(term, "previous", "observed") == "predicted"
         balance = inflow_arrays(
             wanted.reading,
-            outputs=("inflow_trend_filtered", "previous_observation"),
+            outputs=("inflow_trend",)
+            if free
+            else ("inflow_trend_filtered", "previous_observation"),
             deep=term.deep,
             terms=term.terms,
             trend=term.trend,
             threshold=term.threshold,
             compat=term.compat,
             target=wanted.target,
+            free=free,
         )
+        if free:
+            series[term.trend_key] = balance["inflow_trend"]
+            continue
         series[term.trend_key] = balance["inflow_trend_filtered"]
         series["previous"] = balance["previous_observation"]
     return series

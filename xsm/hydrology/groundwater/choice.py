@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from xsm.data.attributes import two_units
+from xsm.data.doubt import doubt_fills
 from xsm.data.naming import ROLES, roles_of
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
 from xsm.data.reading import Reading, read
@@ -157,6 +158,7 @@ def _with_units(reading: Reading, names: list[str]) -> xr.Dataset:
             raise UnitsError(said)
         if "units" not in ds[name].attrs and name in known and known[name].units:
             ds = ds.assign({name: ds[name].assign_attrs(units=known[name].units)})
+    doubt_fills(ds, dict.fromkeys(names, ROLES["terrestrial_water_storage"]))  # any store of water
     return ds
 
 

@@ -12,6 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xsm.data.dimensions import check_same_names
+from xsm.data.doubt import doubt
+from xsm.data.joins import assigned
 from xsm.data.naming import ROLES, Variable, roles_of
 from xsm.data.reading import Reading, read
 from xsm.data.refused import check_names, check_numbers
@@ -114,6 +117,7 @@ def to_depths(
     points, targets = _checked(depths)
     reading = read(ds, variables)
     roles = _layered(reading)
+    doubt(reading, [layer for layers in roles.values() for layer in layers])
     if points:  # the water that a layer loses is no property of a point
         roles = {role: layers for role, layers in roles.items() if not ROLES[role].flux}
     weights = {
@@ -122,7 +126,7 @@ def to_depths(
     _check_cover(roles, weights, depths)
     coords = {"depth": depth_coordinate(targets)} if points else depth_coordinates(targets)
     found = {role: _remapped(reading.ds, role, roles[role], weights[role]) for role in roles}
-    result = _rest(reading.ds, roles).assign(found).assign_coords(coords)
+    result = assigned(_rest(reading.ds, roles), found).assign_coords(coords)
     return reading.given_back(result)
 
 
@@ -257,6 +261,7 @@ def _remapped(
         arrays = [ds[first.name]]
         weights, factors, offsets = _spread(layers, weights, ds.sizes[first.dim])
     else:
+        check_same_names({str(v.name): ds[v.name] for v in layers}, str(first.name))
         arrays = aligned([ds[v.name] for v in layers])
         factors = [v.conversion.factor for v in layers]
         offsets = [v.conversion.offset for v in layers]

@@ -157,7 +157,7 @@ def _stacked(ds: xr.Dataset, layers: Sequence[Variable]) -> tuple[xr.DataArray, 
     """Return the layers in canonical units as one array, and the dimension of layers."""
     first = layers[0]
     if first.dim is None:
-        return _joined([v.conversion(ds[v.name]).drop_attrs() for v in layers])
+        return _joined([v.conversion(ds[v.name]).drop_attrs(deep=False) for v in layers])
     array = ds[first.name]
     order = [v.index for v in layers]
     if order != list(range(array.sizes[first.dim])):

@@ -228,7 +228,7 @@ def profile_series(wanted: Wanted) -> dict[str, xr.DataArray]:
     reading, profile = wanted.reading, wanted.profile
     found = {}
     if "precipitation" in wanted.keys:
-        rain = reading.array("precipitation").drop_attrs()
+        rain = reading.array("precipitation").drop_attrs(deep=False)
         layers = reading.layers()
         if layers and "mean" in str(reading.ds[layers[0].name].attrs.get("cell_methods", "")):
             before = rain.shift({time_dim(rain): 1})
@@ -255,7 +255,7 @@ def soil_maps(wanted: Wanted) -> dict[str, xr.DataArray]:
     found = layer_parameters(wanted.reading, None, centres, DEPTH)
     layers = xr.DataArray(np.ones(len(centres)), dims=DEPTH)
     return {
-        name: (array.drop_attrs() * layers).transpose(..., DEPTH)
+        name: (array.drop_attrs(deep=False) * layers).transpose(..., DEPTH)
         for name, array in found.items()
         if name in wanted.keys
     }
@@ -268,10 +268,10 @@ def quiet_steps(reading: Reading, bound: float) -> xr.DataArray:
     data hold ``snow_water_equivalent``. False where one is missing. Where soil moisture is a mean
     of its step, the step before is quiet too.
     """
-    water = reading.array("precipitation").drop_attrs()
+    water = reading.array("precipitation").drop_attrs(deep=False)
     time = time_dim(water)
     if "snow_water_equivalent" in reading:  # also where it is faulty, which is told
-        snow = reading.array("snow_water_equivalent").drop_attrs()
+        snow = reading.array("snow_water_equivalent").drop_attrs(deep=False)
         water = water - (snow - snow.shift({time: 1})) / step_days(snow)
     calm = water <= bound
     methods = str(reading.ds[reading.layers()[0].name].attrs.get("cell_methods", ""))

@@ -1,0 +1,284 @@
+"""What a carried state is worth: sequences beside windows and persistence, on real and other data.
+
+    python benchmarks/memory_science.py --data DIR --results FILE [--write docs/carried_state.md]
+
+``DIR`` holds the data sets as NetCDF. Each result is appended to ``FILE`` (JSON lines), and is not
+made again where it stands there. Defaults of ``fit`` but for what ``RUNS`` says; a quarter of the
+training period validates. The tables hold medians over cells, then over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+COLUMNS = ("rmse", "ubrmse", "bias", "r")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set, what of it trains and tests, and its inputs where they are not the default."""
+
+    title: str
+    file: str
+    target: str
+    train: slice
+    test: slice
+    inputs: dict[str, Any] = field(default_factory=dict)
+    data: str = ""
+
+
+_MHM = "mhm_mosel/mhm_mosel_daily_6km.nc"
+_SMAP = "conus_smap_nldas/conus_smap_nldas.nc"
+_LAND = "conus_land/conus_land.nc"
+_WKG = "ameriflux_walnut_gulch/us_wkg_daily.nc"
+_SOIL = ["sand", "silt", "clay", "bulk_density", "ndvi_mean", "water_capacity", "north", "east"]
+_MAPS = {"static": [*_SOIL, "mean_rain", "mean_temperature"]}
+_LAYER = "volumetric_soil_water_layer_{}_mean"
+CASES = {
+    "mhm": Case(
+        "mHM Mosel, 0-10 cm (simulated; train 1990-1991, test 1992)",
+        _MHM,
+        "soil_moisture",
+        slice("1990", "1991"),
+        slice("1992", "1992"),
+        {
+            "dynamic": ["precipitation", "potential_evaporation", "air_temperature"],
+            "static": ["elevation", "theta_s", "slope", "frac_forest", "frac_impervious"],
+        },
+    ),
+    "smap": Case(
+        "SMAP L3 with NLDAS-2 (observed, gaps; the last quarter tests)",
+        _SMAP,
+        "sm_surface",
+        slice("2015-04-01", "2016-09-28"),
+        slice("2016-09-29", "2017-03-31"),
+        _MAPS,
+    ),
+    "smap_years": Case(
+        "SMAP L3 with NLDAS-2 (train 2015-04..2016-03, test 2016-04..2017-03)",
+        _SMAP,
+        "sm_surface",
+        slice("2015-04-01", "2016-03-31"),
+        slice("2016-04-01", "2017-03-31"),
+        _MAPS,
+    ),
+    "land": Case(
+        "conus_land, 0-7 cm (NLDAS-2, simulated soil; the last quarter tests)",
+        _LAND,
+        "swvl1",
+        slice("2015-04-01", "2016-09-28"),
+        slice("2016-09-29", "2017-03-31"),
+    ),
+    "wkg": Case(
+        "US-Wkg tower, 5 cm (observed; train 2004-2010, test 2011-2012)",
+        _WKG,
+        "soil_moisture",
+        slice("2004-05-06", "2010-12-31"),
+        slice("2011-01-01", "2012-12-31"),
+    ),
+    "caravan": Case(
+        "ERA5-Land means of three basins, four layers (train 1996-2005, run through 1981-2020)",
+        "caravan_era5land/caravan_era5land_3basins_daily.nc",
+        "soil_moisture",
+        slice("1996", "2005"),
+        slice("1981-07-01", "2020"),
+    ),
+}
+WEATHER = {"lead": 0}
+KNOWN = {"data_integration": True, "known_forcing": True, "lead": 1}
+LONG = {"sequence": 365, "warmup": 90, "batch_size": 16, "lead": 0}
+# A batch of 64 pieces of 180 steps is 11,520 steps of a cell: the same for windows of so many days.
+BUDGET = {"epochs": 24, "iterations": 25, "validate_every": 1, "patience": 12, "decay": "cosine"}
+BUDGET |= {"learning_rate": 8e-3, "clip": 1.0, "sampling": "mixed", "scaling": "global", "lead": 0}
+WINDOWS = {w: {**BUDGET, "window": w, "batch_size": round(64 * 180 / w)} for w in (7, 15, 60, 180)}
+TITLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "weather of the day": ("lstm", {"sequence": 180, **WEATHER}),
+    "weather of the day, phy_lstm": ("phy_lstm", {"sequence": 180, **WEATHER}),
+    "weather of the day, cnn_lstm": ("cnn_lstm", {"sequence": 180, **WEATHER}),
+    "last observation, known weather, 1 day": ("lstm", {"sequence": 180, **KNOWN}),
+    "last observation, known weather, 7 days": (
+        "lstm",
+        {"sequence": 180, **KNOWN, "lead": 7, "latency": (7, 14)},
+    ),
+    **{f"windows of {w} days": ("lstm", options) for w, options in WINDOWS.items()},
+    "layers, weather of the day": ("cnn_lstm", LONG),
+    "layers, windows of 15 days": ("cnn_lstm", {"lead": 0}),
+}
+_MARK = " (64 units, batches of half the size)"  # --small: a sixth of the time
+USUAL = ["weather of the day", "last observation, known weather, 1 day"]
+RUNS: dict[str, list[str]] = {
+    "mhm": [*USUAL, *(t for t in TITLES if t.startswith("windows"))],
+    "smap": [*USUAL, "last observation, known weather, 7 days"],
+    "smap_years": [USUAL[0], *(t for t in TITLES if t.startswith("windows"))],
+    "land": USUAL,
+    "wkg": USUAL,
+    "caravan": [t for t in TITLES if t.startswith("layers")],
+}
+
+
+def load(name: str, folder: str) -> xr.Dataset:
+    """Open a data set in memory and state what its file does not."""
+    ds = xr.open_dataset(Path(folder) / CASES[name].file).load()
+    if name == "mhm":
+        ds["theta"].attrs["layer_edges_m"] = [0.0, 0.1, 0.2, 0.3, 0.5]
+    if name.startswith("smap"):
+        train, like = ds.sel(time=CASES[name].train), ds["sand"]
+        ds["north"], ds["east"] = (xr.broadcast(ds[k], like)[0] for k in ("lat", "lon"))
+        ds["mean_rain"], ds["mean_temperature"] = (train[k].mean("time") for k in ("pr", "t2m"))
+        ds = ds.rename(soil_water_capacity="water_capacity")  # in units that nobody tells
+        for key in ("north", "east", "mean_rain", "mean_temperature", "water_capacity"):
+            ds[key].attrs = {}
+    return ds
+
+
+def observed(ds: xr.Dataset, name: str) -> dict[str, xr.DataArray]:
+    """Return what was observed, by the name under which it is predicted."""
+    if name == "mhm":
+        return {"theta": ds["theta"].isel(layer4=0)}
+    if name == "wkg":
+        return {"theta": ds["theta"].isel(depth=0)}
+    if name == "caravan":
+        return {_LAYER.format(k): ds[_LAYER.format(k)] for k in (1, 2, 3, 4)}
+    return {CASES[name].target: ds[CASES[name].target]}
+
+
+def scores(predicted: xr.DataArray, truth: xr.DataArray) -> dict[str, float]:
+    """Return medians over cells of scores over time."""
+    truth = truth.sel(time=predicted["time"])
+    error = (predicted - truth).astype(float)
+    known = error.count("time") > 9
+    pairs = {
+        "rmse": (error**2).mean("time") ** 0.5,
+        "ubrmse": error.std("time"),
+        "bias": error.mean("time"),
+        "r": xr.corr(predicted, truth, "time"),
+    }
+    return {key: float(value.where(known).median()) for key, value in pairs.items()}
+
+
+def run(name: str, label: str, seed: int, folder: str, *, small: bool = False) -> dict[str, Any]:
+    """Train, run through the record, and judge one model with one seed."""
+    import torch
+
+    import xsm
+
+    torch.set_num_threads(1)
+    xsm.set_options(threads=1)
+    warnings.simplefilter("ignore", UserWarning)
+    case, ds = CASES[name], load(name, folder)
+    model, options = TITLES[label]
+    if small:
+        options = {**options, "hidden_size": 64, "batch_size": options.get("batch_size", 64) // 2}
+    began, used = time.perf_counter(), time.process_time()
+    fitted = xsm.fit(
+        ds.sel(time=case.train),
+        model,
+        target=case.target,
+        seed=seed,
+        progress=False,
+        **{**case.inputs, **options},
+    )
+    seconds = time.perf_counter() - began, time.process_time() - used
+    found = fitted.predict(ds)
+    made: dict[str, Any] = {"case": name, "run": label + _MARK * small, "seed": seed}
+    made |= {"epoch": int(fitted.history.attrs["best_epoch"]), "seconds": seconds}
+    made |= {"machine": os.cpu_count(), "parameters": {k: str(v) for k, v in options.items()}}
+    for key, truth in observed(ds, name).items():
+        part = found[key].sel(time=case.test)
+        made[key] = scores(part, truth)
+        if name == "caravan":
+            middle = len(part["time"]) // 2
+            halves = part.isel(time=slice(middle)), part.isel(time=slice(middle, None))
+            made[key]["halves"] = [scores(half, truth)["rmse"] for half in halves]
+        else:
+            made["persistence"] = scores(
+                truth.ffill("time").shift(time=1).sel(time=case.test), truth
+            )
+    return made
+
+
+def table(name: str, results: list[dict[str, Any]], folder: str) -> str:
+    """Return one data set's results as Markdown."""
+    own = [r for r in results if r["case"] == name]
+    keys = list(observed(load(name, folder), name))
+    lines = [f"## {CASES[name].title}", ""]
+    lines.append("| | seeds | RMSE | ubRMSE | bias | R | best epoch |")
+    lines.append("|---|---:|---:|---:|---:|---:|---:|")
+    if "persistence" in own[0]:
+        said = " | ".join(f"{own[0]['persistence'][c]:.4f}" for c in COLUMNS)
+        lines.append(f"| last observation before the day | | {said} | |")
+    for label in [said + mark for said in RUNS[name] for mark in ("", _MARK)]:
+        rows = [r for r in own if r["run"] == label]
+        for key in keys if rows else []:
+            at = f", {key}" if len(keys) > 1 else ""
+            values = [statistics.median(r[key][c] for r in rows) for c in COLUMNS]
+            said = " | ".join(f"{v:.4f}" for v in values)
+            epochs = ", ".join(str(r["epoch"]) for r in rows)
+            lines.append(f"| {label}{at} | {len(rows)} | {said} | {epochs} |")
+            if "halves" in rows[0][key]:
+                first, second = np.median([r[key]["halves"] for r in rows], axis=0)
+                lines.append(
+                    f"| RMSE of the halves of the run | | {first:.4f}, {second:.4f} | | | | |"
+                )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what is missing, and write the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--only", choices=sorted(CASES), nargs="*", default=list(CASES))
+    parser.add_argument("--runs", nargs="*", default=list(TITLES))
+    parser.add_argument("--small", action="store_true", help="64 units, half batches")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
+    options = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    lines = options.results.read_text().splitlines() if options.results.exists() else []
+    results = [json.loads(line) for line in lines]
+    there = {(r["case"], r["run"], r["seed"]) for r in results}
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    for seed in options.seeds:
+        for name in options.only:
+            for label in RUNS[name]:
+                title = label + _MARK * options.small
+                if label not in options.runs or (name, title, seed) in there:
+                    continue
+                found = run(name, label, seed, options.data, small=options.small)
+                results.append(found | {"commit": commit})
+                with options.results.open("a") as file:
+                    file.write(json.dumps(results[-1]) + "\n")
+                shown = {k: v for k, v in results[-1].items() if k not in {"parameters", "machine"}}
+                print(shown, flush=True)
+    made = [n for n in CASES if any(r["case"] == n for r in results)]
+    commits = ", ".join(sorted({f"`{r['commit']}`" for r in results}))
+    head = f"Made with `python benchmarks/memory_science.py --data DIR --results FILE`, {commits}."
+    text = "\n\n".join([head, *(table(name, results, options.data) for name in made)])
+    print("\n" + text)
+    if options.write:
+        before, _, rest = options.write.read_text().partition("<!-- tables -->")
+        after = rest.partition("<!-- end of tables -->")[2]
+        options.write.write_text(
+            f"{before}<!-- tables -->\n\n{text}\n\n<!-- end of tables -->{after}"
+        )
+
+
+if __name__ == "__main__":
+    main()
