@@ -87,3 +87,17 @@ def test_a_network_without_a_state_says_so() -> None:
 
     with pytest.raises(NotImplementedError, match="carries no state; it needs carry"):
         Mean(Sizes(3, 2, 7)).carry(batch(7), None)
+
+
+def test_the_head_of_a_run_sees_what_was_observed() -> None:
+    names = ("rain", "heat")
+    runs = LSTM(Sizes(2 + 3, 1, 1, names=names, sequence=True), hidden_size=6).eval()
+    assert runs.head.in_features == 6 + 3
+    assert LSTM(Sizes(2 + 2, 1, 7, names=names), hidden_size=6).head.in_features == 6
+    with torch.no_grad():
+        runs.head.weight.zero_()
+        runs.head.bias.zero_()
+        runs.head.weight[0, 6] = 1.0  # persistence
+    given = {"dynamic": torch.rand(4, 5, 5), "static": torch.rand(4, 1)}
+    wanted = 0.5 + 0.2 * given["dynamic"][..., 2:3]
+    assert torch.allclose(runs.evaluate(given)["mean"], wanted, atol=1e-6)

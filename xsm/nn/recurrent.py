@@ -28,7 +28,8 @@ class PointLSTM(Model):
     -----
     As a sequence it has an input layer before the LSTM, ``relu(W [x, s, d] + b)``, forgets slowly
     at first (:func:`remembering`), and its answer begins at the middle of the target's range and
-    moves in steps of its usual spread (:func:`centred`). Windows have none of these, as published.
+    moves in steps of its usual spread (:func:`centred`); with data integration the head is given
+    what was observed beside the hidden state. Windows have none of these, as published.
     """
 
     scaling = "cell"
@@ -40,7 +41,9 @@ class PointLSTM(Model):
         self.enter = nn.Linear(inputs, hidden_size) if sizes.sequence else None
         self.lstm = nn.LSTM(hidden_size if sizes.sequence else inputs, hidden_size)
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(hidden_size, sizes.target)
+        runs = sizes.sequence and sizes.names
+        self.seen = sizes.dynamic - len(sizes.names) if runs else 0  # channels of observations
+        self.head = nn.Linear(hidden_size + self.seen, sizes.target)
         self.state_size = 2 * hidden_size
         if sizes.sequence:
             remembering(self.lstm)
@@ -63,6 +66,8 @@ class PointLSTM(Model):
         given = given if self.enter is None else torch.relu(self.enter(given))
         hidden, after = all_hidden(self.lstm, given, state)
         kept = self.dropout(hidden)  # (steps, batch, hidden)
+        if self.seen:
+            kept = torch.cat([kept, dynamic[..., -self.seen :]], dim=-1)
         with torch.autocast(kept.device.type, enabled=False):
             values = self.head(kept.float()).transpose(0, 1)
         return {"mean": centred(values, gaussian=self.sizes.gaussian)}, after
