@@ -64,17 +64,22 @@ def pieces(ds: xr.Dataset, limit: int) -> Windows | Stream:
 
 
 class Bare(nn.Module):
-    """An LSTM over the steps and the repeated statics, and a head."""
+    """An LSTM over the steps and the repeated statics, and a head; as xsm's of the same samples.
 
-    def __init__(self, features: int) -> None:
+    That of pieces has an input layer.
+    """
+
+    def __init__(self, features: int, *, entered: bool) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(features, HIDDEN, batch_first=True)
+        layer = nn.Sequential(nn.Linear(features, HIDDEN), nn.ReLU())
+        self.enter = layer if entered else nn.Identity()
+        self.lstm = nn.LSTM(HIDDEN if entered else features, HIDDEN, batch_first=True)
         self.dropout, self.head = nn.Dropout(0.15), nn.Linear(HIDDEN, 1)
 
     def forward(self, dynamic: Tensor, static: Tensor, answered: int) -> Tensor:
         """Predict (batch, answered, 1) from (batch, steps, dynamic) and (batch, static)."""
         repeated = static.unsqueeze(1).expand(-1, dynamic.shape[1], -1)
-        hidden, _ = self.lstm(torch.cat([dynamic, repeated], dim=-1))
+        hidden, _ = self.lstm(self.enter(torch.cat([dynamic, repeated], dim=-1)))
         return self.head(self.dropout(hidden[:, -answered:]))
 
 
@@ -85,7 +90,8 @@ def torch_loop(
 
     Of pieces the steps after ``warmup`` are answered, of windows the last.
     """
-    model = Bare(held.inputs.shape[1] + held.static.shape[1])
+    features = held.inputs.shape[1] + held.static.shape[1]
+    model = Bare(features, entered=held.answered > 1)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, **({"fused": True} if fused else {}))
     steps, answered = held.window + held.answered - 1, held.answered - warmup
     back = torch.arange(-steps + 1, 1) * held.count

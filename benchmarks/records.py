@@ -10,6 +10,7 @@ import torch
 
 import xsm
 from xsm.nn.devices import one_intraop_thread
+from xsm.nn.observed import MIDDLE, SPREAD
 
 CHOICES = [(cells, steps) for cells in (128, 256, 512) for steps in (32, 64, 0)]  # 0: all steps
 
@@ -21,7 +22,7 @@ def bare_record(
 
     Nothing but torch: so many cells together, so many steps at a time, the state in between.
     """
-    lstm, head = fitted.model.lstm, fitted.model.head
+    enter, lstm, head = fitted.model.enter, fitted.model.lstm, fitted.model.head
     times, count = series.shape[:2]
     out = torch.empty(times, count)
 
@@ -30,8 +31,8 @@ def bare_record(
         with torch.inference_mode():
             for at in range(0, times, steps or times):
                 part = slice(at, at + (steps or times))
-                hidden, state = lstm(series[part, own].contiguous(), state)
-                out[part, own] = head(hidden).squeeze(2)
+                hidden, state = lstm(torch.relu(enter(series[part, own])), state)
+                out[part, own] = MIDDLE + SPREAD * head(hidden).squeeze(2)
 
     with one_intraop_thread(), ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, range(0, count, cells)))

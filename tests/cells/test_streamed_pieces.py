@@ -20,6 +20,7 @@ from xsm.cells.samples import make_samples
 from xsm.cells.scaling import fit_scaling
 from xsm.cells.stream import Drawn, Stream
 from xsm.nn import Schedule
+from xsm.nn.observed import MIDDLE, SPREAD
 from xsm.training.splits import in_pieces
 
 STEPS, SEQUENCE, WARMUP, CELLS = 240, 16, 5, 12
@@ -134,7 +135,8 @@ def test_what_was_seen_is_of_the_cell_old_enough_and_of_the_piece(chunks) -> Non
             if mask:
                 old = round(np.expm1(age)) - spec.ahead
                 ages.add(old + spec.ahead)
-                assert value == pytest.approx((soil[step - old, cell] - low) / scale, abs=1e-5)
+                value = low + scale * (MIDDLE + SPREAD * value)
+                assert value == pytest.approx(soil[step - old, cell], abs=1e-5)
                 assert old < SEQUENCE
     assert min(ages) == 2
     assert {3, 4, 5} < ages
