@@ -69,8 +69,7 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
     lead = _lead(ds)
     ds = _with_starts(ds)
     time = time_dim(ds)
-    for dim in map(str, ds.dims):
-        check_some(ds, dim)
+    check_some(ds)
     starts, leads = ds.indexes[time], _leads(ds, lead)
     valid = _sums(starts, leads)
     _check_once(valid, starts, leads, lead)

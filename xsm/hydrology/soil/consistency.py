@@ -10,6 +10,7 @@ import xarray as xr
 from xsm.data.grid import as_list, step_days, time_dim
 from xsm.data.joins import common
 from xsm.data.reading import Reading, read
+from xsm.data.refused import check_free
 from xsm.exceptions import MissingVariableError
 from xsm.hydrology.soil.bounds import beyond_pores, tell_of_beyond
 from xsm.hydrology.soil.known import known_terms
@@ -67,6 +68,7 @@ def richards_consistency(
     dims = as_list(time_dim(truth.array) if dim is None else dim)
     wrong = truth.in_order_of_data(wrong).transpose(*truth.array.dims)
     scores = _scores(found, own, wrong, dims, days)
+    check_free(truth.coords, scores.data_vars)
     scores = scores.assign_coords({k: v for k, v in truth.coords.items() if k not in dims})
     scores.attrs = {"title": "Consistency with the Richardson-Richards equation"}
     scores.attrs |= {"law": "richards", "terms": list(used)}
