@@ -353,5 +353,5 @@ VERBS: Mapping[str, Verb] = {
     "plot.spectra": Verb(figures.spectra, "swvl1", takes=_NAMES, loose=1e-3, slow=True, joins=True),
     "plot.zones": Verb(figures.zones, "swvl1", takes=_NAMES, slow=True, joins=True),
     "plot.improvement": Verb(figures.improvement, "swvl1", takes=_NAMES, slow=True, joins=True),
-    "plot.expert_shares": Verb(figures.weights, "expert_weight", "mixture", slow=True),
+    "plot.expert_shares": Verb(figures.weights, "expert_weight", "mixture", slow=True, extra=True),
 }
