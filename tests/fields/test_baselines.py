@@ -258,6 +258,10 @@ def test_what_is_refused(coarse, fine):
             twice.physm.downscale(2, model=name)
     with pytest.raises(GridError, match=r"2000-02-01.* along 'time'.*drop_duplicates"):
         coarse.physm.downscale(2, model="pattern", truth=fine.isel(time=[0, 1, 1, 2]))
+    with pytest.raises(
+        GridError, match=r"target has the dimensions .*lacks \['lon'\].*expand_dims"
+    ):
+        xsm.downscale(coarse.to_dataset(name="gws").assign(gws=coarse.isel(lon=0, drop=True)), 2)
     deep = coarse.expand_dims(depth=[1.0, 2.0])
     with pytest.raises(GridError, match=r"'depth' \(2\), which is depth"):
         deep.physm.downscale(2, model="nearest")

@@ -38,7 +38,10 @@ def _shown(ax: Any) -> list[Array]:
 def map_of(ds: Any) -> xr.Dataset:
     from xsm.plotting import map_variable
 
-    own = ds.isel(time=0) if isinstance(ds, xr.Dataset) and ds.sizes.get("time") else ds
+    own = ds
+    if isinstance(ds, xr.Dataset) and ds.sizes.get("time"):
+        first = int(np.argmin(ds.indexes["time"])) if "time" in ds.indexes else 0
+        own = ds.isel(time=first)
     return _drawn(lambda: map_variable(own, "swvl1", coastlines=False))
 
 

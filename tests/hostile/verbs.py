@@ -345,11 +345,13 @@ VERBS: Mapping[str, Verb] = {
     "downscale, its covariates": Verb(
         _covariates, "pr", "stores", learnt=True, loose=1e-3, slow=True
     ),
-    "downscale by a network": Verb(_fields, "gws", "stores", learnt=True, loose=1e-3, slow=True),
-    "plot.map": Verb(figures.map_of, "swvl1", slow=True),
+    "downscale by a network": Verb(
+        _fields, "gws", "stores", learnt=True, loose=1e-3, slow=True, extra=True
+    ),
+    "plot.map": Verb(figures.map_of, "swvl1", slow=True, moves=True),
     "plot.series": Verb(figures.series, "swvl1", takes=_NAMES, slow=True, joins=True),
     "plot.spectra": Verb(figures.spectra, "swvl1", takes=_NAMES, loose=1e-3, slow=True, joins=True),
     "plot.zones": Verb(figures.zones, "swvl1", takes=_NAMES, slow=True, joins=True),
     "plot.improvement": Verb(figures.improvement, "swvl1", takes=_NAMES, slow=True, joins=True),
-    "plot.expert_shares": Verb(figures.weights, "expert_weight", "mixture", slow=True),
+    "plot.expert_shares": Verb(figures.weights, "expert_weight", "mixture", slow=True, extra=True),
 }

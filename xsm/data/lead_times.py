@@ -69,8 +69,7 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
     lead = _lead(ds)
     ds = _with_starts(ds)
     time = time_dim(ds)
-    for dim in map(str, ds.dims):
-        check_some(ds, dim)
+    check_some(ds)
     starts, leads = ds.indexes[time], _leads(ds, lead)
     valid = _sums(starts, leads)
     _check_once(valid, starts, leads, lead)
@@ -86,7 +85,8 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
     flat = flat.rename({_ROW: name})
     for n in moved:
         dims = dict.fromkeys(name if d in {time, lead} else d for d in ds[n].dims)
-        flat[n] = flat[n].transpose(*dims).assign_attrs(_sum_attrs(ds[n], starts, leads))
+        told = _sum_attrs(ds[n], starts, leads)
+        flat = assigned(flat, {str(n): flat[n].transpose(*dims).assign_attrs(told)})
     rest = ds.drop_vars([*moved, *old]).drop_dims([time, lead], errors="ignore")
     moved_too = {str(n): flat[n] for n in flat.data_vars}
     found = assigned(rest.assign_coords(flat.coords), moved_too)[list(ds.data_vars)]

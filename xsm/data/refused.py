@@ -171,10 +171,11 @@ def check_names(array: xr.DataArray, more: Collection[str] = ()) -> None:
         raise GridError(msg)
 
 
-def check_some(ds: xr.Dataset, dim: str) -> None:
-    """Refuse data without a step."""
-    if not ds.sizes[dim]:
-        msg = f"The data hold no step along {dim!r}: nothing was selected."
+def check_some(ds: xr.Dataset, *dims: str) -> None:
+    """Refuse data without a step, or without a place, along some of their dimensions or any."""
+    empty = [str(d) for d in dims or ds.dims if not ds.sizes[d]]
+    if empty:
+        msg = f"The data hold no step along {empty[0]!r}: nothing was selected."
         raise NotEnoughDataError(msg)
 
 

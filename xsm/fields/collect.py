@@ -14,7 +14,7 @@ from xsm.data.joins import at_labels, positions
 from xsm.data.nesting import Nest, coarsen, horizontal_axes, make_nest, to_grid
 from xsm.data.nesting.nest import Factor
 from xsm.data.reading import Reading
-from xsm.data.refused import check_dims, check_target
+from xsm.data.refused import check_dims, check_some, check_target
 from xsm.data.units import conversion, dequantify
 from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError, UnitsError
 from xsm.fields.sources import Covariates, Sources, read_one
@@ -44,6 +44,7 @@ def collect_sources(
     planes as pictures; all on the times that target and covariates have in common; with a truth,
     from ``history`` steps before its first to its last, NaN where it has none between.
     """
+    check_some(reading.ds)
     doubt(reading, [target])
     reading = reading.part(oriented(reading.ds))
     nest = make_nest(reading.ds, factor, truth)

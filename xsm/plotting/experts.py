@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.doubt import Guard, guarded
+from xsm.data.doubt.fills import CODES
 from xsm.data.grid import time_dim
 from xsm.data.joins import at_labels
+from xsm.data.refused import check_numbers, check_some
 from xsm.data.units import dequantify
 from xsm.exceptions import GridError, MissingVariableError
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
@@ -34,6 +37,7 @@ __all__ = [
 _EXPERT = "expert"
 _WEIGHT = "expert_weight"
 _MONTHS = "JFMAMJJASOND"
+_SHARE = Guard(_WEIGHT, _WEIGHT, -1e-3, 1.001, CODES, CODES)
 
 
 def expert_weights(predicted: xr.Dataset) -> xr.DataArray:
@@ -49,7 +53,9 @@ def expert_weights(predicted: xr.Dataset) -> xr.DataArray:
             f"{_EXPERT!r}. Predict with a mixture of experts, such as fit('ismoe')."
         )
         raise MissingVariableError(msg)
-    weight = predicted[_WEIGHT]
+    check_some(predicted)
+    check_numbers(predicted[_WEIGHT], _WEIGHT, "shares")
+    weight = guarded(predicted[_WEIGHT], _SHARE)
     if _EXPERT not in weight.coords:
         names = [f"expert {k + 1}" for k in range(weight.sizes[_EXPERT])]
         weight = weight.assign_coords({_EXPERT: names})

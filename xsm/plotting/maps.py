@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 from xsm.data.grid import as_list
 from xsm.data.naming import ROLES
 from xsm.data.reading import read
+from xsm.data.refused import check_numbers
 from xsm.data.units import dequantify
 from xsm.exceptions import MissingVariableError, did_you_mean
 
@@ -109,6 +110,7 @@ def plot_map(
     >>> [float(limit) for limit in plot_map(field, ax=Figure().subplots()).get_xlim()]
     [6.5, 8.5]
     """
+    check_numbers(array, array.name)
     parts = split_panels(array, col, row)
     values = [part.values for part in parts]
     limits = value_limits(values, robust=robust, centre=centre, low=vmin, high=vmax)

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import xsm
-from xsm.exceptions import GridError, UnitsError
+from xsm.exceptions import GridError, NotEnoughDataError, UnitsError
 
 VOLUME = {"units": "m3 m-3"}
 
@@ -116,3 +116,9 @@ def test_a_prediction_of_true_and_false_is_none():
     flags = guess(ds).assign(swvl1=(guess(ds)["swvl1"] > 0.2).assign_attrs(VOLUME))
     with pytest.raises(UnitsError, match=r"'swvl1' holds true and false.*m3 m-3 are needed"):
         xsm.score(ds, flags, baselines=False)
+
+
+def test_nothing_selected_cannot_be_scored():
+    ds = soil()
+    with pytest.raises(NotEnoughDataError, match=r"The data are empty.*nothing was selected to be"):
+        xsm.score(ds.isel(time=slice(0, 0)), guess(ds), baselines=False)

@@ -36,7 +36,8 @@ def doubted_prediction(array: xr.DataArray, variable: Variable) -> xr.DataArray:
     for judged in judge_all(array.to_dataset(name=name), [own]):
         stops = [str(found) for found in judged.findings if found.kind in _STOPS]
         if stops:
-            raise UnitsError("\n".join([f"The prediction {name!r} cannot be right:", *stops]))
+            said = "\n".join(f"- of the prediction {name!r}: {each}" for each in stops)
+            raise UnitsError(f"Values cannot be right:\n{said}")
         outside = judged.limits.outside(judged.rest)
         if role is not None and outside.size and outside.mean() > _MOST:
             warn_outside(

@@ -29,6 +29,7 @@ _NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
 }
 _GEOGRAPHIC: dict[str, Kind] = {"y": "latitude", "x": "longitude"}
+_POLE = 90.001
 _UNEVEN = 5.0  # median widths: a wider cell of longitude is none, but a jump of the labels
 
 
@@ -158,8 +159,21 @@ def _axis(data: xr.Dataset | xr.DataArray, which: str) -> Axis:
     kind, unit = _kind(coordinate, which)
     edges = _edges(data, dims[0], kind)
     if kind == "latitude":
+        _check_latitudes(coordinate)
         edges = np.clip(edges, -90.0, 90.0)
     return Axis(dims[0], edges, kind, unit)
+
+
+def _check_latitudes(coordinate: xr.DataArray) -> None:
+    """Refuse latitudes beyond the poles: these are longitudes, or of another unit."""
+    far = float(np.abs(coordinate.values).max(initial=0.0))
+    if far > _POLE:
+        msg = (
+            f"{str(coordinate.name)!r} reaches {far:g} degrees of latitude, and 90 is the pole. "
+            "Where longitude and latitude were mixed up, type ds.rename(lat='lon', lon='lat'), by "
+            "their names."
+        )
+        raise GridError(msg)
 
 
 def _is(coordinate: xr.DataArray, which: str) -> bool:

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.data.dimensions import check_same_names
+from xsm.data.doubt import doubt
 from xsm.data.grid import step_days, time_dim
 from xsm.data.naming import ROLES
 from xsm.data.naming.held import in_memory
 from xsm.data.reading import read
+from xsm.data.refused import check_some
 from xsm.exceptions import GridError
 from xsm.hydrology.soil.hydraulics import HYDRAULIC, layer_parameters
 from xsm.hydrology.soil.known import root_shares
@@ -137,7 +140,10 @@ def simulate_columns(  # noqa: PLR0913
     """
     reading = read(ds, variables)
     reading.require("precipitation", "potential_evaporation")
+    check_some(reading.ds)
+    doubt(reading, ["precipitation", "potential_evaporation"])
     rain, demand = map(reading.array, ("precipitation", "potential_evaporation"))
+    check_same_names({"precipitation": rain, "potential_evaporation": demand}, "precipitation")
     time = time_dim(rain)
     faces = _faces(edges, layers)
     _check_numbers(cover, max_ponding, air_entry, longest_step)

@@ -13,6 +13,7 @@ from xsm.data.doubt import doubt
 from xsm.data.grid import step_days, time_dim
 from xsm.data.joins import same_labels
 from xsm.data.reading import Reading, read
+from xsm.data.refused import check_some
 from xsm.exceptions import GridError, check_choice
 from xsm.hydrology.needs import Wanted
 from xsm.hydrology.soil.bounds import beyond_pores, tell_of_beyond
@@ -142,6 +143,7 @@ def richards_residual(
     check_choice("face", face, get_args(Face))
     check_choice("bottom", bottom, get_args(Bottom))
     reading = read(ds, variables)
+    check_some(reading.ds)
     found = richards_arrays(
         reading,
         parameters=parameters,
