@@ -194,23 +194,26 @@ def large() -> xr.Dataset:
 
 
 def test_streamed_it_learns_as_well_as_from_memory(large) -> None:
-    def error(limit: str) -> float:
-        own = OWN | {"iterations": 120, "epochs": 1, "memory_limit": limit}
-        fitted = xsm.fit(large, "lstm", **own)
+    """Single runs differ by a third, either way; the means of three by less than a fifth."""
+    later = large.isel(time=slice(300, None), lat=[0, 29], lon=[0, 39])
+
+    def error(limit: str, seed: int) -> float:
+        own = OWN | {"iterations": 20, "epochs": 6, "decay": "none", "validate_every": 1}
+        fitted = xsm.fit(large, "lstm", memory_limit=limit, seed=seed, **own)
         assert ("blocks" in fitted.card["training"]) == (limit == "16 MiB")
-        later = large.isel(time=slice(300, None), lat=[0, 29], lon=[0, 39])
         found = fitted.predict(later)["soil_moisture"] - later["soil_moisture"]
         return float((found**2).mean() ** 0.5)
 
-    both = [error(limit) for limit in ("16 MiB", "1 GiB")]
-    spread = float(large["soil_moisture"].isel(lat=0, lon=0).std())
-    assert max(both) < 0.25 * spread
-    assert both[0] < 1.3 * both[1]
+    streamed, held = (
+        np.mean([error(limit, seed) for seed in range(3)]) for limit in ("16 MiB", "1 GiB")
+    )
+    assert streamed < 1.2 * held
+    assert streamed < 0.5 * float(later["soil_moisture"].std())
 
 
 def test_a_streamed_run_that_was_killed_ends_with_the_same_weights(large, tmp_path) -> None:
     own = OWN | {"memory_limit": "16 MiB", "data_integration": True, "iterations": 3}
-    own |= {"validate_every": 1}
+    own |= {"validate_every": 1, "decay": "none"}  # a cosine depends on the last epoch
     straight = xsm.fit(large, "lstm", **(own | {"epochs": 3}))
     xsm.fit(large, "lstm", checkpoint=tmp_path / "run", **(own | {"epochs": 2}))
     again = xsm.fit(large, "lstm", checkpoint=tmp_path / "run", **(own | {"epochs": 3}))
