@@ -12,6 +12,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_origin, is_typeddict
 
 import xarray as xr
 
@@ -65,6 +66,8 @@ def of(path: str, value: object) -> Iterator[str]:
 
 def signature(value: object) -> str:
     """Return parameters and defaults without types; nothing of what has none."""
+    if get_origin(value) or is_typeddict(value):  # Pythons disagree on those of types
+        return "()"
     try:
         found = inspect.signature(value)
     except (TypeError, ValueError):
