@@ -306,7 +306,11 @@ VERBS: Mapping[str, Verb] = {
         lambda ds, **n: xsm.to_depths(ds, [(0.0, 0.1), (0.1, 0.5)], **n), "swvl1", takes=_NAMES
     ),
     "to_depths of a profile": Verb(
-        lambda ds, **n: xsm.to_depths(ds, [(0.05, 0.2)], **n), "theta", "profile", takes=_NAMES
+        lambda ds, **n: xsm.to_depths(ds, [(0.05, 0.2)], **n),
+        "theta",
+        "profile",
+        takes=_NAMES,
+        extra=True,
     ),
     "texture_class": Verb(_classes, "sand", takes=_NAMES),
     "soil_parameters": Verb(xsm.soil_parameters, "sand", takes=_NAMES),
