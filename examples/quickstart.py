@@ -78,9 +78,9 @@ def main() -> None:
     print(table(scores, audits))
     print(
         "\nOne day ahead the published form, which sees no observed soil moisture, loses to"
-        "\npersistence; with data integration and known forcing it wins. With memory it runs through"
-        "\nthe record, and knows the weather alone. The excess of consistency over that of the"
-        "\nobservations is the better the nearer it is to 0."
+        "\npersistence; with data integration and known forcing it wins. With memory the network"
+        "\nruns through the record, and knows the weather alone. The excess of consistency over that"
+        "\nof the observations is the better the nearer it is to 0."
     )
     figure(ds, scores, forecasts, options.out / "quickstart.png")
     print(
