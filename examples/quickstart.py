@@ -79,8 +79,8 @@ def main() -> None:
     print(
         "\nOne day ahead the published form, which sees no observed soil moisture, loses to"
         "\npersistence; with data integration and known forcing it wins. With memory the network"
-        "\nruns through the record, and knows the weather alone. The excess of consistency over that"
-        "\nof the observations is the better the nearer it is to 0."
+        "\nruns through the record, and knows the weather alone. The excess of consistency over"
+        "\nthat of the observations is the better the nearer it is to 0."
     )
     figure(ds, scores, forecasts, options.out / "quickstart.png")
     print(
