@@ -148,7 +148,7 @@ def test_maxima_of_a_role_stay_maxima():
 
 
 def test_amounts_of_a_variable_that_is_not_there_are_not_stated():
-    said = r"accumulation= names 'Rain', which is no variable of the data\. Did you mean"
+    said = r"accumulation= names 'Rain', which is no variable of the data\. Choose from"
     with pytest.raises(MissingVariableError, match=said):
         xsm.daily(logger(), accumulation={"Rain": "step"})
 

@@ -26,7 +26,7 @@ def guess(ds) -> xr.Dataset:
 VERBS = {
     "consistency": xsm.consistency,
     "score": lambda ds, guess: xsm.score(ds, guess, baselines=False),
-    "score beside baselines": xsm.score,
+    "score beside baselines": lambda ds, guess: xsm.score(ds, guess, lead=1),
     "reliability": xsm.reliability,
 }
 
@@ -69,7 +69,7 @@ def test_members_stay_along_a_dimension_of_their_own(ds, guess, verb):
     both = xr.concat([guess, wide], "member")
     dim = {"dim": ["time", "latitude", "longitude"]} if verb == "reliability" else {}
     judge = getattr(xsm, verb.split()[0])
-    more = {"baselines": verb != "score"} if "score" in verb else {}
+    more = {"baselines": verb != "score", "lead": 1} if "score" in verb else {}
     table = judge(ds, both, **dim, **more)
     for k, one in enumerate((guess, wide)):
         xr.testing.assert_allclose(table.isel(member=k), judge(ds, one, **dim, **more))

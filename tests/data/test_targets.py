@@ -45,9 +45,9 @@ def test_other_units_are_the_same_prediction(name, own, units, factor, offset):
     truth = observed_target(read(ds), name)
     np.testing.assert_allclose(predicted_target(read(ds), guess, name), truth, rtol=1e-12)
     spread = predicted_spread(
-        read(ds), spread_alone(series(0.1 * factor * VALUES, units)), "a", name
+        read(ds), spread_alone(series(1e-3 * factor * VALUES, units)), "a", name
     )
-    wanted = predicted_spread(read(ds), spread_alone(series(0.1 * VALUES, own)), "a", name)
+    wanted = predicted_spread(read(ds), spread_alone(series(1e-3 * VALUES, own)), "a", name)
     np.testing.assert_allclose(spread, wanted, rtol=1e-12)
     assert (spread > 0).all()
     ds[name].attrs.update(valid_min=-10.0, valid_max=10.0)  # no such weather is on earth

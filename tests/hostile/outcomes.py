@@ -301,10 +301,11 @@ def _met(found: xr.DataArray, expected: xr.DataArray) -> tuple[str, xr.DataArray
     if lost or fault:
         return fault or f"lacks the dimensions {lost}", found, expected
     found = found.expand_dims([d for d in expected.dims if d not in found.dims])
+    some = bool(expected.size)
     for dim in map(str, expected.dims):
         if dim in expected.indexes and dim in found.indexes:
             found, expected = _at(found, expected, dim)
-    if not found.size and expected.size:
+    if some and not found.size:
         fault = "has no label in common"
     elif dict(found.sizes) != dict(expected.sizes):
         fault = f"has other sizes, {dict(found.sizes)}"

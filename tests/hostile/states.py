@@ -91,5 +91,5 @@ def decimal_comma() -> Iterator[None]:
 
 @contextlib.contextmanager
 def pandas() -> Iterator[None]:
-    with pd.option_context("display.precision", 2, "mode.chained_assignment", "raise"):
+    with pd.option_context("display.precision", 2):
         yield

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import xarray as xr
 
+from xsm.data.byte_order import native
 from xsm.exceptions import (
     GridError,
     NotEnoughDataError,
@@ -75,7 +76,8 @@ def check_input(ds: xr.Dataset) -> None:
 
 def _check_labels(ds: xr.Dataset) -> None:
     """Refuse labels that are missing or stand more than once: nothing can be told by them."""
-    for dim, index in ds.indexes.items():
+    indexes = native(ds[[d for d in ds.dims if d in ds.indexes]]).indexes
+    for dim, index in indexes.items():
         if dim in ds.dims and index.nlevels == 1 and index.hasnans:
             msg = (
                 f"Labels along {dim!r} are missing at {int(index.isna().sum())} of {len(index)} "
@@ -83,9 +85,7 @@ def _check_labels(ds: xr.Dataset) -> None:
                 f"ds = ds.isel({dim}=ds[{str(dim)!r}].notnull().values)."
             )
             raise GridError(msg)
-    twice = {
-        d: i[i.duplicated()] for d, i in ds.indexes.items() if d in ds.dims and not i.is_unique
-    }
+    twice = {d: i[i.duplicated()] for d, i in indexes.items() if d in ds.dims and not i.is_unique}
     if twice:
         said = "; ".join(f"{found[0]} along {dim!r}" for dim, found in twice.items())
         dims = ", ".join(repr(dim) for dim in twice)
@@ -133,7 +133,7 @@ def still_packed(name: str) -> str:
     return (
         f"{name!r} holds packed integers, or what was made of them, as its scale_factor and "
         "add_offset say; values are needed. Type ds = xr.decode_cf(ds); or, where these are values "
-        f'already, del ds["{name}"].attrs["scale_factor"], and add_offset so.'
+        "already, delete both attributes."
     )
 
 

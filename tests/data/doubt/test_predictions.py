@@ -120,5 +120,7 @@ def test_a_prediction_of_true_and_false_is_none():
 
 def test_nothing_selected_cannot_be_scored():
     ds = soil()
-    with pytest.raises(NotEnoughDataError, match=r"The data are empty.*nothing was selected to be"):
+    with pytest.raises(
+        NotEnoughDataError, match=r"The data are empty.*nothing was selected that can be scored"
+    ):
         xsm.score(ds.isel(time=slice(0, 0)), guess(ds), baselines=False)

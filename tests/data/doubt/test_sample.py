@@ -152,6 +152,6 @@ def test_the_graph_of_a_prediction_does_not_grow(monkeypatch, chunks):
     fitted = ds.physm.fit("lstm", **names, epochs=1, iterations=1, progress=False)
     lazy = ds.chunk(latitude=2, longitude=2, **chunks)
     tasks = len(dict(lazy.physm.predict(fitted).__dask_graph__()))
-    monkeypatch.setattr(apply, "doubt_inputs", lambda *_: None)
+    monkeypatch.setattr(apply, "_doubt_inputs", lambda *_, **__: None)
     monkeypatch.setattr(apply, "guards_of", lambda *_: {})
     assert tasks == len(dict(lazy.physm.predict(fitted).__dask_graph__()))

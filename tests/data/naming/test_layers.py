@@ -53,7 +53,6 @@ def test_upward_axis_is_turned_and_sorted():
 @pytest.mark.parametrize(
     "depth",
     [
-        ("depth", [5, 10, 10], {"units": "cm"}),  # two sensors at one depth
         ("depth", [5, 20, 60]),  # no units
         ("depth", [5, 20, 60], {"units": "hPa"}),
     ],
@@ -65,6 +64,12 @@ def test_unknown_bounds_are_said(depth):
     hint = 'Give 4 edges in m: ds["theta"].attrs["layer_edges_m"] = [0.0, 0.1, ...]'
     assert hint in table.notes["soil_moisture"]
     assert table.array(ds, table.layers()[2]).values.tolist() == [0.3, 0.3]
+
+
+def test_two_sensors_at_one_depth_are_refused():
+    ds = profile().assign_coords(depth=("depth", [5, 10, 10], {"units": "cm"}))
+    with pytest.raises(GridError, match=r"10 along 'depth'. Keep the first of each"):
+        find_variables(ds)
 
 
 def test_coordinate_of_another_length_is_not_used():

@@ -81,7 +81,7 @@ def test_conventions_of_a_profile_change_nothing(profile, change):
     found = ds.physm.predict(fitted)["theta"]
     assert found.dims == ds["theta"].dims
     for dim in ("depth", "latitude", "longitude"):
-        assert found[dim].equals(ds[dim])
+        assert found[dim].variable.equals(ds[dim].variable)
     factor = 100.0 if change == "percent" else 1.0
     same = {dim: plain[dim] for dim in ("depth", "latitude", "longitude")}
     aligned = found.sel(same).transpose(*plain.dims) / factor
