@@ -78,7 +78,7 @@ def _scales(model: xsm.FittedModel) -> xr.Dataset:
 def _state(ds: Any, **named: Any) -> xr.Dataset:
     found = fitted_sequence().state(ds, **named)
     found = found.where(found["steps"] > 0) if isinstance(found, xr.Dataset) else found
-    return found.drop_vars([n for n, v in found.variables.items() if v.dtype.kind not in "fiub"])
+    return found.drop_vars([n for n in found.coords if found[n].dtype.kind in "mM"])
 
 
 def _numbers(**values: Any) -> xr.Dataset:

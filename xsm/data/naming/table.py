@@ -98,7 +98,13 @@ class VariableTable:
         tuple of Variable
             Sorted by depth; empty where the role is missing. ``depth`` is None where bounds are
             unknown.
+
+        Raises
+        ------
+        UnknownNameError
+            If it is no name.
         """
+        _check_name(role)
         return tuple(self.found.get(role, ()))
 
     def require(self, *roles: str) -> None:
