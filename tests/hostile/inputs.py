@@ -15,7 +15,7 @@ from tests.hostile.invariances import LAT, LON
 
 __all__ = ["ARGUMENTS", "INPUTS", "Hostile"]
 
-Must = Literal["told", "lawful", "step", "cells", "labels", "dims", "range"]
+Must = Literal["told", "lawful", "step", "cells", "labels", "dims", "range", "dates"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Hostile:
     ``"lawful"``: these are other data, whose answer may differ. ``"step"``, ``"cells"``: they are,
     but for a verb whose model knows its step, or its cells; ``"labels"``: they are for a verb that
     takes of two data sets the labels which both have; ``"dims"``: for one that takes any
-    variables, of any dimensions; ``"range"``: for one
-    of anomalies, which may be that large and negative. ``of_values``: labels and dimensions stay.
+    variables, of any dimensions; ``"range"``: for one of anomalies, which may be that large and
+    negative; ``"dates"``: for one that treats all steps alike. ``of_values``: labels and dimensions
+    stay.
     """
 
     change: Callable[[xr.Dataset, str], Any]
@@ -241,9 +242,11 @@ INPUTS: Mapping[str, Hostile] = {
     "missing steps": _whole(_gap, "time", must="lawful"),
     "irregular steps": _labelled("time", _irregular, "labels"),
     "times with a zone": _whole(_zoned, "time"),
-    "times as text": _labelled("time", _as_text),
-    "times as numbers": _labelled("time", lambda t: np.arange(len(t), dtype=float)),
-    "times as seconds": _labelled("time", lambda t: t.to_numpy().astype("M8[s]").astype("i8")),
+    "times as text": _labelled("time", _as_text, "dates"),
+    "times as numbers": _labelled("time", lambda t: np.arange(len(t), dtype=float), "dates"),
+    "times as seconds": _labelled(
+        "time", lambda t: t.to_numpy().astype("M8[s]").astype("i8"), "dates"
+    ),
     "no times": _whole(lambda ds: ds.drop_vars("time"), "time"),
     "without time": _whole(lambda ds: ds.isel(time=0, drop=True), "time", must="lawful"),
     "one time, scalar": _whole(lambda ds: ds.isel(time=0), "time", must="lawful"),

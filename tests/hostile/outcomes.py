@@ -144,6 +144,7 @@ def try_input(name: str, change: str) -> Outcome:
         "cells": verb.by_cell,
         "labels": not verb.joins,
         "dims": not verb.extra,
+        "dates": not verb.dateless,
         "range": verb.key not in {"gws", "lwe_thickness", "soil"},
     }.get(hostile.must, False)
     must: Must = "told" if strict else "lawful"
@@ -301,7 +302,7 @@ def _met(found: xr.DataArray, expected: xr.DataArray) -> tuple[str, xr.DataArray
     if lost or fault:
         return fault or f"lacks the dimensions {lost}", found, expected
     found = found.expand_dims([d for d in expected.dims if d not in found.dims])
-    some = bool(expected.size)
+    some = bool(expected.size and found.size)  # of nothing there is nothing to say
     for dim in map(str, expected.dims):
         if dim in expected.indexes and dim in found.indexes:
             found, expected = _at(found, expected, dim)

@@ -28,7 +28,8 @@ class Verb:
     counts as rounding, ``few`` the share of values that rounding may move to another branch of a
     tree; ``slow`` ones are left to the whole matrix;
     ``joins`` takes of two data sets the labels that both have, ``extra`` any
-    variables of any dimensions; ``moves`` only changes where values stand, as a selection does.
+    variables of any dimensions; ``moves`` only changes where values stand, as a selection does;
+    ``dateless`` treats each step alike, whatever its label.
     """
 
     run: Callable[..., Any]
@@ -43,6 +44,7 @@ class Verb:
     joins: bool = False
     extra: bool = False
     moves: bool = False
+    dateless: bool = False
 
 
 def _fit_line(ds: Any, **named: Any) -> xr.Dataset:
@@ -285,7 +287,7 @@ VERBS: Mapping[str, Verb] = {
         joins=True,
         extra=True,
     ),
-    "intervals": Verb(xsm.intervals, "swvl1_std", "prediction", extra=True),
+    "intervals": Verb(xsm.intervals, "swvl1_std", "prediction", extra=True, dateless=True),
     "consistency": Verb(xsm.consistency, "tp", takes=_ALL, loose=1e-3),
     "consistency, its prediction": Verb(
         lambda ds: xsm.consistency(world("land"), _given(ds)),
@@ -303,13 +305,17 @@ VERBS: Mapping[str, Verb] = {
     "daily": Verb(xsm.daily, "tp", "hours", takes=_DATA, extra=True),
     "flatten_steps": Verb(xsm.flatten_steps, "t2m", "steps", extra=True, moves=True),
     "to_depths": Verb(
-        lambda ds, **n: xsm.to_depths(ds, [(0.0, 0.1), (0.1, 0.5)], **n), "swvl1", takes=_NAMES
+        lambda ds, **n: xsm.to_depths(ds, [(0.0, 0.1), (0.1, 0.5)], **n),
+        "swvl1",
+        takes=_NAMES,
+        dateless=True,
     ),
     "to_depths of a profile": Verb(
         lambda ds, **n: xsm.to_depths(ds, [(0.05, 0.2)], **n),
         "theta",
         "profile",
         takes=_NAMES,
+        dateless=True,
         extra=True,
     ),
     "texture_class": Verb(_classes, "sand", takes=_NAMES),
