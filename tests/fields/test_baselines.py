@@ -235,6 +235,8 @@ def test_what_is_refused(coarse, fine):
     later = fine.assign_coords(time=months().time + np.timedelta64(20_000, "D"))
     with pytest.raises(NotEnoughDataError, match=r"truth .* no time in common.*xsm.monthly"):
         coarse.physm.downscale(FACTOR, model="pattern", truth=later)
+    with pytest.raises(NotEnoughDataError, match="No step of the truth was selected"):
+        coarse.physm.downscale(FACTOR, model="pattern", truth=fine.isel(time=slice(0)))
     with pytest.raises(NotEnoughDataError, match="no time at which both the coarse data and truth"):
         coarse.physm.downscale(FACTOR, model="pattern", truth=fine.where(fine > 1e9))
     with pytest.raises(GridError, match=r"truth has cells of 0.5 along 'lat'.*Pass factor=2"):

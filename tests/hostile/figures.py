@@ -42,7 +42,9 @@ def map_of(ds: Any) -> xr.Dataset:
     if isinstance(ds, xr.Dataset) and ds.sizes.get("time"):
         first = int(np.argmin(ds.indexes["time"])) if "time" in ds.indexes else 0
         own = ds.isel(time=first)
-    return _drawn(lambda: map_variable(own, "swvl1", coastlines=False))
+    found = _drawn(lambda: map_variable(own, "swvl1", coastlines=False))
+    found["drawn"].attrs["units"] = own["swvl1"].attrs.get("units")  # a map is in the data's own
+    return found
 
 
 def series(ds: Any, **named: Any) -> xr.Dataset:

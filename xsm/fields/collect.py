@@ -217,6 +217,9 @@ def _truth(
 
 def _common(index: Any, there: Any, what: str) -> Any:
     """Return the times that two series have both, in order."""
+    if not len(there):
+        msg = f"No step of the {what} was selected. Give those of the target's times."
+        raise NotEnoughDataError(msg)
     both = index.intersection(there)
     if not len(both):
         msg = (
