@@ -108,6 +108,10 @@ TITLES: dict[str, tuple[str, dict[str, Any]]] = {
     "weather of the day, phy_lstm": ("phy_lstm", {"sequence": 180, **WEATHER}),
     "weather of the day, cnn_lstm": ("cnn_lstm", {"sequence": 180, **WEATHER}),
     "last observation, known weather, 1 day": ("lstm", {"sequence": 180, **KNOWN}),
+    "observation of the day before, known weather": (
+        "lstm",
+        {"sequence": 180, **KNOWN, "latency": (1, 1)},
+    ),
     "last observation, known weather, 7 days": (
         "lstm",
         {"sequence": 180, **KNOWN, "lead": 7, "latency": (7, 14)},
@@ -117,7 +121,11 @@ TITLES: dict[str, tuple[str, dict[str, Any]]] = {
     "layers, windows of 15 days": ("cnn_lstm", {"lead": 0}),
 }
 _MARK = " (64 units, batches of half the size)"  # --small: a sixth of the time
-USUAL = ["weather of the day", "last observation, known weather, 1 day"]
+USUAL = [
+    "weather of the day",
+    "last observation, known weather, 1 day",
+    "observation of the day before, known weather",
+]
 RUNS: dict[str, list[str]] = {
     "mhm": [*USUAL, *(t for t in TITLES if t.startswith("windows"))],
     "smap": [*USUAL, "last observation, known weather, 7 days"],
