@@ -192,7 +192,6 @@ def _regrid(ds: Any) -> xr.Dataset:
     if isinstance(ds, xr.Dataset):
         kept = [n for n in ("tp", "rain_here", "swvl1") if n in ds]
         own = ds[kept] if kept else ds
-        own = own.isel(time=slice(30, 33)) if "time" in own.dims else own
     return xsm.regrid(own, _COARSE, share=0.1)
 
 
@@ -344,7 +343,7 @@ VERBS: Mapping[str, Verb] = {
         loose=1e-2,
         slow=True,
     ),
-    "regrid": Verb(_regrid, "tp", extra=True),
+    "regrid": Verb(_regrid, "tp", extra=True, dateless=True),
     "regrid, its grid": Verb(_regrid_like, "swvl1", extra=True),
     "groundwater_anomaly": Verb(_groundwater, "lwe_thickness", "stores"),
     "groundwater_anomaly, its soil": Verb(_groundwater_of, "soil", "stores"),
