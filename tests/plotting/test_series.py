@@ -31,6 +31,14 @@ def test_a_series_is_the_nearest_cell(land):
     assert ax.get_xlim() == tuple(mdates.date2num(land["time"].values[[0, -1]]))
 
 
+def test_observations_that_are_all_missing_are_told(land):
+    guess = off_by(land, 0.1, model="lstm")
+    lost = land.assign(swvl1=land["swvl1"].where(False).assign_attrs(UNITS))
+    at = {"latitude": 52.0, "longitude": 7.0}
+    with pytest.warns(UserWarning, match="All values of the observations are missing"):
+        lost.physm.plot.series(guess, at=at)
+
+
 def test_the_band_holds_the_share_that_it_says(land):
     guess = off_by(land, 0.1)
     std = xr.full_like(guess["swvl1"], 0.02).assign_attrs(UNITS)

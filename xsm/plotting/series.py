@@ -13,7 +13,7 @@ import xarray as xr
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.spread import shape_of
-from xsm.exceptions import GridError, NotEnoughDataError
+from xsm.exceptions import GridError, NotEnoughDataError, warn_outside
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.plotting.canvas import OBSERVED, colours_of, given_back, panels
 from xsm.plotting.labels import title_of
@@ -105,7 +105,20 @@ def plot_series(
         lines = {name: region_means(line, zones.array, zones.names) for name, line in lines.items()}
     _check_count(lines["observed"], pair.time)
     table = xr.Dataset({n: line.drop_attrs(deep=False) for n, line in lines.items()}).compute()
+    _tell_of_missing(table, pair)
     return _draw(table, pair, tuple(at or ()), None if by is None else zones.title, level, ax)
+
+
+def _tell_of_missing(table: xr.Dataset, pair: Paired) -> None:
+    """Warn of series that hold no value: they leave no line."""
+    names = {f"mean {k}": name for k, name in enumerate(pair.predicted)}
+    names["observed"] = "the observations"
+    lost = [name for key, name in names.items() if not bool(table[key].notnull().any())]
+    if lost:
+        warn_outside(
+            f"All values of {', '.join(lost)} are missing (NaN) at these places and times: they "
+            "leave no line. Choose others by at=, or look at the data."
+        )
 
 
 def _check_level(level: float | None) -> None:
