@@ -32,7 +32,9 @@ def main() -> int:
     names = [n for n in given.verbs or VERBS if n in VERBS]
     begin, bad, cells = time.perf_counter(), 0, []
     if given.json and given.json.exists():  # of other verbs, from an earlier run
-        cells = [c for c in json.loads(given.json.read_text()) if c[0] in {*VERBS} - {*names}]
+        cells = [
+            tuple(c) for c in json.loads(given.json.read_text()) if c[0] in {*VERBS} - {*names}
+        ]
     for found in run(names, given.processes):
         cells += found
         wrong = [cell for cell in found if cell[3] not in GOOD]
