@@ -114,7 +114,7 @@ TITLES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "last observation, known weather, 7 days": (
         "lstm",
-        {"sequence": 180, **KNOWN, "lead": 7, "latency": (7, 14)},
+        {"sequence": 180, **KNOWN, "lead": 7, "latency": (7, 7)},
     ),
     **{f"windows of {w} days": ("lstm", options) for w, options in WINDOWS.items()},
     "layers, weather of the day": ("cnn_lstm", LONG),
