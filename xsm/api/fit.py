@@ -142,8 +142,7 @@ def fit(
         cells, and classes with ``carry``, with ``scaling="global"``. The network has an input layer
         then, and the schedule is ``sequence_schedule`` of the model. The weather reaches to the
         time of the prediction with ``known_forcing`` or ``lead=0``, else to ``lead`` steps before.
-        With
-        ``data_integration`` the inputs get the cell's last observation, ``log(1 + age)`` and a
+        With ``data_integration`` the inputs get the cell's last observation, ``log(1 + age)`` and a
         mask; in training a share of 0.3 of the observations is hidden from them. A longer series
         than ``sequence`` steps has to train; what validates warms up within its own part.
     warmup : int, default: 30

@@ -149,23 +149,21 @@ def check_moving(ds: xr.Dataset, dims: Iterable[str], roles: Collection[str]) ->
 
 def check_dims(dims: Iterable[object]) -> None:
     """Refuse dimensions of space that are named as those of results."""
-    odd = sorted({str(d) for d in dims} & OWN_DIMS)
-    if odd:
-        names = ", ".join(f"{d}='{d}_of_data'" for d in odd)
-        msg = (
-            f"The data have the dimensions or coordinates {odd}, which are names of dimensions of "
-            f"xsm's own results. Give them others: ds = ds.rename({names})."
-        )
-        raise GridError(msg)
+    _check_taken(dims, OWN_DIMS, "dimensions")
 
 
 def check_names(array: xr.DataArray, more: Collection[str] = ()) -> None:
     """Refuse an array with a dimension or a coordinate that is named as a variable of a result."""
-    odd = sorted({*map(str, array.dims), *map(str, array.coords)} & (RESULTS | {*more}))
+    _check_taken([*array.dims, *array.coords], RESULTS | {*more}, "variables")
+
+
+def _check_taken(given: Iterable[object], taken: Collection[str], what: str) -> None:
+    """Refuse names that results have of their own."""
+    odd = sorted(set(map(str, given)).intersection(taken))
     if odd:
         names = ", ".join(f"{d}='{d}_of_data'" for d in odd)
         msg = (
-            f"The data have the dimensions or coordinates {odd}, which are names of variables of "
+            f"The data have the dimensions or coordinates {odd}, which are names of {what} of "
             f"xsm's own results. Give them others: ds = ds.rename({names})."
         )
         raise GridError(msg)

@@ -57,10 +57,9 @@ def score(
     ``observed`` and ``predicted`` as of :func:`scored_pair`, ``climatology`` the mean of each day
     of the year or month, canonical units. Persistence is the last observation that the prediction
     may know, by its own lead, or ``lead`` steps where it says none; where neither is known its
-    scores are NaN, and a warning says so. Neither takes a step from
-    the model. The climatology is scored where it holds every step that the model is scored on;
-    elsewhere its scores are NaN, its count is 0, and a warning says so. Persistence is scored on
-    the steps that it has.
+    scores are NaN, and a warning says so. Neither takes a step from the model. The climatology is
+    scored where it holds every step that the model is scored on; elsewhere its scores are NaN, its
+    count is 0, and a warning says so. Persistence is scored on the steps that it has.
     """
     if baselines and climatology is None:
         warnings.warn(

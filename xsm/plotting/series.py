@@ -111,7 +111,7 @@ def plot_series(
 
 def _tell_of_missing(table: xr.Dataset, pair: Paired) -> None:
     """Warn of series that hold no value: they leave no line."""
-    names = {f"mean {k}": name for k, name in enumerate(pair.predicted)}
+    names = dict(zip(_numbered(pair.predicted), pair.predicted, strict=True))
     names["observed"] = "the observations"
     lost = [name for key, name in names.items() if not bool(table[key].notnull().any())]
     if lost:

@@ -233,9 +233,8 @@ def count_parts(
 
     ``batch_size`` counts samples times the steps of each that are answered, ``rows`` samples times
     all steps: where a recurrent net would take too large a block of memory, each thread has several
-    parts. 1 where the network
-    normalises over the batch, or drops by torch's own means, for which parts would wait for each
-    other.
+    parts. 1 where the network normalises over the batch, or drops by torch's own means, for which
+    parts would wait for each other.
     """
     norms = nn.modules.batchnorm._NormBase
     for module in model.modules():
