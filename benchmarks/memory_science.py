@@ -105,6 +105,10 @@ BUDGET |= {"learning_rate": 8e-3, "clip": 1.0, "sampling": "mixed", "scaling": "
 WINDOWS = {w: {**BUDGET, "window": w, "batch_size": round(64 * 180 / w)} for w in (7, 15, 60, 180)}
 TITLES: dict[str, tuple[str, dict[str, Any]]] = {
     "weather of the day": ("lstm", {"sequence": 180, **WEATHER}),
+    "weather of the day, cells validate": (
+        "lstm",
+        {"sequence": 180, **WEATHER, "valid_by": "cells"},
+    ),
     "last observation, known weather, 1 day": ("lstm", {"sequence": 180, **KNOWN}),
     "observation of the day before, known weather": (
         "lstm",
@@ -128,7 +132,11 @@ USUAL = [
 RUNS: dict[str, list[str]] = {
     "mhm": [*USUAL, *(t for t in TITLES if t.startswith("windows"))],
     "smap": [*USUAL, "last observation, known weather, 7 days"],
-    "smap_years": [USUAL[0], *(t for t in TITLES if t.startswith("windows"))],
+    "smap_years": [
+        USUAL[0],
+        "weather of the day, cells validate",
+        *(t for t in TITLES if t.startswith("windows")),
+    ],
     "land": USUAL,
     "wkg": USUAL,
     "caravan": [t for t in TITLES if t.startswith("layers")],
