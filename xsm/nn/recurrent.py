@@ -29,7 +29,8 @@ class PointLSTM(Model):
     As a sequence it has an input layer before the LSTM, ``relu(W [x, s, d] + b)``, forgets slowly
     at first (:func:`remembering`), and its answer begins at the middle of the target's range and
     moves in steps of its usual spread (:func:`centred`); with data integration the head is given
-    what was observed beside the hidden state, and begins at it (:func:`beginning`). Windows have none of these, as published.
+    what was observed beside the hidden state, and begins at it (:func:`beginning`). Windows have
+    none of these, as published.
     """
 
     scaling = "cell"
