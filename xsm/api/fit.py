@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -43,7 +43,6 @@ def fit(
     variables: Mapping[str, str] | None = None,
     product: str | None = None,
     valid: float = 0.25,
-    valid_by: Literal["time", "cells"] = "time",
     window: int | None = None,
     lead: int | None = None,
     scaling: Scaling | None = None,
@@ -102,10 +101,6 @@ def fit(
         :func:`xsm.list_products`.
     valid : float, default: 0.25
         Share of the time steps, at the end, that validates; 0 trains for all ``epochs``.
-    valid_by : {"time", "cells"}, default: "time"
-        What validates: the last steps, or cells that are drawn at random, on all steps, so that a
-        short record trains whole. Neighbours of a cell know much of it: where cells lie close,
-        time is the stricter judge. Networks of cells alone.
     window, lead : int, optional
         Steps of input, and steps from the window's end to the prediction.
     scaling : {"cell", "global"}, optional
@@ -212,7 +207,6 @@ def fit(
     window = None if window is None else check_whole("window", window)
     lead = None if lead is None else check_whole("lead", lead)
     flags = {"data_integration": data_integration, "known_forcing": known_forcing}
-    check_choice("valid_by", valid_by, ("time", "cells"))
     for name, flag in flags.items():
         check_choice(name, str(flag), ("False", "True"))
     asked = Asked(
@@ -223,7 +217,6 @@ def fit(
         known_forcing=known_forcing,
         variables=variables,
         valid=valid,
-        valid_by=valid_by,
         window=window,
         lead=lead,
         scaling=scaling,

@@ -36,7 +36,6 @@ class Asked:
     known_forcing: bool = False
     variables: Mapping[str, str] | None = None
     valid: float = 0.25
-    valid_by: str = "time"
     window: int | None = None
     lead: int | None = None
     scaling: Scaling | None = None
@@ -67,13 +66,7 @@ class Asked:
         names = ("dynamic", "static", "lead", "scaling", "client", "sequence")
         flags = ("data_integration", "known_forcing")
         said = {name: getattr(self, name) for name in names}
-        said |= {"valid_by": self._held}
         return given(**said, **{name: getattr(self, name) or None for name in flags})
-
-    @property
-    def _held(self) -> str | None:
-        """``valid_by`` where it is not the usual one."""
-        return None if self.valid_by == "time" else self.valid_by
 
     @property
     def of_fields(self) -> dict[str, Any]:
@@ -85,7 +78,7 @@ class Asked:
     def of_networks(self) -> dict[str, Any]:
         """What was said, or holds by default, that only networks know."""
         about = given(losses=self.losses, checkpoint=self.checkpoint, client=self.client)
-        about |= given(sequence=self.sequence, valid_by=self._held)
+        about |= given(sequence=self.sequence)
         names = ("monitor", "device", "precision")
         return about | {name: getattr(self, name) for name in names}
 

@@ -62,8 +62,7 @@ def whole_card(
     return {
         **lines,
         "training": f"{_span(times[split.training])}, {trained.samples}",
-        "validation": _span(times[split.validation])
-        + (f", {split.cells:.0%} of the cells, which do not train" if split.cells else ""),
+        "validation": _span(times[split.validation]),
         "losses": " + ".join(f"{loss.weight:g} {_titled(loss)}" for loss in losses),
         "best epoch": f"{best} of {int(history.epoch[-1])} ({', '.join(scores)})",
         "settings": ", ".join(f"{k}={v}" for k, v in settings.items()),

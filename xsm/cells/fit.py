@@ -40,7 +40,7 @@ from xsm.registry import model_name
 from xsm.training.job import Job, Trained
 from xsm.training.recipe import Recipe
 from xsm.training.schedule import make_schedule
-from xsm.training.splits import Split, by_cells, chronological, in_pieces
+from xsm.training.splits import Split, chronological, in_pieces
 from xsm.typing import Scaling
 
 if TYPE_CHECKING:
@@ -103,12 +103,7 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
     )
     trained = [_train(job.member(k), begun, asked.client) for k in range(members)]
     made = assemble([job.rebuild(each.weights) for each in trained])
-    settings = {
-        **job.settings,
-        "valid": asked.valid,
-        "valid_by": asked.valid_by,
-        "precision": asked.precision,
-    }
+    settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
     settings |= {"monitor": asked.monitor, "head": head, "members": members}
     settings |= {"log_precipitation": logs} if sequence else {}
     return _learnt(begun, made, trained, settings, asked.limit, terms)
@@ -164,7 +159,7 @@ def _begin(
     recipe = as_sequence(recipe, asked, logs=logs)
     _doubt(reading, recipe, terms)
     features = collect(reading, recipe, terms=terms)
-    split = _divide(features.steps, asked, recipe)
+    split = _divide(features.steps, asked.valid, recipe)
     site = site_of(features.observed, features.space)
     resident = fits(features, room)
     features = features.load() if resident else features
@@ -186,16 +181,12 @@ def _begin(
     return _Begun(cls, reading, recipe, settled, features, split, scaling, started)
 
 
-def _divide(steps: int, asked: Asked, recipe: Recipe) -> Split:
-    """Divide the series, or the cells, into what trains and what validates."""
-    whole = asked.valid_by == "cells"
-    valid = 0.0 if whole else asked.valid
+def _divide(steps: int, valid: float, recipe: Recipe) -> Split:
+    """Divide the series into what trains and what validates."""
     if not recipe.sequence:
-        split = chronological(steps, valid=valid, window=recipe.window, lead=recipe.lead)
-    else:
-        sequence, warmup, ahead = recipe.sequence, recipe.warmup, recipe.ahead
-        split = in_pieces(steps, valid=valid, sequence=sequence, warmup=warmup, ahead=ahead)
-    return by_cells(split, asked.valid) if whole else split
+        return chronological(steps, valid=valid, window=recipe.window, lead=recipe.lead)
+    sequence, warmup, ahead = recipe.sequence, recipe.warmup, recipe.ahead
+    return in_pieces(steps, valid=valid, sequence=sequence, warmup=warmup, ahead=ahead)
 
 
 def _doubt(reading: Reading, recipe: Recipe, terms: Sequence[Loss]) -> None:

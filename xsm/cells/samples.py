@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 import xarray as xr
 
@@ -16,7 +15,6 @@ from xsm.cells.features import Features
 from xsm.cells.reading import make_windows, read_block
 from xsm.cells.stream import Block, Drawn, Stream, draw_evenly
 from xsm.cells.windows import GATHERED, Windows
-from xsm.exceptions import NotEnoughDataError
 from xsm.training.recipe import Recipe
 from xsm.training.splits import Split
 
@@ -59,38 +57,14 @@ def make_samples(
     than a share of the limit); None where nothing validates. Without one whole sample it raises
     :class:`NotEnoughDataError`.
     """
-    parts = _divided(scaling, split.cells)
     if fits(features, limit):
-        return _resident(features.load(), parts, recipe, split, answered, torch.device(device))
-    return _streamed(features, parts, recipe, split, answered, limit, torch.device(device))
-
-
-def _divided(scaling: xr.Dataset, share: float) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return the statistics of the cells that train, and of those that validate.
-
-    All cells are both where time divides them. Else cells are drawn, the same for every seed.
-    """
-    if not share:
-        return scaling, scaling
-    there = scaling["trained_cell"]
-    own = np.flatnonzero(there.values)
-    count = max(1, round(share * len(own)))
-    if count >= len(own):
-        msg = (
-            f"valid_by='cells' needs at least two cells, one to train and one to validate; "
-            f"{len(own)} can be trained (valid={share}). Leave valid_by= out, so that time divides "
-            "the data."
-        )
-        raise NotEnoughDataError(msg)
-    drawn = np.zeros(there.size, bool)
-    drawn[np.random.default_rng(0).permutation(own)[:count]] = True
-    held = there.copy(data=drawn.reshape(there.shape))
-    return scaling.assign(trained_cell=there & ~held), scaling.assign(trained_cell=held)
+        return _resident(features.load(), scaling, recipe, split, answered, torch.device(device))
+    return _streamed(features, scaling, recipe, split, answered, limit, torch.device(device))
 
 
 def _resident(
     features: Features,
-    parts: tuple[xr.Dataset, xr.Dataset],
+    scaling: xr.Dataset,
     recipe: Recipe,
     split: Split,
     answered: int,
@@ -100,11 +74,10 @@ def _resident(
     needed = _sizes(features)[1] * _values(features)
     room = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else needed
     on = device if needed <= 0.8 * room or device.type != "cuda" else torch.device("cpu")
-    make = partial(make_windows, features, recipe=recipe)
-    own = {"scaling": parts[0], "times": split.training, "answered": answered}
-    training: Windows | Stream = make(**own, device=on)
+    make = partial(make_windows, features, scaling, recipe, answered=answered)
+    training: Windows | Stream = make(split.training, device=on)
     if on != device:  # a stream of one block: gathered on the host, sent from pinned memory
-        windows = make(**own)
+        windows = make(split.training)
         training = Stream(
             [lambda _: windows],
             slots=1,
@@ -116,8 +89,7 @@ def _resident(
     if not split.validates:
         return training, None
     steps = _answered_later(features, recipe, split, answered)
-    held = {"scaling": parts[1], "times": split.validation, "answered": steps}
-    later = make(**held, device=on).apart(_last(features, split))
+    later = make(split.validation, answered=steps, device=on).apart(_last(features, split))
     most = min(_VALIDATION, _VALIDATION_BYTES // _sample(features, recipe))
     if on == device and len(later) <= most:
         return training, later
@@ -127,7 +99,7 @@ def _resident(
 
 def _streamed(
     features: Features,
-    parts: tuple[xr.Dataset, xr.Dataset],
+    scaling: xr.Dataset,
     recipe: Recipe,
     split: Split,
     answered: int,
@@ -136,7 +108,6 @@ def _streamed(
 ) -> tuple[Stream, Drawn | None]:
     """Return samples of which a pool of blocks is in memory."""
     features = features.with_maps()
-    scaling, other = parts
     held, windows = _sizes(features)
     land = max(float(scaling["trained_cell"].mean()), 0.05)
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool, where a quarter of it stays
@@ -163,12 +134,9 @@ def _streamed(
     there = _values(features) * len(range(features.steps)[split.validation]) / features.steps
     steps = _answered_later(features, recipe, split, answered)
     there /= _new_steps(recipe, steps)
-    land = max(float(other["trained_cell"].mean()), 0.01)
     share = min(1.0, min(_VALIDATION, 6 * size / sample) / (there * land))
-    boxes = plan_blocks(
-        features, other, recipe, positions=positions, times=split.validation, answered=steps
-    )
-    later = [partial(read_block, features, other, recipe, box, 1, answered=steps) for box in boxes]
+    boxes = plan(times=split.validation, answered=steps)
+    later = [partial(read, box, 1, answered=steps) for box in boxes]
     apart = [partial(_apart, block, _last(features, split)) for block in later]
     return stream, draw_evenly(apart, share=share, seed=0, device=device)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xsm.exceptions import NotEnoughDataError
 
-__all__ = ["Split", "by_cells", "chronological", "in_pieces"]
+__all__ = ["Split", "chronological", "in_pieces"]
 
 
 @dataclass(frozen=True)
@@ -19,49 +19,15 @@ class Split:
         Steps whose inputs and targets train.
     validation : slice
         Steps whose inputs and targets validate; empty where nothing is held out.
-    cells : float, default: 0.0
-        Share of the cells that validate, at random, instead of steps; the others train.
     """
 
     training: slice
     validation: slice
-    cells: float = 0.0
 
     @property
     def validates(self) -> bool:
         """Whether anything is held out."""
         return self.validation.start < self.validation.stop
-
-
-def by_cells(split: Split, valid: float) -> Split:
-    """Let a share of the cells validate on all steps, the others train on all.
-
-    Parameters
-    ----------
-    split : Split
-        How the whole series is divided where nothing validates.
-    valid : float
-        Share of the cells that validates, above 0 and below 1.
-
-    Returns
-    -------
-    Split
-        All steps for both.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the share is not between 0 and 1.
-
-    Examples
-    --------
-    >>> by_cells(chronological(100, valid=0, window=7, lead=1), 0.1)
-    Split(training=slice(0, 100, None), validation=slice(0, 100, None), cells=0.1)
-    """
-    if not 0 < valid < 1:
-        msg = f"valid={valid} was given; with valid_by='cells' a share between 0 and 1 is needed."
-        raise NotEnoughDataError(msg)
-    return Split(split.training, split.training, valid)
 
 
 def chronological(steps: int, *, valid: float, window: int, lead: int) -> Split:
@@ -93,7 +59,7 @@ def chronological(steps: int, *, valid: float, window: int, lead: int) -> Split:
     Examples
     --------
     >>> chronological(100, valid=0.25, window=7, lead=1)
-    Split(training=slice(0, 75, None), validation=slice(75, 100, None), cells=0.0)
+    Split(training=slice(0, 75, None), validation=slice(75, 100, None))
     """
     if not 0 <= valid < 1:
         msg = f"valid={valid} was given; a share of the time steps from 0 to below 1 is needed."
@@ -138,7 +104,7 @@ def in_pieces(steps: int, *, valid: float, sequence: int, warmup: int, ahead: in
     Examples
     --------
     >>> in_pieces(400, valid=0.25, sequence=180, warmup=30, ahead=1)
-    Split(training=slice(0, 300, None), validation=slice(300, 400, None), cells=0.0)
+    Split(training=slice(0, 300, None), validation=slice(300, 400, None))
     """
     split = chronological(steps, valid=valid, window=1, lead=ahead)
     cut = split.validation.start
