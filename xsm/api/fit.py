@@ -143,8 +143,9 @@ def fit(
         then, and the schedule is ``sequence_schedule`` of the model. The weather reaches to the
         time of the prediction with ``known_forcing`` or ``lead=0``, else to ``lead`` steps before.
         With ``data_integration`` the inputs get the cell's last observation, ``log(1 + age)`` and a
-        mask; in training a share of 0.3 of the observations is hidden from them. A longer series
-        than ``sequence`` steps has to train; what validates warms up within its own part.
+        mask; in training 0.3 of the observations are hidden from them, none where ``latency`` is
+        of one age. A longer series than ``sequence`` steps has to train; what validates warms up
+        within its own part.
     warmup : int, default: 30
         First steps of a piece that are not answered: the state begins at rest. Predictions of the
         first steps are NaN, and after a gap of the inputs.

@@ -14,7 +14,11 @@ from xsm.training.recipe import Recipe
 __all__ = ["Pieces"]
 
 
-_HIDDEN = 0.3  # of the observations that the inputs lose in training (METHODS: gaps are met so)
+# Of the observations that the inputs lose in training, so that gaps are met; where the age of the
+# last one is always the same, none: a network that is given all learns to trust them. Measured with
+# latency=(1, 1), 64 units, one seed, RMSE with and without losses: US-Wkg 0.0228 and 0.0107,
+# conus_land 0.0035 and 0.0031.
+_HIDDEN = 0.3
 
 
 class Pieces(Windows):
@@ -38,7 +42,8 @@ class Pieces(Windows):
             return None
         first, last = self.recipe.latency
         lag = torch.randint(first, last + 1, (batches,), generator=random)
-        lost = torch.rand(batches * size, self.answered, generator=random) < _HIDDEN
+        share = _HIDDEN if first < last else 0.0
+        lost = torch.rand(batches * size, self.answered, generator=random) < share
         return {"lag": lag.repeat_interleave(size), "lost": lost}
 
     def apart(self, last: int) -> Pieces:
