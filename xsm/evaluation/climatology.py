@@ -77,14 +77,17 @@ def seasonal_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
 def on_places(known: xr.DataArray, cells: xr.DataArray) -> tuple[xr.DataArray, str]:
     """Return a climatology on other places, and how these differ, else "".
 
-    NaN where nothing is known of a place; nothing is repeated along space, but for members.
+    NaN where nothing is known of a place; nothing is repeated along space, but for members. Other
+    places are not refused, however many: a model is scored at places that it was not trained on.
     """
     season = "month" if "month" in known.dims else "dayofyear"
     own, wanted = {*known.dims} - {season}, {*cells.dims}
     places = {str(d): n for d, n in known.sizes.items() if d != season}
     if own - {*members(known)} != wanted - {*members(cells)}:
         nowhere = xr.full_like(known.isel(dict.fromkeys(places, 0), drop=True), np.nan)
-        said = f"It is of places along {places}, the data of {dict(cells.sizes)}."
+        said = (
+            f"It is of places along {places}, the data of {dict(cells.sizes)}: train on these too."
+        )
         return nowhere.expand_dims(cells.sizes).assign_coords(cells.coords), said
     known = snap(known, cells)
     both = own & wanted
@@ -92,7 +95,8 @@ def on_places(known: xr.DataArray, cells: xr.DataArray) -> tuple[xr.DataArray, s
     wide = on_labels_of(known, cells)
     there = np.prod([i.isin(known.indexes[d]).sum() for d, i in labels.items()])
     lost = int(np.prod([len(i) for i in labels.values()]) - there)
-    return wide, f"{lost} of {cells.size} places are not among those of training." if lost else ""
+    said = f"{lost} of {cells.size} places are not among those of training: train on them too."
+    return wide, said if lost else ""
 
 
 def _seasons(times: xr.DataArray) -> xr.DataArray:
