@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.cells.quantities import quantity_as_given
 from xsm.cells.recipe import holds_target
 from xsm.data.naming import ROLES, Variable
 from xsm.data.reading import Reading
 from xsm.data.units import Conversion
-from xsm.cells.quantities import quantity_as_given
 from xsm.evaluation.calibration import add_spread
 from xsm.hydrology.soil.layering import DEPTH, depth_coordinates
 from xsm.training.recipe import Recipe
@@ -104,8 +104,8 @@ def label_prediction(
     made, order = shown(mean)
     parts = {str(own): made[own] for own in made.data_vars}
     beside = {"extrapolation": extrapolation.assign_attrs(_FLAG).transpose(*order, ...)}
-    for own, array in outputs.items():
-        told = quantity_as_given(own, array, outputs, reading)
+    for key, array in outputs.items():
+        told = quantity_as_given(key, array, outputs, reading)
         beside[str(told.name)] = told.transpose(*order, ...)
     if "trained_cell" in scaling and scaling["trained_cell"].dims:
         beside["trained_cell"] = scaling["trained_cell"].assign_attrs(

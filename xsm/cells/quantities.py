@@ -25,28 +25,19 @@ def quantity_as_given(
     """
     own = name.removesuffix(_SPREAD)
     spread = name != own and own in beside
-    role = own if spread else name
-    if role not in ROLES or array.attrs.get("units") != ROLES[role].units:
+    role = ROLES.get(own if spread else name)
+    if role is None or array.attrs.get("units") != role.units:
         return array.rename(name)
+    held = reading.lookup(role.name) if role.name in reading.table.roles else None
     attrs = dict(array.attrs)
-    if ROLES[role].output and not spread:
-        attrs["standard_name"] = ROLES[role].output
-    if f"{own}{_SPREAD}" in beside and not spread:
-        attrs["ancillary_variables"] = f"{own}{_SPREAD}"
-    if role.endswith("_storage") and not spread:
-        attrs["comment"] = _LEVEL
-    given = array
-    if role in reading.table.roles:
-        found = reading.lookup(role)
-        if isinstance(found.name, str) and found.dim is None:
-            name = f"{found.name}{_SPREAD}" if spread else found.name
-            factor = abs(found.conversion.factor)
-            given = array / factor if spread else found.conversion.inverse()(array)
-            attrs["units"] = found.units
+    if held is not None and isinstance(held.name, str) and held.dim is None:
+        own, attrs["units"] = held.name, held.units
+        convert, factor = held.conversion.inverse(), abs(held.conversion.factor)
+        array = array / factor if spread else convert(array)
     if spread:
         attrs["long_name"] = f"standard deviation of {own} over members"
-    elif "ancillary_variables" in attrs:
-        attrs["ancillary_variables"] = f"{name}{_SPREAD}"
-    given = given.rename(name)
-    given.attrs = attrs
-    return given
+        return array.rename(f"{own}{_SPREAD}").assign_attrs(attrs)
+    attrs |= {"standard_name": role.output} if role.output else {}
+    attrs |= {"comment": _LEVEL} if role.name.endswith("_storage") else {}
+    attrs |= {"ancillary_variables": f"{own}{_SPREAD}"} if f"{name}{_SPREAD}" in beside else {}
+    return array.rename(own).assign_attrs(attrs)

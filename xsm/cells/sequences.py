@@ -79,7 +79,8 @@ def as_sequence(recipe: Recipe, asked: Asked, *, logs: bool) -> Recipe:
             "answered. Pass a smaller warmup=, or a larger sequence=."
         )
         raise NotEnoughDataError(msg)
-    rain = tuple(name for name in recipe.dynamic if name == "precipitation" and logs and name not in recipe.plain)
+    scaled = [name for name in recipe.dynamic if name not in recipe.plain]
+    rain = tuple(name for name in scaled if name == "precipitation" and logs)
     latency = _latency(recipe, asked, sequence)
     return replace(recipe, sequence=sequence, warmup=warmup, latency=latency, logs=rain)
 

@@ -116,6 +116,9 @@ class WaterBudget(Model):
         "groundwater_storage",
     )
 
+    begin: Tensor
+    seen: Tensor
+
     def __init__(
         self,
         sizes: Sizes,
@@ -200,7 +203,7 @@ class WaterBudget(Model):
             if state is not None:
                 start = torch.where(state[:, -1:] > 0, state[:, units:-1], start)
             given = self._given(dynamic.float(), shares, still)
-            stores, fluxes = water_budget(given, still["fixed"].T.contiguous(), start.T.contiguous())
+            stores, fluxes = water_budget(given, still["fixed"].T, start.T)
             found = self._answered(given, stores, fluxes, still)
         begun = torch.ones_like(start[:, :1])
         return found, torch.cat([after, stores[:, -1].T, begun], dim=-1)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from xsm.physics.budget import STORES
-
 __all__ = ["Parameters", "overlap"]
 
 
@@ -28,6 +26,8 @@ class Parameters(nn.Module):
     them but with cells first, ``thickness`` (layer,) in mm of water a m3 m-3, ``threshold`` in K
     from freezing, ``aside``, ``bias``, and ``offset`` and ``slope`` of a satellite, (batch, 1).
     """
+
+    thickness: Tensor
 
     def __init__(self, static: int, bottoms: Sequence[float]) -> None:
         super().__init__()
