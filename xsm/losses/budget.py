@@ -186,6 +186,7 @@ def _share(predicted: Tensor, observed: Tensor, seen: Tensor) -> Tensor:
     variance = torch.where(seen, observed - mean, 0.0).square().sum(dim=0) / many
     spread = variance.sqrt()
     # the norm, whose gradient is 0 at a perfect fit, where that of a square root is infinite
-    error = torch.linalg.vector_norm(predicted - observed, dim=0) / many.sqrt()
+    wrong = torch.where(seen, predicted - observed, 0.0)
+    error = torch.linalg.vector_norm(wrong, dim=0) / many.sqrt()
     error = torch.where(spread > _LEAST, error / spread.clamp_min(_LEAST), error)
     return error.sum() / (count > 0).sum().clamp_min(1)

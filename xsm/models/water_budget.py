@@ -34,7 +34,8 @@ _WORDS = {
     "runoff": "runoff: at the surface, from below the soil, and from groundwater",
     "snow_water_equivalent": "water in snow at the end of the step",
     "terrestrial_water_storage": "water in all stores at the end of the step",
-    "groundwater_storage": "water below the soil at the end of the step",
+    "unsaturated_storage": "water between soil and groundwater at the end of the step",
+    "groundwater_storage": "water in the ground at the end of the step, which feeds rivers",
     "groundwater_recharge": "water that reaches the groundwater",
     "soil_moisture_of_layers": "soil moisture of the layers of the account",
 }
@@ -237,14 +238,14 @@ class WaterBudget(Model):
         snow, below, ground = stores[: len(STORES)]
         soil = stores[len(STORES) :]  # (layer, steps, batch)
         theta = (soil / still["thickness"].view(-1, 1, 1)).permute(2, 1, 0)
-        lower = below + ground
         rows = {
             "precipitation": given[0] + given[1],
             "evaporation": flux["canopy"] + fluxes[len(FLUXES) :].sum(dim=0),
             "runoff": flux["surface"] + flux["interflow"] + flux["baseflow"],
             "snow_water_equivalent": snow,
-            "terrestrial_water_storage": snow + soil.sum(dim=0) + lower,
-            "groundwater_storage": lower,
+            "terrestrial_water_storage": snow + soil.sum(dim=0) + below + ground,
+            "unsaturated_storage": below,
+            "groundwater_storage": ground,
             "groundwater_recharge": flux["recharge"],
             "precipitation_bias": still["bias"][:, 0].expand_as(snow),
         }
