@@ -31,12 +31,12 @@ def test_each_layer_has_its_own_spread_and_counts_alike():
     truth = torch.tensor([[0.0, 0.0], [2.0, 20.0]]).view(1, 2, 2)
     error = truth + torch.tensor([0.5, 5.0])
     assert (
-        float(Shown("soil_moisture", "target", "mean")({"mean": error}, {"target": truth})) == 0.5
+        float(Shown("soil_moisture", "target", "mean")({"mean": error}, {"target": truth})) == 1.0
     )
     truth = torch.cat([truth, torch.full((1, 2, 1), torch.nan)], dim=-1)  # and one never observed
     error = torch.cat([error, torch.zeros(1, 2, 1)], dim=-1)
     assert (
-        float(Shown("soil_moisture", "target", "mean")({"mean": error}, {"target": truth})) == 0.5
+        float(Shown("soil_moisture", "target", "mean")({"mean": error}, {"target": truth})) == 1.0
     )
 
 

@@ -36,9 +36,9 @@ class Shown:
 
     Notes
     -----
-    ``L = mean over layers of sqrt(mean((y - o)^2)) / std(o)`` over all that was observed in a
-    batch: the root of what Nash and Sutcliffe's efficiency lacks to 1. Without an observation it
-    is 0.
+    ``L = sum over layers of sqrt(mean((y - o)^2)) / std(o)`` over all that was observed in a
+    batch: of each layer, the root of what Nash and Sutcliffe's efficiency lacks to 1. Without an
+    observation it is 0.
 
     Examples
     --------
@@ -179,9 +179,8 @@ def monthly_means(
 
 
 def _share(predicted: Tensor, observed: Tensor, seen: Tensor) -> Tensor:
-    """Return the error (row, layer) as a share of the spread, mean over layers observed."""
-    count = seen.sum(dim=0)
-    many = count.clamp_min(1)
+    """Return the error (row, layer) as a share of the spread, the sum over layers."""
+    many = seen.sum(dim=0).clamp_min(1)
     mean = observed.sum(dim=0) / many
     variance = torch.where(seen, observed - mean, 0.0).square().sum(dim=0) / many
     spread = variance.sqrt()
@@ -189,4 +188,4 @@ def _share(predicted: Tensor, observed: Tensor, seen: Tensor) -> Tensor:
     wrong = torch.where(seen, predicted - observed, 0.0)
     error = torch.linalg.vector_norm(wrong, dim=0) / many.sqrt()
     error = torch.where(spread > _LEAST, error / spread.clamp_min(_LEAST), error)
-    return error.sum() / (count > 0).sum().clamp_min(1)
+    return error.sum()
