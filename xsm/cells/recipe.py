@@ -38,6 +38,7 @@ __all__ = [
 
 
 _USUAL = (0.1, 0.4, 1.0)  # m, bottoms of the layers of an account where the data tell of none
+_ROOTS = 1.0  # m that it reaches at least: plants drink below the sensors
 
 
 def for_data(
@@ -126,12 +127,15 @@ def make_recipe(
 
 
 def _bottoms(table: VariableTable) -> tuple[float, ...]:
-    """Return the bottoms of the layers of soil moisture, where they follow from the surface."""
+    """Return the bottoms of the layers of soil moisture, and of one below to 1 m.
+
+    The usual ones where those of the data do not follow each other from the surface.
+    """
     depths = [variable.depth for variable in table.layers("soil_moisture")]
     known = [depth for depth in depths if depth is not None]
     tops, bottoms = [upper for upper, _ in known], [lower for _, lower in known]
     follows = len(known) == len(depths) and known and np.allclose(tops, [0.0, *bottoms[:-1]])
-    return tuple(bottoms) if follows else _USUAL
+    return (*bottoms, *[_ROOTS] * (bottoms[-1] < _ROOTS)) if follows else _USUAL
 
 
 def _tell_of_maps(table: VariableTable) -> None:

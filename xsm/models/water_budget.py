@@ -54,8 +54,8 @@ class WaterBudget(Model):
     dropout : float, default: 0.1
         Share of its hidden state dropped in training.
     layers : tuple of float, optional
-        Bottom of each layer of the soil, m, from the top down; by default those of the data, else
-        0.1, 0.4 and 1 m.
+        Bottom of each layer of the soil, m, from the top down; by default those of the data, and
+        one to 1 m where these end above it; else 0.1, 0.4 and 1 m.
     layered : bool, default: True
         Whether all layers of soil moisture that the data hold are shown; else the top one.
     monthly : tuple of str, optional
