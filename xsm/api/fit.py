@@ -35,7 +35,7 @@ def fit(
     ds: xr.Dataset,
     model: str | type[Model] | type[Estimator] = "phy_lstm",
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     dynamic: Sequence[str] | None = None,
     static: Sequence[str] | None = None,
     data_integration: bool = False,
@@ -83,8 +83,10 @@ def fit(
         A name of :func:`xsm.list_models`, or a user's class: a network, or an estimator
         (``"random_forest"``), which learns from flat windows on the CPU and refuses arguments about
         networks: ``losses``, ``epochs``, ``batch_size``, ``monitor``, ``checkpoint``, ``client``.
-    target : str, optional
+    target : str or sequence of str, optional
         Role or variable to predict; by default soil moisture of the top layer, else of a satellite.
+        Of ``"water_budget"`` all that is shown to it, by default all that is there: soil moisture,
+        evaporation, runoff, snow water equivalent, storages.
     dynamic, static : sequence of str, optional
         Roles or variables that are inputs; by default the meteorology and the soil and terrain maps
         that are there: nothing that holds the answer.

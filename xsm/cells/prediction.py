@@ -262,7 +262,8 @@ def _label(
     coords |= {features.time: times.variable, LEAD: lead_coordinate(template, recipe.lead)}
     dims = template.dims if _single(answer) else (*template.dims, answer.dim)
     coords |= {answer.dim: list(answer.labels)} if answer.labels else {}
-    attrs = {"long_name": answer.long_name, "units": "1"} if answer.kind == "share" else {}
+    told = answer.kind in {"share", "quantity"}
+    attrs = {"long_name": answer.long_name, "units": answer.units} if told else {}
     return xr.DataArray(data, dims=dims, coords=coords, attrs=attrs).rename(None)
 
 

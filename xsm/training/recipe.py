@@ -51,6 +51,10 @@ class Recipe:
         for each batch; the prediction itself takes the smallest.
     logs : tuple of str
         Dynamic inputs that are scaled as ``log(1 + value)``.
+    plain : tuple of str
+        Dynamic inputs, and the target, that are not scaled but in canonical units.
+    shown : tuple of str
+        Roles that a model learns from together, the target among them; empty for one alone.
     """
 
     target: str
@@ -71,6 +75,8 @@ class Recipe:
     warmup: int = 0
     latency: tuple[int, int] = (1, 1)
     logs: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     downscales: ClassVar[bool] = False
 
@@ -116,7 +122,7 @@ class NestedRecipe(Recipe):
         False.
     layer : tuple of float, optional
         None.
-    sequence, warmup, latency, logs : int, int, tuple, tuple
+    sequence, warmup, latency, logs, plain, shown : int, int, tuples
         0, 0, (1, 1) and empty: they belong to models that run through the record.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
