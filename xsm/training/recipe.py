@@ -51,6 +51,9 @@ class Recipe:
         for each batch; the prediction itself takes the smallest.
     logs : tuple of str
         Dynamic inputs that are scaled as ``log(1 + value)``.
+    cuts : float
+        Share of the steps of pieces before which the record was cut: their observations are those
+        from before the cut, and the weather is hidden. A network with cuts is told which.
     """
 
     target: str
@@ -71,6 +74,7 @@ class Recipe:
     warmup: int = 0
     latency: tuple[int, int] = (1, 1)
     logs: tuple[str, ...] = ()
+    cuts: float = 0.0
 
     downscales: ClassVar[bool] = False
 
@@ -116,8 +120,8 @@ class NestedRecipe(Recipe):
         False.
     layer : tuple of float, optional
         None.
-    sequence, warmup, latency, logs : int, int, tuple, tuple
-        0, 0, (1, 1) and empty: they belong to models that run through the record.
+    sequence, warmup, latency, logs, cuts : int, int, tuple, tuple, float
+        0, 0, (1, 1), empty and 0: they belong to models that run through the record.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
     supervision : {"truth", "scale_transfer", "interpolation"}
