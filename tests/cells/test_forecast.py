@@ -290,9 +290,8 @@ def test_what_cannot_be_is_refused(models, world) -> None:
     )
     with pytest.raises(UnknownNameError, match="was trained on windows of 3 steps"):
         windows.forecast(world)
-    named = world.rename(lat="init")
-    with pytest.raises(GridError, match=r"lie along \['init'\], which forecasts have"):
-        fitted.forecast(named)
+    with pytest.raises(GridError, match="The data lie along 'member', and so does the weather"):
+        fitted.forecast(world.rename(lat="member"), weather="past")
     with pytest.raises(UnknownNameError, match=r"cuts=2 was given; a share"):
         xsm.fit(world, "lstm", cuts=2, **QUICK)
 

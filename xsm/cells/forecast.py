@@ -151,13 +151,11 @@ def _require_cuts(fitted: Learnt, beyond: int) -> None:
 
 
 def _check_names(features: Features, weather: Weather) -> None:
-    """Refuse data with dimensions that forecasts have."""
-    own = {"init", LEAD, "valid_time"} | ({"member"} if weather.members is not None else set())
-    taken = sorted(own & set(features.space))
-    if taken:
+    """Refuse members of weather beside members of the data."""
+    if weather.members is not None and "member" in features.space:
         msg = (
-            f"The data lie along {taken}, which forecasts have of their own. Rename it: "
-            f'ds = ds.rename({taken[0]}="{taken[0]}_of_data").'
+            "The data lie along 'member', and so does the weather. Rename that of the data: "
+            'ds = ds.rename(member="number").'
         )
         raise GridError(msg)
 
