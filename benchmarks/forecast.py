@@ -27,7 +27,7 @@ from cases import CASES, load, observed
 LEADS = (1, 3, 7, 14)
 USUAL = {"sequence": 180, "data_integration": True, "known_forcing": True, "latency": (1, 1)}
 SMALL = {"hidden_size": 64, "batch_size": 32}
-CUTS = {**USUAL, "cuts": 0.5}
+CUTS = {**USUAL, "cuts": 14}
 RUNS: dict[str, tuple[dict[str, Any], tuple[str | None, ...]]] = {
     "trained with weather": (USUAL, ("known",)),
     "trained with cuts": (CUTS, ("known", None)),

@@ -19,14 +19,14 @@ SEEN = {"data_integration": True}
 KINDS = {
     "weather": {},
     "known": {"known_forcing": True},
-    "seen": {**SEEN, "cuts": 0.5},
-    "both": {**SEEN, "known_forcing": True, "cuts": 1.0},
+    "seen": {**SEEN, "cuts": 14},
+    "both": {**SEEN, "known_forcing": True, "cuts": 20},
     "late": {**SEEN, "latency": (3, 6), "lead": 2},
-    "day": {"lead": 0, "cuts": 0.5},
-    "pair": {**SEEN, "members": 2, "head": "gaussian", "cuts": 0.5, "known_forcing": True},
-    "square": {"model": "cnn_lstm", **SEEN, "lead": 1, "cuts": 0.5},
+    "day": {"lead": 0, "cuts": 14},
+    "pair": {**SEEN, "members": 2, "head": "gaussian", "cuts": 14, "known_forcing": True},
+    "square": {"model": "cnn_lstm", **SEEN, "lead": 1, "cuts": 14},
     "map": {"model": "cnn_lstm", "patch": 5, **SEEN, "known_forcing": True, "lead": 1},
-    "experts": {"model": "ismoe", **SEEN, "lead": 1, "known_forcing": True, "cuts": 0.5},
+    "experts": {"model": "ismoe", **SEEN, "lead": 1, "known_forcing": True, "cuts": 14},
 }
 WEATHER = ("precipitation", "air_temperature")
 
@@ -263,7 +263,7 @@ def test_starts_are_chosen_as_one_selects(models, world) -> None:
 
 def test_what_cannot_be_is_refused(models, world) -> None:
     fitted = models["both"]
-    with pytest.raises(UnknownNameError, match=r"this 'lstm' was trained with weather .*cuts=0\.5"):
+    with pytest.raises(UnknownNameError, match=r"this 'lstm' was trained with weather .*cuts=13"):
         models["known"].forecast(world)
     with pytest.raises(NotEnoughDataError, match="takes the weather of 14 steps after each init"):
         fitted.forecast(world, weather="known")
@@ -292,8 +292,10 @@ def test_what_cannot_be_is_refused(models, world) -> None:
         windows.forecast(world)
     with pytest.raises(GridError, match="The data lie along 'member', and so does the weather"):
         fitted.forecast(world.rename(lat="member"), weather="past")
-    with pytest.raises(UnknownNameError, match=r"cuts=2 was given; a share"):
-        xsm.fit(world, "lstm", cuts=2, **QUICK)
+    with pytest.raises(UnknownNameError, match=r"cuts=-1 was given"):
+        xsm.fit(world, "lstm", cuts=-1, **QUICK)
+    with pytest.warns(UserWarning, match="was trained with cuts=14, and what lies further ahead"):
+        models["seen"].forecast(world, lead=20)
 
 
 def test_many_leads_cost_little_more_than_one(models, world) -> None:

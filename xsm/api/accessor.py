@@ -100,7 +100,7 @@ class PhysmDataset:
         sequence: int | None = None,
         warmup: int = 30,
         latency: tuple[int, int] = (1, 14),
-        cuts: float = 0.0,
+        cuts: int = 0,
         factor: Factor | None = None,
         covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,

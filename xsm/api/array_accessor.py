@@ -83,7 +83,7 @@ class PhysmArray:
         sequence: int | None = None,
         warmup: int = 30,
         latency: tuple[int, int] = (1, 14),
-        cuts: float = 0.0,
+        cuts: int = 0,
         factor: Factor | None = None,
         covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,

@@ -62,7 +62,7 @@ def fit(
     sequence: int | None = None,
     warmup: int = 30,
     latency: tuple[int, int] = (1, 14),
-    cuts: float = 0.0,
+    cuts: int = 0,
     factor: Factor | None = None,
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
@@ -153,11 +153,11 @@ def fit(
         Of a sequence with data integration: how many steps before the prediction the last
         observation is at least, drawn for each batch; at least ``lead``. It is predicted with the
         smallest.
-    cuts : float, default: 0
-        Of a sequence: train for forecasts without weather. Pieces are cut by turns, for 1 to 30
-        steps after 1 to 30 others: observations stay those from before the cut, and in this share
-        of the cuts the weather is hidden too, of which a channel tells. Costs where weather is
-        known, so that none is the default; 0.5 where ``forecast(weather=None)`` is wanted.
+    cuts : int, default: 0
+        Of a sequence: train for forecasts without weather, so many steps ahead, such as 14. Pieces
+        are cut after 1 to 30 steps: for so many steps the observations stay those from before the
+        cut, and after half of the cuts the weather is hidden too, of which a channel tells. What
+        is predicted with known weather gets worse, so that none is the default.
     factor, covariates, truth, conserve, area : optional
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional

@@ -94,7 +94,7 @@ def forecast(
     >>> import xsm
     >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
     >>> short = {"epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False}
-    >>> fitted = xsm.fit(ds, "lstm", sequence=60, cuts=0.5, **short)
+    >>> fitted = xsm.fit(ds, "lstm", sequence=60, cuts=3, **short)
     >>> xsm.forecast(ds, fitted, lead=3)["swvl1"].sizes
     Frozen({'init': 1, 'lead': 3, 'latitude': 4, 'longitude': 4})
     >>> hindcast = xsm.forecast(ds, fitted, init=["2020-06-01"], weather="known", lead=2)

@@ -31,7 +31,7 @@ from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
 from xsm.data.lead import LEAD, lead_coordinate
 from xsm.data.reading import Reading
-from xsm.exceptions import GridError, UnknownNameError
+from xsm.exceptions import GridError, UnknownNameError, warn_outside
 from xsm.nn import Answer
 from xsm.options import thread_count
 from xsm.typing import Array
@@ -144,10 +144,16 @@ def _require_cuts(fitted: Learnt, beyond: int) -> None:
         msg = (
             f"weather=None hides the weather after init, and this {fitted.name!r} was trained with "
             "weather at every step. Train one with cuts, ds.physm.fit(..., sequence="
-            f'{fitted.recipe.sequence}, cuts=0.5); or give weather: weather="past" (of past '
+            f'{fitted.recipe.sequence}, cuts={beyond}); or give weather: weather="past" (of past '
             'years), a Dataset, or weather="known" (of the data, a hindcast).'
         )
         raise UnknownNameError(msg)
+    if beyond > fitted.recipe.cuts:
+        warn_outside(
+            f"The weather of {beyond} steps is hidden; {fitted.name!r} was trained with "
+            f"cuts={fitted.recipe.cuts}, and what lies further ahead was never asked of it. Pass "
+            f"lead={fitted.recipe.cuts + fitted.recipe.ahead}, or train with cuts={beyond}."
+        )
 
 
 def _check_names(features: Features, weather: Weather) -> None:

@@ -14,7 +14,7 @@ from xsm.training.recipe import Recipe
 __all__ = ["Pieces"]
 
 
-_SPAN = 30  # steps: the longest time between cuts, and after one
+_OPEN, _BLIND = 30, 0.5  # steps before a cut at most; share of cuts that hide the weather
 _HIDDEN = 0.3  # of the observations that the inputs lose in training (METHODS: gaps are met so)
 
 
@@ -97,20 +97,21 @@ class Pieces(Windows):
         return seen_inputs(value.gather(1, there), age + ago, self.recipe.sequence)
 
 
-def draw_cuts(pieces: int, steps: int, share: float, random: torch.Generator) -> Batch:
-    """Draw where the record of pieces is cut, and for how long.
+def draw_cuts(pieces: int, steps: int, after: int, random: torch.Generator) -> Batch:
+    """Draw where the record of pieces is cut.
 
-    Spans of 1 to 30 steps are open and cut by turns. Returns ``origin`` (piece, steps): the last
-    step before the cut, of open steps themselves; and ``hidden``: in a ``share`` of the cut spans
-    the weather is hidden too.
+    By turns 1 to 30 steps are open, and ``after`` ones follow a cut. Returns ``origin``
+    (piece, steps): the last step before the cut, of open steps themselves; and ``hidden``: after
+    half of the cuts the weather is hidden too.
     """
-    count = -(-steps // _SPAN) * 8
-    lengths = torch.randint(1, _SPAN + 1, (pieces, count), generator=random)
+    count = 2 * (1 + 2 * steps // (after + 1))
+    lengths = torch.randint(1, _OPEN + 1, (pieces, count), generator=random)
+    lengths[:, 1::2] = after
     ends = lengths.cumsum(1)
     place = torch.arange(steps).expand(pieces, steps)
     span = torch.searchsorted(ends, place.contiguous(), right=True).clamp_max(count - 1)
     cut = span % 2 == 1
     begins = ends - lengths
     origin = torch.where(cut, begins.gather(1, span) - 1, place)
-    blind = torch.rand(pieces, count, generator=random) < share
+    blind = torch.rand(pieces, count, generator=random) < _BLIND
     return {"origin": origin, "hidden": cut & blind.gather(1, span)}

@@ -76,16 +76,7 @@ def as_sequence(recipe: Recipe, asked: Asked, *, logs: bool) -> Recipe:
     rain = tuple(name for name in recipe.dynamic if name == "precipitation" and logs)
     latency = _latency(recipe, asked, sequence)
     made = replace(recipe, sequence=sequence, warmup=warmup, latency=latency, logs=rain)
-    return replace(made, cuts=_share(asked.cuts))
-
-
-def _share(cuts: object) -> float:
-    """Return which share of the spans after cuts hide the weather."""
-    number = isinstance(cuts, int | float) and not isinstance(cuts, bool)
-    if not number or not 0 <= cuts <= 1:  # type: ignore[operator]
-        msg = f"cuts={cuts!r} was given; a share from 0 (no cuts) to 1 is needed: cuts=0.5."
-        raise UnknownNameError(msg)
-    return float(cuts)  # type: ignore[arg-type]
+    return replace(made, cuts=check_whole("cuts", asked.cuts, 0))
 
 
 def _latency(recipe: Recipe, asked: Asked, sequence: int) -> tuple[int, int]:

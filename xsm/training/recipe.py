@@ -51,9 +51,9 @@ class Recipe:
         for each batch; the prediction itself takes the smallest.
     logs : tuple of str
         Dynamic inputs that are scaled as ``log(1 + value)``.
-    cuts : float
-        Share of the steps of pieces before which the record was cut: their observations are those
-        from before the cut, and the weather is hidden. A network with cuts is told which.
+    cuts : int
+        Steps after each cut of a piece that trains: their observations are those from before it,
+        and after half of the cuts the weather is hidden, of which a channel tells. 0 is no cuts.
     """
 
     target: str
@@ -74,7 +74,7 @@ class Recipe:
     warmup: int = 0
     latency: tuple[int, int] = (1, 1)
     logs: tuple[str, ...] = ()
-    cuts: float = 0.0
+    cuts: int = 0
 
     downscales: ClassVar[bool] = False
 
@@ -120,7 +120,7 @@ class NestedRecipe(Recipe):
         False.
     layer : tuple of float, optional
         None.
-    sequence, warmup, latency, logs, cuts : int, int, tuple, tuple, float
+    sequence, warmup, latency, logs, cuts : int, int, tuple, tuple, int
         0, 0, (1, 1), empty and 0: they belong to models that run through the record.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
