@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xsm.api.downscale import downscale
     from xsm.api.fit import fit
     from xsm.api.fitted import FittedModel
+    from xsm.api.forecast import forecast
     from xsm.api.load import load
     from xsm.api.plan import plan
     from xsm.api.predict import predict
@@ -55,6 +56,7 @@ __all__ = [
     "downscale",
     "fit",
     "flatten_steps",
+    "forecast",
     "get_options",
     "groundwater_anomaly",
     "intervals",
@@ -89,6 +91,7 @@ _HOME = {
     "downscale": "api.downscale",
     "fit": "api.fit",
     "flatten_steps": "data.lead_times",
+    "forecast": "api.forecast",
     "get_options": "options",
     "groundwater_anomaly": "hydrology.groundwater",
     "intervals": "evaluation.spread",

@@ -62,6 +62,7 @@ def fit(
     sequence: int | None = None,
     warmup: int = 30,
     latency: tuple[int, int] = (1, 14),
+    cuts: int = 0,
     factor: Factor | None = None,
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
@@ -155,6 +156,11 @@ def fit(
         Of a sequence with data integration: how many steps before the prediction the last
         observation is at least, drawn for each batch; at least ``lead``. It is predicted with the
         smallest.
+    cuts : int, default: 0
+        Of a sequence: train for forecasts without weather, so many steps ahead, such as 14. Pieces
+        are cut after 1 to 30 steps: for so many steps the observations stay those from before the
+        cut, and after half of the cuts the weather is hidden too, of which a channel tells. What
+        is predicted with known weather gets worse, so that none is the default.
     factor, covariates, truth, conserve, area : optional
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
@@ -238,6 +244,7 @@ def fit(
         sequence=sequence,
         warmup=warmup,
         latency=latency,
+        cuts=cuts,
         factor=factor,
         covariates=covariates,
         truth=truth,

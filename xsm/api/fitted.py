@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
 from xsm.cells.apply import predict_cells, predict_new, read_for, standard_errors, state_of
 from xsm.cells.experts import By, importance, predict_experts
+from xsm.cells.forecast import Ahead, forecast_cells
 from xsm.evaluation.calibration import METHODS, learn_calibration
 from xsm.evaluation.metrics import score, scored_pair
 from xsm.exceptions import check_choice
@@ -46,14 +47,10 @@ class FittedModel(Learnt):
         where it would have taken more than a quarter of ``memory_limit``.
     history : xarray.Dataset
         Each loss term along ``epoch``, for training and validation.
-    variable : Variable
-        The target as it was found in the training data, with its units.
-    attrs : dict
-        The target's attributes in the training data.
-    parameters : dict
-        All settings of the training.
-    card : dict
-        What the model is and how it was made, as text.
+    variable, attrs : Variable, dict
+        The target as it was found in the training data, with its units, and its attributes.
+    parameters, card : dict
+        All settings of the training; what the model is and how it was made, as text.
     fingerprint : dict
         Names, sizes, step of time and a hash of the coordinates of the training data.
     layers : tuple of Variable
@@ -65,8 +62,7 @@ class FittedModel(Learnt):
     @classmethod
     def of(cls, learnt: Learnt) -> FittedModel:
         """Return a record with the verbs; its content has its name already."""
-        made = object.__new__(cls)
-        vars(made).update(vars(learnt))
+        vars(made := object.__new__(cls)).update(vars(learnt))
         return made
 
     def predict(
@@ -86,10 +82,8 @@ class FittedModel(Learnt):
             Inputs under any product's names.
         state : xarray.Dataset, optional
             What :meth:`state` returned for the steps before.
-        batch_size, device : optional
-            Samples evaluated at a time, and where.
-        variables : mapping of str to str, optional
-            Role to variable name, as of :func:`xsm.predict`.
+        batch_size, device, variables : optional
+            As of :func:`xsm.predict`.
 
         Returns
         -------
@@ -98,6 +92,37 @@ class FittedModel(Learnt):
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
         return predict_new(self, ds, variables, **options)
+
+    def forecast(
+        self,
+        ds: xr.Dataset,
+        *,
+        init: Any = None,
+        lead: int | Sequence[int] = 14,
+        weather: str | xr.Dataset | None = None,
+        members: Any = None,
+        state: xr.Dataset | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+        variables: Mapping[str, str] | None = None,
+    ) -> xr.Dataset:
+        """Forecast the target by start and lead time, see :func:`xsm.forecast`.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            The record, under any product's names.
+        init, lead, weather, members, state, batch_size, device, variables : optional
+            As of :func:`xsm.forecast`.
+
+        Returns
+        -------
+        xarray.Dataset
+            The target (init, lead [, member], *space), lazy where the inputs are.
+        """
+        options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
+        wanted = Ahead(init, lead, weather, members)
+        return forecast_cells(self, ds, wanted, variables, **options)
 
     def state(
         self,
@@ -118,7 +143,7 @@ class FittedModel(Learnt):
         Returns
         -------
         xarray.Dataset
-            For ``predict(later, state=...)``, which begins at ``next_time``; lazy too.
+            For ``predict`` and ``forecast`` of data from ``next_time`` on; lazy too.
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
         return state_of(self, read_for(self, ds, variables), **options)
@@ -142,19 +167,14 @@ class FittedModel(Learnt):
         ----------
         ds : xarray.Dataset
             Inputs under any product's names.
-        batch_size : int, optional
-            Samples evaluated at a time.
-        device : str, default: "auto"
-            Where to evaluate.
-        variables : mapping of str to str, optional
-            Role to variable name, as of :func:`xsm.predict`.
+        batch_size, device, variables : optional
+            As of :meth:`predict`.
 
         Returns
         -------
         xarray.Dataset
             The target as of :meth:`predict`, with a dimension ``expert``; the sum of the experts,
-            each times its ``expert_weight``, is the prediction. Experts are trained together, not
-            each by itself. Lazy where the inputs are, NaN where the prediction is.
+            each times its ``expert_weight``, is the prediction. Experts are trained together.
         """
         return predict_experts(self, ds, batch_size=batch_size, device=device, variables=variables)
 
@@ -171,8 +191,7 @@ class FittedModel(Learnt):
     ) -> xr.Dataset:
         """Show how much each expert counts, and how much is lost without its inputs.
 
-        A weight is no importance by itself: an expert may speak for much of the prediction and say
-        what others would say too. Where both disagree, believe the loss.
+        A weight is no importance by itself. Where both disagree, believe the loss.
 
         Parameters
         ----------
@@ -181,32 +200,20 @@ class FittedModel(Learnt):
         by : str, DataArray, or a sequence of these, optional
             Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
             True and False; NaN is left out), or the name of such a map in ``ds``.
-        repeats : int, default: 3
-            How often the inputs of each expert are permuted.
-        seed : int, default: 0
-            Seed of the permutations.
-        batch_size : int, optional
-            Samples evaluated at a time.
-        device : str, default: "auto"
-            Where to evaluate.
-        variables : mapping of str to str, optional
-            Role to variable name, as of :func:`xsm.predict`.
+        repeats, seed : int
+            How often the inputs of each expert are permuted, and the seed of that.
+        batch_size, device, variables : optional
+            As of :meth:`predict`.
 
         Returns
         -------
         xarray.Dataset
             (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
-            the inputs), ``permutation_share`` and ``rmse``; lazy where the data are.
+            the inputs), ``permutation_share`` and ``rmse``; lazy.
         """
+        options: dict[str, Any] = {"batch_size": batch_size, "device": device}
         return importance(
-            self,
-            ds,
-            by=by,
-            repeats=repeats,
-            seed=seed,
-            batch_size=batch_size,
-            device=device,
-            variables=variables,
+            self, ds, by=by, repeats=repeats, seed=seed, variables=variables, **options
         )
 
     def downscale(
@@ -225,11 +232,9 @@ class FittedModel(Learnt):
         ds : xarray.Dataset
             Holds the coarse field.
         covariates : Dataset, DataArray or sequence of them, optional
-            Those that the model was trained with, under any product's names.
-        area, device : optional
-            (y, x) areas of the fine cells, and where to evaluate.
-        variables : mapping of str to str, optional
-            Role to variable name, in the field or the covariates.
+            Those that the model was trained with.
+        area, device, variables : optional
+            (y, x) areas of the fine cells, where to evaluate, and names in field or covariates.
 
         Returns
         -------
@@ -311,10 +316,8 @@ class FittedModel(Learnt):
         covariates, truth, area : optional
             Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field, NaN
             where the model was trained.
-        batch_size, device : optional
-            Samples evaluated at a time (of cells), and where; see :func:`xsm.predict`.
-        variables : mapping of str to str, optional
-            Role to variable name, as of :func:`xsm.predict`.
+        batch_size, device, variables : optional
+            As of :meth:`predict`; samples are of cells.
 
         Returns
         -------
@@ -369,9 +372,8 @@ class FittedModel(Learnt):
     ) -> None:
         """Write the model to a folder or an object store, to be read by :func:`xsm.load`.
 
-        The artefact is a Zarr v3 store without pickles. A folder is swapped in as a whole: a save
-        that is killed, or finds the disk full, leaves what was there. Of a URL the root is written
-        last, so that an interrupted upload is no artefact.
+        A Zarr v3 store without pickles. A folder is swapped in as a whole; of a URL the root is
+        written last, so that an interrupted save is no artefact.
 
         Parameters
         ----------
@@ -385,8 +387,7 @@ class FittedModel(Learnt):
         Raises
         ------
         ArtefactError
-            If something is there, the place cannot be written to, or the model holds what only a
-            pickle could store.
+            If something is there, the place cannot be written to, or the model needs a pickle.
         """
         save_fitted(self, path_or_url, overwrite=overwrite, storage_options=storage_options)
 

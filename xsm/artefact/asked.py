@@ -53,6 +53,7 @@ class Asked:
     sequence: int | None = None
     warmup: int = 30
     latency: tuple[int, int] = (1, 14)
+    cuts: int = 0
     factor: Factor | None = None
     covariates: xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray] | None = None
     truth: xr.Dataset | xr.DataArray | None = None

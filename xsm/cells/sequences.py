@@ -82,7 +82,8 @@ def as_sequence(recipe: Recipe, asked: Asked, *, logs: bool) -> Recipe:
     scaled = [name for name in recipe.dynamic if name not in recipe.plain]
     rain = tuple(name for name in scaled if name == "precipitation" and logs)
     latency = _latency(recipe, asked, sequence)
-    return replace(recipe, sequence=sequence, warmup=warmup, latency=latency, logs=rain)
+    made = replace(recipe, sequence=sequence, warmup=warmup, latency=latency, logs=rain)
+    return replace(made, cuts=check_whole("cuts", asked.cuts, 0))
 
 
 def _latency(recipe: Recipe, asked: Asked, sequence: int) -> tuple[int, int]:

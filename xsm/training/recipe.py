@@ -55,6 +55,9 @@ class Recipe:
         Dynamic inputs, and the target, that are not scaled but in canonical units.
     shown : tuple of str
         Roles that a model learns from together, the target among them; empty for one alone.
+    cuts : int
+        Steps after each cut of a piece that trains: their observations are those from before it,
+        and after half of the cuts the weather is hidden, of which a channel tells. 0 is no cuts.
     """
 
     target: str
@@ -77,6 +80,7 @@ class Recipe:
     logs: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
+    cuts: int = 0
 
     downscales: ClassVar[bool] = False
 
@@ -122,8 +126,8 @@ class NestedRecipe(Recipe):
         False.
     layer : tuple of float, optional
         None.
-    sequence, warmup, latency, logs, plain, shown : int, int, tuples
-        0, 0, (1, 1) and empty: they belong to models that run through the record.
+    sequence, warmup, latency, logs, plain, shown, cuts : int, int, tuples, int
+        0, 0, (1, 1), empty and 0: they belong to models that run through the record.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
     supervision : {"truth", "scale_transfer", "interpolation"}
