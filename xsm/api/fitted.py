@@ -17,6 +17,7 @@ from xsm.artefact.saving import save_fitted
 from xsm.cells.apply import predict_cells, predict_new, read_for, standard_errors, state_of
 from xsm.cells.experts import By, importance, predict_experts
 from xsm.evaluation.calibration import METHODS, learn_calibration
+from xsm.evaluation.known import Known
 from xsm.evaluation.metrics import score, scored_pair
 from xsm.exceptions import check_choice
 from xsm.fields.apply import downscale_with, field_errors, score_with
@@ -60,6 +61,9 @@ class FittedModel(Learnt):
         The target's layers in the training data, where it has several.
     calibration : xarray.Dataset or None
         What :meth:`calibrate` has learnt of the spread.
+    persistence : xarray.Dataset or None
+        How long anomalies of the target last, of all data given to ``fit``: what damped persistence
+        is made of; None where there is no climatology.
     """
 
     @classmethod
@@ -266,7 +270,7 @@ class FittedModel(Learnt):
         Returns
         -------
         xarray.Dataset
-            Scores along ``source``: model, persistence and training climatology, see
+            Scores along ``source``: model, persistence, climatology of training, see
             :func:`xsm.score`, or model and baselines of :func:`xsm.downscale`, with ``skill``.
         """
         downscales = self.recipe.downscales
@@ -276,13 +280,9 @@ class FittedModel(Learnt):
             return score_with(self, ds, dim=dim, variables=variables, **fine)
         reading, target = read_for(self, ds, variables), self.recipe.target
         predicted = predict_cells(self, reading, batch_size=None, device="auto")
-        return score(
-            reading,
-            *scored_pair(reading, predicted, target),
-            dim=dim,
-            target=target,
-            climatology=self.climatology,
-        )
+        known = Known(self.climatology, self.persistence)
+        pair = scored_pair(reading, predicted, target)
+        return score(reading, *pair, dim=dim, target=target, known=known)
 
     def calibrate(
         self,
@@ -311,10 +311,8 @@ class FittedModel(Learnt):
         covariates, truth, area : optional
             Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field, NaN
             where the model was trained.
-        batch_size, device : optional
-            Samples evaluated at a time (of cells), and where; see :func:`xsm.predict`.
-        variables : mapping of str to str, optional
-            Role to variable name, as of :func:`xsm.predict`.
+        batch_size, device, variables : optional
+            As of :meth:`predict`.
 
         Returns
         -------
