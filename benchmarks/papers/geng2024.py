@@ -215,7 +215,9 @@ def block(own: list[Row], wanted: list[Run], *, baselines: bool = False) -> str:
     lines = ["| model | trend | weights | " + " | ".join(COLUMNS) + " |"]
     lines.append("|---|---|---|" + "---:|" * len(COLUMNS))
     if baselines:
-        for source in ("persistence", "climatology"):
+        for source in ("persistence", "damped_persistence", "climatology"):
+            if source not in own[0]:  # of an older run
+                continue
             values = [own[0][source][c] for c in COLUMNS[:4]]
             lines.append(f"| {source} | | | " + " | ".join(f"{v:.4f}" for v in values))
             lines[-1] += " |" * (len(COLUMNS) - 3)

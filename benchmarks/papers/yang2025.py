@@ -222,7 +222,7 @@ def table(rows: list[Row], cost: dict[str, float]) -> str:
 def scores(own: list[Row]) -> list[str]:
     """Return the scores of one data set."""
     lines = ["| | CC | RMSE | CC by seed | weights | s |", "|---|---:|---:|---|---:|---:|"]
-    for source in ("persistence", "climatology"):
+    for source in ("persistence", "damped_persistence", "climatology"):
         if source in own[0]:
             r, rmse = own[0][source]["r"], own[0][source]["rmse"]
             lines.append(f"| {source} | {r:.3f} | {rmse:.4f} | | | |")

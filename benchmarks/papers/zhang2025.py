@@ -228,7 +228,9 @@ def table(rows: list[Row]) -> str:
         outside = statistics.median(row["out_of_range"] for row in own)
         named = f"| {data} | {'all' if share == 1.0 else 'half'} |"
         if share == 1.0 and not any(line.startswith(named) for line in lines):
-            for source in ("persistence", "climatology"):
+            for source in ("persistence", "damped_persistence", "climatology"):
+                if source not in own[0]["rmse"]:  # of an older run
+                    continue
                 base = medians(own, source)
                 cells = [f"{x:.2f}" for x in (*base, statistics.mean(base))]
                 lines.append(f"{named} {source} | " + " | ".join(cells) + " | " * 4 + " |")

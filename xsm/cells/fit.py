@@ -30,6 +30,7 @@ from xsm.data.grid import step
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
+from xsm.evaluation.autocorrelation import FEWEST, learn_persistence
 from xsm.evaluation.climatology import seasonal_mean
 from xsm.exceptions import check_choice
 from xsm.hydrology.laws import LAWS
@@ -245,12 +246,14 @@ def _learnt(
         clock.perf_counter() - begun.started,
     )
     named = {**features.dynamic, **features.static, recipe.target: features.observed}
+    climatology = _climatology(features, limit)
+    known = climatology is not None and features.steps > FEWEST
     return Learnt(
         name=model_name(begun.cls),
         model=made,
         recipe=recipe,
         scaling=begun.scaling,
-        climatology=_climatology(features, limit),
+        climatology=climatology,
         history=history_dataset([each.history for each in trained]),
         variable=variable,
         attrs=dict(reading.ds[variable.name].attrs),
@@ -261,6 +264,7 @@ def _learnt(
             "step": str(step(features.observed)),
         },
         layers=reading.layers(recipe.target) if recipe.depths else (),
+        persistence=learn_persistence(features.observed, climatology).compute() if known else None,
     )
 
 
