@@ -29,14 +29,19 @@ class WithExperts(Learnt):
         ----------
         ds : xarray.Dataset
             Inputs under any product's names.
-        batch_size, device, variables : optional
-            As of :meth:`predict`.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+        variables : mapping of str to str, optional
+            Role to variable name, as of :func:`xsm.predict`.
 
         Returns
         -------
         xarray.Dataset
             The target as of :meth:`predict`, with a dimension ``expert``; the sum of the experts,
-            each times its ``expert_weight``, is the prediction. Experts are trained together.
+            each times its ``expert_weight``, is the prediction. Experts are trained together, not
+            each by itself. Lazy where the inputs are, NaN where the prediction is.
         """
         return predict_experts(self, ds, batch_size=batch_size, device=device, variables=variables)
 
@@ -53,7 +58,8 @@ class WithExperts(Learnt):
     ) -> xr.Dataset:
         """Show how much each expert counts, and how much is lost without its inputs.
 
-        A weight is no importance by itself. Where both disagree, believe the loss.
+        A weight is no importance by itself: an expert may speak for much of the prediction and say
+        what others would say too. Where both disagree, believe the loss.
 
         Parameters
         ----------
@@ -62,18 +68,31 @@ class WithExperts(Learnt):
         by : str, DataArray, or a sequence of these, optional
             Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
             True and False; NaN is left out), or the name of such a map in ``ds``.
-        repeats, seed : int
-            How often the inputs of each expert are permuted, and the seed of that.
-        batch_size, device, variables : optional
-            As of :meth:`predict`.
+        repeats : int, default: 3
+            How often the inputs of each expert are permuted.
+        seed : int, default: 0
+            Seed of the permutations.
+        batch_size : int, optional
+            Samples evaluated at a time.
+        device : str, default: "auto"
+            Where to evaluate.
+        variables : mapping of str to str, optional
+            Role to variable name, as of :func:`xsm.predict`.
 
         Returns
         -------
         xarray.Dataset
             (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
-            the inputs), ``permutation_share`` and ``rmse``; lazy.
+            the inputs), ``permutation_share``, ``rmse``, ``agreement`` (rank correlation of weight
+            and share), of an ensemble ``weight_std``; lazy where the data are.
         """
-        options: dict[str, Any] = {"batch_size": batch_size, "device": device}
         return importance(
-            self, ds, by=by, repeats=repeats, seed=seed, variables=variables, **options
+            self,
+            ds,
+            by=by,
+            repeats=repeats,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
+            variables=variables,
         )
