@@ -44,6 +44,10 @@ TITLES: dict[str, tuple[str, dict[str, Any]]] = {
         "lstm",
         {"sequence": 180, **KNOWN, "latency": (1, 1)},
     ),
+    "observation of the day before, known weather, 16 units": (
+        "lstm",
+        {"sequence": 180, **KNOWN, "latency": (1, 1), "hidden_size": 16, "batch_size": 32},
+    ),
     "last observation, known weather, 7 days": (
         "lstm",
         {"sequence": 180, **KNOWN, "lead": 7, "latency": (7, 7)},
@@ -68,7 +72,7 @@ RUNS: dict[str, list[str]] = {
         *(t for t in TITLES if t.startswith("windows")),
     ],
     "land": USUAL,
-    "wkg": USUAL,
+    "wkg": [*USUAL, "observation of the day before, known weather, 16 units"],
     "caravan": [t for t in TITLES if t.startswith("layers")],
 }
 
