@@ -8,6 +8,7 @@ letters in a row of its message that no two other raises have.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -60,15 +61,24 @@ def words(node: ast.AST | None, scope: Scope, path: str, depth: int = 0) -> Iter
         yield from words(part, own, path, deep)
 
 
-def given_to(name: str, scope: Scope) -> Iterator[ast.AST | None]:
-    """Yield what a name of a function is, and what is appended to it."""
+def given_to(name: str, scope: Scope) -> list[ast.AST | None]:
+    """Return what a name of a function is, and what is appended to it."""
+    return given_in(scope).get(name, [])
+
+
+@functools.cache
+def given_in(scope: Scope) -> dict[str, list[ast.AST | None]]:
+    """Return what all names of a function are, and what is appended to them."""
+    found: dict[str, list[ast.AST | None]] = {}
     for part in ast.walk(scope):
         if isinstance(part, ast.Assign | ast.AugAssign | ast.AnnAssign):
             targets = part.targets if isinstance(part, ast.Assign) else [part.target]
-            if any(isinstance(t, ast.Name) and t.id == name for t in targets):
-                yield part.value
-        elif isinstance(part, ast.Call) and ast.unparse(part.func) == f"{name}.append":
-            yield part.args[0]
+            for name in {t.id for t in targets if isinstance(t, ast.Name)}:
+                found.setdefault(name, []).append(part.value)
+        elif isinstance(part, ast.Call) and getattr(part.func, "attr", "") == "append":
+            name = getattr(getattr(part.func, "value", None), "id", "")
+            found.setdefault(name, []).append(part.args[0])
+    return found
 
 
 def returned(call: ast.Call, path: str) -> Iterator[tuple[ast.AST | None, ast.FunctionDef]]:

@@ -111,7 +111,7 @@ def test_times_are_those_the_prediction_is_valid_at(form):
     assert found.notnull().all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     form=st.sampled_from(FORMS),
     time=st.integers(1, 40),

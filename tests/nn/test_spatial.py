@@ -105,7 +105,7 @@ def test_what_trains_is_what_predicts(form):
     np.testing.assert_allclose(found, trained.numpy(), atol=1e-6)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 5), st.integers(1, 6), st.sampled_from(range(len(FORMS))))
 def test_any_chunks_give_what_memory_gives(time, lat, lon, form):
     features = layered()

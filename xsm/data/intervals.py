@@ -80,13 +80,15 @@ def intervals_of(ds: xr.Dataset, time: str) -> Intervals | None:
     label, as those of climatologies over years, are none.
     """
     name = bounds_of_time(ds, time)
-    if name not in ds.variables or ds[name].dims[:1] != (time,) or ds[name].shape[1:] != (2,):
+    if name not in ds.variables or time not in ds[name].dims:
         return None
+    bounds = ds[name].transpose(time, ...)
     index: Any = ds.indexes[time]
     kind = "M" if index.dtype.kind == "M" else "O"
-    if ds[name].dtype.kind != kind or not len(index) or bool(ds[name].isnull().any()):
+    wrong = bounds.shape[1:] != (2,) or bounds.dtype.kind != kind
+    if wrong or not len(index) or bool(bounds.isnull().any()):
         return None
-    starts, ends = (type(index)(ds[name].values[:, k]) for k in (0, 1))
+    starts, ends = (type(index)(bounds.values[:, k]) for k in (0, 1))
     lengths, before = ends - starts, index - starts
     days = np.asarray(lengths / _DAY, dtype=float)
     share = np.asarray(before / lengths, dtype=float) if (days > 0).all() else np.full(1, np.nan)

@@ -147,6 +147,7 @@ def test_bounds_of_other_cells_are_refused(lat, lon):
     ds = grid([0.5, 1.5], [-160.5, -159.5]).to_dataset(name="a")
     right = ds.assign(lon_bnds=(("lon", "v"), [[199.0, 200.0], [200.0, 201.0]]))
     assert horizontal_axes(right)[1].edges.tolist() == [199, 200, 201]
+    assert horizontal_axes(right.transpose())[1].edges.tolist() == [199, 200, 201]
     wrong = ds.assign(lat_bnds=(("lat", "v"), lat), lon_bnds=(("lon", "v"), lon))
     with pytest.raises(GridError, match=r"does not lie in its bounds .*drop_vars\('l.._bnds'\)"):
         horizontal_axes(wrong)

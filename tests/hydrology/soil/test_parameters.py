@@ -115,7 +115,7 @@ def test_parameters_that_cannot_be_used_are_not_passed_over_in_silence():
         xsm.soil_parameters(ds, method="dataset")
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.integers(1, 4), st.integers(1, 5), st.sampled_from(["rosetta", "texture_class"]))
 def test_lazy_equals_eager(rows, columns, method):
     ds = texture()

@@ -313,8 +313,9 @@ def _cf_bounds(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
     if name is None or name not in ds.variables or ds.variables[name].ndim != 2:
         return None
     values = in_metres(ds, name, coordinate.attrs.get("units"))
-    if values is None:
+    if values is None or dim not in ds.variables[name].dims:
         return None
+    values = values.T if ds.variables[name].dims[1] == dim else values
     pairs, depths = _pairs(values[:, 0], values[:, 1]), dim_depths(ds, dim)
     if depths is not None and not _lie_in(depths, pairs):
         msg = (

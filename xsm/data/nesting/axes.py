@@ -285,7 +285,7 @@ def _bounds(data: xr.Dataset | xr.DataArray, dim: str, turn: float) -> FloatArra
     names = [n for n in (said, f"{dim}_bnds", f"{dim}_bounds") if n is not None and n in known]
     if not names:
         return None
-    pairs = np.sort(np.asarray(data[names[0]].values, float), axis=1)
+    pairs = np.sort(np.asarray(data[names[0]].transpose(dim, ...).values, float), axis=1)
     falls = data.sizes[dim] > 1 and data[dim].values[1] < data[dim].values[0]
     near, far = (pairs[:, 1], pairs[:, 0]) if falls else (pairs[:, 0], pairs[:, 1])
     if not np.allclose(near[1:], far[:-1], rtol=0, atol=1e-3 * np.ptp(pairs, axis=1).min()):
