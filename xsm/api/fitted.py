@@ -196,7 +196,8 @@ class FittedModel(Learnt):
         -------
         xarray.Dataset
             (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
-            the inputs), ``permutation_share`` and ``rmse``; lazy where the data are.
+            the inputs), ``permutation_share``, ``rmse``, ``agreement`` (rank correlation of weight
+            and share), of an ensemble ``weight_std``; lazy where the data are.
         """
         return importance(
             self,

@@ -4,6 +4,7 @@ All terms act on the scaled target, so that published weights keep their meaning
 """
 
 from xsm.losses.load_balance import LoadBalance
+from xsm.losses.mixture import Mixture
 from xsm.losses.richards import Richards
 from xsm.losses.terms import (
     RMSE,
@@ -21,6 +22,7 @@ __all__ = [
     "BetaNLL",
     "LoadBalance",
     "Loss",
+    "Mixture",
     "Richards",
     "WaterBalance",
     "answered_steps",
