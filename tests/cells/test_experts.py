@@ -84,7 +84,7 @@ def fitted(small: xr.Dataset) -> xsm.FittedModel:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_router_finds_the_planted_truth(seed):
     ds = planted(seed)  # with the defaults of ismoe, cut in epochs alone
-    fitted = ds.physm.fit("ismoe", seed=seed, progress=False, epochs=8)
+    fitted = ds.physm.fit("ismoe", seed=seed, progress=False, epochs=12)
     weight = fitted.predict(ds)["expert_weight"].mean("time")
     truth = np.where(ds["half"] == "east", "radiation", "precipitation")
     assert (weight.idxmax("expert") == truth).mean() >= 0.9

@@ -23,7 +23,7 @@ class Mixture:
 
     Parameters
     ----------
-    weight : float, default: 1.0
+    weight : float, default: 0.05
         Factor of the term in the total.
     width : float, default: 1.0
         Spread of each part, s, as a share of the standard deviation of the targets in the batch,
@@ -75,7 +75,7 @@ class Mixture:
     0.6931
     """
 
-    weight: float = 1.0
+    weight: float = 0.05
     width: float = 1.0
 
     def __post_init__(self) -> None:

@@ -59,7 +59,7 @@ class ISMoE(ExpertLSTM):
     (['precipitation', 'radiation'], torch.Size([4, 2]))
     """
 
-    losses = (RMSE(weight=1.0), Mixture(weight=1.0))
+    losses = (RMSE(weight=1.0), Mixture(weight=0.05))
 
     def __init__(  # noqa: PLR0913
         self,
