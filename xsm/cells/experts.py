@@ -11,9 +11,11 @@ from typing import TypeAlias
 import numpy as np
 import torch
 import xarray as xr
+from scipy.stats import rankdata
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
+from xsm.cells.alike import alike_remark
 from xsm.cells.apply import inputs_of, label, read_for, tell_faulty_target
 from xsm.cells.features import Features
 from xsm.cells.prediction import predict_lazily
@@ -28,10 +30,12 @@ from xsm.nn import ExpertLSTM, Model, members_of
 from xsm.physics.rounding import significant
 from xsm.typing import Array
 
-__all__ = ["By", "expert_means", "importance", "predict_experts"]
+__all__ = ["By", "agreement", "expert_means", "importance", "predict_experts", "tell"]
 
 
 By: TypeAlias = str | xr.DataArray | Sequence[str | xr.DataArray] | None
+_ALIKE = 0.02  # shares below count as equal: which of two that hardly matter is first is chance
+_AGREED = 0.5  # rank correlation of weight and permutation
 _SEASONS = ("DJF", "MAM", "JJA", "SON")
 _LEAST = 8  # steps: fewer cannot be moved along time by a quarter of them
 
@@ -106,18 +110,18 @@ def importance(
     a shuffle would destroy. The turn of the year moves with them.
     """
     place = fitted.model.choose_place(device)
-    mixture = _mixtures(fitted.model, fitted.name)[0]
+    mixture, *others = _mixtures(fitted.model, fitted.name)
     reading = read_for(fitted, ds, variables)
     features = inputs_of(fitted, reading, with_target=True)
     moves = _moves(features.steps - fitted.recipe.window + 1, repeats, seed)
 
-    def run(given: Features) -> Mapping[str, xr.DataArray]:
+    def run(given: Features, member: int | None = None) -> Mapping[str, xr.DataArray]:
         return predict_lazily(
-            fitted.model,
+            fitted.model if member is None else members_of(fitted.model)[member],
             fitted.recipe,
             scaling_for(fitted.scaling, given, bounded=fitted.recipe.bounded),
             given,
-            token=fitted.token,
+            token=fitted.token if member is None else f"{fitted.token}-member-{member}",
             batch_size=batch_size,
             device=place,
         )
@@ -135,8 +139,16 @@ def importance(
     names = xr.DataArray(list(mixture.groups), dims="expert", name="expert")
     permuted: xr.DataArray = xr.concat(rows, names)
     result = _table(weight, permuted, _root(whole), moves, fitted)
+    if others:
+        each = [
+            _mean(run(features, k)["expert_weight"], parts, features)
+            for k in range(len(others) + 1)
+        ]
+        words = {"long_name": "standard deviation of the weight over the members", "units": "1"}
+        result["weight_std"] = xr.concat(each, "_member").std("_member").assign_attrs(words)
     if found["expert_weight"].chunks is None:
-        _warn(mixture, found["expert_weight"])
+        copies = alike_remark(features, mixture.groups)
+        tell(mixture, found["expert_weight"], result["agreement"], copies)
     return result
 
 
@@ -269,13 +281,49 @@ def _table(
         "permutation": (loss, {"long_name": "rise of the RMSE with permuted inputs", **units}),
         "permutation_share": (share, {"long_name": "share of all rises", "units": "1"}),
         "rmse": (whole, {"long_name": "RMSE with true inputs", **units}),
+        "agreement": (
+            agreement(weight, share),
+            {"long_name": "rank correlation of weight and permutation_share", "units": "1"},
+        ),
     }
     arrays = {k: a.assign_attrs(attrs) for k, (a, attrs) in words.items()}
     return xr.Dataset(arrays, attrs={"model": fitted.name, "moved_by_steps": list(moves)})
 
 
-def _warn(mixture: ExpertLSTM, weights: xr.DataArray) -> None:
-    """Tell of a collapse, and of experts that never matter."""
+def agreement(weight: xr.DataArray, share: xr.DataArray) -> xr.DataArray:
+    """Return Spearman's correlation over the experts, NaN where either orders none."""
+    whole = [part.chunk({"expert": -1} if part.chunks else {}) for part in (weight, share)]
+    return xr.apply_ufunc(
+        _spearman,
+        *whole,
+        input_core_dims=[["expert"], ["expert"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+    )
+
+
+def _spearman(*parts: Array) -> Array:
+    """Return the correlation of ranks (..., expert); shares below 0.02 count as equal."""
+    known = [np.where(p < _ALIKE, 0.0, np.nan_to_num(p)) for p in parts]
+    ranks = [rankdata(p, axis=-1) for p in known]
+    one, other = (r - r.mean(axis=-1, keepdims=True) for r in ranks)
+    size = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+    found: Array = (one * other).sum(-1) / np.where(size > 0, size, np.nan)
+    return found
+
+
+def tell(
+    mixture: ExpertLSTM, weights: xr.DataArray, agreement: xr.DataArray, copies: str | None
+) -> None:
+    """Tell of a collapse, of experts that never matter, of copies, and of weights that mislead."""
     values = torch.from_numpy(np.ascontiguousarray(weights.values))
-    for remark in mixture.remarks({"expert_weight": values}):
+    said = [*mixture.remarks({"expert_weight": values}), *([copies] if copies else [])]
+    least = float(agreement.fillna(1.0).min())
+    if mixture.router is not None and least < _AGREED:
+        said.append(
+            "Weights and permutation importance order the experts differently: their rank "
+            f"correlation falls to {least:.2f}. Where they disagree, believe 'permutation': see "
+            "'agreement' for each part, and train with xsm.losses.Mixture() in losses=, as usual."
+        )
+    for remark in said:
         warnings.warn(remark, UserWarning, stacklevel=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as clock
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import xarray as xr
 from xsm.artefact.asked import Asked
 from xsm.artefact.card import history_dataset, whole_card
 from xsm.artefact.learnt import Learnt
+from xsm.cells.alike import alike_remark
 from xsm.cells.card import card_lines, in_words_of
 from xsm.cells.collect import collect
 from xsm.cells.estimation import Estimation, run_estimation
@@ -36,7 +38,7 @@ from xsm.exceptions import check_choice
 from xsm.hydrology.laws import LAWS
 from xsm.losses import Loss, answered_steps
 from xsm.losses.pieces import over_pieces
-from xsm.nn import Model, assemble, check_patch, check_terms, head_and_members
+from xsm.nn import ExpertLSTM, Model, Sizes, assemble, check_patch, check_terms, head_and_members
 from xsm.nn.settings import usual_settings
 from xsm.registry import model_name
 from xsm.training.job import Job, Trained
@@ -105,12 +107,22 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
         **(asked.run | _precision(asked)),
         data="" if asked.checkpoint is None else data_token(begun.features.named()),
     )
+    _tell_alike(cls, begun, job.sizes)
     trained = [_train(job.member(k), begun, asked.client) for k in range(members)]
     made = assemble([job.rebuild(each.weights) for each in trained])
     settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
     settings |= {"monitor": asked.monitor, "head": head, "members": members}
     settings |= {"log_precipitation": logs} if sequence else {}
     return _learnt(begun, made, trained, settings, asked.limit, terms)
+
+
+def _tell_alike(cls: type[Model], begun: _Begun, sizes: Sizes) -> None:
+    """Warn of experts whose weights cannot be told apart, since their inputs are copies."""
+    if issubclass(cls, ExpertLSTM):
+        settled = cls.settle(sizes, begun.network)
+        said = alike_remark(begun.features, dict(settled.get("groups", ())))
+        if said is not None:
+            warnings.warn(said, UserWarning, stacklevel=4)
 
 
 def _precision(asked: Asked) -> dict[str, str]:

@@ -5,6 +5,7 @@ All terms act on the scaled target, so that published weights keep their meaning
 
 from xsm.losses.budget import Prior, Shown
 from xsm.losses.load_balance import LoadBalance
+from xsm.losses.mixture import Mixture
 from xsm.losses.richards import Richards
 from xsm.losses.terms import (
     RMSE,
@@ -22,6 +23,7 @@ __all__ = [
     "BetaNLL",
     "LoadBalance",
     "Loss",
+    "Mixture",
     "Prior",
     "Richards",
     "Shown",

@@ -5,6 +5,7 @@ Yang et al. (2025). J. Hydrol. 661:133763.
 
 from __future__ import annotations
 
+from xsm.losses import RMSE, Mixture
 from xsm.nn import ExpertLSTM, Groups, Sizes
 
 __all__ = ["ISMoE"]
@@ -41,7 +42,8 @@ class ISMoE(ExpertLSTM):
     -----
     Each expert ``e`` is a CNN-LSTM on its inputs and all static maps, and answers with ``y_e``. The
     router sees all inputs through an encoder and an LSTM of its own: ``w = softmax(A h + b)``.
-    The prediction is ``sum_e w_e y_e``; ``w`` comes with it as ``expert_weight``. With data
+    The prediction is ``sum_e w_e y_e``; ``w`` comes with it as ``expert_weight``. Experts compete
+    (:class:`xsm.losses.Mixture`): each answers for itself, which is ours. With data
     integration all experts see the observations, and predict the change since the last one. Which
     inputs are grouped, the dense softmax and all sizes are ours: of the paper only the summary was
     at hand. A weight says how much of the prediction an expert speaks, not how much the prediction
@@ -56,6 +58,8 @@ class ISMoE(ExpertLSTM):
     >>> list(model.groups), model.evaluate(batch)["expert_weight"].shape
     (['precipitation', 'radiation'], torch.Size([4, 2]))
     """
+
+    losses = (RMSE(weight=1.0), Mixture(weight=0.05))
 
     def __init__(  # noqa: PLR0913
         self,

@@ -15,6 +15,7 @@ from xsm.losses import RMSE
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.groups import Groups, channel_names, resolve_groups
+from xsm.nn.heads import with_spread
 from xsm.nn.mixture_size import MixtureSize, encoder_widths
 from xsm.nn.recurrent import all_hidden, centred, last_hidden, remembering
 from xsm.nn.spatial import PatchEncoder, check_patch
@@ -213,6 +214,15 @@ class ExpertLSTM(Model):
         groups = resolve_groups(channel_names(sizes), given.get("groups"))
         return {**found, "groups": tuple(groups.items())}  # whose order JSON keeps
 
+    def outputs(self, batch: Batch) -> Output:
+        """Return what ``forward`` does: the spread of a Gaussian head is made there."""
+        found: Output = self(batch)
+        return found
+
+    def run(self, batch: Batch, state: Tensor | None) -> tuple[Output, Tensor]:
+        """Return what :meth:`carry` does: the spread of a Gaussian head is made there."""
+        return self.carry(batch, state)
+
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return (..., group * channels) of the cells around each (..., [cell,] dynamic)."""
         return self.encoder(dynamic)
@@ -220,7 +230,9 @@ class ExpertLSTM(Model):
     def forward(self, batch: Batch) -> Output:
         """Return ``mean`` (batch, target), scaled, and ``expert_weight`` (batch, expert).
 
-        With a Gaussian head the experts' log-variances are weighted as their means are.
+        ``expert_departure`` (batch, expert, target) is what each says less the mean. With a
+        Gaussian head ``std`` is that of the mixture of the experts' Gaussians, beside
+        ``expert_std`` (batch, expert, target).
         """
         parts = self._parts(batch)
         pairs = zip(self.lstms, parts, strict=False)  # the router's part is the last
@@ -266,11 +278,17 @@ class ExpertLSTM(Model):
         with torch.autocast(kept.device.type, enabled=False):
             said = self.answer(self.head(kept.float()))  # (..., expert, target)
             weights = self.weigh(router, said)
-            mean = (weights.unsqueeze(-1) * said).sum(dim=-2)
-        found = {"mean": mean, "expert_weight": weights}
+            each = with_spread({"mean": said}) if self.sizes.gaussian else {"mean": said}
+            share = weights.unsqueeze(-1)
+            mean = (share * each["mean"]).sum(dim=-2)
+            departure = each["mean"] - mean.unsqueeze(-2)
+        found = {"mean": mean, "expert_weight": weights, "expert_departure": departure}
+        if self.sizes.gaussian:
+            found["expert_std"] = each["std"]
+            found["std"] = (share * (each["std"] ** 2 + departure**2)).sum(dim=-2).sqrt()
         if self.apart:
-            means = said[..., : self.answers[0].rows].unbind(-2)  # without log-variances
-            found |= {f"mean of {n}": m for n, m in zip(self.groups, means, strict=True)}
+            apart = each["mean"].unbind(-2)
+            found |= {f"mean of {n}": m for n, m in zip(self.groups, apart, strict=True)}
         return found
 
     def answer(self, said: Tensor) -> Tensor:

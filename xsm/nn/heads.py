@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from xsm.exceptions import TrainingError, UnknownNameError, check_choice
-from xsm.losses import RMSE, BetaNLL, Loss
+from xsm.losses import RMSE, BetaNLL, Loss, Mixture
 
 __all__ = ["HEADS", "check_terms", "head_and_members", "with_spread"]
 
@@ -131,7 +131,8 @@ def check_terms(terms: Sequence[Loss], head: str, *, published: bool) -> tuple[L
         terms = [RMSE(term.weight) if isinstance(term, BetaNLL) else term for term in terms]
     trained = [term.name for term in terms if "std" in term.reads]
     names = [term.name for term in terms]
-    if head == "gaussian" and not trained:
+    apart = any(isinstance(term, Mixture) for term in terms)  # trains each expert's own spread
+    if head == "gaussian" and not (trained or apart):
         msg = (
             f'head="gaussian" was given, but none of the loss terms {names} trains the spread. '
             "Add one: losses=[BetaNLL(0.5), ...] of xsm.losses, in the place of RMSE."
