@@ -121,8 +121,9 @@ def score(
     if isinstance(baselines, FittedModel):
         known = Known(baselines.climatology, baselines.persistence)
     if is_forecast(predicted):
-        forecast = predicted if isinstance(predicted, xr.Dataset) else predicted.to_dataset()
-        return score_forecast(reading, forecast, dim=dim, target=target, known=known)
+        if isinstance(predicted, xr.DataArray):
+            predicted = predicted.to_dataset(name=str(reading.lookup(target).name))
+        return score_forecast(reading, predicted, dim=dim, target=target, known=known)
     pair = scored_pair(reading, predicted, target)
     if known is True:
         observed, guess = (each[reading.time].values for each in pair)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from xsm.data.grid import as_list, without_scalars
+from xsm.data.grid import as_list, time_dim, without_scalars
 from xsm.data.joins import common
 from xsm.data.lead import LEAD
 from xsm.data.naming.dimensions import members
@@ -21,6 +21,8 @@ from xsm.evaluation.leads import INIT, as_forecast, joined, on_time
 from xsm.evaluation.metrics import baselines, described, score_sources, scored_pair
 from xsm.evaluation.spread import shape_of
 from xsm.exceptions import GridError
+from xsm.hydrology.soil.layered import layered_spread
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.physics.rounding import significant
 from xsm.typing import Array
 
@@ -48,6 +50,7 @@ class _Sources:
     values: dict[str, xr.DataArray]
     spread: dict[str, xr.DataArray]
     members: dict[str, tuple[xr.DataArray, str]]
+    shapes: dict[str, Shape]
 
 
 def score_forecast(
@@ -82,29 +85,43 @@ def score_forecast(
         known.tell_missing(4)
         known, _ = known.on(observed.isel({time: 0}, drop=True))
 
+    beside = known if isinstance(known, Known) else None
+
     def judge(part: xr.Dataset) -> xr.Dataset:
         whole = on_time(part, time)
         truth, guess = scored_pair(reading, whole, target)
         found = _sources(reading, whole, guess, target)
-        level = None
-        if isinstance(known, Known):
-            made, spread = baselines(truth, guess, None, known)
-            found.values.update(made)
-            found.spread.update(spread)
-            _past_years(found, truth, before, guess[time])
-            if known.persistence is not None:
-                level = level_at(known.persistence, known.climatology, truth[time])
+        level = None if beside is None else _add_baselines(found, truth, guess, beside, before)
         return _scored(truth, found, dims, level)
 
-    table = described(joined(forecast, judge), reading, target)
+    table = joined(forecast, judge).transpose("source", LEAD, ...)
+    table = described(table, reading, target)
     for name, text in _LONG.items():
         table[name].attrs["long_name"] = text
         table[name].attrs["units"] = reading.units(target) if name == "crps" else "1"
-    age = forecast.get(_AGE)
-    if age is not None:
-        over = [INIT if d == time else d for d in dims if (INIT if d == time else d) in age.dims]
-        table[_AGE] = age.mean(over).assign_attrs(age.attrs)
+    return _with_age(table, forecast, [INIT if d == time else d for d in dims])
+
+
+def _with_age(table: xr.Dataset, forecast: xr.Dataset, dims: list[Hashable]) -> xr.Dataset:
+    """Return scores with the mean age of the last observation, where the forecast tells it."""
+    if _AGE in forecast:
+        age = forecast[_AGE]
+        table[_AGE] = age.mean([d for d in dims if d in age.dims]).assign_attrs(age.attrs)
     return table
+
+
+def _add_baselines(
+    found: _Sources, observed: xr.DataArray, guess: xr.DataArray, known: Known, before: int
+) -> xr.DataArray | None:
+    """Add what needs no model, and return the level that anomalies are from, where it is known."""
+    made, spread = baselines(observed, guess, None, known)
+    found.values.update(made)
+    found.spread.update(spread)
+    time = time_dim(observed)
+    _past_years(found, observed, before, guess[time])
+    if known.persistence is None:
+        return None
+    return level_at(known.persistence, known.climatology, observed[time])
 
 
 def _sources(reading: Reading, part: xr.Dataset, guess: xr.DataArray, target: str) -> _Sources:
@@ -112,24 +129,26 @@ def _sources(reading: Reading, part: xr.Dataset, guess: xr.DataArray, target: st
     ensemble = list(members(guess))
     if ensemble:
         (dim, *_) = ensemble
-        return _Sources({"model": guess.mean(dim)}, {}, {"model": (guess, dim)})
-    name = str(reading.lookup(target).name)
-    found = _Sources({"model": guess}, {}, {})
-    if f"{name}_std" in part:
-        found.spread["model"] = predicted_spread(reading, part, name, target)
+        return _Sources({"model": guess.mean(dim)}, {}, {"model": (guess, dim)}, {})
+    names = [n for n in map(str, part.data_vars) if f"{n}_std" in part]
+    found = _Sources({"model": guess}, {}, {}, {})
+    if names and (len(names) > 1 or DEPTH in guess.dims):
+        found.spread["model"] = layered_spread(reading, part, names, target)
+    elif names:
+        found.spread["model"] = predicted_spread(reading, part, names[0], target)
+    if names:
+        found.shapes["model"] = shape_of(part, names[0])
     return found
 
 
-def _past_years(
-    found: _Sources, observed: xr.DataArray, before: int, valid: xr.DataArray
-) -> None:
+def _past_years(found: _Sources, observed: xr.DataArray, before: int, valid: xr.DataArray) -> None:
     """Add the observations of the same day of each earlier year, where there are two at least."""
     time = str(valid.name)
     index = observed.indexes[time]
     known = {key: row for row, key in enumerate(_dates(index[:before]))}
     first = np.asarray(index.year)[:before]
     wanted = _dates(valid.indexes[time])
-    years = [y for y in dict.fromkeys(first.tolist())]
+    years = list(dict.fromkeys(first.tolist()))
     rows = [[known.get((y, *key[1:]), -1) for key in wanted] for y in years]
     rows = [row for row in rows if max(row) >= 0]
     if len(rows) < _LEAST:
@@ -206,7 +225,7 @@ def _crps(
         return abs(error)
     std = near[f"{name} std"]
     score = xr.apply_ufunc(
-        Shape().crps,
+        found.shapes.get(name, Shape()).crps,
         error / std.where(std > 0),
         dask="parallelized",
         output_dtypes=[np.float64],

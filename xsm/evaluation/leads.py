@@ -20,7 +20,7 @@ INIT = "init"
 
 _VALID = "valid_time"
 
-_LENGTHS = {"d": "D", "h": "h", "m": "m", "s": "s"}  # first letters of units, and numpy's
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}  # by the first letter of units
 
 
 def is_forecast(predicted: xr.Dataset | xr.DataArray) -> bool:
@@ -43,16 +43,16 @@ def as_forecast(predicted: xr.Dataset) -> xr.Dataset:
     units = str(values.attrs.get("units", ""))
     if values.dtype.kind == "m" or units == "months":
         return named
-    letter = _LENGTHS.get(units[:1].lower()) if LEAD in named.coords else None
-    if letter is None or units.lower().startswith("mo") or values.dtype.kind not in "iuf":
+    seconds = _SECONDS.get(units[:1].lower()) if LEAD in named.coords else None
+    if seconds is None or units.lower().startswith("mo") or values.dtype.kind not in "iuf":
         msg = (
             f"Lead times along {lead!r} are no lengths of time (units: {units!r}). Say what they "
-            f'are, as days: predicted.assign_coords({lead}=np.arange(1, {named.sizes[LEAD] + 1})'
+            f"are, as days: predicted.assign_coords({lead}=np.arange(1, {named.sizes[LEAD] + 1})"
             '.astype("m8[D]")).'
         )
         raise GridError(msg)
-    exact = np.rint(values.values * (np.timedelta64(1, letter) / np.timedelta64(1, "s")))
-    return named.assign_coords({LEAD: exact.astype("m8[s]").astype("m8[ns]")})
+    exact = np.rint(values.values * seconds).astype("m8[s]").astype("m8[ns]")
+    return named.assign_coords({LEAD: exact})
 
 
 def on_time(forecast: xr.Dataset, time: str) -> xr.Dataset:
@@ -77,9 +77,7 @@ def on_time(forecast: xr.Dataset, time: str) -> xr.Dataset:
     return forecast.rename_dims({INIT: time}).assign_coords({time: (time, valid)})
 
 
-def joined(
-    forecast: xr.Dataset, judge: Callable[[xr.Dataset], xr.Dataset]
-) -> xr.Dataset:
+def joined(forecast: xr.Dataset, judge: Callable[[xr.Dataset], xr.Dataset]) -> xr.Dataset:
     """Return what a function makes of the forecasts of each lead, along ``lead``."""
     parts = [forecast.isel({LEAD: k}) for k in range(forecast.sizes[LEAD])]
     found = [judge(part).drop_vars(LEAD, errors="ignore") for part in parts]
