@@ -58,15 +58,15 @@ def as_forecast(predicted: xr.Dataset) -> xr.Dataset:
 def on_time(forecast: xr.Dataset, time: str) -> xr.Dataset:
     """Return forecasts of one lead by the times that they are for, which are all different.
 
-    These are those of ``valid_time`` where it is there, else start plus lead. What is of the start
-    alone is left out.
+    These are start plus lead, of months those of ``valid_time``. What is of the start alone is left
+    out.
     """
     valid = forecast.indexes[INIT]
-    if _VALID in forecast.coords and forecast[_VALID].dims == (INIT,):
-        valid = type(valid)(forecast[_VALID].values)
-    elif forecast[LEAD].dtype.kind == "m":
+    if forecast[LEAD].dtype.kind == "m":
         lead = forecast[LEAD].values
         valid = valid + (lead if valid.dtype.kind == "M" else lead.astype("m8[us]").item())
+    elif _VALID in forecast.coords and forecast[_VALID].dims == (INIT,):
+        valid = type(valid)(forecast[_VALID].values)
     else:
         msg = (
             "Forecasts of months ahead do not say which times they are for. Give them the "
