@@ -13,11 +13,14 @@ from xsm.api import accessor as _of_datasets  # registers .physm
 from xsm.api import array_accessor as _of_arrays
 
 if TYPE_CHECKING:
+    from xsm.api.audit import audit
+    from xsm.api.blend import blend
     from xsm.api.check import check
     from xsm.api.consistency import consistency
     from xsm.api.downscale import downscale
     from xsm.api.fit import fit
     from xsm.api.fitted import FittedModel
+    from xsm.api.forecast import forecast
     from xsm.api.load import load
     from xsm.api.plan import plan
     from xsm.api.predict import predict
@@ -45,6 +48,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FittedModel",
+    "audit",
+    "blend",
     "check",
     "consistency",
     "daily",
@@ -52,6 +57,7 @@ __all__ = [
     "downscale",
     "fit",
     "flatten_steps",
+    "forecast",
     "get_options",
     "groundwater_anomaly",
     "intervals",
@@ -77,6 +83,8 @@ __all__ = [
 
 _HOME = {
     "FittedModel": "api.fitted",
+    "audit": "api.audit",
+    "blend": "api.blend",
     "check": "api.check",
     "consistency": "api.consistency",
     "daily": "data.daily",
@@ -84,6 +92,7 @@ _HOME = {
     "downscale": "api.downscale",
     "fit": "api.fit",
     "flatten_steps": "data.lead_times",
+    "forecast": "api.forecast",
     "get_options": "options",
     "groundwater_anomaly": "hydrology.groundwater",
     "intervals": "evaluation.intervals",

@@ -97,3 +97,40 @@ def test_what_validates_answers_each_step_once() -> None:
     ends = found.apart(59).samples // 4
     assert sorted(set(ends.tolist())) == list(range(59 - 8 * ((59 - 12) // 8), 60, 8))
     assert sum(len(b["target"]) for b in found.slices(3)) == len(found)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_after_a_cut_nothing_new_is_told(known) -> None:
+    """What a plain search finds: the last observation before the cut, its age, and no weather."""
+    options = {"data_integration": True, "known_forcing": known, "latency": (1, 1), "cuts": 3}
+    found, features = pieces(lead=1, **options)
+    soil = features.observed.values.reshape(60, -1)
+    low, high = np.nanmin(soil), np.nanmax(soil)
+    sight = found.sight(1, len(found), torch.Generator().manual_seed(0))
+    sight["lost"][:] = False
+    batch = found.batch(torch.arange(len(found)), sight)["dynamic"]
+    rain, value, age, mask, told = (batch[..., k] for k in (0, 2, 3, 4, 5))
+    whole = found.batch(torch.arange(len(found)))["dynamic"]
+    ahead = 0 if known else 1
+    lengths = set()
+    for i in range(0, len(found), 5):
+        at = int(found.samples[i])
+        cell, begin = at % 4, at // 4 - SEQUENCE + 1  # the prediction of the first step
+        for s in range(SEQUENCE):
+            origin = int(sight["origin"][i, s])
+            lengths.add(s - origin)
+            hidden = bool(sight["hidden"][i, s])
+            assert bool(told[i, s]) != hidden
+            assert float(rain[i, s]) == (0.0 if hidden else float(whole[i, s, 0]))
+            last = min(s - (1 - ahead), origin)
+            inside = [t for t in range(last + 1) if np.isfinite(soil[begin - ahead + t, cell])]
+            assert bool(mask[i, s]) == bool(inside)
+            if inside:
+                seen = soil[begin - ahead + inside[-1], cell]
+                scaled = ((seen - low) / (high - low) - 0.5) / 0.2
+                assert float(value[i, s]) == pytest.approx(scaled, abs=1e-5)
+                old = s + ahead - inside[-1]
+                assert float(age[i, s]) == pytest.approx(np.log1p(old), rel=1e-5)
+    assert lengths == {0, 1, 2, 3}
+    share = (sight["hidden"].sum() / (sight["origin"] < torch.arange(SEQUENCE)).sum()).item()
+    assert 0.2 < share < 0.8

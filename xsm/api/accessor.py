@@ -100,6 +100,7 @@ class PhysmDataset:
         sequence: int | None = None,
         warmup: int = 30,
         latency: tuple[int, int] = (1, 14),
+        cuts: int = 0,
         factor: Factor | None = None,
         covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,
@@ -141,6 +142,7 @@ class PhysmDataset:
             sequence=sequence,
             warmup=warmup,
             latency=latency,
+            cuts=cuts,
             factor=factor,
             covariates=covariates,
             truth=truth,
@@ -200,6 +202,37 @@ class PhysmDataset:
         return predict(
             self._ds,
             model,
+            state=state,
+            batch_size=batch_size,
+            device=device,
+            variables=variables,
+            product=product,
+        )
+
+    def forecast(
+        self,
+        fitted: FittedModel | None = None,
+        *,
+        init: Any = None,
+        lead: int | Sequence[int] = 14,
+        weather: str | xr.Dataset | None = None,
+        members: Any = None,
+        state: xr.Dataset | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+        variables: Mapping[str, str] | None = None,
+        product: str | None = None,
+    ) -> xr.Dataset:
+        """See :func:`xsm.forecast`."""
+        from xsm.api.forecast import forecast
+
+        return forecast(
+            self._ds,
+            fitted or self.fitted,
+            init=init,
+            lead=lead,
+            weather=weather,
+            members=members,
             state=state,
             batch_size=batch_size,
             device=device,

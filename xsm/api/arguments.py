@@ -56,7 +56,7 @@ def check_alone(asked: Asked) -> None:
     Raises
     ------
     UnknownNameError
-        If ``warmup`` or ``latency`` was given without ``sequence``.
+        If ``warmup``, ``latency`` or ``cuts`` was given without ``sequence``.
 
     Examples
     --------
@@ -74,4 +74,4 @@ def check_alone(asked: Asked) -> None:
         raise UnknownNameError(msg)
 
 
-_OF_SEQUENCES = ("warmup", "latency")
+_OF_SEQUENCES = ("warmup", "latency", "cuts")

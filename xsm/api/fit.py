@@ -35,7 +35,7 @@ def fit(
     ds: xr.Dataset,
     model: str | type[Model] | type[Estimator] = "phy_lstm",
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     dynamic: Sequence[str] | None = None,
     static: Sequence[str] | None = None,
     data_integration: bool = False,
@@ -62,6 +62,7 @@ def fit(
     sequence: int | None = None,
     warmup: int = 30,
     latency: tuple[int, int] = (1, 14),
+    cuts: int = 0,
     factor: Factor | None = None,
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
@@ -83,8 +84,10 @@ def fit(
         A name of :func:`xsm.list_models`, or a user's class: a network, or an estimator
         (``"random_forest"``), which learns from flat windows on the CPU and refuses arguments about
         networks: ``losses``, ``epochs``, ``batch_size``, ``monitor``, ``checkpoint``, ``client``.
-    target : str, optional
+    target : str or sequence of str, optional
         Role or variable to predict; by default soil moisture of the top layer, else of a satellite.
+        Of ``"water_budget"`` all that is shown to it, by default all that is there: soil moisture,
+        evaporation, runoff, snow water equivalent, storages.
     dynamic, static : sequence of str, optional
         Roles or variables that are inputs; by default the meteorology and the soil and terrain maps
         that are there: nothing that holds the answer.
@@ -143,8 +146,9 @@ def fit(
         then, and the schedule is ``sequence_schedule`` of the model. The weather reaches to the
         time of the prediction with ``known_forcing`` or ``lead=0``, else to ``lead`` steps before.
         With ``data_integration`` the inputs get the cell's last observation, ``log(1 + age)`` and a
-        mask; in training a share of 0.3 of the observations is hidden from them. A longer series
-        than ``sequence`` steps has to train; what validates warms up within its own part.
+        mask; in training 0.3 of the observations are hidden from them, none where ``latency`` is
+        of one age. A longer series than ``sequence`` steps has to train; what validates warms up
+        within its own part.
     warmup : int, default: 30
         First steps of a piece that are not answered: the state begins at rest. Predictions of the
         first steps are NaN, and after a gap of the inputs.
@@ -152,6 +156,11 @@ def fit(
         Of a sequence with data integration: how many steps before the prediction the last
         observation is at least, drawn for each batch; at least ``lead``. It is predicted with the
         smallest.
+    cuts : int, default: 0
+        Of a sequence: train for forecasts without weather, so many steps ahead, such as 14. Pieces
+        are cut after 1 to 30 steps: for so many steps the observations stay those from before the
+        cut, and after half of the cuts the weather is hidden too, of which a channel tells. What
+        is predicted with known weather gets worse, so that none is the default.
     factor, covariates, truth, conserve, area : optional
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
@@ -235,6 +244,7 @@ def fit(
         sequence=sequence,
         warmup=warmup,
         latency=latency,
+        cuts=cuts,
         factor=factor,
         covariates=covariates,
         truth=truth,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,13 @@ import xarray as xr
 
 from xsm.api.arguments import check_kind
 from xsm.api.calibrate import calibrated
+from xsm.api.experts import WithExperts
 from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
 from xsm.cells.apply import predict_cells, predict_new, read_for, state_of
-from xsm.cells.experts import By, importance, predict_experts
+from xsm.cells.forecast import Ahead, forecast_cells
 from xsm.evaluation.known import Known
 from xsm.evaluation.metrics import score, scored_pair
 from xsm.fields.apply import downscale_with, score_with
@@ -28,7 +29,7 @@ __all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(Learnt):
+class FittedModel(WithExperts):
     """A trained model, immutable, made by :func:`xsm.fit`.
 
     Parameters
@@ -46,14 +47,10 @@ class FittedModel(Learnt):
         where it would have taken more than a quarter of ``memory_limit``.
     history : xarray.Dataset
         Each loss term along ``epoch``, for training and validation.
-    variable : Variable
-        The target as it was found in the training data, with its units.
-    attrs : dict
-        The target's attributes in the training data.
-    parameters : dict
-        All settings of the training.
-    card : dict
-        What the model is and how it was made, as text.
+    variable, attrs : Variable, dict
+        The target as it was found in the training data, with its units, and its attributes.
+    parameters, card : dict
+        All settings of the training; what the model is and how it was made, as text.
     fingerprint : dict
         Names, sizes, step of time and a hash of the coordinates of the training data.
     layers : tuple of Variable
@@ -68,8 +65,7 @@ class FittedModel(Learnt):
     @classmethod
     def of(cls, learnt: Learnt) -> FittedModel:
         """Return a record with the verbs; its content has its name already."""
-        made = object.__new__(cls)
-        vars(made).update(vars(learnt))
+        vars(made := object.__new__(cls)).update(vars(learnt))
         return made
 
     def predict(
@@ -89,10 +85,8 @@ class FittedModel(Learnt):
             Inputs under any product's names.
         state : xarray.Dataset, optional
             What :meth:`state` returned for the steps before.
-        batch_size, device : optional
-            Samples evaluated at a time, and where.
-        variables : mapping of str to str, optional
-            Role to variable name, as of :func:`xsm.predict`.
+        batch_size, device, variables : optional
+            As of :func:`xsm.predict`.
 
         Returns
         -------
@@ -101,6 +95,37 @@ class FittedModel(Learnt):
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
         return predict_new(self, ds, variables, **options)
+
+    def forecast(
+        self,
+        ds: xr.Dataset,
+        *,
+        init: Any = None,
+        lead: int | Sequence[int] = 14,
+        weather: str | xr.Dataset | None = None,
+        members: Any = None,
+        state: xr.Dataset | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+        variables: Mapping[str, str] | None = None,
+    ) -> xr.Dataset:
+        """Forecast the target by start and lead time, see :func:`xsm.forecast`.
+
+        Parameters
+        ----------
+        ds : xarray.Dataset
+            The record, under any product's names.
+        init, lead, weather, members, state, batch_size, device, variables : optional
+            As of :func:`xsm.forecast`.
+
+        Returns
+        -------
+        xarray.Dataset
+            The target (init, lead [, member], *space), lazy where the inputs are.
+        """
+        options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
+        wanted = Ahead(init, lead, weather, members)
+        return forecast_cells(self, ds, wanted, variables, **options)
 
     def state(
         self,
@@ -121,7 +146,7 @@ class FittedModel(Learnt):
         Returns
         -------
         xarray.Dataset
-            For ``predict(later, state=...)``, which begins at ``next_time``; lazy too.
+            For ``predict`` and ``forecast`` of data from ``next_time`` on; lazy too.
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
         return state_of(self, read_for(self, ds, variables), **options)
@@ -130,87 +155,6 @@ class FittedModel(Learnt):
     def plot(self) -> FittedPlots:
         """Figures of the model: ``fitted.plot.training()``, see :mod:`xsm.plotting`."""
         return FittedPlots(self)
-
-    def experts(
-        self,
-        ds: xr.Dataset,
-        *,
-        batch_size: int | None = None,
-        device: str = "auto",
-        variables: Mapping[str, str] | None = None,
-    ) -> xr.Dataset:
-        """Predict the target by each expert of a mixture.
-
-        Parameters
-        ----------
-        ds : xarray.Dataset
-            Inputs under any product's names.
-        batch_size : int, optional
-            Samples evaluated at a time.
-        device : str, default: "auto"
-            Where to evaluate.
-        variables : mapping of str to str, optional
-            Role to variable name, as of :func:`xsm.predict`.
-
-        Returns
-        -------
-        xarray.Dataset
-            The target as of :meth:`predict`, with a dimension ``expert``; the sum of the experts,
-            each times its ``expert_weight``, is the prediction. Experts are trained together, not
-            each by itself. Lazy where the inputs are, NaN where the prediction is.
-        """
-        return predict_experts(self, ds, batch_size=batch_size, device=device, variables=variables)
-
-    def importance(
-        self,
-        ds: xr.Dataset,
-        *,
-        by: By = None,
-        repeats: int = 3,
-        seed: int = 0,
-        batch_size: int | None = None,
-        device: str = "auto",
-        variables: Mapping[str, str] | None = None,
-    ) -> xr.Dataset:
-        """Show how much each expert counts, and how much is lost without its inputs.
-
-        A weight is no importance by itself: an expert may speak for much of the prediction and say
-        what others would say too. Where both disagree, believe the loss.
-
-        Parameters
-        ----------
-        ds : xarray.Dataset
-            Inputs and target; better data that did not train.
-        by : str, DataArray, or a sequence of these, optional
-            Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
-            True and False; NaN is left out), or the name of such a map in ``ds``.
-        repeats : int, default: 3
-            How often the inputs of each expert are permuted.
-        seed : int, default: 0
-            Seed of the permutations.
-        batch_size : int, optional
-            Samples evaluated at a time.
-        device : str, default: "auto"
-            Where to evaluate.
-        variables : mapping of str to str, optional
-            Role to variable name, as of :func:`xsm.predict`.
-
-        Returns
-        -------
-        xarray.Dataset
-            (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
-            the inputs), ``permutation_share`` and ``rmse``; lazy where the data are.
-        """
-        return importance(
-            self,
-            ds,
-            by=by,
-            repeats=repeats,
-            seed=seed,
-            batch_size=batch_size,
-            device=device,
-            variables=variables,
-        )
 
     def downscale(
         self,
@@ -228,11 +172,9 @@ class FittedModel(Learnt):
         ds : xarray.Dataset
             Holds the coarse field.
         covariates : Dataset, DataArray or sequence of them, optional
-            Those that the model was trained with, under any product's names.
-        area, device : optional
-            (y, x) areas of the fine cells, and where to evaluate.
-        variables : mapping of str to str, optional
-            Role to variable name, in the field or the covariates.
+            Those that the model was trained with.
+        area, device, variables : optional
+            (y, x) areas of the fine cells, where to evaluate, and names in field or covariates.
 
         Returns
         -------
@@ -366,9 +308,8 @@ class FittedModel(Learnt):
     ) -> None:
         """Write the model to a folder or an object store, to be read by :func:`xsm.load`.
 
-        The artefact is a Zarr v3 store without pickles. A folder is swapped in as a whole: a save
-        that is killed, or finds the disk full, leaves what was there. Of a URL the root is written
-        last, so that an interrupted upload is no artefact.
+        A Zarr v3 store without pickles. A folder is swapped in as a whole; of a URL the root is
+        written last, so that an interrupted save is no artefact.
 
         Parameters
         ----------
@@ -382,8 +323,7 @@ class FittedModel(Learnt):
         Raises
         ------
         ArtefactError
-            If something is there, the place cannot be written to, or the model holds what only a
-            pickle could store.
+            If something is there, the place cannot be written to, or the model needs a pickle.
         """
         save_fitted(self, path_or_url, overwrite=overwrite, storage_options=storage_options)
 

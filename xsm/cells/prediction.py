@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from xsm.nn import Answer, Model
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
-__all__ = ["predict_lazily"]
+__all__ = ["blocks_of", "make_node", "named", "predict_lazily", "scale_block"]
 
 
 _COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the same for all cells
@@ -63,18 +63,10 @@ def predict_lazily(  # noqa: PLR0913
     ``before`` is the state (row, *space) that it goes on from; with ``state`` that after the last
     step, of the same form, is all that is returned.
     """
-    batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
-    common, maps, rows = _maps(scaling, features)
-    watch = tuple((guards or {}).get(name) for name in features.dynamic)
-    settings = batch_size, device, token, Impossible(role), watch
-    kind = Runner if recipe.sequence else Predictor
-    node = kind(model.frozen_copy(), recipe, common, rows, *settings)
-    moving = list(features.dynamic.values())
+    settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "token": token}
+    settings |= {"role": role, "guards": guards}
+    node, moving, maps = make_node(model, recipe, scaling, features, **settings)
     template = moving[0]
-    if recipe.data_integration:
-        observed = features.observed
-        layers = range(observed.sizes[DEPTH]) if DEPTH in observed.dims else ()
-        moving += [observed.isel({DEPTH: k}) for k in layers] or [observed]
     lazy = any(a.chunks is not None for a in (*moving, *maps))
     if isinstance(node, Runner):
         run = _run_chain if lazy else run_rows if node.reach else run_record
@@ -88,15 +80,57 @@ def predict_lazily(  # noqa: PLR0913
     else:
         data = (run_field if node.reach else run_whole)(node, moving, maps, wrap=features.wrap)
         node.tell(data, lazy=False)
-    named, at = {}, 0
-    for answer in node.answers:
+    coords = _coords(template, features, recipe)
+    return named(data, node.answers, template.dims, coords)
+
+
+def make_node(  # noqa: PLR0913
+    model: Model | Estimator,
+    recipe: Recipe,
+    scaling: xr.Dataset,
+    features: Features,
+    *,
+    batch_size: int | None,
+    device: str,
+    token: str,
+    role: str,
+    guards: Mapping[str, Guard] | None,
+) -> tuple[Predictor, list[xr.DataArray], list[xr.DataArray]]:
+    """Return what predicts a block, and the arrays that it takes: (time, *space), and maps."""
+    batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
+    common, maps, rows = _maps(scaling, features)
+    watch = tuple((guards or {}).get(name) for name in features.dynamic)
+    kind = Runner if recipe.sequence else Predictor
+    own = batch_size, device, token, Impossible(role), watch
+    node = kind(model.frozen_copy(), recipe, common, rows, *own)
+    moving = list(features.dynamic.values())
+    if recipe.data_integration:
+        observed = features.observed
+        layers = range(observed.sizes[DEPTH]) if DEPTH in observed.dims else ()
+        moving += [observed.isel({DEPTH: k}) for k in layers] or [observed]
+    return node, moving, maps
+
+
+def named(
+    data: Any,
+    answers: Sequence[Answer],
+    dims: Sequence[Hashable],
+    coords: Mapping[Any, Any],
+    *,
+    after: Sequence[Answer] = (),
+) -> dict[str, xr.DataArray]:
+    """Return the outputs of a model by name, and the flag; ``data`` are their rows in blocks.
+
+    What comes ``after`` these is returned too.
+    """
+    found, at = {}, 0
+    for answer in (*answers, Answer("extrapolation"), *after):
         several = slice(at, at + answer.rows)
-        values = _row(data, at if _single(answer) else several, np.float32)
-        named[answer.name] = _label(values, template, features, recipe, answer)
+        kind = np.int8 if answer.name == "extrapolation" else np.float32
+        values = _row(data, at if _single(answer) else several, kind)
+        found[answer.name] = _label(values, dims, coords, answer)
         at += answer.rows
-    flag = _row(data, at, np.int8)
-    named["extrapolation"] = _label(flag, template, features, recipe, Answer("extrapolation"))
-    return named
+    return found
 
 
 def _maps(
@@ -138,8 +172,8 @@ def _run_blocks(
     steps = template.sizes[time] - node.halo
     if len(sizes[time]) == 1 and not node.reach:
         cut = {0: lambda _: steps}
-        return _blocks_of(_whole_block, shared, arrays, own, adjust_chunks=cut)
-    scaled = _blocks_of(_scale_block, shared, arrays, own)
+        return blocks_of(_whole_block, shared, arrays, own, adjust_chunks=cut)
+    scaled = blocks_of(scale_block, shared, arrays, own)
     return with_halo(
         _join_block,
         scaled,
@@ -170,7 +204,7 @@ def _run_chain(
     name = f"xsm-run-{tokenize(node, *(a.name for a in arrays), own, given)}"
     shared = delayed(node, name=f"{name}-model", traverse=False)
     if node.reach:
-        arrays = [_blocks_of(_scale_block, shared, arrays, own)]
+        arrays = [blocks_of(scale_block, shared, arrays, own)]
     return chained(
         _run_scaled if node.reach else _run_block,
         arrays,
@@ -184,7 +218,7 @@ def _run_chain(
     )
 
 
-def _blocks_of(
+def blocks_of(
     function: Callable[..., FloatArray], node: Any, arrays: list[Any], maps: Any, **options: Any
 ) -> Any:
     """Call a function on each block of arrays (time, *space), with its maps."""
@@ -215,10 +249,10 @@ def _run_scaled(
 
 def _whole_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
     """Predict a block that holds all times."""
-    return node.tell(node(blocks[0] if node.rows else None, _scale_block(node, *blocks)))
+    return node.tell(node(blocks[0] if node.rows else None, scale_block(node, *blocks)))
 
 
-def _scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
+def scale_block(node: Predictor, *blocks: FloatArray) -> FloatArray:
     """Scale and join the inputs of a block, which come after the maps where there are any."""
     return node.scale(*blocks) if node.rows else node.scale(None, *blocks)
 
@@ -250,19 +284,24 @@ def _pick(stack: FloatArray, at: int | slice, kind: type[np.generic]) -> Array:
     return found.astype(kind)
 
 
-def _label(
-    data: Any, template: xr.DataArray, features: Features, recipe: Recipe, answer: Answer
-) -> xr.DataArray:
-    """Give predictions their coordinates; time is the time they are valid at."""
+def _coords(template: xr.DataArray, features: Features, recipe: Recipe) -> dict[Any, Any]:
+    """Return the coordinates of predictions; time is the time they are valid at."""
     coords = {k: v for k, v in template.coords.items() if features.time not in v.dims}
     index = template.indexes[features.time]
     ahead = step(template).after(index, recipe.ahead)
     keep = slice(recipe.window - 1, len(index) - recipe.shift)
     times = without_bounds(template[features.time][keep].copy(data=ahead[keep]))
-    coords |= {features.time: times.variable, LEAD: lead_coordinate(template, recipe.lead)}
-    dims = template.dims if _single(answer) else (*template.dims, answer.dim)
-    coords |= {answer.dim: list(answer.labels)} if answer.labels else {}
-    attrs = {"long_name": answer.long_name, "units": "1"} if answer.kind == "share" else {}
+    return coords | {features.time: times.variable, LEAD: lead_coordinate(template, recipe.lead)}
+
+
+def _label(
+    data: Any, dims: Sequence[Hashable], coords: Mapping[Any, Any], answer: Answer
+) -> xr.DataArray:
+    """Give an output its dimensions and coordinates."""
+    dims = dims if _single(answer) else (*dims, answer.dim)
+    coords = {**coords, answer.dim: list(answer.labels)} if answer.labels else coords
+    told = answer.kind in {"share", "quantity"}
+    attrs = {"long_name": answer.long_name, "units": answer.units} if told else {}
     return xr.DataArray(data, dims=dims, coords=coords, attrs=attrs).rename(None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,10 @@ from xsm.nn.settings import usual_settings
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
-__all__ = ["Runner", "state_rows"]
+__all__ = ["HIDDEN", "Runner", "state_rows"]
+
+
+HIDDEN = -1.0  # in the last channel of scaled inputs: the weather of this step is hidden, and 0
 
 
 _CELLS = 256  # cells that run together, where nobody says how many
@@ -85,7 +88,7 @@ class Runner(Predictor):
                 values = self._through(
                     self._weather(series, place),
                     with_one(static)[place] if self.reach else static[place],
-                    self._seen(mine[:, group], group, state),
+                    self._told(mine[:, group], group, state),
                     whole[:, group],
                     state["network"],
                     group,
@@ -99,6 +102,30 @@ class Runner(Predictor):
         out[-1] = outside & np.isfinite(out[:-1]).any(axis=0)
         joined = np.concatenate(list(state.values())).astype(np.float32)
         return out.reshape(len(out), steps, *space), joined.reshape(len(joined), *space)
+
+    @property
+    def ages(self) -> int:
+        """How many last observations have an age: one a layer, with data integration."""
+        return self.recipe.layers if self.recipe.data_integration else 0
+
+    def rest(self, space: Sequence[int]) -> FloatArray:
+        """Return the state (row, *space) before anything."""
+        parts = self._state(None, int(np.prod(space)))
+        return np.concatenate(list(parts.values())).reshape(-1, *space)
+
+    def age(self, state: FloatArray, seen: FloatArray) -> FloatArray:
+        """Return how many steps ago each layer was observed, (layer, *space); NaN for never.
+
+        ``state`` (row, *space) is followed by steps whose observations are ``seen``
+        (time, layer, *space), 1 where there is one; it is the age at the last of them.
+        """
+        parts = self._state(state, int(np.prod(state.shape[1:])))
+        layers, cells = self.recipe.layers, parts["age"].shape[1]
+        recent = np.isfinite(parts["recent"]).reshape(-1, layers, cells)
+        there = np.concatenate([recent, seen.reshape(len(seen), layers, cells) > 0])
+        place = np.where(there, np.arange(len(there))[:, None, None], -1).max(axis=0, initial=-1)
+        age = np.where(place >= 0, len(there) - 1 - place, parts["age"] + len(there))
+        return np.where(np.isfinite(age), age, np.nan).reshape(layers, *state.shape[1:])
 
     def _state(self, before: FloatArray | None, cells: int) -> dict[str, FloatArray]:
         """Return the state of cells by name, (row, cell); at rest where there was none."""
@@ -185,6 +212,20 @@ class Runner(Predictor):
             given = with_presence(given, np.isfinite(series[..., -1]), count)
         cells = torch.from_numpy(np.ascontiguousarray(given[:, place]))
         return cells.to(self.device).transpose(0, 1)
+
+    def _told(
+        self, series: FloatArray, group: Array | slice, state: Mapping[str, FloatArray]
+    ) -> Tensor | None:
+        """Return what a network is given beside the weather (cell, time, channel); None if nothing.
+
+        What was observed, and with cuts whether the weather of the step is known.
+        """
+        seen = self._seen(series, group, state)
+        if not self.recipe.cuts:
+            return seen
+        known = torch.from_numpy((series[..., -1:] != HIDDEN).astype(np.float32).swapaxes(0, 1))
+        parts = [known.to(self.device)] if seen is None else [seen, known.to(self.device)]
+        return torch.cat(parts, dim=-1)
 
     def _seen(
         self, series: FloatArray, group: Array | slice, state: Mapping[str, FloatArray]

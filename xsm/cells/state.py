@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from xsm.data.refused import check_numbers
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.nn import Model, weight_bytes
 
-__all__ = ["name_of", "require_sequence", "state_array", "state_dataset"]
+__all__ = ["name_of", "on_cells", "require_sequence", "state_array", "state_dataset"]
 
 
 def name_of(fitted: Learnt) -> str:
@@ -102,23 +103,27 @@ def state_array(state: object, fitted: Learnt, features: Features) -> xr.DataArr
         )
         parts.append(part if name != "steps" else part.expand_dims("_row"))
     joined = xr.concat(parts, "_row")
-    return _of_cells(joined, template, features).transpose("_row", *features.space)
+    here = on_cells(joined, template, features.space, what="state")
+    return here.transpose("_row", *features.space)
 
 
-def _of_cells(state: xr.DataArray, template: xr.DataArray, features: Features) -> xr.DataArray:
-    """Return a state on the cells of the data, by label but for rounding; refuse one without."""
-    near, at = snap(state, template), {}
-    for d in features.space:
+def on_cells(
+    array: xr.DataArray, template: xr.DataArray, space: Sequence[str], *, what: str
+) -> xr.DataArray:
+    """Return an array on the cells of the data, by label but for rounding; refuse one without."""
+    near, at = snap(array, template), {}
+    for d in space:
         wanted, size = template.indexes.get(d), template.sizes[d]
         if d in near.indexes and wanted is not None and not near.indexes[d].equals(wanted):
             at[d] = positions(near.indexes[d], wanted)
         else:
             at[d] = np.arange(size) if near.sizes.get(d) == size else np.array([-1])
-    if set(near.dims) - {"_row"} != set(features.space) or any((k < 0).any() for k in at.values()):
-        sizes = {d: template.sizes[d] for d in features.space}
+    if not set(space) <= set(near.dims) or any((k < 0).any() for k in at.values()):
+        sizes = {d: template.sizes[d] for d in space}
         msg = (
-            f"The state lies on {dict(state.sizes)}, the data on {sizes}, or at other coordinates. "
-            "Select cells that both have: ds.sel(...), or make the state of these."
+            f"The {what} lies on {dict(array.sizes)}, the data on {sizes}, or at other "
+            "coordinates. "
+            f"Select cells that both have: ds.sel(...), or make the {what} of these."
         )
         raise GridError(msg)
     moved = {d: k for d, k in at.items() if not np.array_equal(k, np.arange(near.sizes[d]))}

@@ -20,7 +20,7 @@ __all__ = ["run_job", "sizes_of"]
 def sizes_of(recipe: Recipe, *, gaussian: bool = False) -> Sizes:
     """Return the sizes of a network; with ``gaussian`` it answers with the spread too."""
     seen = (3 if recipe.sequence else 2) * recipe.layers * recipe.data_integration
-    dynamic = len(recipe.dynamic) + seen
+    dynamic = len(recipe.dynamic) + seen + bool(recipe.cuts)  # whether the weather is known
     answer = (2 if gaussian else 1) * recipe.layers  # as many numbers for the spread
     maps, names, runs = len(recipe.static), recipe.dynamic, bool(recipe.sequence)
     return Sizes(dynamic, maps, recipe.window, answer, gaussian, names, runs)

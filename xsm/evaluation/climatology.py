@@ -87,15 +87,18 @@ def on_places(
 ) -> tuple[xr.DataArray, str]:
     """Return a climatology on other places, and how these differ, else "".
 
-    NaN where nothing is known of a place; nothing is repeated along space, but for members. Of
-    another table, ``along`` is its dimension that is no place.
+    NaN where nothing is known of a place; nothing is repeated along space, but for members. Other
+    places are not refused, however many: a model is scored at places that it was not trained on.
+    Of another table, ``along`` is its dimension that is no place.
     """
     season = ("month" if "month" in known.dims else "dayofyear") if along is None else along
     own, wanted = {*known.dims} - {season}, {*cells.dims}
     places = {str(d): n for d, n in known.sizes.items() if d != season}
     if own - {*members(known)} != wanted - {*members(cells)}:
         nowhere = xr.full_like(known.isel(dict.fromkeys(places, 0), drop=True), np.nan)
-        said = f"It is of places along {places}, the data of {dict(cells.sizes)}."
+        said = (
+            f"It is of places along {places}, the data of {dict(cells.sizes)}: train on these too."
+        )
         return nowhere.expand_dims(cells.sizes).assign_coords(cells.coords), said
     known = snap(known, cells)
     both = own & wanted
@@ -103,7 +106,8 @@ def on_places(
     wide = on_labels_of(known, cells)
     there = np.prod([i.isin(known.indexes[d]).sum() for d, i in labels.items()])
     lost = int(np.prod([len(i) for i in labels.values()]) - there)
-    return wide, f"{lost} of {cells.size} places are not among those of training." if lost else ""
+    said = f"{lost} of {cells.size} places are not among those of training: train on them too."
+    return wide, said if lost else ""
 
 
 def _seasons(times: xr.DataArray) -> xr.DataArray:

@@ -9,7 +9,7 @@ from xsm.nn.fields import FieldModel
 from xsm.nn.groups import Groups
 from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.masked import MaskedConv2d, masked_pool, masked_resize
-from xsm.nn.observed import last_observation, last_seen, seen_inputs, with_seen
+from xsm.nn.observed import last_observation, last_seen, seen_inputs, with_seen, without_weather
 from xsm.nn.recurrent import PointLSTM
 from xsm.nn.spatial import PatchEncoder, PatchLSTM, check_patch
 from xsm.nn.unet import UNet
@@ -51,4 +51,5 @@ __all__ = [
     "seen_inputs",
     "weight_bytes",
     "with_seen",
+    "without_weather",
 ]

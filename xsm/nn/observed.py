@@ -5,7 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["MIDDLE", "SPREAD", "last_observation", "last_seen", "seen_inputs", "with_seen"]
+__all__ = [
+    "MIDDLE",
+    "SPREAD",
+    "last_observation",
+    "last_seen",
+    "seen_inputs",
+    "with_seen",
+    "without_weather",
+]
 
 
 # Of soil moisture that is scaled from 0 to 1 over all cells, about: what runs through a record
@@ -129,3 +137,31 @@ def with_seen(dynamic: Tensor, seen: Tensor) -> Tensor:
         return torch.cat([dynamic, seen], dim=-1)
     own, there = dynamic[..., :-1], dynamic[..., -1:]
     return torch.cat([own, there * seen.unsqueeze(2), there], dim=-1)
+
+
+def without_weather(dynamic: Tensor, hidden: Tensor, count: int) -> Tensor:
+    """Return inputs whose weather is hidden at some steps: 0, its mean.
+
+    Parameters
+    ----------
+    dynamic : Tensor
+        (batch, steps, [cell,] channel), of which the first ``count`` are weather.
+    hidden : Tensor of bool
+        (batch, steps, 1).
+    count : int
+        Channels of weather.
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Examples
+    --------
+    >>> without_weather(torch.ones(1, 2, 2), torch.tensor([[[False], [True]]]), 1)
+    tensor([[[1., 1.],
+             [0., 1.]]])
+    """
+    away = hidden.view(*hidden.shape[:2], *[1] * (dynamic.dim() - 2))
+    weather = dynamic[..., :count].masked_fill(away, 0.0)
+    return torch.cat([weather, dynamic[..., count:]], dim=-1)

@@ -1,0 +1,171 @@
+"""Forecasts of a carried state by lead: weather known, hidden, of past years; beside persistence.
+
+    python benchmarks/forecast.py --data DIR --results FILE [--write docs/forecasts.md]
+
+``DIR`` holds the data sets as NetCDF. Each result is appended to ``FILE`` (JSON lines), and is not
+made again where it stands there. Defaults of ``fit`` but for what ``RUNS`` says; a quarter of the
+training period validates. A forecast begins at every step, and counts where the time that it is for
+lies in the test. The tables hold medians over cells, then over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from cases import CASES, load, observed
+
+LEADS = (1, 3, 7, 14)
+USUAL = {"sequence": 180, "data_integration": True, "known_forcing": True, "latency": (1, 1)}
+SMALL = {"hidden_size": 64, "batch_size": 32}
+CUTS = {**USUAL, "cuts": 14}
+RUNS: dict[str, tuple[dict[str, Any], tuple[str | None, ...]]] = {
+    "trained with weather": (USUAL, ("known",)),
+    "trained with cuts": (CUTS, ("known", None)),
+}
+SAID = {"known": "known weather", None: "no weather", "past": "weather of past years"}
+_MARK = " (64 units, batches of half the size)"  # --small: a sixth of the time
+
+
+def rmse_by_lead(predicted: xr.DataArray, truth: xr.DataArray, test: slice) -> list[float]:
+    """Return medians over cells of the RMSE of forecasts (init, lead, ...), by lead."""
+    found = []
+    for lead in predicted["lead"].values:
+        part = predicted.sel(lead=lead).drop_vars("lead")
+        part = part.assign_coords(init=part["valid_time"].values).drop_vars("valid_time")
+        part = part.rename(init="time").sel(time=test)
+        error = (part - truth.sel(time=part["time"])).astype(float)
+        known = error.count("time") > 9
+        found.append(float(((error**2).mean("time") ** 0.5).where(known).median()))
+    return found
+
+
+def damped(truth: xr.DataArray, train: slice, inits: Any) -> xr.DataArray:
+    """Return ``k + rho (y - k)``: k the cell's mean, rho by cell and lead of training days."""
+    last = truth.ffill("time")
+    mean = truth.sel(time=train).mean("time")
+    found = []
+    for lead in LEADS:
+        later = (truth.shift(time=-lead) - mean).sel(time=train)
+        now = (last - mean).sel(time=train).where(later.notnull())
+        slope = (now * later).sum("time") / (now**2).sum("time")
+        found.append(mean + slope * (last.sel(time=inits) - mean))
+    leads = np.array(LEADS) * np.timedelta64(1, "D")
+    made = xr.concat(found, xr.DataArray(leads, dims="lead", name="lead")).rename(time="init")
+    return made.assign_coords(valid_time=made["init"] + made["lead"])
+
+
+def run(
+    name: str, label: str, seed: int, folder: str, *, small: bool = False
+) -> list[dict[str, Any]]:
+    """Train, forecast from every step of the test, and judge one model with one seed."""
+    import torch
+
+    import xsm
+
+    torch.set_num_threads(1)
+    xsm.set_options(threads=1)
+    warnings.simplefilter("ignore", UserWarning)
+    case, ds = CASES[name], load(name, folder)
+    options, weathers = RUNS[label]
+    options = {**options, **(SMALL if small else {})}
+    began, used = time.perf_counter(), time.process_time()
+    fitted = xsm.fit(
+        ds.sel(time=case.train),
+        "lstm",
+        target=case.target,
+        seed=seed,
+        progress=False,
+        **{**case.inputs, **options},
+    )
+    seconds = time.perf_counter() - began, time.process_time() - used
+    made: dict[str, Any] = {"case": name, "run": label + _MARK * small, "seed": seed}
+    made |= {"epoch": int(fitted.history.attrs["best_epoch"]), "seconds": seconds}
+    first = int(np.searchsorted(ds["time"].values, np.datetime64(case.test.start)))
+    times = ds["time"].isel(time=slice(first - max(LEADS), None)).sel(time=slice(case.test.stop))
+    found = []
+    for weather in weathers:
+        inits = times[: -max(LEADS)] if weather == "known" else times
+        result = fitted.forecast(ds, init=inits.values, lead=LEADS, weather=weather)
+        for key, truth in observed(ds, name).items():
+            rows = rmse_by_lead(result[key].astype(float), truth, case.test)
+            base = damped(truth, case.train, inits.values)
+            found.append(
+                {**made, "weather": weather, "target": key, "rmse": rows}
+                | {"damped": rmse_by_lead(base, truth, case.test)}
+            )
+    return found
+
+
+def table(name: str, results: list[dict[str, Any]]) -> str:
+    """Return one data set's results as Markdown."""
+    own = [r for r in results if r["case"] == name]
+    lines = [f"## {CASES[name].title}", "", "| RMSE, days ahead | seeds | 1 | 3 | 7 | 14 |"]
+    lines.append("|---|---:|---:|---:|---:|---:|")
+    for target in dict.fromkeys(r["target"] for r in own):
+        mine = [r for r in own if r["target"] == target]
+        at = f", {target}" if len({r["target"] for r in own}) > 1 else ""
+        damp = " | ".join(f"{v:.4f}" for v in np.median([r["damped"] for r in mine], axis=0))
+        lines.append(f"| damped persistence{at} | | {damp} |")
+        for run_, weather in dict.fromkeys((r["run"], r["weather"]) for r in mine):
+            rows = [r["rmse"] for r in mine if (r["run"], r["weather"]) == (run_, weather)]
+            said = " | ".join(f"{statistics.median(v):.4f}" for v in zip(*rows, strict=True))
+            lines.append(f"| {SAID[weather]}, {run_}{at} | {len(rows)} | {said} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what is missing, and write the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--only", choices=sorted(CASES), nargs="*", default=["smap"])
+    parser.add_argument("--runs", nargs="*", default=list(RUNS))
+    parser.add_argument("--small", action="store_true", help="64 units, half batches")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
+    options = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    lines = options.results.read_text().splitlines() if options.results.exists() else []
+    results = [json.loads(line) for line in lines]
+    there = {(r["case"], r["run"], r["seed"]) for r in results}
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    for seed in options.seeds:
+        for name in options.only:
+            for label in options.runs:
+                if (name, label + _MARK * options.small, seed) in there:
+                    continue
+                found = run(name, label, seed, options.data, small=options.small)
+                with options.results.open("a") as file:
+                    for each in found:
+                        results.append(each | {"commit": commit})
+                        file.write(json.dumps(results[-1]) + "\n")
+                        print(results[-1], flush=True)
+    commits = ", ".join(sorted({f"`{r['commit']}`" for r in results}))
+    head = f"Made with `python benchmarks/forecast.py --data DIR --results FILE`, {commits}."
+    made = [n for n in CASES if any(r["case"] == n for r in results)]
+    text = "\n\n".join([head, *(table(name, results) for name in made)])
+    print("\n" + text)
+    if options.write:
+        before, _, rest = options.write.read_text().partition("<!-- tables -->")
+        after = rest.partition("<!-- end of tables -->")[2]
+        options.write.write_text(
+            f"{before}<!-- tables -->\n\n{text}\n\n<!-- end of tables -->{after}"
+        )
+
+
+if __name__ == "__main__":
+    main()
