@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from xsm.data.monthly import monthly
     from xsm.data.naming.products import list_products
     from xsm.data.regrid import regrid
-    from xsm.evaluation.spread import intervals, reliability
+    from xsm.evaluation.intervals import intervals
+    from xsm.evaluation.spread import reliability
     from xsm.hydrology.balance import water_balance
     from xsm.hydrology.groundwater import groundwater_anomaly
     from xsm.hydrology.soil.columns import simulate_columns
@@ -94,7 +95,7 @@ _HOME = {
     "forecast": "api.forecast",
     "get_options": "options",
     "groundwater_anomaly": "hydrology.groundwater",
-    "intervals": "evaluation.spread",
+    "intervals": "evaluation.intervals",
     "list_models": "registry",
     "list_products": "data.naming.products",
     "load": "api.load",

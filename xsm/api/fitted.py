@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
 
 from xsm.api.arguments import check_kind
+from xsm.api.calibrate import calibrated
 from xsm.api.experts import WithExperts
 from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
-from xsm.cells.apply import predict_cells, predict_new, read_for, standard_errors, state_of
+from xsm.cells.apply import predict_cells, predict_new, read_for, state_of
 from xsm.cells.forecast import Ahead, forecast_cells
-from xsm.evaluation.calibration import METHODS, learn_calibration
 from xsm.evaluation.known import Known
 from xsm.evaluation.metrics import score, scored_pair
-from xsm.exceptions import check_choice
-from xsm.fields.apply import downscale_with, field_errors, score_with
+from xsm.fields.apply import downscale_with, score_with
 from xsm.fields.sources import Covariates
 from xsm.plotting import FittedPlots
 from xsm.training.schedule import given
@@ -231,6 +230,8 @@ class FittedModel(WithExperts):
         ds: xr.Dataset,
         *,
         method: str = "scale",
+        forecast: xr.Dataset | None = None,
+        halflife: float | None = None,
         covariates: Covariates | None = None,
         truth: xr.Dataset | xr.DataArray | None = None,
         area: xr.DataArray | None = None,
@@ -250,6 +251,12 @@ class FittedModel(WithExperts):
             the observed frequencies (Kuleshov et al. 2018); for any errors, skewed and biased
             too. ``"conformal"``: symmetric intervals that cover at least as often as they say
             (split-conformal, with errors divided by the spread; Lei et al. 2018).
+        forecast : xarray.Dataset, optional
+            Forecasts of this model, not calibrated, whose valid times ``ds`` observed: each lead is
+            then calibrated by itself, for forecasts of these leads.
+        halflife : float, optional
+            Age in days at which a pair counts half, of conformal intervals: recent errors tell more
+            where the record drifts (Tibshirani et al. 2019).
         covariates, truth, area : optional
             Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field, NaN
             where the model was trained.
@@ -282,23 +289,15 @@ class FittedModel(WithExperts):
 
         References
         ----------
+        Tibshirani, R. J. et al. (2019). NeurIPS 32:2526-2536.
         Kuleshov, V., Fenner, N. and Ermon, S. (2018). ICML, PMLR 80:2796-2804.
         Lei, J. et al. (2018). J. Am. Stat. Assoc. 113:1094-1111.
         """
-        check_choice("method", method, METHODS)
-        raw = replace(self, calibration=None)
-        downscales = self.recipe.downscales
         fine = given(covariates=covariates, truth=truth, area=area)
-        check_kind(self.name, fine, given(batch_size=batch_size), downscales=downscales)
-        if downscales:
-            z = field_errors(raw, ds, device=device, variables=variables, **fine)
-        else:
-            reading = read_for(self, ds, variables)
-            predicted = predict_cells(raw, reading, batch_size=batch_size, device=device)
-            z = standard_errors(reading, predicted, self.recipe)
-        learnt = learn_calibration(z, method)
-        card = {**self.card, "calibration": f"{method}, {learnt.attrs['count']:,} pairs"}
-        return replace(raw, calibration=learnt, card=card)
+        own = given(batch_size=batch_size, forecast=forecast, halflife=halflife)
+        check_kind(self.name, fine, own, downscales=self.recipe.downscales)
+        options = {"device": device, "variables": variables, **fine, **own}
+        return calibrated(self, ds, method, **options)
 
     def save(
         self,

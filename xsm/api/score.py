@@ -9,7 +9,9 @@ import xarray as xr
 from xsm.api.fitted import FittedModel
 from xsm.data.reading import read
 from xsm.data.targets import bare_prediction, default_target
+from xsm.evaluation.forecasts import score_forecast
 from xsm.evaluation.known import Known, known_before
+from xsm.evaluation.leads import is_forecast
 from xsm.evaluation.metrics import score as score_prediction
 from xsm.evaluation.metrics import scored_pair
 from xsm.exceptions import NotEnoughDataError
@@ -105,8 +107,8 @@ def score(
     >>> float(table["rmse"].sel(source="model").max())
     0.0
     """
-    beside: object = baselines
-    if not isinstance(beside, bool | FittedModel):
+    given: object = baselines
+    if not isinstance(given, bool | FittedModel):
         msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
         raise TypeError(msg)
     reading = read(ds, variables, product)
@@ -115,10 +117,16 @@ def score(
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
         raise NotEnoughDataError(msg)
     target = target or str(predicted.attrs.get("target") or default_target(reading.table))
-    pair = scored_pair(reading, predicted, target)
-    known = None
+    known: Known | bool = bool(baselines)
     if isinstance(baselines, FittedModel):
         known = Known(baselines.climatology, baselines.persistence)
-    elif baselines:
-        known = known_before(*pair)
-    return score_prediction(reading, *pair, dim=dim, target=target, lead=lead, known=known)
+    if is_forecast(predicted):
+        if isinstance(predicted, xr.DataArray):
+            predicted = predicted.to_dataset(name=str(reading.lookup(target).name))
+        return score_forecast(reading, predicted, dim=dim, target=target, known=known)
+    pair = scored_pair(reading, predicted, target)
+    if known is True:
+        observed, guess = (each[reading.time].values for each in pair)
+        known = known_before(pair[0], int((observed < guess.min()).sum()))
+    beside = known if isinstance(known, Known) else None
+    return score_prediction(reading, *pair, dim=dim, target=target, lead=lead, known=beside)

@@ -34,7 +34,17 @@ __all__ = [
 
 OWN_DIMS = frozenset(
     {"dynamic", "static", "source", "trend", "level", "pit_value", "probability"}
-    | {"month", "dayofyear", "lag", "expert", "season", "network_row", "recent_row", "seen_row"}
+    | {
+        "month",
+        "dayofyear",
+        "lag",
+        "rank",
+        "expert",
+        "season",
+        "network_row",
+        "recent_row",
+        "seen_row",
+    }
 )
 """Dimensions that results and statistics of xsm have; no dimension of space may be one.
 
@@ -47,6 +57,7 @@ RESULTS = frozenset(
     | {"count", "count_filtered", "inconsistency", "observed_inconsistency", "out_of_range"}
     | {"residual", "flux", "change", "r", "rmse", "r2", "kge", "ubrmse", "bias", "mae", "skill"}
     | {"coverage", "width", "sharpness", "crps", "pit", "texture_class", "extrapolation"}
+    | {"crps_skill", "spread_error", "acc", "rank_histogram"}
     | {"theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat", "air_entry", "trained_cell"}
     | {"soil_moisture", "evaporation", "surface_runoff", "drainage", "ponding"}
     | {"soil_water_flux", "root_water_uptake", "groundwater_storage", "expert_weight"}

@@ -29,8 +29,9 @@ def learn_persistence(observed: xr.DataArray, climatology: xr.DataArray | None) 
     """Return what damped persistence needs to know of observations at ascending times, lazily.
 
     ``mean`` (*space), whether the level of a cell is ``seasonal`` (at least three years have
-    observations, and there is a climatology), and ``rho`` (lag, *space), the correlation of the
-    anomalies from that level with those ``lag`` steps later. Lags with fewer than 10 pairs are as
+    observations, and there is a climatology), ``std`` (*space), the standard deviation about that
+    level, and ``rho`` (lag, *space), the correlation of the anomalies from it with those ``lag``
+    steps later. Lags with fewer than 10 pairs are as
     :func:`rho_of` has them; NaN where a cell has no lag with as many.
     """
     time = time_dim(observed)
@@ -51,6 +52,7 @@ def learn_persistence(observed: xr.DataArray, climatology: xr.DataArray | None) 
         dask="parallelized",
         output_dtypes=[np.float64],
     )
+    parts["std"] = (anomalies**2).mean(time) ** 0.5
     parts["rho"] = rho.assign_coords(lag=lags).transpose("lag", ...)
     return xr.Dataset({name: array.drop_attrs(deep=False) for name, array in parts.items()})
 

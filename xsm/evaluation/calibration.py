@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xsm.data.joins import assigned
+from xsm.data.joins import assigned, positions
+from xsm.data.lead import LEAD
 from xsm.evaluation.distribution import PROBABILITIES
 from xsm.exceptions import NotEnoughDataError, check_choice
 from xsm.physics.rounding import ROUNDING
@@ -23,7 +24,9 @@ _FEWEST = 200  # pairs: tables go by half percents
 _BINS, _REACH = 2**15, 15.0
 
 
-def learn_calibration(z: xr.DataArray, method: str) -> xr.Dataset:
+def learn_calibration(
+    z: xr.DataArray, method: str, *, weight: xr.DataArray | None = None
+) -> xr.Dataset:
     """Return what makes a predicted spread fit standardised errors.
 
     Parameters
@@ -33,6 +36,8 @@ def learn_calibration(z: xr.DataArray, method: str) -> xr.Dataset:
         or not; NaN is left out.
     method : {"scale", "isotonic", "conformal"}
         How, see :meth:`xsm.FittedModel.calibrate`.
+    weight : DataArray, optional
+        How much each pair counts, 1 at most, along dimensions of z; of conformal intervals alone.
 
     Returns
     -------
@@ -46,7 +51,7 @@ def learn_calibration(z: xr.DataArray, method: str) -> xr.Dataset:
     UnknownNameError
         If there is no such method.
     NotEnoughDataError
-        If there are fewer than 200 pairs.
+        If there are fewer than 200 pairs, or weighted ones tell less than these.
 
     Examples
     --------
@@ -55,8 +60,8 @@ def learn_calibration(z: xr.DataArray, method: str) -> xr.Dataset:
     1.414
     """
     check_choice("method", method, METHODS)
-    counts, moments = _count(z)
-    count = int(counts.sum())
+    counts, moments = _count(z, weight)
+    count = int(moments["pairs"])
     if count < _FEWEST:
         msg = (
             f"{count} pairs of prediction and observation were given; at least {_FEWEST} are "
@@ -83,19 +88,34 @@ def learn_calibration(z: xr.DataArray, method: str) -> xr.Dataset:
     return xr.Dataset({"scale": scale, "quantile": table}, {"probability": PROBABILITIES}, attrs)
 
 
-def _count(z: xr.DataArray) -> tuple[npt.NDArray[np.int64], dict[str, float]]:
-    """Return how many errors lie in each bin, their root mean square and their deviation."""
+def _count(
+    z: xr.DataArray, weight: xr.DataArray | None
+) -> tuple[npt.NDArray[np.float64], dict[str, float]]:
+    """Return how many errors lie in each bin, their root mean square and their deviation.
+
+    ``pairs`` is their number; of weighted ones that of even ones that tell as much.
+    """
+    one = xr.ones_like(z, dtype=np.float64) if weight is None else weight.broadcast_like(z)
+    one = one.transpose(*z.dims).where(z.notnull(), 0.0)
     data: Any = xr.apply_ufunc(np.arcsinh, z, dask="allowed").clip(-_REACH, _REACH).data
     module: Any = np
     if z.chunks is not None:
         import dask.array as module
-    counts = module.histogram(data, bins=_BINS, range=(-_REACH, _REACH))[0]
-    read = xr.Dataset(
-        {"counts": ("bin", counts), "mean": z.mean(), "square": (z * z).mean()}
-    ).compute()
-    mean, square = float(read["mean"]), float(read["square"])
+
+        one = one.chunk(z.chunksizes)
+    counts = module.histogram(data, bins=_BINS, range=(-_REACH, _REACH), weights=one.data)[0]
+    sums = {"sum": one.sum(), "squares": (one * one).sum()}
+    sums |= {"mean": (one * z).sum(), "square": (one * z * z).sum()}
+    read = xr.Dataset({"counts": ("bin", counts), **sums}).compute()
+    total = max(float(read["sum"]), np.finfo(float).tiny)
+    mean, square = float(read["mean"]) / total, float(read["square"]) / total
     deviation = max(square - mean * mean, 0.0) ** 0.5
-    return read["counts"].values.astype(np.int64), {"size": square**0.5, "deviation": deviation}
+    pairs = float(read["sum"]) ** 2 / max(float(read["squares"]), np.finfo(float).tiny)
+    return read["counts"].values, {
+        "size": square**0.5,
+        "deviation": deviation,
+        "pairs": np.rint(pairs),
+    }
 
 
 def _edges() -> npt.NDArray[np.float64]:
@@ -104,7 +124,7 @@ def _edges() -> npt.NDArray[np.float64]:
 
 
 def _quantiles(
-    counts: npt.NDArray[np.int64], ranks: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.float64], ranks: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Return the z that as many errors lie below, linear within a bin."""
     up_to, edges = np.cumsum(counts), _edges()
@@ -113,14 +133,37 @@ def _quantiles(
     return edges[at] + share * (edges[at + 1] - edges[at])
 
 
-def _conformal(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return symmetric quantiles whose central intervals cover as split-conformal ones do."""
+def _conformal(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return symmetric quantiles whose central intervals cover as split-conformal ones do.
+
+    Of weighted errors as in Tibshirani et al. (2019): the error to come counts as one more, of
+    weight 1, beyond all others.
+    """
     half = len(PROBABILITIES) // 2
     sizes = counts[_BINS // 2 :] + counts[: _BINS // 2][::-1]  # of |z|
     levels = 2 * PROBABILITIES[half + 1 :] - 1
-    ranks = np.ceil((sizes.sum() + 1) * levels - 1e-9)
-    upper = _edges()[_BINS // 2 + 1 :][np.searchsorted(np.cumsum(sizes), ranks)]
+    ranks = (sizes.sum() + 1) * levels
+    ranks = np.ceil(ranks - 1e-9) if (sizes == np.rint(sizes)).all() else ranks
+    upper = _edges()[_BINS // 2 + 1 :][np.searchsorted(np.cumsum(sizes), ranks - 1e-9)]
     return np.concatenate([-upper[::-1], [0.0], upper])
+
+
+def _of_leads(calibration: xr.Dataset, std: xr.DataArray) -> xr.Dataset:
+    """Return what was learnt by lead for the leads of a spread; refuse leads that were not."""
+    if LEAD not in calibration.dims:
+        return calibration
+    known = calibration.indexes[LEAD]
+    wanted = np.atleast_1d(std[LEAD].values) if LEAD in std.coords else np.zeros(0, known.dtype)
+    rows = positions(known, wanted)
+    if not rows.size or (rows < 0).any():
+        msg = (
+            f"The spread was calibrated for forecasts of {known.size} leads, {known[0]} to "
+            f"{known[-1]}, and these are of others. Calibrate for them: fitted.calibrate(ds, "
+            "forecast=...), or without forecast= for predictions."
+        )
+        raise NotEnoughDataError(msg)
+    found = calibration.isel({LEAD: rows if std[LEAD].ndim else int(rows[0])})
+    return found.assign_coords({LEAD: std[LEAD].variable})
 
 
 def add_spread(
@@ -155,7 +198,8 @@ def add_spread(
     said = "predicted by the network"
     extra = {}
     if calibration is not None:
-        std = std * calibration["scale"].values.astype(std.dtype)
+        calibration = _of_leads(calibration, std)
+        std = std * calibration["scale"].astype(std.dtype)
         said = f"recalibrated by method {calibration.attrs['method']!r}"
     if calibration is not None and "quantile" in calibration:
         extra[f"{name}_quantile"] = calibration["quantile"].assign_attrs(

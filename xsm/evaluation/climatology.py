@@ -273,15 +273,13 @@ def _in_other_cells(times: xr.DataArray, dims: list[Hashable], season: str) -> s
     return f"{said}. Train on a longer period, or pass baselines=False{own}."
 
 
-def earlier_climatology(observed: xr.DataArray, predicted: xr.DataArray) -> xr.DataArray | None:
-    """Return the climatology of the steps before the first predicted one, lazily.
+def earlier_climatology(observed: xr.DataArray) -> xr.DataArray | None:
+    """Return the climatology of observations that hold a whole year, lazily.
 
     Parameters
     ----------
     observed : DataArray
         Observations at ascending times.
-    predicted : DataArray
-        A prediction, at times in any order.
 
     Returns
     -------
@@ -292,16 +290,13 @@ def earlier_climatology(observed: xr.DataArray, predicted: xr.DataArray) -> xr.D
     Examples
     --------
     >>> import pandas as pd
-    >>> months = {"time": pd.date_range("2019", periods=18, freq="MS")}
-    >>> soil = xr.DataArray(np.arange(18.0), months, "time")
-    >>> earlier_climatology(soil, soil[12:]).values
+    >>> months = {"time": pd.date_range("2019", periods=12, freq="MS")}
+    >>> earlier_climatology(xr.DataArray(np.arange(12.0), months, "time")).values
     array([ 0.,  1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11.])
     """
     time = time_dim(observed)
-    before = int((observed[time].values < predicted[time].values.min()).sum())
-    earlier = observed.isel({time: slice(0, before)})
-    if not before:
+    if not observed.sizes[time]:
         return None
-    seasons = _seasons(earlier[time])
-    year = 12 if seasons.name == "month" else _DAYS.get(earlier[time].dt.calendar, 365)
-    return seasonal_mean(earlier, time) if len(np.unique(seasons)) >= year else None
+    seasons = _seasons(observed[time])
+    year = 12 if seasons.name == "month" else _DAYS.get(observed[time].dt.calendar, 365)
+    return seasonal_mean(observed, time) if len(np.unique(seasons)) >= year else None

@@ -16,7 +16,7 @@ from scipy.special import ndtr, ndtri
 from xsm.exceptions import NotEnoughDataError
 from xsm.typing import FloatArray
 
-__all__ = ["PROBABILITIES", "Shape", "crps_gaussian"]
+__all__ = ["PROBABILITIES", "Shape", "crps_ensemble", "crps_gaussian"]
 
 
 PROBABILITIES: npt.NDArray[np.float64] = np.arange(1, 200) / 200
@@ -159,3 +159,44 @@ def crps_gaussian(z: FloatArray) -> FloatArray:
     """
     density: Any = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
     return np.asarray(z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi))
+
+
+def crps_ensemble(observed: FloatArray, members: FloatArray) -> FloatArray:
+    """Return the continuous ranked probability score of an ensemble.
+
+    Parameters
+    ----------
+    observed : ndarray
+        (...) observations.
+    members : ndarray
+        (..., member) equally likely values; NaN is no member.
+
+    Returns
+    -------
+    ndarray
+        In units of both, 0 is best; NaN where there is no observation or no member.
+
+    Notes
+    -----
+    ``mean |x_i - y| - mean |x_i - x_j| / 2`` over all pairs, of the distribution function of the
+    members as it is (Gneiting and Raftery 2007, Eq. 21): not corrected for their number.
+
+    References
+    ----------
+    Gneiting, T. and Raftery, A. E. (2007). J. Am. Stat. Assoc. 102:359-378.
+
+    Examples
+    --------
+    >>> crps_ensemble(np.array([0.0, 0.5]), np.array([0.0, 1.0]))
+    array([0.25, 0.25])
+    """
+    ordered = np.sort(members, axis=-1)  # NaN last
+    there = np.isfinite(ordered)
+    count = there.sum(axis=-1)
+    known = np.where(there, ordered, 0.0)
+    rank = 2 * np.arange(ordered.shape[-1]) + 1 - count[..., None]
+    away = np.where(there, np.abs(ordered - observed[..., None]), 0.0).sum(axis=-1)
+    apart = (np.where(there, rank, 0) * known).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = away / count - apart / count**2.0
+    return np.where(np.isfinite(observed), found, np.nan)

@@ -33,12 +33,12 @@ class Known:
             seasonal = persistence["seasonal"]
             if seasonal.dims:
                 seasonal = on_places(seasonal.astype(float), cells, "")[0] > 0
-            mean = on_places(persistence["mean"], cells, "")[0]
-            rho = on_places(persistence["rho"], cells, "lag")[0]
-            persistence = xr.Dataset({"mean": mean, "seasonal": seasonal, "rho": rho})
+            along = {"mean": "", "std": "", "rho": "lag"}
+            found = {n: on_places(persistence[n], cells, dim)[0] for n, dim in along.items()}
+            persistence = xr.Dataset({"seasonal": seasonal, **found})
         return Known(climatology, persistence), said
 
-    def tell_missing(self) -> None:
+    def tell_missing(self, stacklevel: int) -> None:
         """Warn of what nothing is known of, with what to type."""
         said = []
         if self.climatology is None:
@@ -54,17 +54,14 @@ class Known:
             )
         if said:
             how = "Pass a model that keeps what is missing, baselines=fitted."
-            warnings.warn(" ".join([*said, how]), UserWarning, stacklevel=5)
+            warnings.warn(" ".join([*said, how]), UserWarning, stacklevel=stacklevel)
 
 
-def known_before(observed: xr.DataArray, predicted: xr.DataArray) -> Known:
-    """Return what the observations before the first predicted step tell, lazily.
+def known_before(observed: xr.DataArray, before: int) -> Known:
+    """Return what the first observations tell, so many steps at ascending times, lazily.
 
-    Those at ascending times; see :func:`earlier_climatology`. Ten steps or fewer tell nothing of
-    how long anomalies last.
+    See :func:`earlier_climatology`. Ten steps or fewer tell nothing of how long anomalies last.
     """
-    time = time_dim(observed)
-    before = int((observed[time].values < predicted[time].values.min()).sum())
-    mean = earlier_climatology(observed, predicted)
-    earlier = observed.isel({time: slice(0, before)})
+    earlier = observed.isel({time_dim(observed): slice(0, before)})
+    mean = earlier_climatology(earlier)
     return Known(mean, learn_persistence(earlier, mean) if before > FEWEST else None)

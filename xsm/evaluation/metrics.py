@@ -22,7 +22,7 @@ from xsm.hydrology.soil.layered import layered_pair
 from xsm.physics.rounding import ROUNDING
 from xsm.typing import Array, FloatArray
 
-__all__ = ["METRICS", "described", "score", "score_sources", "scored_pair"]
+__all__ = ["METRICS", "baselines", "described", "score", "score_sources", "scored_pair"]
 
 
 METRICS = ("r", "rmse", "r2", "kge", "ubrmse", "bias", "mae")
@@ -63,12 +63,10 @@ def score(
     dims = as_list(time if dim is None else dim)
     sources, mean, elsewhere = {"model": predicted}, None, ""
     if known is not None:
-        known.tell_missing()
+        known.tell_missing(4)
         known, elsewhere = known.on(observed.isel({time: 0}, drop=True))
-        sources |= persisted(observed, predicted, lead, known)
+        sources |= baselines(observed, predicted, lead, known)[0]
         mean = known.climatology
-    if mean is not None:
-        sources["climatology"] = from_climatology(mean, observed[time])
     bare = {name: without_scalars(array) for name, array in sources.items()}
     own = ("persistence", "damped_persistence")
     found = score_sources(observed, bare, dim=dims, whole=("climatology",), own=own)
@@ -82,6 +80,21 @@ def score(
             for d, n in ensemble.items()
         )
     return described(found, reading, target)
+
+
+def baselines(
+    observed: xr.DataArray, predicted: xr.DataArray, lead: int | None, known: Known
+) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray]]:
+    """Return what needs no model, and the standard deviations of those that know theirs, lazily.
+
+    What is ``known`` is of the places of the observations.
+    """
+    found, spread = persisted(observed, predicted, lead, known)
+    if known.climatology is not None:
+        found["climatology"] = from_climatology(known.climatology, observed[time_dim(observed)])
+        if known.persistence is not None:
+            spread["climatology"] = known.persistence["std"]
+    return found, spread
 
 
 def scored_pair(

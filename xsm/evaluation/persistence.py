@@ -21,14 +21,14 @@ def persisted(
     predicted: xr.DataArray,
     stated: int | None,
     known: Known,
-) -> dict[str, xr.DataArray]:
+) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray]]:
     """Return what the last observation that a prediction may know says of each step, lazily.
 
     ``persistence`` is that observation itself. ``damped_persistence`` is
     ``k + rho (y - k')``: its anomaly from the level of its day, times the correlation after the
     steps in between, on the level of the day that it is for, as is ``known`` of the same places.
     Both are NaN where the lead is not known, and a warning says so; the second where no correlation
-    is known.
+    is known. The standard deviation of its error is returned too, ``std sqrt(1 - rho^2)``.
     """
     time = time_dim(observed)
     nothing = xr.full_like(observed, np.nan, dtype=np.float32)
@@ -42,8 +42,9 @@ def persisted(
             UserWarning,
             stacklevel=4,
         )
-        return {"persistence": nothing, "damped_persistence": nothing}
+        return {"persistence": nothing, "damped_persistence": nothing}, {}
     found = {"persistence": _held(observed, lead), "damped_persistence": nothing}
+    spread = {}
     if known.persistence is not None:
         level = level_at(known.persistence, known.climatology, observed[time]).transpose(
             *observed.dims
@@ -51,8 +52,10 @@ def persisted(
         steps = xr.DataArray(count_steps(observed.indexes[time]), dims=time)
         since = steps - _held(steps.where(observed.notnull()).transpose(*observed.dims), lead)
         anomaly = _held(observed - level, lead)
-        found["damped_persistence"] = level + rho_of(since, known.persistence["rho"]) * anomaly
-    return found
+        rho = rho_of(since, known.persistence["rho"])
+        found["damped_persistence"] = level + rho * anomaly
+        spread["damped_persistence"] = known.persistence["std"] * np.sqrt(1 - rho**2)
+    return found, spread
 
 
 def _held(values: xr.DataArray, lead: Lead) -> xr.DataArray:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xsm.data.dimensions import check_prediction
-from xsm.data.doubt import check_spread, doubt, doubted_spread, guarded, guards_of
+from xsm.data.doubt import doubt, guarded, guards_of
 from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
-from xsm.data.naming import Role, roles_of
+from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading, read
-from xsm.data.refused import check_dims, check_names, check_numbers
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
-from xsm.data.units import conversion, dequantify, quantify
+from xsm.data.units import dequantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
-from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnitsError, check_dataset
+from xsm.evaluation.ensembles import judge_members
+from xsm.evaluation.leads import INIT, as_forecast, is_forecast, joined, on_time
+from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_dataset
 from xsm.hydrology.soil.layered import layered_pair, layered_spread
 from xsm.typing import FloatArray
 
 __all__ = [
-    "intervals",
+    "ensemble_of",
     "judge",
+    "levels_of",
     "reliability",
     "reliability_of",
     "shape_of",
@@ -33,7 +36,6 @@ __all__ = [
 
 
 _SURE = 1e-100  # spread of a prediction that states 0, so that z stays a number
-_LEVELS = (0.5, 0.9)
 _NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _BINS = 20
 
@@ -43,82 +45,9 @@ _RELIABILITY = {
     "sharpness": "mean standard deviation of the prediction",
     "crps": "mean continuous ranked probability score",
     "pit": "density of the probability integral transform",
+    "rank_histogram": "frequency of the number of members below the observation, 1 where even",
     "count": "number of pairs",
 }
-
-
-def intervals(
-    predicted: xr.Dataset, levels: float | Sequence[float] = _LEVELS, *, target: str | None = None
-) -> xr.Dataset:
-    """Return central intervals of a prediction with a spread, lazily.
-
-    Parameters
-    ----------
-    predicted : xarray.Dataset
-        A prediction that holds ``<target>_std``, as of :func:`xsm.predict` with a Gaussian head or
-        an ensemble; ``<target>_quantile`` is taken into account where calibration left one.
-    levels : float or sequence of float, default: (0.5, 0.9)
-        Probabilities that the truth lies inside, above 0 and below 1.
-    target : str, optional
-        Name of the predicted variable; by default the one that has a spread.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``<target>_lower`` and ``<target>_upper`` (level, ...) in the units of the prediction. Lazy
-        where it is, quantified where it is; NaN where it is NaN.
-
-    Raises
-    ------
-    MissingVariableError
-        If there is no spread, or several and no ``target``.
-    NotEnoughDataError
-        If a level is no probability, or above 0.99 of a distribution that was learnt from data.
-
-    Notes
-    -----
-    ``mean + std q((1 - level) / 2)`` and ``mean + std q((1 + level) / 2)``, with the quantiles q of
-    a standard Gaussian, or those that calibration has learnt.
-
-    Examples
-    --------
-    >>> predicted = xr.Dataset({"theta": ("x", [0.3]), "theta_std": ("x", [0.1])})
-    >>> found = intervals(predicted, [0.9])
-    >>> found["theta_lower"].values.round(3), found["theta_upper"].values.round(3)
-    (array([[0.136]]), array([[0.464]]))
-    """
-    check_dataset(predicted, "predicted")
-    predicted, quantified = dequantify(predicted)
-    name = spread_of(predicted, target)
-    mean, std, shape = predicted[name], predicted[f"{name}_std"], shape_of(predicted, name)
-    check_dims(mean.dims)
-    check_names(mean, [f"{name}_{end}" for end in ("lower", "upper")])
-    check_numbers(mean, mean.name)
-    check_spread(mean, std)
-    std = _as_role(std, mean, roles_of(predicted).get(name))
-    level = _levels(levels)
-    ends = {"lower": (1 - level) / 2, "upper": (1 + level) / 2}
-    found = {}
-    for end, probability in ends.items():
-        quantile = probability.copy(data=shape.quantile(probability.values)).astype(std.dtype)
-        attrs = {k: v for k, v in mean.attrs.items() if k == "units"}
-        attrs["long_name"] = f"{end} end of the central interval of {name}"
-        found[f"{name}_{end}"] = (mean + std * quantile).transpose("level", ...).assign_attrs(attrs)
-    result = xr.Dataset(found).assign_coords(level=("level", level.values, {"units": "1"}))
-    return quantify(result) if quantified else result
-
-
-def _as_role(std: xr.DataArray, mean: xr.DataArray, role: Role | None) -> xr.DataArray:
-    """Return a spread that can be one of its role, in the units of its prediction."""
-    check_numbers(std, std.name, "1" if role is None else role.units)
-    units = mean.attrs.get("units")
-    if role is None or units is None:
-        return doubted_spread(std, None)
-    try:
-        factor = abs(conversion(str(units), role.units, water=role.water, step_days=1.0).factor)
-    except UnitsError:
-        return doubted_spread(std, None)
-    return (doubted_spread(std * factor, role) / factor).assign_attrs(std.attrs)
 
 
 def reliability(
@@ -166,7 +95,11 @@ def reliability(
           error where there is no spread, and so comparable with ``mae`` of :func:`xsm.score`.
         - ``pit`` (pit_value): density of the predicted probabilities of what was observed. Flat,
           1 everywhere, is right; a U is too narrow, a hump too wide, a slope biased.
+        - ``rank_histogram`` (rank), in its place, of members without ``<name>_std``: how often so
+          many members were below, relative to the even share; it is read as ``pit``.
         - ``count``: pairs.
+
+        Of forecasts by start and lead time all of these by ``lead``.
 
     Raises
     ------
@@ -212,12 +145,33 @@ def reliability_of(
     bins: int = _BINS,
     target: str | None = None,
 ) -> xr.Dataset:
-    """Tell whether the spread of a prediction can be believed, see :func:`reliability`."""
+    """Tell whether the spread of a prediction can be believed, see :func:`reliability`.
+
+    Of forecasts each lead by itself.
+    """
     predicted, _ = dequantify(predicted)
     said = predicted.attrs.get("target")
     target = target or str(said or default_target(reading.table))
-    name = spread_of(predicted, str(reading.lookup(target).name))
+    if is_forecast(predicted):
+        given = None if dim is None else [reading.time if d == INIT else d for d in as_list(dim)]
+        asked: dict[str, Any] = {"dim": given, "levels": levels, "bins": bins, "target": target}
+        return joined(
+            as_forecast(predicted),
+            lambda part: reliability_of(reading, on_time(part, reading.time), **asked),
+        )
+    wanted = str(reading.lookup(target).name)
     doubt(reading, [target])
+    ensemble = ensemble_of(predicted, wanted)
+    if ensemble:
+        observed, values = layered_pair(reading, predicted, target)
+        observed = guarded(observed, guards_of(reading, [target]).get(target))
+        check_prediction(observed, values)
+        dims = [d for d in values.dims if d != ensemble] if dim is None else as_list(dim)
+        judged = judge_members(
+            without_scalars(observed), without_scalars(values), ensemble, levels_of(levels), dims
+        )
+        return _described(judged, wanted, reading.units(target))
+    name = spread_of(predicted, wanted)
     if reading.lookup(target).dim in predicted[name].dims:  # a profile, layer by layer
         observed, mean = layered_pair(reading, predicted[[name]], target)
         std = layered_spread(reading, predicted, [name], target)
@@ -230,13 +184,25 @@ def reliability_of(
     std = std.astype(np.float64)
     z, std = standardised(observed, mean, std.where(std != 0, _SURE))  # sure, not without a spread
     table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
-    units = reading.units(target)
-    for variable, text in _RELIABILITY.items():
+    return _described(table, name, reading.units(target))
+
+
+def ensemble_of(predicted: xr.Dataset, name: str) -> str:
+    """Return the dimension of members of a prediction that has no other spread; else nothing."""
+    if name not in predicted or f"{name}_std" in predicted:
+        return ""
+    return next(iter(members(predicted[name])), "")
+
+
+def _described(table: xr.Dataset, name: str, units: str) -> xr.Dataset:
+    """Say what was found, and in which units."""
+    for variable in map(str, table.data_vars):
         own = units if variable in {"width", "sharpness", "crps"} else "1"
-        table[variable].attrs = {"long_name": text, "units": own}
+        table[variable].attrs = {"long_name": _RELIABILITY[variable], "units": own}
     table["level"].attrs = {"long_name": "nominal probability of the central interval"}
     table["level"].attrs["units"] = "1"
-    table["pit_value"].attrs = {"long_name": "predicted probability", "units": "1"}
+    if "pit_value" in table.coords:
+        table["pit_value"].attrs = {"long_name": "predicted probability", "units": "1"}
     table.attrs["title"] = f"Reliability of the spread of {name}"
     return table
 
@@ -318,7 +284,7 @@ def judge(
         msg = f"bins={bins} was given; at least 2 bars of the histogram are needed, such as 20."
         raise NotEnoughDataError(msg)
     dims = list(z.dims) if dim is None else as_list(dim)
-    level = _levels(levels)
+    level = levels_of(levels)
     low, high = (level.copy(data=shape.quantile((1 + s * level.values) / 2)) for s in (-1, 1))
     known = z.notnull()
     count = known.sum(dims)
@@ -341,7 +307,7 @@ def judge(
     return xr.Dataset(ordered).assign_coords(coords)
 
 
-def _levels(levels: float | Sequence[float]) -> xr.DataArray:
+def levels_of(levels: float | Sequence[float]) -> xr.DataArray:
     """Return levels along ``level``, or say which are no probabilities."""
     given = np.atleast_1d(np.asarray(levels, dtype=float))
     wrong = given[~((given > 0) & (given < 1))]
