@@ -263,7 +263,7 @@ def test_starts_are_chosen_as_one_selects(models, world) -> None:
 
 def test_what_cannot_be_is_refused(models, world) -> None:
     fitted = models["both"]
-    with pytest.raises(UnknownNameError, match=r"this 'lstm' was trained with weather .*cuts=13"):
+    with pytest.raises(UnknownNameError, match=r"this 'lstm' was trained with weather .*cuts=14"):
         models["known"].forecast(world)
     with pytest.raises(NotEnoughDataError, match="takes the weather of 14 steps after each init"):
         fitted.forecast(world, weather="known")
@@ -290,7 +290,7 @@ def test_what_cannot_be_is_refused(models, world) -> None:
     )
     with pytest.raises(UnknownNameError, match="was trained on windows of 3 steps"):
         windows.forecast(world)
-    with pytest.raises(GridError, match="The data lie along 'member', and so does the weather"):
+    with pytest.raises(GridError, match="'member'"):
         fitted.forecast(world.rename(lat="member"), weather="past")
     with pytest.raises(UnknownNameError, match=r"cuts=-1 was given"):
         xsm.fit(world, "lstm", cuts=-1, **QUICK)
@@ -317,3 +317,27 @@ def test_many_leads_cost_little_more_than_one(models, world) -> None:
                 steps.append(-1)
     first = sum(steps[: steps.index(-1)])
     assert sum(s for s in steps if s > 0) - first < 1.05 * first
+
+
+@pytest.mark.parametrize("calendar", ["standard", "noleap"])
+def test_months_are_steps(calendar) -> None:
+    months = bucket_dataset(120)
+    dates = xr.date_range("2001-01", periods=120, freq="MS", calendar=calendar)
+    months = months.assign_coords(time=dates)
+    own = {**QUICK, "known_forcing": True, "lead": 1, "data_integration": True}
+    fitted = xsm.fit(months, "lstm", **own)
+    init = months["time"].values[99]
+    found = fitted.forecast(months, init=init, lead=4, weather="known")
+    assert found["lead"].attrs["units"] == "months"
+    assert found["lead"].values.tolist() == [1, 2, 3, 4]
+    assert (found["valid_time"].isel(init=0).values == months["time"].values[100:104]).all()
+    wanted = fitted.predict(blind(months, 99)).isel(time=slice(100, 104))["soil_moisture"]
+    one = found["soil_moisture"].isel(init=0)
+    np.testing.assert_allclose(one.values, wanted.values, atol=1e-6)
+    past = fitted.forecast(months, init=init, lead=4, weather="past", members=[2005, 2008])
+    other = blind(months, 99)
+    for name in WEATHER:
+        other[name].values[100:104] = months[name].values[52:56]  # May 2005
+    wanted = fitted.predict(other).isel(time=slice(100, 104))["soil_moisture"]
+    one = past["soil_moisture"].sel(member=2005).isel(init=0)
+    np.testing.assert_allclose(one.values, wanted.values, atol=1e-6)
