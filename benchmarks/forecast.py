@@ -33,7 +33,7 @@ RUNS: dict[str, tuple[dict[str, Any], tuple[str | None, ...]]] = {
     "trained with weather": (USUAL, ("known",)),
     "trained with cuts": (CUTS, ("known", None)),
 }
-LAYERS = {"sequence": 365, "warmup": 90, "batch_size": 16, "latency": (1, 1), "cuts": 30}
+LAYERS = {"sequence": 365, "warmup": 90, "batch_size": 32, "epochs": 48, "latency": (1, 30)}
 LAYERS |= {"data_integration": True, "known_forcing": True, "lead": 1}
 PAST = "weather of 1981-2000 as members"
 DAYS = (1, 3, 7, 14, 30)

@@ -226,6 +226,30 @@ def test_weather_along_time_is_weather(models, world) -> None:
         fitted.forecast(world, weather=hours, **asked)
 
 
+def test_a_run_of_ecmwf_is_brought_to_days(models, world) -> None:
+    """Names and attributes as cfgrib gives them of ECMWF's open data (ifs, oper, 0p25, fc)."""
+    start, hours = np.datetime64("2020-03-02T00", "ns"), np.arange(6, 24 * 6 + 1, 6)
+    days = world.sel(time=slice("2020-03-02", "2020-03-07"))
+    rain = np.repeat(days["precipitation"].values / 4000, 4, axis=0).cumsum(axis=0)  # m
+    heat = np.repeat(days["air_temperature"].values, 4, axis=0)
+    kind = {"GRIB_typeOfLevel": "surface", "GRIB_gridType": "regular_ll"}
+    dims = ("step", "lat", "lon")
+    rained = {**kind, "GRIB_stepType": "accum", "GRIB_shortName": "tp", "units": "m"}
+    warm = {**kind, "GRIB_stepType": "instant", "GRIB_shortName": "2t", "units": "K"}
+    run = xr.Dataset(
+        {"tp": (dims, rain, rained), "t2m": (dims, heat, warm)},
+        {"time": start, "step": hours.astype("m8[h]").astype("m8[ns]")}
+        | {"valid_time": ("step", start + hours.astype("m8[h]"))}
+        | {d: world[d] for d in ("lat", "lon")},
+    )
+    asked = {"init": "2020-03-01", "lead": 6}
+    with pytest.raises(GridError, match="hold sums since the start of a run"):
+        models["both"].forecast(world, weather=run, **asked)
+    weather = xsm.daily(xsm.flatten_steps(run), label="end")
+    found = models["both"].forecast(world, weather=weather, **asked)
+    same(found, models["both"].forecast(world, weather="known", **asked))
+
+
 def test_a_29_february_is_met_by_1_march(models, world) -> None:
     rain = world["precipitation"].copy(data=np.zeros(world["precipitation"].shape))
     rain.loc[{"time": "2019-03-01"}] = 40.0
