@@ -171,7 +171,7 @@ def table(name: str, results: list[dict[str, Any]]) -> str:
     own = [r for r in results if r["case"] == name]
     lines = [f"## {CASES[name].title}", "", "| | " + " | ".join(COLUMNS) + " |"]
     lines.append("|---|" + "---:|" * len(COLUMNS))
-    for source in ("persistence", "climatology"):
+    for source in ("persistence", "damped_persistence", "climatology"):
         if source in own[0]:
             values = [f"{own[0][source].get(c, float('nan')):.4f}" for c in COLUMNS[:4]]
             lines.append(f"| {source} | " + " | ".join(values) + " | " * 5 + " |")

@@ -101,7 +101,7 @@ def table(scores: dict[str, xr.Dataset], audits: dict[str, xr.Dataset]) -> str:
             values += [float(audit[name].sel(trend=trend)) for name in ("consistency", "excess")]
         values.append(float(audit["consistency_filtered"].sel(trend="change")))
         lines.append(f"{label:44}" + "".join(f"{value:9.3f}" for value in values))
-    for source in ("persistence", "climatology"):
+    for source in ("persistence", "damped_persistence", "climatology"):
         score = next(iter(scores.values())).sel(source=source)
         values = [float(score[name].median()) for name in ("r", "rmse", "r2", "kge")]
         lines.append(f"{source:44}" + "".join(f"{value:9.3f}" for value in values))

@@ -13,6 +13,8 @@ from xsm.api import accessor as _of_datasets  # registers .physm
 from xsm.api import array_accessor as _of_arrays
 
 if TYPE_CHECKING:
+    from xsm.api.audit import audit
+    from xsm.api.blend import blend
     from xsm.api.check import check
     from xsm.api.consistency import consistency
     from xsm.api.downscale import downscale
@@ -45,6 +47,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FittedModel",
+    "audit",
+    "blend",
     "check",
     "consistency",
     "daily",
@@ -78,6 +82,8 @@ __all__ = [
 
 _HOME = {
     "FittedModel": "api.fitted",
+    "audit": "api.audit",
+    "blend": "api.blend",
     "check": "api.check",
     "consistency": "api.consistency",
     "daily": "data.daily",

@@ -59,12 +59,13 @@ class Run:
     trend: str = ""
     share: float = 0.5
     integrated: bool = False
+    carried: bool = False
 
     @property
     def name(self) -> str:
         """Name in the tables."""
         said = f"{self.kind}{self.count}" if self.kind else "LSTM"
-        return said + (" + DI" if self.integrated else "")
+        return said + " + DI" * self.integrated + " + memory" * self.carried
 
     @property
     def key(self) -> str:
@@ -77,7 +78,8 @@ DRAWN = {"LSTM": Run(), "PHY-LSTM": Run("B", 4, "change"), "PHYs-LSTM": Run("A",
 
 def runs() -> list[Run]:
     """Return all models of both tables, and those with the last observation."""
-    found = [Run(), Run(integrated=True)]
+    found = [Run(), Run(integrated=True), Run(carried=True), Run("B", 4, "level", carried=True)]
+    found.append(Run("A", 4, "level", carried=True))
     for trend in ("change", "level"):
         for kind in "AB":
             found += [Run(kind, count, trend) for count in (1, 2, 3, 4)]
@@ -151,20 +153,19 @@ def forecast(
         balance = WaterBalance(run.share, run.kind == "A", terms, run.trend)
         losses = [RMSE(1 - run.share), balance]
     model = {"": "lstm", "A": "phys_lstm", "B": "phy_lstm"}[run.kind]
+    usual = {"scaling": case.scaling, "epochs": epochs, "validate_every": 3, "patience": 5}
     fitted = ds.sel(time=case.train).physm.fit(
         model,
         losses=losses,
         seed=seed,
         progress=False,
-        scaling=case.scaling,
         variables=case.variables,
         target=case.target,
         data_integration=run.integrated,
-        epochs=epochs,
-        validate_every=3,
-        patience=5,
+        **({"sequence": 180} if run.carried else usual),
     )
     first = int((ds.time < ds.sel(time=case.test).time[0]).sum()) - fitted.recipe.window
+    first = 0 if run.carried else first  # a state is carried from the first day of the data
     found = ds.isel(time=slice(first, None)).physm.predict(fitted).sel(time=case.test)
     return ds, fitted, found, case
 
@@ -197,13 +198,16 @@ def table(rows: list[Row]) -> str:
 
 def tables(own: list[Row]) -> list[str]:
     """Return the tables of one data set: terms, weights, and with the last observation."""
-    one = [Run(), *(r for r in runs() if r.kind and r.share == 0.5 and not r.integrated)]
-    two = [r for r in runs() if r.count == 4 and not r.integrated]
+    plain = [r for r in runs() if not r.integrated and not r.carried]
+    one = [r for r in plain if not r.kind or r.share == 0.5]
+    two = [r for r in plain if r.count == 4]
     two.sort(key=lambda r: (r.kind, r.trend, r.share))
     three = [r for r in runs() if r.integrated]
     found = ["Table 1: sets of terms, weights 5:5", block(own, one, baselines=True)]
     found += ["Table 2: weights of error and balance", block(own, two)]
-    return [*found, "With the last observation as an input", block(own, three)]
+    found += ["With the last observation as an input", block(own, three)]
+    four = [r for r in runs() if r.carried]
+    return [*found, "With memory (`sequence=180` and its schedule, a day ahead)", block(own, four)]
 
 
 def block(own: list[Row], wanted: list[Run], *, baselines: bool = False) -> str:
@@ -211,7 +215,9 @@ def block(own: list[Row], wanted: list[Run], *, baselines: bool = False) -> str:
     lines = ["| model | trend | weights | " + " | ".join(COLUMNS) + " |"]
     lines.append("|---|---|---|" + "---:|" * len(COLUMNS))
     if baselines:
-        for source in ("persistence", "climatology"):
+        for source in ("persistence", "damped_persistence", "climatology"):
+            if source not in own[0]:  # of an older run
+                continue
             values = [own[0][source][c] for c in COLUMNS[:4]]
             lines.append(f"| {source} | | | " + " | ".join(f"{v:.4f}" for v in values))
             lines[-1] += " |" * (len(COLUMNS) - 3)

@@ -47,7 +47,10 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn_lstm": ("cnn_lstm", {}),
     "bounds alone": ("pgdl_cnn_lstm", {"losses": [RMSE()]}),
     "pgdl_cnn_lstm": ("pgdl_cnn_lstm", {}),
+    "cnn_lstm, with memory": ("cnn_lstm", {"sequence": 180}),
+    "pgdl_cnn_lstm, with memory": ("pgdl_cnn_lstm", {"sequence": 180}),
 }
+COLOURS = ("#999999", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
 TREES = {"random_forest", "xgboost"}
 KEYS = ("data", "share", "model", "seed")
 
@@ -68,7 +71,8 @@ def main() -> None:
             for share in (1.0, 0.5)
             for seed in range(args.seeds)
             for model in args.models
-            if model not in TREES or (seed == 0 and share == 1.0)
+            if share == 1.0 or not ("memory" in model or model in TREES)
+            if seed == 0 or model not in TREES
         ]
         for share, model, seed in cases:
             if (name, share, model, seed) in done:
@@ -157,12 +161,13 @@ def judge(
         dynamic=[*(role for role in WEATHER if role in xsm.variables(ds)), "surface_moisture"],
         seed=seed,
         progress=False,
-        **({"lead": 0} if name in TREES else {"epochs": epochs}),
+        **({"lead": 0} if name in TREES or "sequence" in options else {"epochs": epochs}),
         **options,
     )
     seconds = time.perf_counter() - started
     begin = ds.sel(time=slice(None, test.start)).sizes["time"] - fitted.recipe.window
-    later = ds.isel(time=slice(max(0, begin), None)).sel(time=slice(None, test.stop))
+    begin = 0 if "sequence" in options else max(0, begin)  # a state is carried from the first day
+    later = ds.isel(time=slice(begin, None)).sel(time=slice(None, test.stop))
     found = fitted.predict(later).sel(time=test)
     scores = xsm.score(ds, found, dim=every, baselines=fitted)
     audit = xsm.consistency(ds.sel(time=test), found, law="richards", dim=every)
@@ -223,7 +228,9 @@ def table(rows: list[Row]) -> str:
         outside = statistics.median(row["out_of_range"] for row in own)
         named = f"| {data} | {'all' if share == 1.0 else 'half'} |"
         if share == 1.0 and not any(line.startswith(named) for line in lines):
-            for source in ("persistence", "climatology"):
+            for source in ("persistence", "damped_persistence", "climatology"):
+                if source not in own[0]["rmse"]:  # of an older run
+                    continue
                 base = medians(own, source)
                 cells = [f"{x:.2f}" for x in (*base, statistics.mean(base))]
                 lines.append(f"{named} {source} | " + " | ".join(cells) + " | " * 4 + " |")
@@ -270,9 +277,7 @@ def figure(rows: list[Row]) -> None:
 
     datas = list(dict.fromkeys(row["data"] for row in rows))
     picture, axes = plt.subplots(1, len(datas), figsize=(3.4 * len(datas), 3.6), squeeze=False)
-    colours = dict(
-        zip(MODELS, ("#999999", "#E69F00", "#0072B2", "#56B4E9", "#D55E00"), strict=True)
-    )
+    colours = dict(zip(MODELS, COLOURS, strict=True))
     for ax, data in zip(axes[0], datas, strict=True):
         for (_, share, model), own in groups([r for r in rows if r["data"] == data]).items():
             layers = medians(own)

@@ -50,7 +50,8 @@ def test_each_model_fits_predicts_scores_and_audits(world, model):
     fitted = world.sel(time=TRAIN).physm.fit(model, **QUICK)
     forecast = world.sel(time="2020").physm.predict(fitted)
     table = world.physm.score(forecast, baselines=fitted)
-    assert table["source"].values.tolist() == ["model", "persistence", "climatology"]
+    sources = ["model", "persistence", "damped_persistence", "climatology"]
+    assert table["source"].values.tolist() == sources
     assert set(table.data_vars) >= {"r", "rmse", "r2", "kge", "ubrmse", "bias", "mae"}
     audit = world.physm.consistency(forecast)
     assert audit["trend"].values.tolist() == ["change", "level"]
@@ -233,7 +234,8 @@ def test_climatology_comes_from_earlier_steps_or_is_left_out(world, fitted):
     assert "climatology" in world.physm.score(forecast)["source"]
     with pytest.warns(UserWarning, match="No climatology was scored.*baselines=fitted"):
         short = world.sel(time="2020").physm.score(forecast)
-    assert short["source"].values.tolist() == ["model", "persistence"]
+    assert short["source"].values.tolist() == ["model", "persistence", "damped_persistence"]
+    assert short["count"].sel(source="damped_persistence").max() == 0
     assert world.physm.score(forecast, baselines=False)["source"].values.tolist() == ["model"]
 
 

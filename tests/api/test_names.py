@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import xsm
+from tests.conftest import SMALL_PROFILE
 from xsm.data.refused import OUTPUTS, OWN_DIMS
 from xsm.exceptions import GridError, UnitsError, UnknownNameError
 
@@ -27,8 +28,8 @@ def land() -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def profile() -> xr.Dataset:
-    ds = xsm.open_tutorial("profile").isel(latitude=slice(4, 6), longitude=slice(5, 7))
-    return ds.isel(time=slice(0, 12)).load()
+    ds = SMALL_PROFILE(years=1, shape=(4, 6), seed=2)
+    return ds.isel(latitude=slice(0, 2), longitude=slice(1, 3), time=slice(0, 12))
 
 
 def guess(ds, name="swvl1"):

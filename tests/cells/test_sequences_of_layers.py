@@ -52,6 +52,12 @@ def test_a_bounded_profile_runs_under_richards_between_its_own_days(profile, exc
     xr.testing.assert_allclose(later, found.sel(time=later["time"]), rtol=0, atol=1e-6)
     lazy = profile.chunk(time=60, latitude=3, longitude=1).physm.predict(fitted)["theta"]
     xr.testing.assert_allclose(lazy.compute(), found, rtol=0, atol=1e-6)
+    other = profile.copy(deep=True)  # days after t leave what is predicted up to t, bit by bit
+    for name in ("tp", "t2m", "theta"):
+        other[name].values[100:] = other[name].values[:99:-1] * 0.9
+    blind, early = other.physm.predict(fitted)["theta"], slice(None, profile["time"][99])
+    xr.testing.assert_identical(blind.sel(time=early), found.sel(time=early))
+    assert not blind.equals(found)
 
 
 def test_experts_run_and_say_how_much_each_counts(land) -> None:

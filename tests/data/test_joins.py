@@ -1,5 +1,7 @@
 """Labels: those that differ by rounding meet, what is lost is told, nothing is repeated."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -156,3 +158,35 @@ def test_the_message_says_where_both_lie():
     said = r"latitude 44.0..43.3 \(8\) and 44.0..15.0 \(8\)"
     with pytest.raises(GridError, match=said):
         common(one, {"the prediction": moved})
+
+
+HOURS, DAYS = (pd.date_range("2020-01-01", "2020-03-01", freq=freq) for freq in ("h", "D"))
+MONTHS = pd.date_range("2020-01-01", "2020-12-01", freq="MS")
+
+
+def along(times) -> xr.DataArray:
+    """Return a series."""
+    return xr.DataArray(np.arange(float(len(times))), {"time": times}, "time")
+
+
+@pytest.mark.parametrize(
+    ("observed", "predicted", "line"),
+    [
+        (HOURS, DAYS, "xsm.daily(ds)"),
+        (DAYS, HOURS, "xsm.daily(predicted)"),
+        (pd.date_range("2020", "2021"), MONTHS, "xsm.monthly(ds)"),
+        (HOURS, HOURS[::3], 'ds.resample(time="3h").mean()'),
+        (DAYS.delete([4, 9]), DAYS[::8], 'ds.resample(time="192h").mean()'),
+    ],
+)
+def test_other_steps_of_time_are_told_with_what_to_type(observed, predicted, line):
+    """Daily means meet one hour in 24: they are not the same quantity."""
+    with pytest.warns(UserWarning, match=f"steps of.*{re.escape(line)}"):
+        truth, near = common(along(observed), {"the prediction": along(predicted)})
+    assert truth.sizes == near["the prediction"].sizes
+
+
+def test_gaps_and_choices_of_times_are_no_other_step():
+    chosen = np.sort(np.random.default_rng(0).permutation(len(DAYS))[:25])
+    for some in (DAYS[chosen], DAYS.delete([4, 9, 10]), DAYS[20:], DAYS[:2], DAYS[[0, 50]]):
+        assert common(along(DAYS), {"the prediction": along(some)})[0].sizes["time"] == len(some)

@@ -9,7 +9,7 @@ import xarray as xr
 
 import xsm
 from xsm.data.grid import step, step_days
-from xsm.data.time_axis import even_step
+from xsm.data.time_axis import even_step, typical_step
 from xsm.exceptions import GridError
 
 
@@ -161,3 +161,21 @@ def test_own_monthly_data_are_balanced():
     found = xsm.monthly(ds[["tp", "swvl1"]]).physm.water_balance(terms=["precipitation"])
     wanted = xsm.variables(ds).array(ds, "precipitation").resample(time="MS").mean()
     np.testing.assert_allclose(found["inflow"], wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [
+        (pd.date_range("2020", periods=50, freq="h"), "1 hour"),
+        (pd.date_range("2020", periods=50, freq="3h")[::-1], "3 hours"),
+        (pd.date_range("2020", periods=50).delete([3, 4, 20, 33]), "1 day"),
+        (pd.date_range("2020", periods=12, freq="ME"), "1 month"),
+        (pd.date_range("2020", periods=12, freq="MS").delete(5), "1 month"),
+        (pd.date_range("2020", periods=6, freq="YS"), "12 months"),
+        (xr.date_range("2020", periods=9, calendar="noleap", use_cftime=True), "1 day"),
+        (pd.to_datetime(["2020-01-01", "2020-01-02"]), "None"),
+        (pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-04", "2020-01-07"]), "None"),
+    ],
+)
+def test_the_step_of_most_times_has_gaps_and_any_order(times, found):
+    assert str(typical_step(times)) == found

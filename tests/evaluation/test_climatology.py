@@ -10,7 +10,10 @@ import pytest
 import xarray as xr
 
 import xsm
+from xsm.evaluation.autocorrelation import learn_persistence
 from xsm.evaluation.climatology import from_climatology, seasonal_mean
+
+SOURCES = ["model", "persistence", "damped_persistence", "climatology"]
 
 
 @pytest.fixture
@@ -86,10 +89,10 @@ def soil(times):
 def test_one_year_before_the_prediction_is_enough(times, year):
     ds = soil(times)
     table = ds.physm.score(ds.isel(time=slice(year, 2 * year)), lead=1)
-    assert table["source"].values.tolist() == ["model", "persistence", "climatology"]
+    assert table["source"].values.tolist() == SOURCES
     values = ds["swvl1"].values
     error = values[:year] - values[year : 2 * year]  # the climatology of one year is that year
-    np.testing.assert_allclose(table["rmse"][2], (error**2).mean() ** 0.5)
+    np.testing.assert_allclose(table["rmse"].sel(source="climatology"), (error**2).mean() ** 0.5)
     with pytest.warns(UserWarning, match="No climatology was scored.*do not hold each day"):
         short = ds.physm.score(ds.isel(time=slice(year - 1, None)), lead=1)
     assert "climatology" not in short["source"]
@@ -140,7 +143,8 @@ def fitted():
 
 def trained_on(observed):
     """Return a model that keeps the climatology of some observations."""
-    return replace(fitted(), climatology=seasonal_mean(observed, "time"))
+    mean = seasonal_mean(observed, "time")
+    return replace(fitted(), climatology=mean, persistence=learn_persistence(observed, mean))
 
 
 def test_a_hole_of_twenty_days_takes_no_step_from_any_source():
@@ -150,7 +154,7 @@ def test_a_hole_of_twenty_days_takes_no_step_from_any_source():
     training = training.where(~training["time"].dt.dayofyear.isin(np.arange(100, 120)))
     test = soil.sel(time="2020")
     table = test.to_dataset().physm.score(test, baselines=trained_on(training), lead=1)
-    assert table["count"].values.tolist() == [365, 364, 365]  # none before the first
+    assert table["count"].values.tolist() == [365, 364, 364, 365]  # none before the first
     truth = wave(days).sel(time=slice(None, "2019"))
     both = [seasonal_mean(part, "time") for part in (training, truth)]
     gap = [
@@ -172,7 +176,7 @@ def test_half_a_year_of_training_leaves_the_other_sources_whole(lazy):
     ds = test.to_dataset().chunk() if lazy else test.to_dataset()
     with pytest.warns(UserWarning, match="climatology of training is not scored in") as told:
         table = ds.physm.score(guess, baselines=model, lead=1)
-    assert table["count"].values.tolist() == [365, 364, 0]
+    assert table["count"].values.tolist() == [365, 364, 364, 0]
     np.testing.assert_allclose(table["rmse"].sel(source="model"), 0.01)
     assert np.isfinite(table["kge"].sel(source="persistence"))
     assert np.isnan(table["rmse"].sel(source="climatology"))
@@ -182,7 +186,7 @@ def test_half_a_year_of_training_leaves_the_other_sources_whole(lazy):
     first, last = re.search(r"predicted\.sel\(time=slice\('(.*)', '(.*)'\)\)", said).groups()
     inside = guess.sel(time=slice(first, last))  # what it says
     part = ds.physm.score(inside, baselines=model, lead=1)
-    assert part["count"].values.tolist() == [195, 194, 195]
+    assert part["count"].values.tolist() == [195, 194, 194, 195]
     assert np.isfinite(part["rmse"]).all()
 
 
@@ -193,7 +197,7 @@ def test_training_on_other_seasons_alone_is_told():
     said = "92 of 92 steps lie in seasons.* Train on a whole year, or pass baselines=False\\.$"
     with pytest.warns(UserWarning, match=said):
         table = test.to_dataset().physm.score(test, baselines=model, lead=1)
-    assert table["count"].values.tolist() == [92, 91, 0]
+    assert table["count"].values.tolist() == [92, 91, 91, 0]
     assert "climatology" not in test.to_dataset().physm.score(test, baselines=False)["source"]
 
 
@@ -216,7 +220,7 @@ def test_cells_that_training_lacks_keep_their_other_scores():
     ]
     with pytest.warns(UserWarning, match='in 1 of 1 series.*each cell by itself, dim="time"'):
         pooled = ds.physm.score(test, dim=("time", "cell"), baselines=model, lead=1)
-    assert pooled["count"].values.tolist() == [1095, 1092, 0]
+    assert pooled["count"].values.tolist() == [1095, 1092, 728, 0]
     with pytest.warns(UserWarning, match="1 of 3 places are not among those of training"):
         lazy = ds.chunk(cell=1).physm.score(test.chunk(cell=1), baselines=model, lead=1)
     xr.testing.assert_allclose(lazy.compute(), table)
@@ -228,7 +232,7 @@ def test_stacked_cells_that_training_lacks_keep_their_other_scores():
     soil.attrs = {"units": "m3 m-3"}
     training, test = soil.sel(time=slice(None, "2019")), soil.sel(time="2020")
     whole = test.to_dataset().physm.score(test, baselines=trained_on(training), lead=1)
-    assert whole["count"].values[:, 0].tolist() == [365, 364, 365]
+    assert whole["count"].values[:, 0].tolist() == [365, 364, 364, 365]
     model = trained_on(training.isel(cell=[0, 1, 3]))
     with pytest.warns(UserWarning, match="in 1 of 4 series"):
         table = test.to_dataset().physm.score(test, baselines=model, lead=1)
@@ -243,7 +247,7 @@ def test_a_climatology_is_not_repeated_over_places_of_other_dimensions(names):
     test = soil.sel(time="2020").rename(names)
     with pytest.warns(UserWarning, match=r"It is of places along {'y': 2}, the data of"):
         table = test.to_dataset().physm.score(test, baselines=trained_on(soil), lead=1)
-    assert table.sizes == {"source": 3, next(iter(names.values())): 2}
+    assert table.sizes == {"source": 4, next(iter(names.values())): 2}
     assert (table["count"].sel(source="climatology") == 0).all()
     assert (table["count"].sel(source="model") == 365).all()
 

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 import xsm
+from tests.conftest import SMALL_PROFILE
 from xsm.estimators import Estimator, Training
 from xsm.typing import FloatArray
 
@@ -57,9 +58,9 @@ def _land() -> xr.Dataset:
 
 @cache
 def _profile() -> xr.Dataset:
-    """Return 40 days of a soil profile on 3 x 2 cells."""
-    ds = xsm.open_tutorial("profile").isel(
-        latitude=slice(4, 7), longitude=slice(6, 8), time=slice(0, 40)
+    """Return 40 days of a soil profile on 3 x 2 cells, the tutorial's but smaller."""
+    ds = SMALL_PROFILE(years=1, shape=(4, 6), seed=2).isel(
+        latitude=slice(0, 3), longitude=slice(1, 3), time=slice(0, 40)
     )
     kept = "t2m tp e sro sd theta theta_r theta_s vg_alpha vg_n k_sat sand silt clay bulk_density"
     ds = ds[[*kept.split(), "depth_bnds"]].set_coords("depth_bnds")

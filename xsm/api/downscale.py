@@ -225,7 +225,7 @@ def _baseline(name: str, ds: xr.Dataset, asked: Asked) -> xr.Dataset:
     """Downscale by a baseline."""
     check_stated(asked.variables, ds, asked.covariates, asked.truth)
     reading = read_one(ds, asked.variables)
-    role, factor = choose_target(reading, asked.target), asked.factor
+    role, factor = choose_target(reading, asked.one_target), asked.factor
     settings: dict[str, Any] = {"target": role, "area": asked.area, "variables": asked.variables}
     if factor is None:
         nest = make_nest(reading.ds, None, asked.truth)

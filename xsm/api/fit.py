@@ -35,7 +35,7 @@ def fit(
     ds: xr.Dataset,
     model: str | type[Model] | type[Estimator] = "phy_lstm",
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     dynamic: Sequence[str] | None = None,
     static: Sequence[str] | None = None,
     data_integration: bool = False,
@@ -84,8 +84,10 @@ def fit(
         A name of :func:`xsm.list_models`, or a user's class: a network, or an estimator
         (``"random_forest"``), which learns from flat windows on the CPU and refuses arguments about
         networks: ``losses``, ``epochs``, ``batch_size``, ``monitor``, ``checkpoint``, ``client``.
-    target : str, optional
+    target : str or sequence of str, optional
         Role or variable to predict; by default soil moisture of the top layer, else of a satellite.
+        Of ``"water_budget"`` all that is shown to it, by default all that is there: soil moisture,
+        evaporation, runoff, snow water equivalent, storages.
     dynamic, static : sequence of str, optional
         Roles or variables that are inputs; by default the meteorology and the soil and terrain maps
         that are there: nothing that holds the answer.
@@ -144,8 +146,9 @@ def fit(
         then, and the schedule is ``sequence_schedule`` of the model. The weather reaches to the
         time of the prediction with ``known_forcing`` or ``lead=0``, else to ``lead`` steps before.
         With ``data_integration`` the inputs get the cell's last observation, ``log(1 + age)`` and a
-        mask; in training a share of 0.3 of the observations is hidden from them. A longer series
-        than ``sequence`` steps has to train; what validates warms up within its own part.
+        mask; in training 0.3 of the observations are hidden from them, none where ``latency`` is
+        of one age. A longer series than ``sequence`` steps has to train; what validates warms up
+        within its own part.
     warmup : int, default: 30
         First steps of a piece that are not answered: the state begins at rest. Predictions of the
         first steps are NaN, and after a gap of the inputs.

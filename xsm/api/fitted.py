@@ -10,14 +10,15 @@ from typing import Any
 import xarray as xr
 
 from xsm.api.arguments import check_kind
+from xsm.api.experts import WithExperts
 from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
 from xsm.cells.apply import predict_cells, predict_new, read_for, standard_errors, state_of
-from xsm.cells.experts import By, importance, predict_experts
 from xsm.cells.forecast import Ahead, forecast_cells
 from xsm.evaluation.calibration import METHODS, learn_calibration
+from xsm.evaluation.known import Known
 from xsm.evaluation.metrics import score, scored_pair
 from xsm.exceptions import check_choice
 from xsm.fields.apply import downscale_with, field_errors, score_with
@@ -29,7 +30,7 @@ __all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(Learnt):
+class FittedModel(WithExperts):
     """A trained model, immutable, made by :func:`xsm.fit`.
 
     Parameters
@@ -57,6 +58,9 @@ class FittedModel(Learnt):
         The target's layers in the training data, where it has several.
     calibration : xarray.Dataset or None
         What :meth:`calibrate` has learnt of the spread.
+    persistence : xarray.Dataset or None
+        How long anomalies of the target last, of all data given to ``fit``: what damped persistence
+        is made of; None where there is no climatology.
     """
 
     @classmethod
@@ -153,69 +157,6 @@ class FittedModel(Learnt):
         """Figures of the model: ``fitted.plot.training()``, see :mod:`xsm.plotting`."""
         return FittedPlots(self)
 
-    def experts(
-        self,
-        ds: xr.Dataset,
-        *,
-        batch_size: int | None = None,
-        device: str = "auto",
-        variables: Mapping[str, str] | None = None,
-    ) -> xr.Dataset:
-        """Predict the target by each expert of a mixture.
-
-        Parameters
-        ----------
-        ds : xarray.Dataset
-            Inputs under any product's names.
-        batch_size, device, variables : optional
-            As of :meth:`predict`.
-
-        Returns
-        -------
-        xarray.Dataset
-            The target as of :meth:`predict`, with a dimension ``expert``; the sum of the experts,
-            each times its ``expert_weight``, is the prediction. Experts are trained together.
-        """
-        return predict_experts(self, ds, batch_size=batch_size, device=device, variables=variables)
-
-    def importance(
-        self,
-        ds: xr.Dataset,
-        *,
-        by: By = None,
-        repeats: int = 3,
-        seed: int = 0,
-        batch_size: int | None = None,
-        device: str = "auto",
-        variables: Mapping[str, str] | None = None,
-    ) -> xr.Dataset:
-        """Show how much each expert counts, and how much is lost without its inputs.
-
-        A weight is no importance by itself. Where both disagree, believe the loss.
-
-        Parameters
-        ----------
-        ds : xarray.Dataset
-            Inputs and target; better data that did not train.
-        by : str, DataArray, or a sequence of these, optional
-            Parts to tell apart: ``"season"`` (of the predicted time), a map of regions (labels, or
-            True and False; NaN is left out), or the name of such a map in ``ds``.
-        repeats, seed : int
-            How often the inputs of each expert are permuted, and the seed of that.
-        batch_size, device, variables : optional
-            As of :meth:`predict`.
-
-        Returns
-        -------
-        xarray.Dataset
-            (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
-            the inputs), ``permutation_share`` and ``rmse``; lazy.
-        """
-        options: dict[str, Any] = {"batch_size": batch_size, "device": device}
-        return importance(
-            self, ds, by=by, repeats=repeats, seed=seed, variables=variables, **options
-        )
-
     def downscale(
         self,
         ds: xr.Dataset,
@@ -271,7 +212,7 @@ class FittedModel(Learnt):
         Returns
         -------
         xarray.Dataset
-            Scores along ``source``: model, persistence and training climatology, see
+            Scores along ``source``: model, persistence, climatology of training, see
             :func:`xsm.score`, or model and baselines of :func:`xsm.downscale`, with ``skill``.
         """
         downscales = self.recipe.downscales
@@ -281,13 +222,9 @@ class FittedModel(Learnt):
             return score_with(self, ds, dim=dim, variables=variables, **fine)
         reading, target = read_for(self, ds, variables), self.recipe.target
         predicted = predict_cells(self, reading, batch_size=None, device="auto")
-        return score(
-            reading,
-            *scored_pair(reading, predicted, target),
-            dim=dim,
-            target=target,
-            climatology=self.climatology,
-        )
+        known = Known(self.climatology, self.persistence)
+        pair = scored_pair(reading, predicted, target)
+        return score(reading, *pair, dim=dim, target=target, known=known)
 
     def calibrate(
         self,
@@ -317,7 +254,7 @@ class FittedModel(Learnt):
             Of a model that downscales, see :meth:`downscale`; ``truth`` is the fine field, NaN
             where the model was trained.
         batch_size, device, variables : optional
-            As of :meth:`predict`; samples are of cells.
+            As of :meth:`predict`.
 
         Returns
         -------

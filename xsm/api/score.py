@@ -9,7 +9,7 @@ import xarray as xr
 from xsm.api.fitted import FittedModel
 from xsm.data.reading import read
 from xsm.data.targets import bare_prediction, default_target
-from xsm.evaluation.climatology import earlier_climatology
+from xsm.evaluation.known import Known, known_before
 from xsm.evaluation.metrics import score as score_prediction
 from xsm.evaluation.metrics import scored_pair
 from xsm.exceptions import NotEnoughDataError
@@ -40,12 +40,12 @@ def score(
     dim : str or iterable of str, optional
         Dimensions that a score is taken over; by default time, which leaves a map.
     baselines : bool or FittedModel, default: True
-        Score persistence and climatology too. The climatology is that of the model's training data
-        where a model is given, else the mean of each day of the year (of monthly data, of each
-        month) over the steps of ``ds`` before the first predicted one, where these hold a whole
-        year; else it is left out, and a warning says so. A day of the year that lacks values is the
-        mean of the days within 17 before and after, where five of them have values (the window of
-        Albergel et al. 2012).
+        Score persistence, damped persistence and climatology too. What the last two know is of the
+        model's training data where a model is given, else of the steps of ``ds`` before the first
+        predicted one. The climatology is the mean of each day of the year (of monthly data, of each
+        month), where these hold a whole year; else it is left out, and a warning says so. A day of
+        the year that lacks values is the mean of the days within 17 before and after, where five of
+        them have values (the window of Albergel et al. 2012).
     lead : int, optional
         How many steps ahead the prediction was made, 0 where it is an estimate of the step of its
         last input. Predictions of xsm say it themselves, by their coordinate ``lead``; of others it
@@ -62,14 +62,14 @@ def score(
     -------
     xarray.Dataset
         ``r``, ``rmse``, ``r2``, ``kge``, ``ubrmse``, ``bias``, ``mae``, ``count`` along ``source``
-        (model, persistence, climatology), canonical units. Baselines take no step from the model:
-        where the climatology lacks one that the model is scored on, its scores are NaN and its
-        ``count`` is 0, and a warning says so (of lazy data where training lacks the season; holes
-        of single cells show in ``count``). Persistence is scored on the steps that it has: all but
-        those up to the first observation and the lead from there, so that its ``count`` may be
-        smaller by these; on none, and a warning says so, where the lead is not known. Lazy where
-        the data are; NaN where nothing can be scored. ``fitted.score(ds)`` predicts and scores in
-        one call.
+        (model, persistence, damped_persistence, climatology), canonical units. Baselines take no
+        step from the model: where the climatology lacks one that the model is scored on, its scores
+        are NaN and its ``count`` is 0, and a warning says so (of lazy data where training lacks the
+        season; holes of single cells show in ``count``). Both persistences are scored on the steps
+        that they have: all but those up to the first observation and the lead from there, so that
+        ``count`` may be smaller by these; on none, and a warning says so, where the lead is not
+        known. Lazy where the data are; NaN where nothing can be scored. ``fitted.score(ds)``
+        predicts and scores in one call.
 
     Raises
     ------
@@ -84,6 +84,14 @@ def score(
         If one of the arguments is of another type.
     NotEnoughDataError
         If the prediction is empty, or predictions and observations have no label in common.
+
+    Notes
+    -----
+    Damped persistence is ``k(t) + rho(n) (y(t - n) - k(t - n))``, where ``y(t - n)`` is the last
+    observation that the prediction may know, ``n`` steps back, and ``rho(n)`` the correlation of
+    the cell's anomalies with those n steps later. The level ``k`` is the mean of the days within 17
+    around (of monthly data, of the month) where a cell was observed in three years at least, else
+    its mean. Of a first-order process it is the best forecast.
 
     References
     ----------
@@ -108,17 +116,9 @@ def score(
         raise NotEnoughDataError(msg)
     target = target or str(predicted.attrs.get("target") or default_target(reading.table))
     pair = scored_pair(reading, predicted, target)
-    mean = None
+    known = None
     if isinstance(baselines, FittedModel):
-        mean = baselines.climatology
+        known = Known(baselines.climatology, baselines.persistence)
     elif baselines:
-        mean = earlier_climatology(*pair)
-    return score_prediction(
-        reading,
-        *pair,
-        dim=dim,
-        target=target,
-        lead=lead,
-        baselines=bool(baselines),
-        climatology=mean,
-    )
+        known = known_before(*pair)
+    return score_prediction(reading, *pair, dim=dim, target=target, lead=lead, known=known)

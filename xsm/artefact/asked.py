@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import xarray as xr
 
@@ -29,7 +29,7 @@ class Asked:
     others. None is what was left out.
     """
 
-    target: str | None = None
+    target: str | Sequence[str] | None = None
     dynamic: Sequence[str] | None = None
     static: Sequence[str] | None = None
     data_integration: bool = False
@@ -82,6 +82,11 @@ class Asked:
         about |= given(sequence=self.sequence)
         names = ("monitor", "device", "precision")
         return about | {name: getattr(self, name) for name in names}
+
+    @property
+    def one_target(self) -> str | None:
+        """The target of a model that predicts one; several are refused where it is looked up."""
+        return cast("str | None", self.target)
 
     @property
     def limit(self) -> int:

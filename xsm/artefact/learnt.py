@@ -38,6 +38,7 @@ class Learnt:
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[Variable, ...] = ()
     calibration: xr.Dataset | None = None
+    persistence: xr.Dataset | None = None
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:

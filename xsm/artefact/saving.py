@@ -36,6 +36,7 @@ __all__ = ["load_parts", "save_fitted"]
 
 
 _KEPT = ("attrs", "parameters", "card", "fingerprint")
+_OPTIONAL = ("calibration", "persistence")
 
 
 def save_fitted(
@@ -74,8 +75,9 @@ def save_fitted(
     if fitted.climatology is not None:
         mean = fitted.climatology
         tables["climatology"] = mean.to_dataset(name="climatology").assign_attrs(name=mean.name)
-    if fitted.calibration is not None:
-        tables["calibration"] = fitted.calibration
+    for name in _OPTIONAL:
+        if getattr(fitted, name) is not None:
+            tables[name] = getattr(fitted, name)
     groups = {name: group_of(table, name) for name, table in tables.items()}
     groups["weights"] = Group(weights)
     write_artefact(path, facts, groups, overwrite=overwrite, storage_options=storage_options)
@@ -113,10 +115,10 @@ def load_parts(
 def _check_groups(groups: Mapping[str, Group], artefact: Artefact) -> None:
     """Refuse other groups than those that are saved."""
     have, need = set(groups), {"weights", "scaling", "history"}
-    if not need <= have <= need | {"calibration", "climatology"}:
+    if not need <= have <= need | {"climatology", *_OPTIONAL}:
         msg = (
             f"{artefact.place} has the groups {sorted(have)!r:.200}; a model has {sorted(need)}, "
-            "and calibration and climatology where there are. Take another copy."
+            "and calibration, climatology and persistence where there are. Take another copy."
         )
         raise ArtefactError(msg)
 

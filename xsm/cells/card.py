@@ -21,6 +21,7 @@ def card_lines(recipe: Recipe, members: Mapping[str, int]) -> dict[str, str]:
     return {
         "target": recipe.target,
         **({"members": f"{said}: cells are places times members"} if members else {}),
+        **({"shown": ", ".join(recipe.shown)} if recipe.shown else {}),
         **({"layers": _depths(recipe)} if recipe.depths else {}),
         "dynamic": ", ".join(recipe.dynamic)
         + (", observed target" if recipe.data_integration else ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -21,6 +21,7 @@ from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
 from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain
+from xsm.cells.shown import all_shown, check_days
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.doubt import doubt, guards_of
@@ -29,6 +30,7 @@ from xsm.data.grid import step
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
+from xsm.evaluation.autocorrelation import FEWEST, learn_persistence
 from xsm.evaluation.climatology import seasonal_mean
 from xsm.exceptions import check_choice
 from xsm.hydrology.laws import LAWS
@@ -85,10 +87,12 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
     runs = asked.sequence is not None
     steps = {**asked.schedule, **({"sampling": "mixed"} if asked.data_integration or runs else {})}
     network, schedule = make_schedule(cls, steps, own, asked.precision, sequence=runs)
-    losses = cls.losses if asked.losses is None else asked.losses
+    reading = read(ds, asked.variables)
+    asked, own_terms, shown = all_shown(cls, asked, reading.table, network)
+    losses = own_terms if asked.losses is None else asked.losses
     terms = check_terms(losses, head, published=asked.losses is None)
     room = asked.limit if asked.client is None else 0  # the workers read what they train on
-    begun = _begin(ds, cls, asked, network, terms, room, started, logs=logs)
+    begun = _begin(reading, cls, asked, network, terms, room, started, logs=logs, shown=shown)
     sequence, warmup = begun.recipe.sequence, begun.recipe.warmup
     job = Job(
         cls,
@@ -119,7 +123,8 @@ def _fit_estimator(ds: xr.Dataset, cls: type[Estimator], asked: Asked) -> Learnt
     """Train an estimator; half of the limit is for data that are read."""
     started = clock.perf_counter()
     own = cls.check_fit(asked.of_networks, {**asked.schedule, **asked.hyperparameters})
-    begun = _begin(ds, cls, asked, own, (), asked.limit // 2, started)
+    reading = read(ds, asked.variables)
+    begun = _begin(reading, cls, asked, own, (), asked.limit // 2, started)
     recipe, split, network = begun.recipe, begun.split, begun.network
     job = Estimation(cls, network, recipe, split, asked.seed, asked.shown, asked.limit)
     trained = run_estimation(job, begun.features, begun.scaling)
@@ -129,7 +134,7 @@ def _fit_estimator(ds: xr.Dataset, cls: type[Estimator], asked: Asked) -> Learnt
 
 
 def _begin(
-    ds: xr.Dataset,
+    reading: Reading,
     cls: type[Model] | type[Estimator],
     asked: Asked,
     network: Mapping[str, Any],
@@ -138,9 +143,9 @@ def _begin(
     started: float,
     *,
     logs: bool = False,
+    shown: tuple[str, ...] = (),
 ) -> _Begun:
     """Decide what goes in and what comes out, and collect it; in memory where there is room."""
-    reading = read(ds, asked.variables)
     options = {**cls.hyperparameters(), **network}
     runs = asked.sequence is not None
     window = 1 if runs else (cls.window if asked.window is None else asked.window)
@@ -155,10 +160,12 @@ def _begin(
         layered=bool(options.get("layered", cls.layered)),
         bounded=cls.bounded,
         patch=check_patch(options.get("patch", 1)),
+        forcing=cls.forcing if issubclass(cls, Model) else (),
     )
-    recipe = as_sequence(recipe, asked, logs=logs)
+    recipe = replace(as_sequence(recipe, asked, logs=logs), shown=shown)
     _doubt(reading, recipe, terms)
     features = collect(reading, recipe, terms=terms)
+    check_days(features, recipe)
     split = _divide(features.steps, asked.valid, recipe)
     site = site_of(features.observed, features.space)
     resident = fits(features, room)
@@ -172,6 +179,7 @@ def _begin(
         scaling=recipe.scaling,
         bounded=recipe.bounded,
         logs=recipe.logs,
+        plain=recipe.plain,
         beside=counts,
     )
     _look_again(reading, recipe, features, scaling if not resident else None)
@@ -238,12 +246,14 @@ def _learnt(
         clock.perf_counter() - begun.started,
     )
     named = {**features.dynamic, **features.static, recipe.target: features.observed}
+    climatology = _climatology(features, limit)
+    known = climatology is not None and features.steps > FEWEST
     return Learnt(
         name=model_name(begun.cls),
         model=made,
         recipe=recipe,
         scaling=begun.scaling,
-        climatology=_climatology(features, limit),
+        climatology=climatology,
         history=history_dataset([each.history for each in trained]),
         variable=variable,
         attrs=dict(reading.ds[variable.name].attrs),
@@ -254,6 +264,7 @@ def _learnt(
             "step": str(step(features.observed)),
         },
         layers=reading.layers(recipe.target) if recipe.depths else (),
+        persistence=learn_persistence(features.observed, climatology).compute() if known else None,
     )
 
 

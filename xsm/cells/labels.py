@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.cells.quantities import quantity_as_given
 from xsm.cells.recipe import holds_target
 from xsm.data.naming import ROLES, Variable
 from xsm.data.reading import Reading
@@ -103,7 +104,9 @@ def label_prediction(
     made, order = shown(mean)
     parts = {str(own): made[own] for own in made.data_vars}
     beside = {"extrapolation": extrapolation.assign_attrs(_FLAG).transpose(*order, ...)}
-    beside |= {own: array.transpose(*order, ...) for own, array in outputs.items()}
+    for key, array in outputs.items():
+        told = quantity_as_given(key, array, outputs, reading)
+        beside[str(told.name)] = told.transpose(*order, ...)
     if "trained_cell" in scaling and scaling["trained_cell"].dims:
         beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
             long_name="cell had enough observations to be trained", units="1"

@@ -15,7 +15,11 @@ __all__ = ["Pieces"]
 
 
 _OPEN, _BLIND = 30, 0.5  # steps before a cut at most; share of cuts that hide the weather
-_HIDDEN = 0.3  # of the observations that the inputs lose in training (METHODS: gaps are met so)
+# Of the observations that the inputs lose in training, so that gaps are met; where the age of the
+# last one is always the same, none: a network that is given all learns to trust them. Measured with
+# latency=(1, 1), 64 units, one seed, RMSE with and without losses: US-Wkg 0.0228 and 0.0107,
+# conus_land 0.0035 and 0.0031.
+_HIDDEN = 0.3
 
 
 class Pieces(Windows):
@@ -40,7 +44,8 @@ class Pieces(Windows):
         if self.recipe.data_integration:
             first, last = self.recipe.latency
             lag = torch.randint(first, last + 1, (batches,), generator=random)
-            lost = torch.rand(batches * size, self.answered, generator=random) < _HIDDEN
+            share = _HIDDEN if first < last else 0.0
+            lost = torch.rand(batches * size, self.answered, generator=random) < share
             found |= {"lag": lag.repeat_interleave(size), "lost": lost}
         if self.recipe.cuts:
             found |= draw_cuts(batches * size, self.answered, self.recipe.cuts, random)

@@ -300,7 +300,8 @@ def _label(
     """Give an output its dimensions and coordinates."""
     dims = dims if _single(answer) else (*dims, answer.dim)
     coords = {**coords, answer.dim: list(answer.labels)} if answer.labels else coords
-    attrs = {"long_name": answer.long_name, "units": "1"} if answer.kind == "share" else {}
+    told = answer.kind in {"share", "quantity"}
+    attrs = {"long_name": answer.long_name, "units": answer.units} if told else {}
     return xr.DataArray(data, dims=dims, coords=coords, attrs=attrs).rename(None)
 
 

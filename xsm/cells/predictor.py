@@ -239,7 +239,7 @@ class Predictor:
         for answer in self.answers:
             part = values[at : at + answer.rows]
             at += answer.rows
-            if answer.kind == "share":
+            if answer.kind in {"share", "quantity"}:
                 continue
             part *= scale.T[:, None]
             if answer.kind == "value":

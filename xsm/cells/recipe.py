@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from xsm.artefact.asked import Asked
 from xsm.data.grid import space_dims
 from xsm.data.naming import METEOROLOGY, ROLES, STATIC, VariableTable
@@ -35,6 +37,10 @@ __all__ = [
 ]
 
 
+_USUAL = (0.1, 0.4, 1.0)  # m, bottoms of the layers of an account where the data tell of none
+_ROOTS = 1.0  # m that it reaches at least: plants drink below the sensors
+
+
 def for_data(
     model: type[Model] | type[Estimator],
     network: Mapping[str, Any],
@@ -48,6 +54,10 @@ def for_data(
     found = dict(network)
     if "patch" in model.hyperparameters():
         found["patch"] = recipe.patch
+    if "depths" in model.hyperparameters():  # an account of layers
+        found["role"] = table.lookup(recipe.target).role
+        found["depths"] = recipe.depths or ((recipe.layer,) if recipe.layer else ())
+        found["layers"] = tuple(found.get("layers") or _bottoms(table))
     if isinstance(found.get("groups"), Mapping):
         found["groups"] = input_groups(table, found["groups"])
     return found
@@ -64,26 +74,29 @@ def make_recipe(
     layered: bool = False,
     bounded: bool = False,
     patch: int = 1,
+    forcing: Sequence[str] = (),
 ) -> Recipe:
     """Decide which variables go in and which comes out; nothing is computed.
 
     The variables that laws require for the loss ``terms`` have to be there too. With ``layered``
     all layers of the target are predicted; ``bounded`` scales it by residual and saturated water
     content; ``patch`` is the number of cells along a side of the square of neighbours that a sample
-    holds.
+    holds; ``forcing`` are roles that have to be among the dynamic inputs, and are not scaled.
     """
     observed, known = asked.data_integration, asked.known_forcing
     _check_times(window, lead, data_integration=observed, known_forcing=known)
     table = reading.table
-    target = default_target(table) if asked.target is None else asked.target
+    target = asked.one_target or default_target(table)
     fluxes = [role for law in LAWS.values() for role in law.roles(terms)]
-    require_roles(table, [target, *(asked.dynamic or ()), *(asked.static or ()), *fluxes])
+    named = [*(asked.dynamic or ()), *(asked.static or ())]
+    require_roles(table, [target, *named, *fluxes, *forcing])
     name = _key(table, target)
     layered = layered and (target in ROLES or table.lookup(target).dim is not None)
     depths, centres = _layers(reading, name) if layered else ((), ())
     given = METEOROLOGY if asked.dynamic is None else tuple(asked.dynamic)
     maps = STATIC if asked.static is None else tuple(asked.static)
     keys = [_key(table, d) for d in given if asked.dynamic is not None or d in table]
+    keys += [role for role in forcing if role not in keys]
     if not keys:
         msg = (
             f"No meteorology was found among {sorted(map(str, reading.ds.data_vars))}. Name the "
@@ -109,7 +122,20 @@ def make_recipe(
         patch=patch if len(space_dims(reading.array(keys[0]))) > 1 else 1,
         bounded=bounded,
         layer=None if depths else table.lookup(name).depth,
+        plain=(*forcing, name) if forcing else (),
     )
+
+
+def _bottoms(table: VariableTable) -> tuple[float, ...]:
+    """Return the bottoms of the layers of soil moisture, and of one below to 1 m.
+
+    The usual ones where those of the data do not follow each other from the surface.
+    """
+    depths = [variable.depth for variable in table.layers("soil_moisture")]
+    known = [depth for depth in depths if depth is not None]
+    tops, bottoms = [upper for upper, _ in known], [lower for _, lower in known]
+    follows = len(known) == len(depths) and known and np.allclose(tops, [0.0, *bottoms[:-1]])
+    return (*bottoms, *[_ROOTS] * (bottoms[-1] < _ROOTS)) if follows else _USUAL
 
 
 def _tell_of_maps(table: VariableTable) -> None:

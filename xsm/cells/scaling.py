@@ -32,6 +32,7 @@ def fit_scaling(
     scaling: Scaling,
     bounded: bool = False,
     logs: Sequence[str] = (),
+    plain: Sequence[str] = (),
     beside: dict[str, xr.DataArray] | None = None,
 ) -> xr.Dataset:
     """Return offsets and scales, ``scaled = (value - offset) / scale``.
@@ -53,6 +54,8 @@ def fit_scaling(
         Scale the target from residual to saturated water content instead.
     logs : sequence of str, optional
         Dynamic inputs whose ``log(1 + value)`` is scaled, see :func:`xsm.cells.inputs.as_logs`.
+    plain : sequence of str, optional
+        Dynamic inputs that keep their values, and the target where it is among them.
     beside : dict of str to DataArray, optional
         Arrays that are computed in the same pass, in place.
 
@@ -106,6 +109,10 @@ def fit_scaling(
         _warn_outside(own, offset, scale)
         trained = trained & scale.notnull()
     dynamic = _range(every) if scaling == "cell" else _spread(every)
+    if plain:
+        kept = ~dynamic[0]["dynamic"].isin(list(plain))
+        dynamic = dynamic[0].where(kept, 0.0), dynamic[1].where(kept, 1.0)
+        offset, scale = xr.zeros_like(offset), xr.ones_like(scale)
     still_moments = _pool(_of_maps(still), inside)
     static = _spread(still_moments)
     mean = goal.sel(_moment="mean", drop=True).where(goal.sel(_moment="count", drop=True) > 0)

@@ -30,6 +30,12 @@ def log_of_rain(given: Mapping[str, Any], sequence: int | None) -> tuple[bool, d
 def check_sequence(cls: type[Model], asked: Asked) -> None:
     """Refuse what a sequence cannot be, or cannot be yet; nothing is left out in silence."""
     if asked.sequence is None:
+        if cls.forcing:
+            msg = (
+                f"{model_name(cls)!r} keeps an account along the record: pass sequence=365, the "
+                "steps of a piece that trains. Longer pieces know slow stores better."
+            )
+            raise UnknownNameError(msg)
         return
     if not _carries(cls):
         able = [name for name in list_models() if getattr(model_class(name), "carries", False)]
@@ -73,7 +79,8 @@ def as_sequence(recipe: Recipe, asked: Asked, *, logs: bool) -> Recipe:
             "answered. Pass a smaller warmup=, or a larger sequence=."
         )
         raise NotEnoughDataError(msg)
-    rain = tuple(name for name in recipe.dynamic if name == "precipitation" and logs)
+    scaled = [name for name in recipe.dynamic if name not in recipe.plain]
+    rain = tuple(name for name in scaled if name == "precipitation" and logs)
     latency = _latency(recipe, asked, sequence)
     made = replace(recipe, sequence=sequence, warmup=warmup, latency=latency, logs=rain)
     return replace(made, cuts=check_whole("cuts", asked.cuts, 0))

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import axis_of, is_dates
+from xsm.data.time_axis import typical_step
 from xsm.exceptions import GridError, NotEnoughDataError, warn_outside
 from xsm.typing import Array
 
@@ -22,6 +23,8 @@ __all__ = ["assigned", "at_labels", "common", "on_labels_of", "positions", "same
 
 _Data = TypeVar("_Data", xr.DataArray, xr.Dataset)
 _NEAR = 0.01  # of the least step between labels
+_HOUR = np.timedelta64(1, "h")
+_VERBS = {"1 day": "xsm.daily", "1 month": "xsm.monthly"}
 _LONE = 1e-6  # of the size of a label that has no neighbour
 
 
@@ -102,7 +105,7 @@ def common(observed: _Data, others: Mapping[str, _Data]) -> tuple[_Data, dict[st
 
     Places of an array that the others lack fall out with a warning that counts them; more than half
     of its places, labels twice and no label in common are refused. Times may differ: a prediction
-    begins after the first window and ends beyond the data.
+    begins after the first window and ends beyond the data. Another step of time is told.
     """
     near: dict[str, _Data] = {name: snap(array, observed) for name, array in others.items()}
     kept = {str(d): _shared(str(d), [observed, *near.values()]) for d in observed.dims}
@@ -115,6 +118,7 @@ def common(observed: _Data, others: Mapping[str, _Data]) -> tuple[_Data, dict[st
         )
         raise NotEnoughDataError(msg)
     _count(observed, near, at)
+    _tell_of_steps(observed, near, at)
     return _taken(observed, at), {name: _taken(array, at) for name, array in near.items()}
 
 
@@ -187,6 +191,28 @@ def _ends(observed: _Data, array: _Data, dims: Sequence[str]) -> str:
         if not a.equals(b):
             said.append(f"{d} {a[0]}..{a[-1]} ({len(a)}) and {b[0]}..{b[-1]} ({len(b)})")
     return "; ".join(said)
+
+
+def _tell_of_steps(observed: _Data, others: Mapping[str, _Data], at: Mapping[str, Any]) -> None:
+    """Tell where times of both are compared, but mean other steps: a day's mean and one hour's."""
+    for dim in (d for d in at if is_dates(at[d])):
+        own = typical_step(observed.indexes[dim])
+        for name, array in ((n, a) for n, a in others.items() if dim in a.dims):
+            if own is None or array.indexes[dim].equals(observed.indexes[dim]):
+                continue
+            given = typical_step(array.indexes[dim])
+            if given is None or own.length < 1.5 * given.length < 2.25 * own.length:
+                continue
+            coarse, fine = (given, "ds") if given.length > own.length else (own, "predicted")
+            how = f'{fine}.resample({dim}="{int(coarse.length / _HOUR)}h").mean()'
+            if str(coarse) in _VERBS:
+                how = f"{_VERBS[str(coarse)]}({fine})"
+            warn_outside(
+                f"Along {dim!r} {name} has steps of {given}, the observations of {own}: only the "
+                f"{len(at[dim])} times that both have are compared. Where values are means or sums "
+                f"over their steps, bring both to the longer one first: {how}."
+            )
+            return
 
 
 def positions(index: Any, wanted: Any) -> Array:

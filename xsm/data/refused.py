@@ -34,7 +34,7 @@ __all__ = [
 
 OWN_DIMS = frozenset(
     {"dynamic", "static", "source", "trend", "level", "pit_value", "probability"}
-    | {"month", "dayofyear", "expert", "season", "network_row", "recent_row", "seen_row"}
+    | {"month", "dayofyear", "lag", "expert", "season", "network_row", "recent_row", "seen_row"}
 )
 """Dimensions that results and statistics of xsm have; no dimension of space may be one.
 

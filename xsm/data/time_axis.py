@@ -11,7 +11,15 @@ import numpy as np
 from xsm.exceptions import GridError
 from xsm.typing import Array, FloatArray
 
-__all__ = ["Step", "even_step", "month_starts", "months_of_index", "steps_between", "uneven"]
+__all__ = [
+    "Step",
+    "even_step",
+    "month_starts",
+    "months_of_index",
+    "steps_between",
+    "typical_step",
+    "uneven",
+]
 
 
 _DAY = np.timedelta64(1, "D")
@@ -142,6 +150,22 @@ def even_step(index: Any, dim: str) -> Step:
     if equal:
         return Step(np.timedelta64(steps[0]))
     raise GridError(uneven(index, dim))
+
+
+def typical_step(index: Any) -> Step | None:
+    """Return the step that most of the steps of a series are, gaps or not; None where none is.
+
+    Times are in any order; of fewer than three nothing is said.
+    """
+    steps = np.diff(np.unique(index.dropna())).astype("m8[ns]").astype(np.int64)
+    if steps.size < 2:
+        return None
+    months = round(12 * float(np.median(steps)) / _nanoseconds(_YEAR))
+    if np.median(steps) >= _nanoseconds(_MONTHLY):
+        return Step(np.timedelta64(_YEAR * months // 12), months)
+    found, counts = np.unique(steps, return_counts=True)
+    most = np.timedelta64(int(found[counts.argmax()]), "ns")
+    return Step(most) if 2 * counts.max() >= steps.size else None
 
 
 def months_of_index(index: Any) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,14 @@ from xsm.data.joins import at_labels, on_labels_of, snap
 from xsm.data.naming.dimensions import members
 from xsm.typing import Array, FloatArray
 
-__all__ = ["earlier_climatology", "from_climatology", "on_places", "seasonal_mean", "tell_left_out"]
+__all__ = [
+    "earlier_climatology",
+    "from_climatology",
+    "on_places",
+    "season_of",
+    "seasonal_mean",
+    "tell_left_out",
+]
 
 
 _WEEKS = 28  # days; the shortest month
@@ -74,17 +82,23 @@ def seasonal_mean(observed: xr.DataArray, dim: str) -> xr.DataArray:
     return xr.DataArray(mean, coords=coords, dims=dims, name=observed.name)
 
 
-def on_places(known: xr.DataArray, cells: xr.DataArray) -> tuple[xr.DataArray, str]:
+def on_places(
+    known: xr.DataArray, cells: xr.DataArray, along: str | None = None
+) -> tuple[xr.DataArray, str]:
     """Return a climatology on other places, and how these differ, else "".
 
-    NaN where nothing is known of a place; nothing is repeated along space, but for members.
+    NaN where nothing is known of a place; nothing is repeated along space, but for members. Other
+    places are not refused, however many: a model is scored at places that it was not trained on.
+    Of another table, ``along`` is its dimension that is no place.
     """
-    season = "month" if "month" in known.dims else "dayofyear"
+    season = ("month" if "month" in known.dims else "dayofyear") if along is None else along
     own, wanted = {*known.dims} - {season}, {*cells.dims}
     places = {str(d): n for d, n in known.sizes.items() if d != season}
     if own - {*members(known)} != wanted - {*members(cells)}:
         nowhere = xr.full_like(known.isel(dict.fromkeys(places, 0), drop=True), np.nan)
-        said = f"It is of places along {places}, the data of {dict(cells.sizes)}."
+        said = (
+            f"It is of places along {places}, the data of {dict(cells.sizes)}: train on these too."
+        )
         return nowhere.expand_dims(cells.sizes).assign_coords(cells.coords), said
     known = snap(known, cells)
     both = own & wanted
@@ -92,15 +106,21 @@ def on_places(known: xr.DataArray, cells: xr.DataArray) -> tuple[xr.DataArray, s
     wide = on_labels_of(known, cells)
     there = np.prod([i.isin(known.indexes[d]).sum() for d, i in labels.items()])
     lost = int(np.prod([len(i) for i in labels.values()]) - there)
-    return wide, f"{lost} of {cells.size} places are not among those of training." if lost else ""
+    said = f"{lost} of {cells.size} places are not among those of training: train on them too."
+    return wide, said if lost else ""
 
 
 def _seasons(times: xr.DataArray) -> xr.DataArray:
     """Return the day of the year, or the month where steps are four weeks or longer."""
-    steps = np.abs(np.diff(times.values).astype("m8[D]").astype(int))
-    name = "month" if len(steps) and np.median(steps) >= _WEEKS else "dayofyear"
+    name = season_of(times.values)
     found: xr.DataArray = getattr(times.dt, name).rename(name)
     return found
+
+
+def season_of(times: Any) -> str:
+    """Return what seasons are: "month" where steps are four weeks or more, else "dayofyear"."""
+    steps = np.abs(np.diff(np.asarray(times)).astype("m8[D]").astype(int))
+    return "month" if len(steps) and np.median(steps) >= _WEEKS else "dayofyear"
 
 
 def _sum_by_season(values: FloatArray, place: Array, *, seasons: int) -> FloatArray:
@@ -113,7 +133,9 @@ def _sum_by_season(values: FloatArray, place: Array, *, seasons: int) -> FloatAr
     return sums
 
 
-def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataArray:
+def from_climatology(
+    climatology: xr.DataArray, times: xr.DataArray, *, smooth: bool = False
+) -> xr.DataArray:
     """Return the climatology at given times.
 
     Parameters
@@ -122,6 +144,8 @@ def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataA
         (dayofyear, ...) or (month, ...) as of :func:`seasonal_mean`.
     times : DataArray
         Dates along one dimension.
+    smooth : bool, default: False
+        Take the mean around of each day of the year, not only of those without a value.
 
     Returns
     -------
@@ -151,21 +175,23 @@ def from_climatology(climatology: xr.DataArray, times: xr.DataArray) -> xr.DataA
     days = times.dt.dayofyear.clip(max=366 if leap else 365)
     calendar = times.dt.calendar
     year = 365 if calendar in ("noleap", "365_day") else _DAYS.get(calendar, 366)
-    whole = _from_neighbours(at_labels(climatology, {"dayofyear": np.arange(1, year + 1)}))
+    whole = at_labels(climatology, {"dayofyear": np.arange(1, year + 1)})
+    whole = _from_neighbours(whole, smooth=smooth)
     return whole.sel(dayofyear=days).drop_vars("dayofyear")
 
 
-def _from_neighbours(whole: xr.DataArray) -> xr.DataArray:
-    """Return a climatology (dayofyear, ...) with days that lack a value from those around."""
+def _from_neighbours(whole: xr.DataArray, *, smooth: bool) -> xr.DataArray:
+    """Return a climatology (dayofyear, ...): days, or those alone that lack, as those around."""
     if whole.chunks is not None:
         whole = whole.chunk(dayofyear=-1)
-    elif not whole.isnull().any():
+    elif not smooth and not whole.isnull().any():
         return whole
     found: xr.DataArray = xr.apply_ufunc(
         _mean_around,
         whole,
         input_core_dims=[["dayofyear"]],
         output_core_dims=[["dayofyear"]],
+        kwargs={"smooth": smooth},
         dask="parallelized",
         output_dtypes=[whole.dtype],
         keep_attrs=True,
@@ -173,14 +199,14 @@ def _from_neighbours(whole: xr.DataArray) -> xr.DataArray:
     return found.transpose(*whole.dims)
 
 
-def _mean_around(values: FloatArray) -> FloatArray:
-    """Return values (..., dayofyear) with the mean of those around, where some are, for NaN."""
+def _mean_around(values: FloatArray, *, smooth: bool) -> FloatArray:
+    """Return values (..., dayofyear), all or NaN alone, as the mean of those around."""
     there, size = np.isfinite(values), 2 * _AROUND + 1
     given = np.where(there, values, 0.0).astype(np.float64), there.astype(np.float64)
     total, share = (uniform_filter1d(part, size, axis=-1, mode="wrap") for part in given)
     enough = share * size > _LEAST - 0.5
     mean = np.divide(total, share, out=np.full(values.shape, np.nan), where=enough)
-    return np.where(there, values, mean).astype(values.dtype)
+    return np.where(there & (not smooth), values, mean).astype(values.dtype)
 
 
 def tell_left_out(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -13,12 +12,12 @@ from xsm.data.dimensions import check_prediction
 from xsm.data.doubt import doubt, guarded, guards_of
 from xsm.data.grid import as_list, time_dim, without_scalars
 from xsm.data.joins import common
-from xsm.data.lead import lead_of, origins
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
-from xsm.evaluation.climatology import from_climatology, on_places, tell_left_out
+from xsm.evaluation.climatology import from_climatology, tell_left_out
+from xsm.evaluation.known import Known
+from xsm.evaluation.persistence import persisted
 from xsm.exceptions import NotEnoughDataError
-from xsm.hydrology.balance import previous_observation
 from xsm.hydrology.soil.layered import layered_pair
 from xsm.physics.rounding import ROUNDING
 from xsm.typing import Array, FloatArray
@@ -49,41 +48,33 @@ def score(
     dim: Hashable | Iterable[Hashable] | None,
     target: str,
     lead: int | None = None,
-    baselines: bool = True,
-    climatology: xr.DataArray | None = None,
+    known: Known | None,
 ) -> xr.Dataset:
     """Score a prediction beside persistence and climatology, see :func:`xsm.score`.
 
-    ``observed`` and ``predicted`` as of :func:`scored_pair`, ``climatology`` the mean of each day
-    of the year or month, canonical units. Persistence is the last observation that the prediction
-    may know, by its own lead, or ``lead`` steps where it says none; where neither is known its
-    scores are NaN, and a warning says so. Neither takes a step from the model. The climatology is
-    scored where it holds every step that the model is scored on; elsewhere its scores are NaN, its
-    count is 0, and a warning says so. Persistence is scored on the steps that it has.
+    ``observed`` and ``predicted`` as of :func:`scored_pair`; ``known`` is what baselines are made
+    of, None for none. Both persistences are of the last observation that the prediction may know,
+    by its own lead, or ``lead`` steps where it says none, see :func:`persisted`. No baseline takes
+    a step from the model. The climatology is scored where it holds every step that the model is
+    scored on; elsewhere its scores are NaN, its count is 0, and a warning says so. Persistence is
+    scored on the steps that it has.
     """
-    if baselines and climatology is None:
-        warnings.warn(
-            "No climatology was scored: the data do not hold each day of a year (of monthly data, "
-            "each month) before the first predicted step, or the model keeps none since it would "
-            "have taken more than a quarter of memory_limit. Pass a model that keeps one, "
-            "baselines=fitted.",
-            UserWarning,
-            stacklevel=3,
-        )
     time = reading.time
-    sources = {"model": predicted}
-    if baselines:
-        sources["persistence"] = _persistence(observed, predicted, lead)
     dims = as_list(time if dim is None else dim)
-    known = climatology if baselines else None
+    sources, mean, elsewhere = {"model": predicted}, None, ""
     if known is not None:
-        known, elsewhere = on_places(known, observed.isel({time: 0}, drop=True))
-        sources["climatology"] = from_climatology(known, observed[time])
+        known.tell_missing()
+        known, elsewhere = known.on(observed.isel({time: 0}, drop=True))
+        sources |= persisted(observed, predicted, lead, known)
+        mean = known.climatology
+    if mean is not None:
+        sources["climatology"] = from_climatology(mean, observed[time])
     bare = {name: without_scalars(array) for name, array in sources.items()}
-    found = score_sources(observed, bare, dim=dims, whole=("climatology",), own=("persistence",))
-    if known is not None:
+    own = ("persistence", "damped_persistence")
+    found = score_sources(observed, bare, dim=dims, whole=("climatology",), own=own)
+    if mean is not None:
         there = np.isin(observed[time].values, predicted[time].values)
-        tell_left_out(found, known, observed[time][there], dims, elsewhere)
+        tell_left_out(found, mean, observed[time][there], dims, elsewhere)
     ensemble = members(observed) | members(predicted)
     if ensemble:
         found.attrs["members"] = ", ".join(
@@ -91,32 +82,6 @@ def score(
             for d, n in ensemble.items()
         )
     return described(found, reading, target)
-
-
-def _persistence(
-    observed: xr.DataArray, predicted: xr.DataArray, stated: int | None
-) -> xr.DataArray:
-    """Return the last observation that a prediction may know, by the time that it is for."""
-    time = time_dim(observed)
-    lead = lead_of(predicted, observed.indexes[time], stated)
-    if lead is None:
-        warnings.warn(
-            "No persistence was scored, its scores are NaN: the prediction does not say how far "
-            "ahead it was made. Type lead=1 where it is of the step after its last input, as "
-            "score(..., lead=1), lead=0 where it is of the same step, or baselines=False.",
-            UserWarning,
-            stacklevel=4,
-        )
-        return xr.full_like(observed, np.nan, dtype=np.float32)
-    rows = origins(observed.indexes[time], lead)
-    known = rows >= 0
-    back = np.unique((np.arange(len(rows)) - rows)[known])
-    last = previous_observation(observed)  # strictly before, which is a row on
-    if back.size < 2:  # even steps: no row is picked by itself
-        return last.shift({time: int(back[0]) - 1 if back.size else len(rows)})
-    held = observed.fillna(last).isel({time: np.maximum(rows, 0)})
-    kept = xr.DataArray(known, dims=time)
-    return held.assign_coords({time: observed[time]}).where(kept)
 
 
 def scored_pair(

@@ -46,7 +46,7 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
     window = cls.window if asked.window is None else asked.window
     check_stated(asked.variables, ds, asked.covariates, asked.truth)
     reading = read_one(ds, asked.variables)
-    role = choose_target(reading, asked.target)
+    role = choose_target(reading, asked.one_target)
     native = collect_sources(
         reading,
         target=role,

@@ -13,6 +13,7 @@ import xarray as xr
 
 from xsm.hydrology.balance.budget import budget_consistency
 from xsm.hydrology.balance.consistency import water_balance_consistency
+from xsm.hydrology.balance.observed import observed_roles, observed_series
 from xsm.hydrology.balance.water_balance import balance_series, roles_of_terms
 from xsm.hydrology.needs import Term, Wanted
 from xsm.hydrology.soil.consistency import richards_consistency
@@ -66,7 +67,13 @@ LAWS: dict[str, Law] = {
             series=profile_series,
             maps=soil_maps,  # which says how to get parameters that are missing
         ),
-        Law("budget", audit=budget_consistency, arguments=("states",)),
+        Law(
+            "budget",
+            audit=budget_consistency,
+            arguments=("states",),
+            series=observed_series,
+            roles=observed_roles,
+        ),
     )
 }
 """Laws by name."""

@@ -3,6 +3,7 @@
 All terms act on the scaled target, so that published weights keep their meaning.
 """
 
+from xsm.losses.budget import Prior, Shown
 from xsm.losses.load_balance import LoadBalance
 from xsm.losses.richards import Richards
 from xsm.losses.terms import (
@@ -21,7 +22,9 @@ __all__ = [
     "BetaNLL",
     "LoadBalance",
     "Loss",
+    "Prior",
     "Richards",
+    "Shown",
     "WaterBalance",
     "answered_steps",
     "check_losses",

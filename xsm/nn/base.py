@@ -68,22 +68,26 @@ class Answer:
         Key of the output.
     rows : int, default: 1
         Values for each sample.
-    kind : {"value", "spread", "share"}, default: "value"
-        Scaled as the target; scaled as the target but without its offset; or not scaled at all.
+    kind : {"value", "spread", "share", "quantity"}, default: "value"
+        Scaled as the target; scaled as the target but without its offset; or not scaled at all: a
+        share, or a quantity in canonical units.
     dim : str, default: "depth"
         Dimension of the values, where there are several, or where they have labels.
     labels : tuple of str, optional
         Coordinate of that dimension.
     long_name : str, optional
         What it is, in words.
+    units : str, default: "1"
+        Canonical units of a quantity.
     """
 
     name: str
     rows: int = 1
-    kind: Literal["value", "spread", "share"] = "value"
+    kind: Literal["value", "spread", "share", "quantity"] = "value"
     dim: str = "depth"
     labels: tuple[str, ...] = ()
     long_name: str = ""
+    units: str = "1"
 
 
 class Model(nn.Module, abc.ABC):
@@ -113,6 +117,11 @@ class Model(nn.Module, abc.ABC):
         Whether it sees whole fields and makes finer ones of them.
     carries : bool
         Whether it can run through a record: it has :meth:`carry` and ``state_size``.
+    forcing : tuple of str
+        Roles of inputs that it has to be given, in canonical units instead of scaled; its target
+        is in canonical units too, and each of its steps is a day.
+    observes : tuple of str
+        Roles that it can be trained on together, ``target=[...]``, by :meth:`terms_of`.
     """
 
     losses: ClassVar[tuple[Loss, ...]]
@@ -135,6 +144,8 @@ class Model(nn.Module, abc.ABC):
     bounded: ClassVar[bool] = False
     downscales: ClassVar[bool] = False
     carries: ClassVar[bool] = False
+    forcing: ClassVar[tuple[str, ...]] = ()
+    observes: ClassVar[tuple[str, ...]] = ()
     state_size = 0
 
     def __init__(self, sizes: Sizes) -> None:
@@ -173,6 +184,14 @@ class Model(nn.Module, abc.ABC):
         usual = cls.sequence_defaults if sizes.sequence else {}
         known = cls.hyperparameters()
         return {name: value for name, value in usual.items() if name in known} | dict(given)
+
+    @classmethod
+    def terms_of(cls, shown: Mapping[str, str], options: Mapping[str, Any]) -> tuple[Loss, ...]:
+        """Return the terms that compare all that is shown: roles and their keys in the batch.
+
+        ``options`` are all hyper-parameters.
+        """
+        return cls.losses
 
     def remarks(self, output: Output) -> tuple[str, ...]:
         """Return what a user should know about a trained network, as warnings of ``fit``.

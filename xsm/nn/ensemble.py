@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -64,8 +65,9 @@ class Ensemble(Model):
     @property
     def answers(self) -> tuple[Answer, ...]:
         """Outputs that predictions keep: the mean, its spread, and what else members answer."""
-        own = members_of(self)[0].answers
-        return (*super().answers, *(a for a in own if a.name not in {"mean", "std"}))
+        own = [a for a in members_of(self)[0].answers if a.name not in {"mean", "std"}]
+        spreads = (replace(a, name=f"{a.name}_std") for a in own if a.kind == "quantity")
+        return (*super().answers, *own, *spreads)
 
     def embed(self, dynamic: torch.Tensor) -> torch.Tensor:
         """Return the embeddings (..., member embedding) of all members, one behind the other."""
@@ -78,7 +80,7 @@ class Ensemble(Model):
         found = [
             m.outputs({**batch, "dynamic": part}) for m, part in zip(members, steps, strict=True)
         ]
-        return {**_mixture(found), **members[0].pool(found)}
+        return self._together(found)
 
     @property
     def state_size(self) -> int:  # type: ignore[override]
@@ -91,7 +93,15 @@ class Ensemble(Model):
         states = [None] * len(members) if state is None else state.chunk(len(members), dim=-1)
         each = [m.run(batch, own) for m, own in zip(members, states, strict=True)]
         found, after = [one[0] for one in each], [one[1] for one in each]
-        return {**_mixture(found), **members[0].pool(found)}, torch.cat(after, dim=-1)
+        return self._together(found), torch.cat(after, dim=-1)
+
+    def _together(self, found: Sequence[Output]) -> Output:
+        """Return the mixture, what members pool, and how far they disagree about quantities."""
+        first = members_of(self)[0]
+        names = [answer.name for answer in first.answers if answer.kind == "quantity"]
+        stacks = {n: torch.stack([one[n] for one in found]) for n in names}
+        spread = {f"{n}_std": each.std(dim=0, correction=0) for n, each in stacks.items()}
+        return {**_mixture(found), **first.pool(found), **spread}
 
     def since(self, base: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         """Return the answer of networks that predict a change, as each of them does."""

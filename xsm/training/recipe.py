@@ -51,6 +51,10 @@ class Recipe:
         for each batch; the prediction itself takes the smallest.
     logs : tuple of str
         Dynamic inputs that are scaled as ``log(1 + value)``.
+    plain : tuple of str
+        Dynamic inputs, and the target, that are not scaled but in canonical units.
+    shown : tuple of str
+        Roles that a model learns from together, the target among them; empty for one alone.
     cuts : int
         Steps after each cut of a piece that trains: their observations are those from before it,
         and after half of the cuts the weather is hidden, of which a channel tells. 0 is no cuts.
@@ -74,6 +78,8 @@ class Recipe:
     warmup: int = 0
     latency: tuple[int, int] = (1, 1)
     logs: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
     cuts: int = 0
 
     downscales: ClassVar[bool] = False
@@ -120,7 +126,7 @@ class NestedRecipe(Recipe):
         False.
     layer : tuple of float, optional
         None.
-    sequence, warmup, latency, logs, cuts : int, int, tuple, tuple, int
+    sequence, warmup, latency, logs, plain, shown, cuts : int, int, tuples, int
         0, 0, (1, 1), empty and 0: they belong to models that run through the record.
     factor : tuple of int
         Fine cells of a coarse one along y and x.

@@ -1,5 +1,7 @@
 """The report of a data set: what it lists, in text, in HTML and as data; it never raises."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,6 +11,7 @@ from tests.data.doubt.worlds import broken, grid, station, typed
 from tests.door.files import FILES
 from tests.door.truth import truth
 from xsm.data.units import quantify
+from xsm.exceptions import UnitsError
 
 
 def kinds(report) -> set[str]:
@@ -188,3 +191,42 @@ def test_a_fill_value_of_a_product_counts_also_within_the_range():
     ds = xr.Dataset({"TWS_tavg": ("time", values, {"units": "mm"})}, days)
     assert "fill" not in kinds(ds.physm.check())
     assert "fill" in kinds(ds.physm.check(product="gldas"))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("U6", "holds <U6; real numbers are needed"),  # as CSV files with a "-" are read
+        (object, "holds object; real numbers are needed"),
+        ("S6", r"holds \|S6; real numbers"),
+        (complex, "holds complex128; real numbers"),
+        ("M8[ns]", r"holds datetime64\[ns\]; real numbers"),
+        (bool, "holds true and false, and numbers in m3 m-3 are needed"),
+    ],
+)
+def test_what_holds_no_numbers_is_reported_as_verbs_refuse_it(kind, said, lazy):
+    ds = station()
+    values = ds["SWC_F_MDS_1"].values
+    made = values.astype("m8[s]").astype(kind) if kind == "M8[ns]" else values.astype(kind)
+    ds["SWC_F_MDS_1"] = (ds["SWC_F_MDS_1"].dims, made, ds["SWC_F_MDS_1"].attrs)
+    ds = ds.chunk() if lazy else ds
+    report = ds.physm.check()
+    [found] = [f for f in report.wrong if f.variable == "SWC_F_MDS_1"]
+    assert (found.kind, found.severity, found.role) == ("unusable", "stop", "soil_moisture")
+    assert re.search(said, found.words)
+    with pytest.raises(UnitsError, match=said):
+        xsm.to_depths(ds.rename(SWC_F_MDS_1="sm_5cm"), [0.05])
+
+
+def test_packed_numbers_are_reported_with_the_line_that_unpacks():
+    """As netCDF4 with set_auto_maskandscale(False) or xr.open_dataset(mask_and_scale=False)."""
+    ds = station()
+    soil = ds["SWC_F_MDS_1"]
+    packing = {"scale_factor": 0.01, "add_offset": 20.0}
+    ds["SWC_F_MDS_1"] = ((soil - 20) / 0.01).round().astype("i2").assign_attrs(soil.attrs | packing)
+    [found] = ds.physm.check().wrong
+    assert "ds = xr.decode_cf(ds)" in found.words
+    decoded = xr.decode_cf(ds)
+    np.testing.assert_allclose(decoded["SWC_F_MDS_1"], soil, atol=0.005)
+    assert not decoded.physm.check()

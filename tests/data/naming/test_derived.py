@@ -80,3 +80,45 @@ def test_parts_must_be_of_this_table():
     foreign = Variable("wind_speed", ("v10", "u10"), "derived", "m s-1")
     with pytest.raises(MissingVariableError, match="pass a variable of this table"):
         find_variables(ds).array(ds, foreign)
+
+
+WEIGHT = 0.1888 / (0.1888 + 0.0674)  # s and g, kPa K-1, at 25 degC and 101.3 kPa (FAO 56, annex 2)
+ENERGY = 28.356  # W m-2 of a mm day-1, 2.45 MJ kg-1 (FAO 56, table 3)
+BLACK = 448.07  # W m-2, sigma T^4 at 25 degC
+DAY = {"tair": (25, "degC"), "SWdown": (200 / 0.77, "W m-2"), "LWdown": (BLACK, "W m-2")}
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted", "names"),
+    [
+        ({"rn": (ENERGY, "W m-2")}, 1.0, ("rn",)),
+        (DAY, 1.26 * WEIGHT * 200 / ENERGY, ("SWdown", "LWdown", "tair")),
+        (
+            {**DAY, "ps": (101.325, "kPa")},
+            1.26 * WEIGHT * 200 / ENERGY,
+            ("SWdown", "LWdown", "tair", "ps"),
+        ),
+        (
+            {k: v for k, v in DAY.items() if k != "LWdown"},
+            0.65 * WEIGHT * 200 / 0.77 / ENERGY,
+            ("SWdown", "tair"),
+        ),
+        ({**DAY, "LWdown": (100, "W m-2")}, 0.0, ("SWdown", "LWdown", "tair")),  # there is no dew
+    ],
+)
+def test_potential_evaporation_of_what_is_there(variables, wanted, names):
+    ds = air(**variables)
+    if "rn" in ds:
+        ds["rn"].attrs["standard_name"] = "surface_net_downward_radiative_flux"
+    table = find_variables(ds)
+    assert table["potential_evaporation"].name == names
+    assert float(table.array(ds, "potential_evaporation")[0]) == pytest.approx(wanted, rel=5e-3)
+    known = find_variables(ds.assign(pet=("x", [3.0], {"units": "mm day-1"})))
+    assert known["potential_evaporation"].how == "alias"
+
+
+def test_faulty_parts_of_an_estimate_are_told_by_themselves():
+    ds = air(**{**DAY, "SWdown": (200, "furlong")})
+    table = find_variables(ds)
+    assert "shortwave_down" in table.problems
+    assert "potential_evaporation" not in table.problems

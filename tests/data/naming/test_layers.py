@@ -261,7 +261,88 @@ def test_stated_edges_follow_a_coordinate_that_was_turned():
     odd = turned.isel(depth=[0, 2, 1, 3])  # neither up nor down, each in its layer
     assert dim_bounds(odd, "theta", "depth")[0] == (3, (0.0, 0.1))
     part = turned.assign_coords(depth=("depth", [9.0, 8.0, 7.0, 6.0], depth[2]))
-    with pytest.raises(GridError, match=r"in other order\. Sort the data, ds = ds\.sortby"):
+    with pytest.raises(GridError, match=r"not each depth lies in a layer of its own\. Correct"):
         dim_bounds(part, "theta", "depth")
-    corrected = ds.assign_coords(depth=("depth", [1.0, 2.0, 3.0, 4.0], depth[2]))
-    assert dim_bounds(corrected, "theta", "depth")[0] == (0, (0.0, 0.1))
+
+
+ERA5 = [0.0, 0.07, 0.28, 1.0, 2.89]
+
+
+def test_stated_edges_of_numbered_layers_that_were_turned_are_refused():
+    """CLM and NOAH number their layers from the surface; edges are told from there too."""
+    soil = ("layer", [0.1, 0.2, 0.3], {"units": "m3 m-3", "layer_edges_m": [0.0, 0.1, 0.4, 1.0]})
+    ds = xr.Dataset({"theta": soil}, {"layer": [1, 2, 3]})
+    assert dim_bounds(ds, "theta", "layer")[0] == (0, (0.0, 0.1))
+    with pytest.raises(GridError, match=r"may have been turned since\. Sort them"):
+        dim_bounds(ds.isel(layer=[2, 1, 0]), "theta", "layer")
+    turned = ds.isel(layer=[2, 1, 0]).sortby("layer")
+    assert dim_bounds(turned, "theta", "layer")[0] == (0, (0.0, 0.1))
+    below = ds.assign_coords(layer=[-0.05, -0.25, -0.7])  # heights, no units
+    assert dim_bounds(below, "theta", "layer")[2] == (2, (0.4, 1.0))
+
+
+LAYERS = {"units": "m", "positive": "down", "bounds": "depth_bnds"}
+
+
+@pytest.mark.parametrize(
+    ("edges", "middles"),
+    [
+        ([0.0, 0.1, 0.25, 0.5, 1.0], [1.0, 2.0, 3.0, 4.0]),  # numbers of layers, said to be m
+        ([0.0, 0.2, 0.5, 1.0, 2.0], [0.05, 0.175, 0.375, 0.75]),
+        ([0.0, 10.0, 25.0, 50.0, 100.0], [0.05, 0.175, 0.375, 0.75]),  # edges in cm
+        ([0.0, 0.1, 0.25], [0.05, 0.175, 0.375, 0.75]),  # fewer layers
+    ],
+)
+def test_stated_edges_that_contradict_the_coordinate_are_refused(edges, middles):
+    soil = ("depth", [0.1, 0.2, 0.3, 0.4], {"units": "m3 m-3", "layer_edges_m": edges})
+    ds = xr.Dataset({"theta": soil}, {"depth": ("depth", middles, {"units": "m"})})
+    with pytest.raises(GridError, match=r"not each depth lies.*ds\.drop_vars\('depth'\)"):
+        find_variables(ds).require("soil_moisture")
+    bare = ds.drop_vars("depth")
+    known = find_variables(bare).layers()[0].depth
+    assert known == (tuple(edges[:2]) if len(edges) == 5 else None)
+
+
+def test_stated_edges_follow_a_choice_of_layers():
+    """ERA5-Land on one axis: the first and the last layer are no two sensors."""
+    soil = ("depth", [0.1, 0.2, 0.3, 0.4], {"units": "m3 m-3", "layer_edges_m": ERA5})
+    ds = xr.Dataset(
+        {"theta": soil}, {"depth": ("depth", [3.5, 17.5, 64.0, 194.5], {"units": "cm"})}
+    )
+    assert dim_bounds(ds.isel(depth=[0, 3]), "theta", "depth") == [(0, (0, 0.07)), (1, (1.0, 2.89))]
+    assert dim_bounds(ds.isel(depth=[2]), "theta", "depth") == [(0, (0.28, 1.0))]
+
+
+def test_one_layer_of_a_choice_keeps_its_edges():
+    attrs = {"units": "m3 m-3", "layer_edges_m": ERA5}
+    depth = ("depth", [3.5, 17.5, 64.0, 194.5], {"units": "cm", "positive": "down"})
+    ds = xr.Dataset({"theta": ("depth", [0.1, 0.2, 0.3, 0.4], attrs)}, {"depth": depth})
+    one = ds.isel(depth=1)
+    assert find_variables(one).layers()[0].depth == (0.07, 0.28)
+    one["theta"].attrs["layer_edges_m"] = [0.28, 1.0]
+    with pytest.raises(GridError, match=r"'depth' is 0\.175 m, outside of it.*drop_vars"):
+        find_variables(one).require("soil_moisture")
+    assert find_variables(one.drop_vars("depth")).layers()[0].depth == (0.28, 1.0)
+    one["theta"].attrs["layer_edges_m"] = [0.07, 0.28]
+    assert find_variables(one).layers()[0].depth == (0.07, 0.28)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [[0.0, 10.0], [10.0, 40.0], [40.0, 100.0], [100.0, 200.0]],  # GLDAS's, in cm
+        [[1.0, 2.0], [0.4, 1.0], [0.1, 0.4], [0.0, 0.1]],  # turned without the coordinate
+    ],
+)
+def test_bounds_that_contradict_the_coordinate_are_refused(wrong):
+    """CF: a coordinate lies within its bounds, which are in its units."""
+    soil = ("depth", [0.1, 0.2, 0.3, 0.4], {"units": "m3 m-3"})
+    ds = xr.Dataset({"theta": soil}, {"depth": ("depth", [0.05, 0.25, 0.7, 1.5], LAYERS)})
+    ds["depth_bnds"] = (("depth", "bnds"), wrong)
+    with pytest.raises(GridError, match=r"these lie elsewhere.*ds\.drop_vars\('depth_bnds'\)"):
+        find_variables(ds).require("soil_moisture")
+    right = ds.drop_vars("depth_bnds")
+    assert find_variables(right).layers()[0].depth == (0.0, 0.1)
+    right["depth_bnds"] = (("depth", "bnds"), wrong, {"units": "cm"})
+    if wrong[0][0] == 0:
+        assert find_variables(right).layers()[1].depth == (0.1, 0.4)

@@ -130,8 +130,26 @@ def test_lengths_of_all_units_are_read_and_others_refused():
 def test_bounds_with_gaps_are_refused():
     ds = grid([1.0, 4.0], [0.0, 2.0]).to_dataset(name="a")
     ds["lat_bnds"] = (("lat", "bnds"), [[0.0, 2.0], [3.0, 6.0]])
-    with pytest.raises(GridError, match="'lat_bnds' of 'lat' leave gaps or overlap"):
+    with pytest.raises(GridError, match=r"'lat_bnds' of 'lat' leave gaps or overlap.*drop_vars"):
         horizontal_axes(ds)
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon"),
+    [
+        ([[10.0, 11.0], [11.0, 12.0]], [[199.0, 200.0], [200.0, 201.0]]),  # rows moved by 10
+        ([[-0.5, 0.5], [0.5, 1.5]], [[199.6, 200.6], [200.6, 201.6]]),  # edges for middles
+        ([[0.0, 1.0], [1.0, 2.0]], [[19.0, 20.0], [20.0, 21.0]]),  # other columns
+    ],
+)
+def test_bounds_of_other_cells_are_refused(lat, lon):
+    """CF: a coordinate lies within its bounds; longitudes of both conventions are one."""
+    ds = grid([0.5, 1.5], [-160.5, -159.5]).to_dataset(name="a")
+    right = ds.assign(lon_bnds=(("lon", "v"), [[199.0, 200.0], [200.0, 201.0]]))
+    assert horizontal_axes(right)[1].edges.tolist() == [199, 200, 201]
+    wrong = ds.assign(lat_bnds=(("lat", "v"), lat), lon_bnds=(("lon", "v"), lon))
+    with pytest.raises(GridError, match=r"does not lie in its bounds .*drop_vars\('l.._bnds'\)"):
+        horizontal_axes(wrong)
 
 
 def test_factors_are_whole_numbers_for_each_axis():

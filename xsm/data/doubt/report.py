@@ -14,8 +14,10 @@ from xsm.data.doubt.door import judge_all
 from xsm.data.doubt.finding import Finding, Severity
 from xsm.data.doubt.judge import Judged, missing_share
 from xsm.data.doubt.surroundings import bounds_of, facts_of, flags_unused, not_used
-from xsm.data.naming import ROLES
+from xsm.data.naming import ROLES, Variable
 from xsm.data.reading import read
+from xsm.data.refused import check_numbers
+from xsm.exceptions import UnitsError
 from xsm.markup import columns, page, paragraph, section, table
 
 __all__ = ["Report", "report_of"]
@@ -95,8 +97,10 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
         reading = read(ds, variables)
     plain, found = reading.ds, reading.table
     used = [v for vs in found.found.values() for v in vs if v.how != "derived"]
-    judged = judge_all(plain, [*used, *found.others.values()])
+    looked = [*used, *found.others.values()]
+    judged = judge_all(plain, looked)
     findings = [finding for each in judged for finding in each.findings]
+    findings += _no_numbers(plain, looked)
     edges = bounds_of(plain)
     unplaced = {name: text for name, text in found.unplaced.items() if name not in edges}
     faults = {**found.problems, **found.faults, **unplaced}
@@ -110,6 +114,18 @@ def report_of(ds: xr.Dataset, variables: Mapping[str, str] | None) -> Report:
     left = not_used(plain, found, findings)
     rows = tuple(_rows(judged))
     return Report(rows, tuple(findings), {**facts_of(plain), **left})
+
+
+def _no_numbers(ds: xr.Dataset, variables: Sequence[Variable]) -> list[Finding]:
+    """Return what verbs refuse before they look at values: text, dates, complex."""
+    found: dict[str, Finding] = {}
+    for variable in variables:
+        role, name = ROLES.get(variable.role), str(variable.name)
+        try:
+            check_numbers(ds[name], name, role.units if role is not None else "1")
+        except UnitsError as error:
+            found.setdefault(name, Finding(variable.role, name, "unusable", "stop", str(error)))
+    return list(found.values())
 
 
 def _unusable(text: str, *, used: bool) -> Severity:

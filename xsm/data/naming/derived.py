@@ -7,13 +7,19 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-__all__ = ["RECIPES", "saturation_vapour_pressure", "specific_humidity"]
+__all__ = ["ESTIMATED", "RECIPES", "saturation_vapour_pressure", "specific_humidity"]
 
 
 _EPSILON = 287.0597 / 461.5250
 """Gas constant of dry air over that of water vapour (IFS documentation)."""
 _LATENT_HEAT = 2.45e6
 """J kg-1 of water that evaporates at 20 degC (Allen et al. 1998, FAO 56, Eq. 20)."""
+_STEFAN_BOLTZMANN = 5.670374e-8
+"""W m-2 K-4."""
+_ALBEDO = 0.23
+"""Of a surface that grass covers (Allen et al. 1998, FAO 56, Eq. 38)."""
+_SEA_LEVEL = 101325.0
+"""Pa, the standard atmosphere."""
 
 
 def saturation_vapour_pressure(temperature: xr.DataArray) -> xr.DataArray:
@@ -119,6 +125,34 @@ def _sum(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
     return first + second
 
 
+def _weight(temperature: xr.DataArray, pressure: xr.DataArray | float) -> xr.DataArray:
+    """Return s / (s + g): slope of the saturation vapour pressure and psychrometric constant."""
+    slope = saturation_vapour_pressure(temperature) * 17.502 * 240.97 / (temperature - 32.19) ** 2
+    return slope / (slope + 6.65e-4 * pressure)
+
+
+def _of_energy(energy: xr.DataArray) -> xr.DataArray:
+    """Return the evaporation, mm day-1, of W m-2; never negative, since there is no dew."""
+    return _from_latent_heat(energy).clip(min=0.0)
+
+
+def _priestley_taylor(
+    shortwave: xr.DataArray,
+    longwave: xr.DataArray,
+    temperature: xr.DataArray,
+    pressure: xr.DataArray | float = _SEA_LEVEL,
+) -> xr.DataArray:
+    """Return 1.26 s / (s + g) R_n (Priestley and Taylor 1972), the surface as warm as the air."""
+    net = (1 - _ALBEDO) * shortwave + longwave - _STEFAN_BOLTZMANN * temperature**4
+    return _of_energy(1.26 * _weight(temperature, pressure) * net)
+
+
+def _makkink(shortwave: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray:
+    """Return 0.65 s / (s + g) of the solar radiation (De Bruin 1987, after Makkink 1957)."""
+    return _of_energy(0.65 * _weight(temperature, _SEA_LEVEL) * shortwave)
+
+
+_RADIATION = ("shortwave_down", "longwave_down", "air_temperature")
 RECIPES: tuple[tuple[str, tuple[str, ...], Callable[..., xr.DataArray]], ...] = (
     ("wind_speed", ("eastward_wind", "northward_wind"), _speed),
     ("specific_humidity", ("dew_point_temperature", "surface_pressure"), _from_dew_point),
@@ -133,7 +167,14 @@ RECIPES: tuple[tuple[str, tuple[str, ...], Callable[..., xr.DataArray]], ...] = 
         _from_deficit,
     ),
     ("evaporation", ("latent_heat_flux",), _from_latent_heat),
+    ("potential_evaporation", ("net_radiation",), _of_energy),
+    ("potential_evaporation", (*_RADIATION, "surface_pressure"), _priestley_taylor),
+    ("potential_evaporation", _RADIATION, _priestley_taylor),
+    ("potential_evaporation", ("shortwave_down", "air_temperature"), _makkink),
     ("precipitation", ("rainfall", "snowfall"), _sum),
     ("runoff", ("surface_runoff", "subsurface_runoff"), _sum),
 )
 """Role, the roles it is made of, and how; the first that the data allow is used."""
+
+ESTIMATED = frozenset({"potential_evaporation"})
+"""Roles that are estimated of others: where these are faulty, their own faults say enough."""

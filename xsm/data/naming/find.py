@@ -11,7 +11,7 @@ from xsm.data.attributes import two_units
 from xsm.data.intervals import with_bounds_read
 from xsm.data.naming.amounts import check_sign, flux_conversion
 from xsm.data.naming.assumed import assumed, sensors_at
-from xsm.data.naming.derived import RECIPES
+from xsm.data.naming.derived import ESTIMATED, RECIPES
 from xsm.data.naming.dimensions import unplaced
 from xsm.data.naming.held import in_memory, sample
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
@@ -191,7 +191,7 @@ class _Finder:
             if role not in self.found and role not in self.problems and names is not None:
                 self.found[role] = (Variable(role, names, "derived", ROLES[role].units),)
         for role, parts, _ in RECIPES:
-            faulty = [part for part in parts if part in self.problems]
+            faulty = [p for p in parts if p in self.problems and role not in ESTIMATED]
             there = all(part in self.found or part in faulty for part in parts)
             if faulty and there and role not in self.found and role not in self.problems:
                 why = "; ".join(f"{part}: {self.problems[part]}" for part in faulty)

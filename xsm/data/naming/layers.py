@@ -111,7 +111,7 @@ def dim_bounds(ds: xr.Dataset, name: str, dim: str) -> list[tuple[int, Bounds]]:
 def _known(ds: xr.Dataset, name: str, dim: str) -> list[Bounds] | None:
     """Return the bounds along a dimension that the user or the file states."""
     return (
-        _in_place(ds, name, dim, _stated(ds[name], ds.sizes[dim]))
+        _in_place(ds, name, dim, _stated(ds[name]))
         or _cf_bounds(ds, dim)
         or _tops_bottoms(ds, dim)
         or thicknesses(ds, dim)
@@ -121,26 +121,50 @@ def _known(ds: xr.Dataset, name: str, dim: str) -> list[Bounds] | None:
 def _in_place(
     ds: xr.Dataset, name: str, dim: str, stated: list[Bounds] | None
 ) -> list[Bounds] | None:
-    """Return stated bounds in the order of the data, which may have been turned since.
+    """Return stated bounds of the layers that the data have, turned or selected since.
 
-    Each depth of the coordinate has to lie in its layer, else in another one; depths that go to and
-    fro without fitting are refused. Those that descend and fit nowhere are left to what is stated.
+    Each depth of the coordinate has to lie in its layer, else in another one; what does not fit is
+    refused. Without depths the bounds count where they are as many as the layers, and labels, as
+    numbers of layers or depths without units, ascend.
     """
-    depths = None if stated is None else dim_depths(ds, dim)
-    if stated is None or depths is None or (np.diff(depths) > 0).all():
+    if stated is None:
+        return None
+    depths = dim_depths(ds, dim)
+    if depths is None:
+        _check_order(ds, name, dim)
+        return stated if len(stated) == ds.sizes[dim] else None
+    if len(depths) == len(stated) and _lie_in(depths, stated):
         return stated
-    inside = [
-        [p for p in stated if p and p[0] - _DUST <= z <= p[1] + _DUST] for z in depths.tolist()
-    ]
+    inside = [[p for p in stated if p and _lie_in([z], [p])] for z in depths.tolist()]
     found: list[Bounds] = [layers[0] for layers in inside if layers]
-    if len(set(found)) == len(stated):
+    if len(set(found)) == len(depths):
         return found
     msg = (
-        f"{name!r} states layer_edges_m from the surface down, and its coordinate {dim!r} is "
-        f"{depths.tolist()} m, in other order. Sort the data, ds = ds.sortby({dim!r}), or drop "
-        f"what is wrong: ds.drop_vars({dim!r})."
+        f"{name!r} states layer_edges_m from the surface down, {', '.join(map(describe, stated))}, "
+        f"and its coordinate {dim!r} is {depths.tolist()} m: not each depth lies in a layer of its "
+        f'own. Correct ds["{name}"].attrs["layer_edges_m"], one more than layers, or drop what is '
+        f"wrong: ds.drop_vars({dim!r})."
     )
     raise GridError(msg)
+
+
+def _check_order(ds: xr.Dataset, name: str, dim: str) -> None:
+    """Refuse labels of layers that do not ascend, where edges from the surface down are stated."""
+    labels = ds[dim].values if dim in ds.coords else np.arange(1)
+    if labels.dtype.kind not in "iuf" or (np.diff(abs(labels)) > 0).all():
+        return
+    msg = (
+        f"{name!r} states layer_edges_m from the surface down, and its coordinate {dim!r} is "
+        f"{labels.tolist()}, without units: the layers may have been turned since. Sort them, "
+        f"ds = ds.sortby({dim!r}), or drop what is wrong: ds.drop_vars({dim!r})."
+    )
+    raise GridError(msg)
+
+
+def _lie_in(depths: FloatArray | Sequence[float], pairs: Sequence[Bounds]) -> bool:
+    """Tell whether each depth lies in its layer, or at an edge."""
+    both = zip(depths, pairs, strict=True)
+    return all(p is None or p[0] - _DUST <= z <= p[1] + _DUST for z, p in both)
 
 
 def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
@@ -180,9 +204,9 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
     (0.3, 0.6)
     """
     array = ds[name]
-    stated = _stated(array, 1)
-    if stated:
-        return stated[0]
+    stated = _stated_of_one(ds, name)
+    if stated is not None:
+        return stated
     for unit, factor in _FACTORS.items():
         keys = (f"layer_top_{unit}", f"layer_bottom_{unit}")
         if all(key in array.attrs for key in keys):
@@ -199,6 +223,27 @@ def layer_bounds(ds: xr.Dataset, name: str, role: Role) -> Bounds:
         return _metres(found[1], found[2], 0.01)
     at = named(ds, name)
     return at[0] if at else None
+
+
+def _stated_of_one(ds: xr.Dataset, name: str) -> Bounds:
+    """Return the stated bounds of one layer, of all layers the one that its depth lies in."""
+    stated = _stated(ds[name]) or []
+    depths = [
+        (key, in_metres(ds, str(key)))
+        for key, c in ds[name].coords.items()
+        if not c.ndim and (_DEPTH_NAME.match(str(key)) or c.attrs.get("standard_name") == "depth")
+    ]
+    known = [(key, abs(float(values))) for key, values in depths if values is not None]
+    fitting = [p for p in stated if all(_lie_in([z], [p]) for _, z in known)]
+    if len(stated) == 1 and not fitting:
+        key, depth = known[0]
+        msg = (
+            f"{name!r} states the layer {describe(stated[0])}, layer_edges_m, and its coordinate "
+            f"{key!r} is {depth:g} m, outside of it. Correct one of both, or drop what is wrong: "
+            f"ds.drop_vars({key!r})."
+        )
+        raise GridError(msg)
+    return fitting[0] if len(stated) == 1 or (known and len(fitting) == 1) else None
 
 
 def _between(array: xr.DataArray, keys: tuple[str, str], factor: float) -> tuple[float, float]:
@@ -250,13 +295,13 @@ def _horizontal(coordinate: xr.DataArray) -> set[str]:
     return {str(coordinate.name)} if coordinate.attrs.get("axis") in {"X", "Y", "T"} else set()
 
 
-def _stated(array: xr.DataArray, size: int) -> list[Bounds] | None:
+def _stated(array: xr.DataArray) -> list[Bounds] | None:
     """Return the bounds that the attribute ``layer_edges_m`` states."""
     edges = array.attrs.get("layer_edges_m")
     if edges is None:
         return None
     depths = _downward(array, {"layer_edges_m": edges}, edges)
-    return list(itertools.pairwise(depths)) if len(depths) == size + 1 else None
+    return list(itertools.pairwise(depths))
 
 
 def _cf_bounds(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
@@ -268,7 +313,17 @@ def _cf_bounds(ds: xr.Dataset, dim: str) -> list[Bounds] | None:
     if name is None or name not in ds.variables or ds.variables[name].ndim != 2:
         return None
     values = in_metres(ds, name, coordinate.attrs.get("units"))
-    return None if values is None else _pairs(values[:, 0], values[:, 1])
+    if values is None:
+        return None
+    pairs, depths = _pairs(values[:, 0], values[:, 1]), dim_depths(ds, dim)
+    if depths is not None and not _lie_in(depths, pairs):
+        msg = (
+            f"The bounds {name!r} of {dim!r} are {', '.join(map(describe, pairs))}, and the depths "
+            f"{depths.tolist()} m: these lie elsewhere. Correct the units or the order of one of "
+            f"both, or drop what is wrong: ds = ds.drop_vars({str(name)!r})."
+        )
+        raise GridError(msg)
+    return pairs
 
 
 def _tops_bottoms(ds: xr.Dataset, dim: str) -> list[Bounds] | None:

@@ -219,7 +219,7 @@ def _edges(data: xr.Dataset | xr.DataArray, dim: str, kind: Kind) -> FloatArray:
         advice = _unwrapped(centres, dim) if kind == "longitude" else None
         msg = f"{dim!r} is not monotonic; type {advice or f'ds.sortby({dim!r})'}."
         raise GridError(msg)
-    bounds = _bounds(data, dim)
+    bounds = _bounds(data, dim, 360.0 if kind == "longitude" else np.inf)
     if bounds is not None:
         return bounds
     if centres.size < 2:
@@ -278,8 +278,8 @@ def _check_turn(edges: FloatArray, centres: FloatArray, dim: str) -> None:
     raise GridError(msg)
 
 
-def _bounds(data: xr.Dataset | xr.DataArray, dim: str) -> FloatArray | None:
-    """Return the edges that bounds give, in the order of the cells."""
+def _bounds(data: xr.Dataset | xr.DataArray, dim: str, turn: float) -> FloatArray | None:
+    """Return the edges that bounds give, in the order of the cells; these lie in them."""
     said = data[dim].attrs.get("bounds", data[dim].encoding.get("bounds"))
     known = data.variables if isinstance(data, xr.Dataset) else data.coords
     names = [n for n in (said, f"{dim}_bnds", f"{dim}_bounds") if n is not None and n in known]
@@ -289,7 +289,17 @@ def _bounds(data: xr.Dataset | xr.DataArray, dim: str) -> FloatArray | None:
     falls = data.sizes[dim] > 1 and data[dim].values[1] < data[dim].values[0]
     near, far = (pairs[:, 1], pairs[:, 0]) if falls else (pairs[:, 0], pairs[:, 1])
     if not np.allclose(near[1:], far[:-1], rtol=0, atol=1e-3 * np.ptp(pairs, axis=1).min()):
-        msg = f"The bounds {names[0]!r} of {dim!r} leave gaps or overlap; cells must adjoin."
+        msg = (
+            f"The bounds {names[0]!r} of {dim!r} leave gaps or overlap; cells must adjoin. Where "
+            f"the coordinate alone is right, type ds = ds.drop_vars({names[0]!r})."
+        )
+        raise GridError(msg)
+    off = np.abs(np.asarray(data[dim].values, float) - pairs.mean(axis=1))
+    if (np.minimum(off, np.abs(off - turn)) > 0.501 * np.ptp(pairs, axis=1)).any():
+        msg = (
+            f"{dim!r} does not lie in its bounds {names[0]!r}, {pairs.min():g} to {pairs.max():g}: "
+            f"one of both is of other cells. Drop what is wrong, ds = ds.drop_vars({names[0]!r})."
+        )
         raise GridError(msg)
     return np.append(near, far[-1])
 

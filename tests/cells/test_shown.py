@@ -1,0 +1,141 @@
+"""A model that is shown several quantities: from a data set to an account, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xsm
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    NotEnoughDataError,
+    UnknownNameError,
+)
+
+SMALL = {"epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False, "valid": 0.4}
+PIECE = {"sequence": 60, "warmup": 10, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def ds() -> xr.Dataset:
+    whole = xsm.open_tutorial("land").isel(latitude=slice(0, 3), longitude=slice(20, 23))
+    made = whole.isel(time=slice(0, 160))
+    depths = {"swvl1": 70, "swvl2": 210, "swvl3": 720, "swvl4": 1890}
+    water = sum(made[name] * mm for name, mm in depths.items())
+    water = (water + 1000 * made["sd"]).astype(np.float32).assign_attrs(units="mm")
+    return made.assign(terrestrial_water_storage=water)
+
+
+def fit(ds: xr.Dataset, **options: object) -> xsm.FittedModel:
+    return xsm.fit(ds, "water_budget", **{**SMALL, **PIECE, **options})
+
+
+@pytest.fixture(scope="module")
+def fitted(ds: xr.Dataset) -> xsm.FittedModel:
+    return fit(ds)
+
+
+def test_all_that_is_there_is_shown_and_the_card_says_so(fitted):
+    roles = "soil_moisture, evaporation, runoff, snow_water_equivalent, terrestrial_water_storage"
+    assert fitted.card["shown"] == roles
+    assert fitted.recipe.plain[:3] == fitted.recipe.dynamic[:1] + fitted.recipe.plain[1:3]
+    assert fitted.parameters["layers"] == (0.07, 0.28, 1.0, 2.89)
+    names = set(fitted.history.data_vars)
+    assert {"runoff", "terrestrial_water_storage", "precipitation_bias"} <= names
+
+
+def test_the_answer_is_named_and_measured_as_the_data_are_and_its_account_closes(ds, fitted):
+    found = fitted.predict(ds)
+    assert {"swvl1", "swvl4", "tp", "e", "ro", "sd", "terrestrial_water_storage"} <= set(found)
+    assert found["e"].attrs["units"] == "m"
+    assert float(found["e"].max()) <= 0.0  # ERA5-Land's evaporation is negative
+    assert found["tp"].attrs["standard_name"] == "lwe_precipitation_rate"
+    assert "use its anomalies" in found["terrestrial_water_storage"].attrs["comment"]
+    assert found["groundwater_storage"].attrs["units"] == "mm"
+    steps = xsm.consistency(ds, found, law="budget", dim=[])["residual"]
+    assert int(steps.notnull().sum()) == 9 * (160 - 10 - 1)
+    assert float(abs(steps).mean()) < 1e-4
+    assert float(abs(steps).max()) < 1e-3
+
+
+def test_the_account_is_in_canonical_units_where_the_data_have_none(ds, fitted):
+    found = fitted.predict(ds.drop_vars(["e", "ro", "sd"]))
+    assert found["evaporation"].attrs["units"] == "mm day-1"
+    assert float(found["evaporation"].min()) >= 0.0
+
+
+def test_chunks_and_states_change_nothing(ds, fitted, tmp_path):
+    whole = fitted.predict(ds)
+    lazy = fitted.predict(ds.chunk(time=37, latitude=2))
+    assert lazy["e"].chunks is not None
+    xr.testing.assert_allclose(lazy.compute(), whole, rtol=1e-6, atol=1e-4)
+    fitted.save(tmp_path / "account.xsm")
+    again = xsm.load(tmp_path / "account.xsm")
+    xr.testing.assert_identical(again.predict(ds), whole)
+    first, rest = ds.isel(time=slice(0, 90)), ds.isel(time=slice(90, None))
+    on = again.predict(rest, state=again.state(first))
+    xr.testing.assert_allclose(on, whole.isel(time=slice(90, None)), rtol=1e-6, atol=1e-4)
+
+
+def test_streamed_data_train_the_same_kind_of_model(ds, monkeypatch):
+    monkeypatch.setattr("xsm.cells.samples.fits", lambda features, limit: False)
+    streamed = fit(ds.chunk(time=-1, latitude=1), valid=0)
+    assert np.isfinite(streamed.history["total"].sel(part="training")).all()
+    assert streamed.predict(ds)["e"].notnull().any()
+
+
+def test_members_say_how_far_they_disagree(ds):
+    found = fit(ds, members=2).predict(ds)
+    assert found["e"].attrs["ancillary_variables"] == "e_std"
+    assert found["e_std"].attrs == {
+        "long_name": "standard deviation of e over members",
+        "units": "m",
+    }
+    assert float(found["e_std"].min()) >= 0.0
+    steps = xsm.consistency(ds, found, law="budget", dim=[])["residual"]
+    assert float(abs(steps).max()) < 1e-3
+
+
+def test_one_layer_is_shown_and_all_are_answered(ds):
+    found = fit(ds, target=["soil_moisture", "e"], layered=False, layers=(0.07, 0.28, 1.0))
+    assert found.card["shown"] == "soil_moisture, evaporation"
+    made = found.predict(ds)
+    assert "swvl2" not in made
+    layers = made["soil_moisture_of_layers"]
+    assert layers["soil_layer"].values.tolist() == ["0-0.07 m", "0.07-0.28 m", "0.28-1 m"]
+    np.testing.assert_allclose(layers.isel(soil_layer=0), made["swvl1"], rtol=1e-6)
+
+
+def test_a_flux_alone_can_be_shown(ds):
+    found = fit(ds, target="evaporation")
+    assert found.card["shown"] == "evaporation"
+    made = found.predict(ds)
+    assert next(iter(made.data_vars)) == "e"
+    assert float(made["e"].max()) <= 0.0
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"target": ["swvl1", "t2m"]}, MissingVariableError, r"of which \['t2m'\] is nothing"),
+        ({"target": []}, MissingVariableError, "or nothing is there"),
+        ({"sequence": None, "warmup": 30}, UnknownNameError, "pass sequence=365"),
+        ({"lead": 1}, NotEnoughDataError, "of the day of its weather. Pass lead=0"),
+    ],
+)
+def test_what_cannot_be_is_refused(ds, options, error, text):
+    with pytest.raises(error, match=text):
+        fit(ds, **options)
+
+
+def test_steps_that_are_no_days_are_refused(ds):
+    other = ds.isel(time=slice(None, None, 2)).drop_vars("terrestrial_water_storage")
+    with pytest.raises(GridError, match=r"steps of 2 days.*xsm\.daily\(ds\)"):
+        fit(other, sequence=30)
+
+
+def test_other_models_have_one_target(ds):
+    with pytest.raises(UnknownNameError, match="one name is needed"):
+        xsm.fit(ds, "lstm", target=["swvl1", "e"], **SMALL)
