@@ -12,7 +12,6 @@ weather the model has to be fit with ``cuts=``. From cron, each morning at six::
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import xarray as xr
@@ -49,7 +48,7 @@ def main() -> None:
 
     part = asked.state.with_suffix(".part")
     fitted.state(ds, state=before).to_netcdf(part, engine=ENGINE)
-    os.replace(part, asked.state)
+    part.replace(asked.state)
     print(f"forecast of {day} for {asked.lead} days, {ds.sizes['time']} days new")
 
 

@@ -29,6 +29,7 @@ VERBS = (
     "consistency",
     "downscale",
     "fit",
+    "forecast",
     "plan",
     "predict",
     "regrid",
@@ -36,7 +37,7 @@ VERBS = (
     "variables",
     "water_balance",
 )
-ARRAY_VERBS = ("consistency", "fit", "predict", "score")
+ARRAY_VERBS = ("consistency", "fit", "forecast", "predict", "score")
 
 
 def test_import_loads_nothing_heavy() -> None:

@@ -42,6 +42,13 @@ def fitted(ds, name="swvl1"):
     return xsm.fit(ds, "lstm", head="gaussian", **FIT).predict(ds)
 
 
+def forecast(ds):
+    """Forecast two days from the tenth day before the last, with known weather."""
+    own = {"sequence": 15, "warmup": 2, "data_integration": True, "head": "gaussian", **FIT}
+    known = {"init": ds["time"].values[[30]], "lead": 2, "weather": "known"}
+    return xsm.fit(ds, "lstm", **own).forecast(ds, **known)
+
+
 def columns(ds):
     """Simulate three days of water in columns of soil."""
     sky = ds[["tp", "theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat"]].isel(time=slice(0, 3))
@@ -57,6 +64,7 @@ VERBS = {
     "score of blocks": lambda ds: xsm.score(ds.chunk(), guess(ds).chunk(), lead=1),
     "reliability": lambda ds: xsm.reliability(ds, guess(ds), dim="time"),
     "intervals": lambda ds: xsm.intervals(guess(ds)),
+    "forecast": forecast,
     "monthly": xsm.monthly,
     "texture_class": lambda ds: xsm.texture_class(ds).to_dataset(),
     "soil_parameters": xsm.soil_parameters,

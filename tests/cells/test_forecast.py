@@ -226,6 +226,30 @@ def test_weather_along_time_is_weather(models, world) -> None:
         fitted.forecast(world, weather=hours, **asked)
 
 
+def test_a_run_of_ecmwf_is_brought_to_days(models, world) -> None:
+    """Names and attributes as cfgrib gives them of ECMWF's open data (ifs, oper, 0p25, fc)."""
+    start, hours = np.datetime64("2020-03-02T00", "ns"), np.arange(6, 24 * 6 + 1, 6)
+    days = world.sel(time=slice("2020-03-02", "2020-03-07"))
+    rain = np.repeat(days["precipitation"].values / 4000, 4, axis=0).cumsum(axis=0)  # m
+    heat = np.repeat(days["air_temperature"].values, 4, axis=0)
+    kind = {"GRIB_typeOfLevel": "surface", "GRIB_gridType": "regular_ll"}
+    dims = ("step", "lat", "lon")
+    rained = {**kind, "GRIB_stepType": "accum", "GRIB_shortName": "tp", "units": "m"}
+    warm = {**kind, "GRIB_stepType": "instant", "GRIB_shortName": "2t", "units": "K"}
+    run = xr.Dataset(
+        {"tp": (dims, rain, rained), "t2m": (dims, heat, warm)},
+        {"time": start, "step": hours.astype("m8[h]").astype("m8[ns]")}
+        | {"valid_time": ("step", start + hours.astype("m8[h]"))}
+        | {d: world[d] for d in ("lat", "lon")},
+    )
+    asked = {"init": "2020-03-01", "lead": 6}
+    with pytest.raises(GridError, match="hold sums since the start of a run"):
+        models["both"].forecast(world, weather=run, **asked)
+    weather = xsm.daily(xsm.flatten_steps(run), label="end")
+    found = models["both"].forecast(world, weather=weather, **asked)
+    same(found, models["both"].forecast(world, weather="known", **asked))
+
+
 def test_a_29_february_is_met_by_1_march(models, world) -> None:
     rain = world["precipitation"].copy(data=np.zeros(world["precipitation"].shape))
     rain.loc[{"time": "2019-03-01"}] = 40.0
@@ -263,7 +287,7 @@ def test_starts_are_chosen_as_one_selects(models, world) -> None:
 
 def test_what_cannot_be_is_refused(models, world) -> None:
     fitted = models["both"]
-    with pytest.raises(UnknownNameError, match=r"this 'lstm' was trained with weather .*cuts=13"):
+    with pytest.raises(UnknownNameError, match=r"this 'lstm' was trained with weather .*cuts=14"):
         models["known"].forecast(world)
     with pytest.raises(NotEnoughDataError, match="takes the weather of 14 steps after each init"):
         fitted.forecast(world, weather="known")
@@ -290,7 +314,7 @@ def test_what_cannot_be_is_refused(models, world) -> None:
     )
     with pytest.raises(UnknownNameError, match="was trained on windows of 3 steps"):
         windows.forecast(world)
-    with pytest.raises(GridError, match="The data lie along 'member', and so does the weather"):
+    with pytest.raises(GridError, match="'member'"):
         fitted.forecast(world.rename(lat="member"), weather="past")
     with pytest.raises(UnknownNameError, match=r"cuts=-1 was given"):
         xsm.fit(world, "lstm", cuts=-1, **QUICK)
@@ -317,3 +341,27 @@ def test_many_leads_cost_little_more_than_one(models, world) -> None:
                 steps.append(-1)
     first = sum(steps[: steps.index(-1)])
     assert sum(s for s in steps if s > 0) - first < 1.05 * first
+
+
+@pytest.mark.parametrize("calendar", ["standard", "noleap"])
+def test_months_are_steps(calendar) -> None:
+    months = bucket_dataset(120)
+    dates = xr.date_range("2001-01", periods=120, freq="MS", calendar=calendar)
+    months = months.assign_coords(time=dates)
+    own = {**QUICK, "known_forcing": True, "lead": 1, "data_integration": True}
+    fitted = xsm.fit(months, "lstm", **own)
+    init = months["time"].values[99]
+    found = fitted.forecast(months, init=init, lead=4, weather="known")
+    assert found["lead"].attrs["units"] == "months"
+    assert found["lead"].values.tolist() == [1, 2, 3, 4]
+    assert (found["valid_time"].isel(init=0).values == months["time"].values[100:104]).all()
+    wanted = fitted.predict(blind(months, 99)).isel(time=slice(100, 104))["soil_moisture"]
+    one = found["soil_moisture"].isel(init=0)
+    np.testing.assert_allclose(one.values, wanted.values, atol=1e-6)
+    past = fitted.forecast(months, init=init, lead=4, weather="past", members=[2005, 2008])
+    other = blind(months, 99)
+    for name in WEATHER:
+        other[name].values[100:104] = months[name].values[52:56]  # May 2005
+    wanted = fitted.predict(other).isel(time=slice(100, 104))["soil_moisture"]
+    one = past["soil_moisture"].sel(member=2005).isel(init=0)
+    np.testing.assert_allclose(one.values, wanted.values, atol=1e-6)

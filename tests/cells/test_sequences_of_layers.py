@@ -82,3 +82,22 @@ def test_windows_of_a_bounded_profile_take_observations_with_their_neighbours(pr
     fitted = whole.physm.fit("pgdl_cnn_lstm", window=4, lead=1, data_integration=True, **own)
     found = whole.physm.predict(fitted)["theta"]
     assert int(found.notnull().sum()) == 16 * 3 * (200 - 3)
+
+
+def test_layers_are_forecast_as_they_are_predicted(profile) -> None:
+    own = QUICK | {"known_forcing": True, "lead": 1, "cuts": 5, "head": "gaussian"}
+    fitted = profile.physm.fit("pgdl_cnn_lstm", data_integration=True, **own)
+    found = profile.physm.forecast(fitted, init="2018-06-01", lead=5, weather="known")
+    assert found["theta"].dims == ("init", "lead", "latitude", "longitude", "depth")
+    blind = profile.assign(
+        theta=profile["theta"].where(profile["time"] <= np.datetime64("2018-06-01"))
+    )
+    wanted = blind.physm.predict(fitted).sel(time=slice("2018-06-02", "2018-06-06"))
+    for name in ("theta", "theta_std"):
+        one = found[name].isel(init=0).transpose("lead", "depth", ...)
+        np.testing.assert_allclose(one, wanted[name].transpose("time", "depth", ...), atol=1e-6)
+    assert found["observation_age"].sizes["depth"] == 3
+    hidden = profile.chunk(time=50, latitude=2).physm.forecast(fitted, lead=5)
+    xr.testing.assert_allclose(
+        hidden.compute(), profile.physm.forecast(fitted, lead=5), rtol=0, atol=1e-6
+    )

@@ -66,6 +66,21 @@ def test_the_account_is_in_canonical_units_where_the_data_have_none(ds, fitted):
     assert float(found["evaporation"].min()) >= 0.0
 
 
+def test_all_quantities_are_forecast(ds, fitted):
+    """With known weather they are those of the run through the record."""
+    found = fitted.forecast(ds, init=ds["time"].values[[100, 120]], lead=4, weather="known")
+    whole = fitted.predict(ds).drop_vars("lead")
+    assert {"swvl1", "swvl4", "tp", "e", "ro", "sd", "groundwater_storage"} <= set(found)
+    for name, values in found.items():
+        if "init" in values.dims:
+            wanted = whole[name].sel(time=found["valid_time"])
+            np.testing.assert_allclose(
+                values, wanted.transpose(*values.dims), rtol=1e-5, atol=1e-5, err_msg=str(name)
+            )
+    with pytest.raises(UnknownNameError, match="keeps an account of its weather"):
+        fit(ds, cuts=7)
+
+
 def test_chunks_and_states_change_nothing(ds, fitted, tmp_path):
     whole = fitted.predict(ds)
     lazy = fitted.predict(ds.chunk(time=37, latitude=2))

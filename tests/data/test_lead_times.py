@@ -158,3 +158,25 @@ def test_nothing_selected_is_refused():
     )
     with pytest.raises(NotEnoughDataError, match="no step along 'x': nothing was selected"):
         xsm.flatten_steps(ds.isel(x=slice(0, 0)))
+
+
+@pytest.mark.parametrize("first", [6, 24])
+def test_sums_of_a_long_run_become_amounts(first) -> None:
+    """A run of ECMWF's open data (ifs, oper): 6-hourly to ten days; or from the second day on."""
+    hours = np.arange(first, 241, 6)
+    steps = hours.astype("m8[h]").astype("m8[ns]")
+    rain = {"units": "m", "GRIB_stepType": "accum", "GRIB_shortName": "tp"}
+    total = (hours / 24) ** 2 / 1000
+    run = xr.Dataset(
+        {"tp": ("step", total, rain), "t2m": ("step", hours * 1.0, {"units": "K"})},
+        {"time": np.datetime64("2026-03-01", "ns"), "step": steps},
+    )
+    flat = xsm.flatten_steps(run)
+    assert flat["tp"].attrs["accumulation"] == "step"
+    assert "accumulation" not in flat["t2m"].attrs
+    amounts = np.diff(total, prepend=0.0 if first == 6 else np.nan)
+    np.testing.assert_allclose(flat["tp"], amounts, rtol=1e-6)
+    daily = xsm.daily(flat[["tp"]], label="end")["tp"]
+    whole = daily.sel(time=slice("2026-03-02", "2026-03-09"))
+    days = np.arange(1, 9)
+    np.testing.assert_allclose(whole, ((days + 1) ** 2 - days**2) / 1000, rtol=1e-6)

@@ -195,6 +195,11 @@ def _regrid(ds: Any) -> xr.Dataset:
     return xsm.regrid(own, _COARSE, share=0.1)
 
 
+def _forecast(ds: Any, **named: Any) -> xr.Dataset:
+    known = {"init": "all", "lead": 3, "weather": "known"}
+    return xsm.forecast(ds, fitted_sequence(), **known, **named)
+
+
 def _classes(ds: Any, **named: Any) -> xr.Dataset:
     return xsm.texture_class(ds, **named).to_dataset(name="texture_class")
 
@@ -228,6 +233,7 @@ VERBS: Mapping[str, Verb] = {
     "predict a sequence": Verb(
         lambda ds, **n: xsm.predict(ds, fitted_sequence(), **n), "tp", "land", True, _DATA
     ),
+    "forecast": Verb(_forecast, "tp", "land", True, _DATA),
     "state": Verb(_state, "tp", learnt=True, takes=_NAMES),
     "experts": Verb(
         lambda ds, **n: fitted("mixture").experts(ds, **n),

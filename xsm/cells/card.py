@@ -43,6 +43,8 @@ def _run(recipe: Recipe) -> dict[str, str]:
     said = f"{recipe.sequence} steps, the first {recipe.warmup} not answered"
     if recipe.data_integration:
         said += "; last observation at least {} to {} steps old".format(*recipe.latency)
+    if recipe.cuts:
+        said += f"; cut for {recipe.cuts} steps, the weather hidden after half of the cuts"
     return {"sequence": said}
 
 

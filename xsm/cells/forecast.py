@@ -31,6 +31,7 @@ from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
 from xsm.data.lead import LEAD, lead_coordinate
 from xsm.data.reading import Reading
+from xsm.data.refused import check_names
 from xsm.exceptions import GridError, UnknownNameError, warn_outside
 from xsm.nn import Answer
 from xsm.options import thread_count
@@ -157,13 +158,11 @@ def _require_cuts(fitted: Learnt, beyond: int) -> None:
 
 
 def _check_names(features: Features, weather: Weather) -> None:
-    """Refuse members of weather beside members of the data."""
-    if weather.members is not None and "member" in features.space:
-        msg = (
-            "The data lie along 'member', and so does the weather. Rename that of the data: "
-            'ds = ds.rename(member="number").'
-        )
-        raise GridError(msg)
+    """Refuse data whose places are named as what forecasts have."""
+    template = next(iter(features.dynamic.values()))
+    moving = [name for name, c in template.coords.items() if features.time in c.dims]
+    own = ["init", "valid_time", *(["member"] if weather.members is not None else [])]
+    check_names(template.drop_vars(moving), own)
 
 
 @dataclass(frozen=True)

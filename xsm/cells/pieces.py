@@ -44,7 +44,7 @@ class Pieces(Windows):
         if self.recipe.data_integration:
             first, last = self.recipe.latency
             lag = torch.randint(first, last + 1, (batches,), generator=random)
-            share = _HIDDEN if first < last else 0.0
+            share = _HIDDEN if first < last or self.recipe.cuts else 0.0
             lost = torch.rand(batches * size, self.answered, generator=random) < share
             found |= {"lag": lag.repeat_interleave(size), "lost": lost}
         if self.recipe.cuts:

@@ -51,6 +51,13 @@ def check_sequence(cls: type[Model], asked: Asked) -> None:
             "through the record has no window. Leave one of them out."
         )
         raise UnknownNameError(msg)
+    if asked.cuts and cls.forcing:
+        msg = (
+            f"cuts={asked.cuts} was given, but {model_name(cls)!r} keeps an account of its weather, "
+            "which cannot be hidden. Leave it out, and forecast with weather: of past years, "
+            'weather="past", or of a product.'
+        )
+        raise UnknownNameError(msg)
     if asked.scaling == "cell":
         msg = (
             'scaling="cell" was given with sequence=: a state must mean the same in all cells. '

@@ -168,6 +168,7 @@ def weather_of_product(
     valid = _labels_after(template, features.time, inits, steps)
     leads = [str(d) for d in given.dims if is_lead(given, str(d))]
     starts = [str(d) for d in given.dims if d in given.indexes and is_dates(given.indexes[d])]
+    _check_sums(given, leads)
     if not leads or not starts or given.sizes[starts[0]] == 1:
         runs = [flatten_steps(given) if leads else given]
         which = np.zeros(len(inits), int)
@@ -185,6 +186,22 @@ def weather_of_product(
         which, kept = np.unique(which, return_inverse=True)[::-1]
         runs = [flatten_steps(given.isel({starts[0]: [k]})) for k in kept]
     return _of_runs(runs, which, valid, fitted, features, variables)
+
+
+def _check_sums(given: xr.Dataset, leads: list[str]) -> None:
+    """Refuse sums since the start of runs: their labels are the ends of what they are sums of."""
+    summed = [
+        str(n)
+        for n, a in given.data_vars.items()
+        if a.attrs.get("GRIB_stepType") == "accum" and set(leads) & set(a.dims)
+    ]
+    if summed:
+        msg = (
+            f"{summed} hold sums since the start of a run, up to the time of the label. Bring a "
+            "run to days as the data have them: "
+            'weather = xsm.daily(xsm.flatten_steps(run), label="end").'
+        )
+        raise GridError(msg)
 
 
 def _of_runs(

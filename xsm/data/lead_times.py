@@ -53,7 +53,9 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
     -----
     Amounts since the start of runs that all start at 00 UTC and last a day at most
     (``GRIB_stepType = "accum"``) are sums since 00 UTC: they get the attribute ``accumulation =
-    "since_00"``, which :func:`xsm.daily` reads, where none is stated.
+    "since_00"``, which :func:`xsm.daily` reads, where none is stated. Those of runs of more than a
+    day become amounts of each step, ``accumulation = "step"``, labelled at its end: for days type
+    ``xsm.daily(..., label="end")``.
 
     Examples
     --------
@@ -71,6 +73,7 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
     time = time_dim(ds)
     check_some(ds)
     starts, leads = ds.indexes[time], _leads(ds, lead)
+    ds = _amounts(ds, lead, leads)
     valid = _sums(starts, leads)
     _check_once(valid, starts, leads, lead)
     old = [n for n, c in ds.coords.items() if c.dims and set(c.dims) <= {time, lead}]
@@ -140,6 +143,26 @@ def _sums(starts: Any, leads: Any) -> Any:
     return type(starts)((starts.values[:, None] + leads.values[None]).ravel())
 
 
+def _amounts(ds: xr.Dataset, lead: str, leads: Any) -> xr.Dataset:
+    """Return sums since the start of runs of more than a day as amounts of each step.
+
+    The first is one too where it is no longer than the second, else NaN.
+    """
+    long = len(leads) > 1 and leads.max() > timedelta(1) and leads.is_monotonic_increasing
+    names = [n for n, a in ds.data_vars.items() if _summed(a) and lead in a.dims] if long else []
+    made = {}
+    for n in names:
+        whole = leads[0] <= leads[1] - leads[0]
+        amount = ds[n] - ds[n].shift({lead: 1}, fill_value=0.0 if whole else np.nan)
+        made[str(n)] = amount.assign_attrs(ds[n].attrs | {"accumulation": "step"})
+    return ds.assign(made)
+
+
+def _summed(array: xr.DataArray) -> bool:
+    """Tell whether GRIB says that values are sums since the start, and nobody says what else."""
+    return array.attrs.get("GRIB_stepType") == "accum" and "accumulation" not in array.attrs
+
+
 def _check_once(valid: Any, starts: Any, leads: Any, lead: str) -> None:
     """Refuse runs that overlap."""
     if not valid.has_duplicates:
@@ -158,7 +181,6 @@ def _check_once(valid: Any, starts: Any, leads: Any, lead: str) -> None:
 def _sum_attrs(array: xr.DataArray, starts: Any, leads: Any) -> dict[str, str]:
     """Return the attribute of sums of runs that start at 00 UTC and last a day at most."""
     midnight = all((start.hour, start.minute, start.second) == (0, 0, 0) for start in starts)
-    summed = array.attrs.get("GRIB_stepType") == "accum" and "accumulation" not in array.attrs
-    if summed and midnight and timedelta(0) < leads.min() <= leads.max() <= timedelta(1):
+    if _summed(array) and midnight and timedelta(0) < leads.min() <= leads.max() <= timedelta(1):
         return {"accumulation": "since_00"}
     return {}

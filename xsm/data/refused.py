@@ -62,11 +62,14 @@ RESULTS = frozenset(
     | {"soil_moisture", "evaporation", "surface_runoff", "drainage", "ponding"}
     | {"soil_water_flux", "root_water_uptake", "groundwater_storage", "expert_weight"}
     | {"residual_rms", "share", "explained", "storage_change", "precipitation", "runoff"}
-    | {"network", "recent", "seen", "age", "steps"}
+    | {"network", "recent", "seen", "age", "steps", "observation_age"}
 )
 """Variables that results hold; no dimension and no coordinate of the data may be one."""
 
-OUTPUTS = frozenset({"extrapolation", "trained_cell", "expert_weight", "cell_area", "lead"})
+OUTPUTS = frozenset(
+    {"extrapolation", "trained_cell", "expert_weight", "cell_area", "lead"}
+    | {"init", "valid_time", "observation_age"}
+)
 """Variables and coordinates that predictions hold beside the target."""
 
 
