@@ -196,7 +196,9 @@ def test_observations_move_the_soil_and_what_moved_is_in_the_account():
         if age == 1.0:
             assert float(moved.min()) >= 0.0  # towards wetter soil
             assert float(moved[:, 0].min()) > 1.0
-            assert bool((found["mean"][:, -1, 0].detach() > free["mean"][:, -1, 0]).all())
+            wetter = found["mean"][:, -1, 0].detach() - free["mean"][:, -1, 0]
+            assert float(wetter.min()) >= 0.0
+            assert float(wetter.mean()) > 0.01
         else:  # too old to be compared with the stores
             assert float(moved.abs().max()) == 0.0
         flux = found["precipitation"] + moved - found["evaporation"] - found["runoff"]
