@@ -7,7 +7,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,9 +21,6 @@ from xsm.exceptions import NotEnoughDataError, UnknownNameError
 from xsm.typing import Array, FloatArray
 
 __all__ = ["Blend", "blend"]
-
-
-_Data = TypeVar("_Data", xr.DataArray, xr.Dataset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,10 +167,11 @@ def _products(errors: Sequence[xr.DataArray]) -> tuple[FloatArray, int]:
     return products, count
 
 
-def _same(arrays: Sequence[_Data]) -> list[_Data]:
-    """Return predictions at the labels that all have."""
-    found = common(arrays[0], {f"model {k}": a for k, a in enumerate(arrays[1:], 1)})
-    return [found[0], *found[1].values()]
+def _same(arrays: Sequence[Any]) -> list[Any]:
+    """Return predictions, all arrays or all data sets, at the labels that all have."""
+    others = {f"model {k}": array for k, array in enumerate(arrays[1:], 1)}
+    first, rest = common(arrays[0], others)
+    return [first, *rest.values()]
 
 
 def least_error(products: FloatArray) -> FloatArray:
