@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import xsm
+from xsm.cells.recipe import for_data
 from xsm.exceptions import (
     GridError,
     MissingVariableError,
@@ -154,3 +157,29 @@ def test_steps_that_are_no_days_are_refused(ds):
 def test_other_models_have_one_target(ds):
     with pytest.raises(UnknownNameError, match="one name is needed"):
         xsm.fit(ds, "lstm", target=["swvl1", "e"], **SMALL)
+
+
+def test_observations_of_the_day_before_are_integrated(ds):
+    known = {"data_integration": True, "known_forcing": True, "lead": 1, "latency": (1, 1)}
+    fitted = fit(ds, **known)
+    found = fitted.predict(ds)
+    moved = found["soil_moisture_increment"]
+    assert moved.attrs["units"] == "mm day-1"
+    assert float(abs(moved).max()) > 0.0
+    steps = xsm.consistency(ds, found, law="budget", dim=[])["residual"]
+    assert float(abs(steps + moved).max()) < 1e-3
+    first, rest = ds.isel(time=slice(0, 90)), ds.isel(time=slice(90, None))
+    on = fitted.predict(rest, state=fitted.state(first))
+    xr.testing.assert_allclose(on, found.isel(time=slice(90, None)), rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "layers"),
+    [((), (0.07, 0.28, 1.0, 2.89)), ((3, 4), (0.07, 0.28, 1.0)), ((1,), (0.1, 0.4, 1.0))],
+)
+def test_layers_are_those_of_the_data_and_reach_a_metre(ds, fitted, dropped, layers):
+    table = xsm.variables(ds.drop_vars([f"swvl{k}" for k in dropped]))
+    recipe = replace(fitted.recipe, target="evaporation", depths=(), layer=None)
+    found = for_data(type(fitted.model), {}, table, recipe)
+    assert found["layers"] == layers
+    assert for_data(type(fitted.model), {"layers": [0.5]}, table, recipe)["layers"] == (0.5,)

@@ -6,7 +6,7 @@ import torch
 from xsm.exceptions import UnknownNameError
 from xsm.losses import total_loss
 from xsm.models.water_budget import WaterBudget
-from xsm.nn import Sizes, assemble
+from xsm.nn import Sizes, assemble, seen_inputs
 
 DEPTHS = ((0.0, 0.1), (0.1, 0.3))
 SIZES = Sizes(dynamic=4, static=2, window=1, target=2, sequence=True)
@@ -49,7 +49,7 @@ def test_the_account_closes_for_any_weights(seed):
     assert float(residual(found).max()) < 1e-3
     assert float(residual(found).mean()) < 1e-4
     for name, values in found.items():
-        if name not in {"precipitation_bias", "satellite_soil_moisture"}:
+        if name not in {"precipitation_bias", "satellite_soil_moisture", "departure"}:
             assert float(values.min()) >= 0.0, name
     assert float(found["mean"].max()) <= 0.65
 
@@ -176,3 +176,40 @@ def test_members_close_the_account_together_and_say_how_far_they_disagree():
 def test_a_gaussian_head_is_refused():
     with pytest.raises(UnknownNameError, match=r"an account has one value a step.*members=5"):
         WaterBudget(Sizes(dynamic=3, static=0, window=1, target=2, gaussian=True))
+
+
+def test_observations_move_the_soil_and_what_moved_is_in_the_account():
+    names = ("precipitation", "air_temperature", "potential_evaporation", "wind_speed")
+    sizes = Sizes(dynamic=10, static=2, window=1, target=2, names=names, sequence=True)
+    torch.manual_seed(0)
+    model = WaterBudget(sizes, hidden_size=8, layers=(0.1, 0.3), depths=DEPTHS).eval()
+    batch = weather(60)
+    with torch.no_grad():
+        free = model.evaluate({**batch, "dynamic": torch.cat([batch["dynamic"], _none(60)], -1)})
+    assert float(free["soil_moisture_increment"].abs().max()) == 0.0
+    wet = torch.full((5, 60, 2), 0.6)
+    for age in (1.0, 2.0):
+        seen = seen_inputs(wet, torch.full_like(wet, age), 60)
+        given = torch.cat([batch["dynamic"], seen], dim=-1).requires_grad_()
+        found = model.evaluate({**batch, "dynamic": given})
+        moved = found["soil_moisture_increment"].detach()
+        if age == 1.0:
+            assert float(moved.min()) >= 0.0  # towards wetter soil
+            assert float(moved[:, 0].min()) > 1.0
+            wetter = found["mean"][:, -1, 0].detach() - free["mean"][:, -1, 0]
+            assert float(wetter.min()) >= 0.0
+            assert float(wetter.mean()) > 0.01
+        else:  # too old to be compared with the stores
+            assert float(moved.abs().max()) == 0.0
+        flux = found["precipitation"] + moved - found["evaporation"] - found["runoff"]
+        gain = found["terrestrial_water_storage"].diff(dim=1)
+        assert float((gain - flux[:, 1:]).abs().max().detach()) < 1e-3
+        found["mean"].sum().backward()
+        assert torch.isfinite(given.grad).all()
+    assert "soil_moisture_increment" in [answer.name for answer in model.answers]
+
+
+def _none(steps: int) -> torch.Tensor:
+    """Return what a network is given where nothing was observed."""
+    nothing = torch.zeros(5, steps, 2)
+    return seen_inputs(nothing, torch.full_like(nothing, torch.inf), steps)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xsm.api.fitted import FittedModel
 from xsm.cells.apply import predict_cells, read_for
+from xsm.data.joins import common
 from xsm.data.naming import stated
 from xsm.evaluation.metrics import scored_pair
 from xsm.exceptions import NotEnoughDataError, UnknownNameError
@@ -53,7 +57,7 @@ class Blend:
         """
         each = [model.predict(ds, variables=variables) for model in self.models]
         names = [n for n in map(str, each[0].data_vars) if _is_target(n, each)]
-        parts = xr.align(*(one[names] for one in each), join="inner")
+        parts = _same([one[names] for one in each])
         with xr.set_options(keep_attrs=True):
             found = sum(w * part for w, part in zip(self.weights[1:], parts[1:], strict=True))
             found = self.weights[0] * parts[0] + found
@@ -152,8 +156,8 @@ def blend(
 
 def _products(errors: Sequence[xr.DataArray]) -> tuple[FloatArray, int]:
     """Return the mean products of errors where all are known, and how many these are."""
-    same = xr.align(*(error.astype(np.float64) for error in errors), join="inner")
-    known = xr.concat([error.notnull() for error in same], "_model").all("_model")
+    same = _same([error.astype(np.float64) for error in errors])
+    known = functools.reduce(operator.and_, (error.notnull() for error in same))
     pairs = list(combinations_with_replacement(range(len(same)), 2))
     sums = {f"{i} {j}": (same[i] * same[j]).where(known).sum() for i, j in pairs}
     found = xr.Dataset({**sums, "count": known.sum()}).reset_coords(drop=True).compute()
@@ -161,6 +165,13 @@ def _products(errors: Sequence[xr.DataArray]) -> tuple[FloatArray, int]:
     for i, j in pairs:
         products[i, j] = products[j, i] = float(found[f"{i} {j}"]) / max(count, 1)
     return products, count
+
+
+def _same(arrays: Sequence[Any]) -> list[Any]:
+    """Return predictions, all arrays or all data sets, at the labels that all have."""
+    others = {f"model {k}": array for k, array in enumerate(arrays[1:], 1)}
+    first, rest = common(arrays[0], others)
+    return [first, *rest.values()]
 
 
 def least_error(products: FloatArray) -> FloatArray:

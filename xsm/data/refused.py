@@ -34,17 +34,8 @@ __all__ = [
 
 OWN_DIMS = frozenset(
     {"dynamic", "static", "source", "trend", "level", "pit_value", "probability"}
-    | {
-        "month",
-        "dayofyear",
-        "lag",
-        "rank",
-        "expert",
-        "season",
-        "network_row",
-        "recent_row",
-        "seen_row",
-    }
+    | {"month", "dayofyear", "lag", "rank", "expert", "season"}
+    | {"network_row", "recent_row", "seen_row", "question", "soil_layer"}
 )
 """Dimensions that results and statistics of xsm have; no dimension of space may be one.
 
@@ -62,7 +53,9 @@ RESULTS = frozenset(
     | {"soil_moisture", "evaporation", "surface_runoff", "drainage", "ponding"}
     | {"soil_water_flux", "root_water_uptake", "groundwater_storage", "expert_weight"}
     | {"residual_rms", "share", "explained", "storage_change", "precipitation", "runoff"}
-    | {"network", "recent", "seen", "age", "steps", "observation_age"}
+    | {"network", "recent", "seen", "age", "steps", "worst", "observation_age"}
+    | {"terrestrial_water_storage", "unsaturated_storage", "snow_water_equivalent"}
+    | {"groundwater_recharge", "soil_moisture_increment", "soil_moisture_of_layers"}
 )
 """Variables that results hold; no dimension and no coordinate of the data may be one."""
 

@@ -6,6 +6,7 @@ After Kraft, B. et al. (2022), Hydrol. Earth Syst. Sci. 26:1579-1614 (H2M), and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from xsm.exceptions import UnknownNameError
 from xsm.losses import Loss, Prior, Shown
 from xsm.nn import Answer, Batch, Dropout, Model, Output, Schedule, Sizes
 from xsm.nn.budget import Parameters, overlap
+from xsm.nn.observed import MIDDLE, SPREAD
 from xsm.nn.recurrent import all_hidden, remembering
 from xsm.physics.budget import FLUXES, STORES
 from xsm.physics.budget_torch import water_budget
@@ -27,6 +29,11 @@ _STEEP = 2.0  # K-1: within a degree of its threshold rain is snow, and snow mel
 _FREEZING = 273.15
 # Logits that gates begin with: stores drain slowly at first, so that none runs empty.
 _MELT, _SURFACE, _CANOPY, _ASIDE, _UPTAKE, _DRAINAGE = -2.0, -4.0, -2.0, 0.0, -1.0, -3.0
+_GAIN = -1.0
+# What nothing shown tells of stays where it begins: for soil moisture alone, rain that does not
+# reach the soil may have run off or evaporated from plants.
+_PRIORS = (Prior(), Prior("departure", spread=2.0, weight=0.005))
+_NEW = math.log(2.0)  # log(1 + age) of what was observed at the end of the step before
 
 _WORDS = {
     "precipitation": "precipitation that the account has, with its bias",
@@ -37,6 +44,7 @@ _WORDS = {
     "unsaturated_storage": "water between soil and groundwater at the end of the step",
     "groundwater_storage": "water in the ground at the end of the step, which feeds rivers",
     "groundwater_recharge": "water that reaches the groundwater",
+    "soil_moisture_increment": "water that observations have put into the soil",
     "soil_moisture_of_layers": "soil moisture of the layers of the account",
 }
 _UNKNOWN_LEVEL = ("terrestrial_water_storage", "groundwater_storage")
@@ -70,7 +78,8 @@ class WaterBudget(Model):
     The account is that of :mod:`xsm.physics.budget`, in mm and days. An LSTM of weather and maps
     gives the shares of each day, a network of maps the capacities of the layers, the exponents of
     drainage, what percolates and feeds rivers, the threshold of snow, the stores to begin with,
-    and a bias of precipitation whose prior is normal with a spread of 0.1. Rain turns to snow, and
+    and a bias of precipitation whose prior is normal with a spread of 0.1. Logits of shares have a
+    weak prior around slow drainage and little runoff at the surface. Rain turns to snow, and
     snow melts, around the threshold. Then for any weights::
 
         precipitation (1 + bias) - evaporation - runoff = d(terrestrial water storage)
@@ -90,7 +99,7 @@ class WaterBudget(Model):
     True
     """
 
-    losses = (Shown("soil_moisture", "target", "mean"), Prior())
+    losses = (Shown("soil_moisture", "target", "mean"), *_PRIORS)
     lead = 0
     layered = True
     carries = True
@@ -147,9 +156,13 @@ class WaterBudget(Model):
         self.enter = nn.Linear(inputs, hidden_size)
         self.lstm = remembering(nn.LSTM(hidden_size, hidden_size))
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(hidden_size, 4 + 2 * count)
+        runs = bool(sizes.names) and role in self.observes[:2]
+        self.given = (sizes.dynamic - len(sizes.names)) // 3 if runs else 0  # layers observed
+        self.integrates = bool(self.given)
+        self.head = nn.Linear(hidden_size, 4 + (2 + self.integrates) * count)
         self.parameters_of = Parameters(sizes.static, self.bottoms)
         begin = [_MELT, _SURFACE, _CANOPY, _ASIDE, *[_UPTAKE] * count, *[_DRAINAGE] * count]
+        begin += [_GAIN] * count if self.integrates else []
         self.register_buffer("begin", torch.tensor(begin), persistent=False)
         self.register_buffer("seen", overlap(self.bottoms, depths), persistent=False)
         self.state_size = 2 * hidden_size + len(STORES) + count + 1
@@ -169,13 +182,15 @@ class WaterBudget(Model):
             )
             for role, key in shown.items()
         ]
-        return (*terms, Prior())
+        return (*terms, *_PRIORS)
 
     @property
     def answers(self) -> tuple[Answer, ...]:
         """The target first, then all stores and fluxes."""
         mean = Answer("mean", self.sizes.target)
-        rows = [name for name in _WORDS if name not in {self.role, "soil_moisture_of_layers"}]
+        left = {self.role, "soil_moisture_of_layers"}
+        left |= set() if self.integrates else {"soil_moisture_increment"}
+        rows = [name for name in _WORDS if name not in left]
         told = [Answer(n, kind="quantity", units=_units(n), long_name=_WORDS[n]) for n in rows]
         own = tuple(zip((0.0, *self.bottoms), self.bottoms, strict=False))
         if self.role == "soil_moisture" and self.given_depths == own:
@@ -198,7 +213,8 @@ class WaterBudget(Model):
         memory = None if state is None else state[:, :units]
         hidden, after = all_hidden(self.lstm, self._steps(dynamic, static), memory)
         with torch.autocast(dynamic.device.type, enabled=False):
-            shares = torch.sigmoid(self.head(self.dropout(hidden).float()) + self.begin)
+            moved = self.head(self.dropout(hidden).float())
+            shares = torch.sigmoid(moved + self.begin)
             still = self.parameters_of(static.float())
             start = still["start"]
             if state is not None:
@@ -206,6 +222,7 @@ class WaterBudget(Model):
             given = self._given(dynamic.float(), shares, still)
             stores, fluxes = water_budget(given, still["fixed"].T, start.T)
             found = self._answered(given, stores, fluxes, still)
+            found["departure"] = moved.transpose(0, 1)
         begun = torch.ones_like(start[:, :1])
         return found, torch.cat([after, stores[:, -1].T, begun], dim=-1)
 
@@ -230,17 +247,32 @@ class WaterBudget(Model):
         melt = melt * torch.sigmoid(above)
         aside = aside * still["aside"][:, 0]
         amounts = [snow, water - snow, demand.clamp_min(0)]
-        return torch.stack([*amounts, melt, surface, canopy, aside, *rest])
+        seen = [self._seen(dynamic, still)] if self.integrates else []
+        return torch.stack([*amounts, melt, surface, canopy, aside, *rest, *seen])
+
+    def _seen(self, dynamic: Tensor, still: Output) -> Tensor:
+        """Return the water of the first layer (steps, batch) at the end of the step before, mm.
+
+        NaN where nothing was observed then.
+        """
+        values, ages, there = dynamic[..., -3 * self.given :].split(self.given, dim=-1)
+        found = (MIDDLE + SPREAD * values[..., 0]).T
+        if self.role != "soil_moisture" or not len(self.seen):
+            found = (found - still["offset"][:, 0]) / still["slope"][:, 0]
+        new = (there[..., 0].T > 0) & ((ages[..., 0].T - _NEW).abs() < 1e-3)
+        return torch.where(new, still["thickness"][0] * found, torch.nan)
 
     def _answered(self, given: Tensor, stores: Tensor, fluxes: Tensor, still: Output) -> Output:
         """Return target, stores and fluxes (batch, steps, row) of those of the account."""
         flux = dict(zip(FLUXES, fluxes, strict=False))
+        taken = fluxes[len(FLUXES) : len(FLUXES) + len(self.bottoms)]
+        moved = fluxes[len(FLUXES) + len(self.bottoms) :]
         snow, below, ground = stores[: len(STORES)]
         soil = stores[len(STORES) :]  # (layer, steps, batch)
         theta = (soil / still["thickness"].view(-1, 1, 1)).permute(2, 1, 0)
         rows = {
             "precipitation": given[0] + given[1],
-            "evaporation": flux["canopy"] + fluxes[len(FLUXES) :].sum(dim=0),
+            "evaporation": flux["canopy"] + taken.sum(dim=0),
             "runoff": flux["surface"] + flux["interflow"] + flux["baseflow"],
             "snow_water_equivalent": snow,
             "terrestrial_water_storage": snow + soil.sum(dim=0) + below + ground,
@@ -249,6 +281,7 @@ class WaterBudget(Model):
             "groundwater_recharge": flux["recharge"],
             "precipitation_bias": still["bias"][:, 0].expand_as(snow),
         }
+        rows |= {"soil_moisture_increment": moved.sum(dim=0)} if self.integrates else {}
         found = {name: values.T.unsqueeze(-1) for name, values in rows.items()}
         surface = still["offset"].unsqueeze(1) + still["slope"].unsqueeze(1) * theta[..., :1]
         found |= {"soil_moisture_of_layers": theta, "satellite_soil_moisture": surface}
