@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from xsm.cells.features import Features
+from xsm.typing import FloatArray
 
 __all__ = ["alike", "alike_remark"]
 
@@ -33,11 +34,12 @@ def alike(features: Features, groups: Mapping[str, Sequence[str]]) -> list[tuple
         if of[one] == of[other] or flat[one].size != flat[other].size:
             continue
         step = max(1, flat[one].size // _VALUES)
-        pair = np.stack([flat[one][::step], flat[other][::step]]).astype(np.float64)
+        pair: FloatArray = np.stack([flat[one][::step], flat[other][::step]]).astype(np.float64)
         pair = pair[:, np.isfinite(pair).all(0)]
-        if pair.shape[1] < 3 or (np.ptp(pair, axis=1) == 0).any():
+        if pair.shape[1] < 3 or (pair.max(axis=1) == pair.min(axis=1)).any():
             continue
-        r = float(np.corrcoef(pair)[0, 1])
+        table: FloatArray = np.atleast_2d(np.corrcoef(pair))
+        r = float(table[0, 1])
         if abs(r) > _SAME:
             found.append((one, other, r))
     return found

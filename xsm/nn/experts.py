@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from xsm.exceptions import check_choice
-from xsm.losses import RMSE
+from xsm.losses import RMSE, Loss
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.groups import Groups, channel_names, resolve_groups
@@ -134,7 +134,7 @@ class ExpertLSTM(Model):
         Predict all layers of the target at once.
     """
 
-    losses = (RMSE(weight=1.0),)
+    losses: ClassVar[tuple[Loss, ...]] = (RMSE(weight=1.0),)
     carries = True
     window = 15
     lead = 0
