@@ -29,6 +29,11 @@ class Mixture:
         Spread of each part, s, as a share of the standard deviation of the targets in the batch,
         from above 0. With ``head="gaussian"`` s is what each expert says of its own spread.
 
+    Raises
+    ------
+    TrainingError
+        If ``width`` is not above 0.
+
     Notes
     -----
     With the weights ``w_e`` of the experts, what each says ``y_e``, and the observation y, both in
@@ -46,11 +51,6 @@ class Mixture:
     the router chooses: in a planted world whose driver changes with the season the right expert led
     in no cell with a width of 0.4, in all with 1.
     Without an observed sample the term is 0.
-
-    Raises
-    ------
-    TrainingError
-        If ``width`` is not above 0.
 
     References
     ----------
