@@ -99,7 +99,9 @@ def test_reliability_of_a_spread_is_by_lead():
     np.testing.assert_allclose(table["coverage"], 0.9, atol=0.03)
     one = on_time(as_forecast(forecast).isel(lead=1), "time").drop_vars("lead")
     xr.testing.assert_allclose(
-        table.isel(lead=1, drop=True), xsm.reliability(ds, one, levels=[0.9]), rtol=1e-6
+        table.isel(lead=1, drop=True),
+        xsm.reliability(ds.sel(time=one["time"]), one, levels=[0.9]),
+        rtol=1e-6,
     )
     maps = xsm.reliability(ds, forecast, dim="init", levels=[0.9])
     assert set(maps["crps"].dims) == {"lead", "cell"}

@@ -14,7 +14,7 @@ from xsm.cells.apply import predict_cells, read_for, standard_errors
 from xsm.data.grid import time_dim
 from xsm.data.lead import LEAD
 from xsm.evaluation.calibration import METHODS, learn_calibration
-from xsm.evaluation.leads import as_forecast, is_forecast, joined, on_time
+from xsm.evaluation.leads import as_forecast, is_forecast, joined, with_observed
 from xsm.exceptions import GridError, NotEnoughDataError, UnknownNameError, check_choice
 from xsm.fields.apply import field_errors
 
@@ -89,7 +89,7 @@ def _by_lead(
     counts = []
 
     def learn(part: xr.Dataset) -> xr.Dataset:
-        z = standard_errors(reading, on_time(part, reading.time), raw.recipe)
+        z = standard_errors(*with_observed(reading, part), raw.recipe)
         z = z.drop_vars(LEAD, errors="ignore")
         found = learn_calibration(z, method, weight=_weight(z, halflife))
         counts.append(found.attrs["count"])

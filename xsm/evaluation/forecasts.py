@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import as_list, time_dim, without_scalars
-from xsm.data.joins import common
+from xsm.data.joins import at_labels, common
 from xsm.data.lead import LEAD
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
@@ -92,7 +92,7 @@ def score_forecast(
         truth, guess = scored_pair(reading, whole, target)
         found = _sources(reading, whole, guess, target)
         level = None if beside is None else _add_baselines(found, truth, guess, beside, before)
-        return _scored(truth, found, dims, level)
+        return _scored(at_labels(truth, {time: guess.indexes[time]}), found, dims, level)
 
     table = joined(forecast, judge).transpose("source", LEAD, ...)
     table = described(table, reading, target)
@@ -115,13 +115,14 @@ def _add_baselines(
 ) -> xr.DataArray | None:
     """Add what needs no model, and return the level that anomalies are from, where it is known."""
     made, spread = baselines(observed, guess, None, known)
-    found.values.update(made)
-    found.spread.update(spread)
     time = time_dim(observed)
+    valid = {time: guess.indexes[time]}
+    for held, all_times in ((found.values, made), (found.spread, spread)):
+        held.update({n: at_labels(a, valid) if time in a.dims else a for n, a in all_times.items()})
     _past_years(found, observed, before, guess[time])
     if known.persistence is None:
         return None
-    return level_at(known.persistence, known.climatology, observed[time])
+    return level_at(known.persistence, known.climatology, guess[time])
 
 
 def _sources(reading: Reading, part: xr.Dataset, guess: xr.DataArray, target: str) -> _Sources:

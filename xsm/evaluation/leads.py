@@ -8,11 +8,13 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.grid import is_dates
+from xsm.data.joins import at_labels
 from xsm.data.lead import LEAD
 from xsm.data.naming.dimensions import is_lead
+from xsm.data.reading import Reading
 from xsm.exceptions import GridError
 
-__all__ = ["INIT", "as_forecast", "is_forecast", "joined", "on_time"]
+__all__ = ["INIT", "as_forecast", "is_forecast", "joined", "on_time", "with_observed"]
 
 
 INIT = "init"
@@ -75,6 +77,13 @@ def on_time(forecast: xr.Dataset, time: str) -> xr.Dataset:
         raise GridError(msg)
     forecast = forecast.drop_vars([n for n, c in forecast.coords.items() if c.dims == (INIT,)])
     return forecast.rename_dims({INIT: time}).assign_coords({time: (time, valid)})
+
+
+def with_observed(reading: Reading, forecast: xr.Dataset) -> tuple[Reading, xr.Dataset]:
+    """Return forecasts of one lead by valid times, and the data on these times; NaN beyond them."""
+    whole = on_time(forecast, reading.time)
+    wanted = {reading.time: whole.indexes[reading.time]}
+    return reading.part(at_labels(reading.ds, wanted)), whole
 
 
 def joined(forecast: xr.Dataset, judge: Callable[[xr.Dataset], xr.Dataset]) -> xr.Dataset:

@@ -18,7 +18,7 @@ from xsm.data.targets import default_target, observed_target, predicted_spread, 
 from xsm.data.units import dequantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
 from xsm.evaluation.ensembles import judge_members
-from xsm.evaluation.leads import INIT, as_forecast, is_forecast, joined, on_time
+from xsm.evaluation.leads import INIT, as_forecast, is_forecast, joined, with_observed
 from xsm.exceptions import MissingVariableError, NotEnoughDataError, check_dataset
 from xsm.hydrology.soil.layered import layered_pair, layered_spread
 from xsm.typing import FloatArray
@@ -157,7 +157,7 @@ def reliability_of(
         asked: dict[str, Any] = {"dim": given, "levels": levels, "bins": bins, "target": target}
         return joined(
             as_forecast(predicted),
-            lambda part: reliability_of(reading, on_time(part, reading.time), **asked),
+            lambda part: reliability_of(*with_observed(reading, part), **asked),
         )
     wanted = str(reading.lookup(target).name)
     doubt(reading, [target])

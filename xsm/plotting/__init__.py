@@ -11,11 +11,13 @@ from xsm.plotting.experts import (
     plot_expert_shares,
 )
 from xsm.plotting.figures import DataPlots, FittedPlots
+from xsm.plotting.forecasts import plot_fan
 from xsm.plotting.improvement import plot_improvement
 from xsm.plotting.maps import map_variable, plot_classes, plot_map
 from xsm.plotting.profiles import plot_profile
 from xsm.plotting.reliability import plot_reliability, plot_spread
 from xsm.plotting.series import plot_series
+from xsm.plotting.skill import plot_horizon, plot_skill
 from xsm.plotting.spectra import plot_spectra
 from xsm.plotting.training import plot_training
 from xsm.plotting.zones import KOPPEN_GEIGER, plot_boxes, plot_zones, read_zones
@@ -31,11 +33,14 @@ __all__ = [
     "plot_expert_maps",
     "plot_expert_seasons",
     "plot_expert_shares",
+    "plot_fan",
+    "plot_horizon",
     "plot_improvement",
     "plot_map",
     "plot_profile",
     "plot_reliability",
     "plot_series",
+    "plot_skill",
     "plot_spectra",
     "plot_spread",
     "plot_training",

@@ -15,11 +15,13 @@ from xsm.plotting.experts import (
     plot_expert_seasons,
     plot_expert_shares,
 )
+from xsm.plotting.forecasts import plot_fan
 from xsm.plotting.improvement import plot_improvement
 from xsm.plotting.maps import map_variable
 from xsm.plotting.profiles import plot_profile
 from xsm.plotting.reliability import plot_spread
 from xsm.plotting.series import plot_series
+from xsm.plotting.skill import plot_horizon, plot_skill
 from xsm.plotting.spectra import plot_spectra
 from xsm.plotting.training import plot_training
 from xsm.plotting.zones import plot_zones
@@ -69,11 +71,12 @@ class Figure:
     """A row of the table: a function, how a fitted model gets to it, a line for each reader.
 
     ``reached`` is :func:`renewed`, :func:`second` or :func:`history`; what shows the history is no
-    figure of a data set. ``fitted`` is what the figure of a model is, where ``about`` does not say.
+    figure of a data set, and what has no way there none of a model. ``fitted`` is what the figure
+    of a model is, where ``about`` does not say.
     """
 
     draw: Draw
-    reached: Callable[[Draw, Fitted], Draw]
+    reached: Callable[[Draw, Fitted], Draw] | None
     about: str
     fitted: str = ""
 
@@ -102,6 +105,9 @@ FIGURES: Mapping[str, Figure] = {
         "Whether spreads can be believed",
         "Whether the spread can be believed",
     ),
+    "fan": Figure(plot_fan, None, "A forecast of one start, with its intervals"),
+    "skill": Figure(plot_skill, None, "Scores of forecasts by lead"),
+    "horizon": Figure(plot_horizon, None, "Maps of the lead at which skill ends"),
     "expert_maps": Figure(
         plot_expert_maps,
         renewed,
@@ -194,6 +200,7 @@ def _show(reader: type[_Plots], name: str, draw: Draw, reached: Draw, about: str
 
 
 for _name, _row in FIGURES.items():
-    _show(FittedPlots, _name, _row.draw, _row.reached, _row.fitted or _row.about)
+    if _row.reached is not None:
+        _show(FittedPlots, _name, _row.draw, _row.reached, _row.fitted or _row.about)
     if _row.reached is not history:
         _show(DataPlots, _name, _row.draw, _bound, _row.about)
