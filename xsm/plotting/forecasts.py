@@ -104,8 +104,10 @@ def plot_fan(
     part, label = _by_time(part, reading.time)
     part = at_places(part, at)
     observed, guess, bands = _arrays(reading, part, role, levels)
-    observed = at_places(observed, at)
+    own = {d for d in map(str, observed.dims) if d not in guess.dims and d in guess.coords}
+    observed = at_places(observed, {d: guess[d].values[()] for d in own} | dict(at or {}))
     _check_one(guess, reading.time)
+    _check_one(observed, reading.time)
     index = observed.indexes[reading.time]
     known = index <= label
     first = max(int(known.sum()) - before, 0)
