@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import xsm
+from tests.worlds import bucket_dataset
 from xsm.data.joins import at_labels, common, positions, same_labels, snap
 from xsm.exceptions import GridError, NotEnoughDataError
 
@@ -190,3 +192,16 @@ def test_gaps_and_choices_of_times_are_no_other_step():
     chosen = np.sort(np.random.default_rng(0).permutation(len(DAYS))[:25])
     for some in (DAYS[chosen], DAYS.delete([4, 9, 10]), DAYS[20:], DAYS[:2], DAYS[[0, 50]]):
         assert common(along(DAYS), {"the prediction": along(some)})[0].sizes["time"] == len(some)
+
+
+def test_a_daily_prediction_of_hourly_data_is_told_what_to_type():
+    """Daily means meet one hour in 24; of daily data each step is judged."""
+    hours = bucket_dataset(steps=24 * 12, shape=(1, 1))
+    hours["time"] = pd.date_range("2020-01-01", periods=24 * 12, freq="h")
+    hours["precipitation"].attrs["cell_methods"] = "time: mean"
+    predicted = hours["soil_moisture"].resample(time="1D").mean().assign_attrs(units="m3 m-3")
+    terms = ["precipitation"]
+    with pytest.warns(
+        UserWarning, match=r"steps of 1 day, the observations of 1 hour.*daily\(ds\)"
+    ):
+        xsm.consistency(hours, predicted, terms=terms, trend="level")

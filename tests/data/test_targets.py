@@ -7,7 +7,12 @@ import xarray as xr
 
 import xsm
 from xsm.data.reading import read
-from xsm.data.targets import observed_target, predicted_spread, predicted_target
+from xsm.data.targets import (
+    observed_target,
+    predicted_spread,
+    predicted_target,
+    spread_of_layers,
+)
 from xsm.exceptions import UnitsError
 
 DAYS = {"time": pd.date_range("2020-03-01", periods=30)}
@@ -61,3 +66,21 @@ def test_units_of_something_else_are_refused():
         predicted_target(read(ds), series(VALUES, "mm"), "t2m")
     with pytest.raises(UnitsError, match="'mm' do not convert to 'K'"):
         predicted_spread(read(ds), spread_alone(series(VALUES, "mm")), "a", "t2m")
+
+
+def test_a_spread_without_units_beside_a_prediction_without_them_is_refused():
+    ds = series(VALUES, "K").to_dataset(name="t2m")
+    bare = xr.Dataset({"t2m": ds["t2m"].drop_attrs(), "t2m_std": series(VALUES, "K").drop_attrs()})
+    with pytest.raises(UnitsError, match=r"Neither 't2m_std' nor 't2m' has units\. Set them"):
+        predicted_spread(read(ds), bare, "t2m", "t2m")
+
+
+def test_a_spread_of_layers_in_degrees_is_one_in_kelvin():
+    """An offset moves a temperature, not the spread around it."""
+    ds = series(270 + VALUES, "K").to_dataset(name="stl1")
+    both = {"stl1": series(VALUES - 3.15, "degC"), "stl1_std": series(VALUES, "degC")}
+    found = spread_of_layers(read(ds), xr.Dataset(both), "stl1", "stl1")
+    assert found.attrs["units"] == "K"
+    np.testing.assert_allclose(found, VALUES)
+    same = spread_of_layers(read(ds), xr.Dataset({"stl1_std": series(VALUES, "K")}), "stl1", "stl1")
+    assert same.attrs["units"] == "K"

@@ -96,6 +96,27 @@ def test_files_that_are_not_read_by_dask_are_looked_at(tmp_path):
     assert found.kind == "fill"
 
 
+@pytest.mark.parametrize("time", [True, False])
+def test_of_a_large_file_boxes_in_the_middle_of_space_are_read(tmp_path, time):
+    """The first, the middle and the last times; what lies at the edge of the map is not read."""
+    dims, shape = ("time", "lat", "lon"), (40, 300, 300)
+    rain = np.ones(shape, np.float32)
+    rain[-1, 150, 150] = -9999.0  # in the last box
+    rain[:, 0, 0] = -8888.0  # in none
+    ds = xr.Dataset(
+        {"tp": (dims, rain, {"units": "mm day-1"})},
+        {"time": xr.date_range("2020-01-01", periods=40), "lat": np.arange(300) / 10},
+    )
+    kept = ds if time else ds.isel(time=-1, drop=True)
+    kept.to_netcdf(tmp_path / "rain.nc")
+    with xr.open_dataset(tmp_path / "rain.nc") as opened:
+        sample = take(opened, {"tp": None})["tp"]
+        assert not opened["tp"].variable._in_memory
+    assert -9999.0 in sample.array
+    assert (-8888.0 in sample.array) == (not time)  # a map of 90,000 values is looked at whole
+    assert sample.whole == (not time)
+
+
 @pytest.mark.parametrize("verb", ["water_balance", "consistency", "predict"])
 def test_a_code_that_no_sample_holds_is_found_when_computed(verb):
     """Sampled are the first, the middle and the last block of time; the code lies in another."""
