@@ -9,6 +9,8 @@ import xsm
 from tests.plotting.conftest import UNITS, forecasts, off_by
 from xsm.exceptions import GridError, MissingVariableError, UnknownNameError
 
+pytestmark = pytest.mark.filterwarnings("ignore:No climatology")  # of sixty days
+
 AT = {"latitude": 52.0, "longitude": 7.0}
 
 
@@ -40,11 +42,11 @@ def test_a_fan_of_members_draws_each(land):
 
 def test_what_is_no_fan_is_told(land):
     forecast = forecasts(land)
-    with pytest.raises(GridError, match=r"several series .*at=\\{\"latitude\": "):
+    with pytest.raises(GridError, match=r'several series .*at=\{"latitude": '):
         land.physm.plot.fan(forecast)
     with pytest.raises(GridError, match="none of the 10 starts of the forecast, 2020-01-31 to"):
         land.physm.plot.fan(forecast, init="2021-01-01", at=AT)
-    with pytest.raises(GridError, match="forecast by init and lead is drawn.*plot.series"):
+    with pytest.raises(GridError, match=r"forecast by init and lead is drawn.*plot\.series"):
         land.physm.plot.fan(off_by(land, 0.1), at=AT)
 
 
@@ -72,9 +74,9 @@ def test_what_is_no_score_by_lead_is_told(land):
     table = xsm.score(land, forecasts(land))
     with pytest.raises(MissingVariableError, match=r"scores by source and lead .*xsm\.score\(ds,"):
         land.physm.plot.skill()
-    with pytest.raises(UnknownNameError, match="metric='crsp' was given.*crps"):
+    with pytest.raises(UnknownNameError, match=r"metric='crsp' was given.*crps"):
         table.physm.plot.skill(metric="crsp")
     with pytest.raises(UnknownNameError, match="metric='r' was given"):
         table.physm.plot.horizon(metric="r")
-    with pytest.raises(UnknownNameError, match="no source 'damped'.*damped_persistence"):
+    with pytest.raises(UnknownNameError, match=r"no source 'damped'.*damped_persistence"):
         table.physm.plot.horizon(against="damped")

@@ -38,9 +38,11 @@ def score(
         The observations, at times in any order.
     predicted : Dataset or DataArray
         A prediction of :func:`xsm.predict`, or of anything else, with units; a Dataset holds it
-        under the target's name.
+        under the target's name. Forecasts by start and lead time, of :func:`xsm.forecast` or of any
+        product, are known by their dimensions, with members or without.
     dim : str or iterable of str, optional
-        Dimensions that a score is taken over; by default time, which leaves a map.
+        Dimensions that a score is taken over; by default time (of forecasts ``"init"``), which
+        leaves a map.
     baselines : bool or FittedModel, default: True
         Score persistence, damped persistence and climatology too. What the last two know is of the
         model's training data where a model is given, else of the steps of ``ds`` before the first
@@ -73,13 +75,20 @@ def score(
         known. Lazy where the data are; NaN where nothing can be scored. ``fitted.score(ds)``
         predicts and scores in one call.
 
+        Of forecasts by ``lead`` too, with a ``climatological_ensemble`` of past years where there
+        are two, ``crps`` (of members, else of ``<target>_std``, else the absolute error),
+        ``crps_skill`` against damped persistence (a Gaussian of ``std sqrt(1 - rho^2)``),
+        ``spread_error`` (1 is right), ``acc`` (correlation of anomalies from the level), and
+        ``observation_age`` where the forecast tells it. What baselines know is then of the steps up
+        to the first start.
+
     Raises
     ------
     MissingVariableError, UnitsError
         If target or prediction are missing, or without units.
     GridError
         If the prediction lacks a dimension of the observations (more, such as ``member``, may be),
-        has another calendar, or several leads.
+        has another calendar, or lead times that are no lengths.
     UnknownNameError
         If ``lead`` is not what the prediction says itself.
     TypeError
