@@ -53,9 +53,9 @@ def check_sequence(cls: type[Model], asked: Asked) -> None:
         raise UnknownNameError(msg)
     if asked.cuts and cls.forcing:
         msg = (
-            f"cuts={asked.cuts} was given, but {model_name(cls)!r} keeps an account of its weather, "
-            "which cannot be hidden. Leave it out, and forecast with weather: of past years, "
-            'weather="past", or of a product.'
+            f"cuts={asked.cuts} was given, but {model_name(cls)!r} keeps an account of its "
+            "weather, which cannot be hidden. Leave it out, and forecast with weather: of past "
+            'years, weather="past", or of a product.'
         )
         raise UnknownNameError(msg)
     if asked.scaling == "cell":
