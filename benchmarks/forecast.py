@@ -26,9 +26,9 @@ import xarray as xr
 from cases import CASES, load, observed
 
 LEADS = (1, 3, 7, 14)
-USUAL = {"sequence": 180, "data_integration": True, "known_forcing": True, "latency": (1, 1)}
+USUAL = {"sequence": 180, "data_integration": True, "known_forcing": True, "latency": (1, 2)}
 SMALL = {"hidden_size": 64, "batch_size": 32}
-CUTS = {**USUAL, "cuts": 14}
+CUTS = {**USUAL, "latency": (1, 1), "cuts": 14}
 RUNS: dict[str, tuple[dict[str, Any], tuple[str | None, ...]]] = {
     "trained with weather": (USUAL, ("known",)),
     "trained with cuts": (CUTS, ("known", None)),

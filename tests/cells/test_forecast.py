@@ -365,3 +365,18 @@ def test_months_are_steps(calendar) -> None:
     wanted = fitted.predict(other).isel(time=slice(100, 104))["soil_moisture"]
     one = past["soil_moisture"].sel(member=2005).isel(init=0)
     np.testing.assert_allclose(one.values, wanted.values, atol=1e-6)
+
+
+def test_it_is_sent_to_other_processes(models, world) -> None:
+    asked = {"init": world["time"].values[[300, 643]], "lead": 4, "weather": "known"}
+    lazy = models["both"].forecast(world.chunk(time=400, lat=2), **asked)
+    with dask.config.set(scheduler="processes", num_workers=1):
+        found = lazy.compute()
+    same(found, models["both"].forecast(world, **asked))
+
+
+def test_cells_of_two_coordinates_stay_cells(models, world) -> None:
+    stacked = world.stack(cell=("lat", "lon"))
+    asked = {"init": world["time"].values[300], "lead": 3, "weather": "known"}
+    found = models["both"].forecast(stacked, **asked).unstack("cell")
+    same(found.transpose("init", "lead", ...), models["both"].forecast(world, **asked))

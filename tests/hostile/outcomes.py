@@ -333,7 +333,8 @@ def _plain(ds: xr.Dataset) -> xr.Dataset:
     """Return numbers without units of pint, at times of numpy."""
     if any(hasattr(v.data, "dequantify") or hasattr(v.data, "magnitude") for v in ds.values()):
         ds = ds.pint.dequantify(format="~C")
-    time = next((d for d in ("time",) if d in ds.indexes), None)
-    if time is not None and isinstance(ds.indexes[time], xr.CFTimeIndex):
-        ds = ds.assign_coords(time=[np.datetime64(t.isoformat(), "ns") for t in ds["time"].values])
+    for dim in {"time", "init"} & set(ds.indexes):
+        if isinstance(ds.indexes[dim], xr.CFTimeIndex):
+            dates = [np.datetime64(t.isoformat(), "ns") for t in ds[dim].values]
+            ds = ds.assign_coords({dim: dates})
     return ds

@@ -29,6 +29,7 @@ from xsm.cells.weather import (
 from xsm.data.doubt import guards_of
 from xsm.data.grid import step
 from xsm.data.intervals import without_bounds
+from xsm.data.joins import assigned
 from xsm.data.lead import LEAD, lead_coordinate
 from xsm.data.reading import Reading
 from xsm.data.refused import check_names
@@ -208,7 +209,7 @@ def _run(
         later = [[blocks_of(scale_block, node, some, own)] if some else [] for some in later]
     shared = {"node": node, "runner": runner, "maps": own, "before": given}
     data = forked(arrays, later, forks, name=name, wrap=features.wrap, **shared)
-    coords = _coords(moving[0], features, runs)
+    coords = _coords(next(iter(features.dynamic.values())), features, runs)
     ages = [Answer(_AGE, runner.ages)] if runner.ages else []
     dims = ("init", "member", LEAD, *features.space)
     found = named(data, runner.answers, dims, coords, after=ages)
@@ -314,7 +315,7 @@ def _with_age(result: xr.Dataset, age: xr.DataArray, template: xr.DataArray) -> 
         "long_name": "time from the last observation of the target to init",
         "units": "months" if each.months else "d",
     }
-    result[_AGE] = (age * np.float32(length)).assign_attrs(said)
+    result = assigned(result, {_AGE: (age * np.float32(length)).assign_attrs(said)})
     for name in result.data_vars:
         linked = result[name].attrs.get("ancillary_variables")
         if linked:
