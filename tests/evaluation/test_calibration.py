@@ -156,6 +156,34 @@ def test_calibrating_again_starts_from_the_network(fitted):
     assert fitted.calibration is None
 
 
+def test_with_a_halflife_the_last_errors_count(fitted):
+    """Errors of 1 for 500 days, then of 3 for 100: half a month knows the latter alone."""
+    ds = observed_with(fitted, stats.norm(0, 1.0))
+    late = observed_with(fitted, stats.norm(0, 3.0))
+    ds["swvl1"].values[-100:] = late["swvl1"].values[-100:]
+    raw = fitted.predict(ds)["swvl1_std"]
+    ratios = [
+        float(
+            (
+                fitted.calibrate(ds, method="conformal", halflife=h).predict(ds)["swvl1_std"] / raw
+            ).mean()
+        )
+        for h in (15, 1e6)
+    ]
+    mixed = np.sqrt((500 + 100 * 9) / 600)
+    np.testing.assert_allclose(ratios, [3.0, mixed], rtol=0.15)
+
+
+def test_a_halflife_is_of_conformal_and_above_nothing(fitted):
+    ds = observed_with(fitted, HEAVY, steps=60)
+    with pytest.raises(
+        UnknownNameError, match=r'halflife=9 was given; it is of method="conformal"'
+    ):
+        fitted.calibrate(ds, halflife=9)
+    with pytest.raises(NotEnoughDataError, match=r"halflife=0 was given; days above 0 are needed"):
+        fitted.calibrate(ds, method="conformal", halflife=0)
+
+
 def test_lazy_data_give_the_same_model_in_one_pass(fitted, no_compute):
     ds = observed_with(fitted, HEAVY)
     eager, lazy = fitted.calibrate(ds), fitted.calibrate(ds.chunk(time=100, lat=1))

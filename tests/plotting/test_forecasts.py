@@ -31,6 +31,16 @@ def test_a_fan_tells_known_from_later_and_holds_its_intervals(land):
     np.testing.assert_allclose(ends.max() - mean.max(), 1.645 * 0.04, rtol=1e-3)
 
 
+def test_a_fan_of_one_place_finds_the_observations_there(land):
+    forecast = forecasts(land)
+    axes = [
+        land.physm.plot.fan(one, at=at, ax=Figure().subplots())
+        for one, at in ((forecast, AT), (forecast.sel(AT), None))
+    ]
+    for one, other in zip(*(ax.lines for ax in axes), strict=True):
+        np.testing.assert_array_equal(one.get_ydata(), other.get_ydata())
+
+
 def test_a_fan_of_members_draws_each(land):
     wide = forecasts(land)[["swvl1"]].expand_dims(member=4)
     noise = xr.DataArray([-0.02, -0.01, 0.01, 0.02], dims="member")
