@@ -97,6 +97,7 @@ _NO_JOINS = {
     "data/joins.py": "the one place",
     "hydrology/soil/known.py": "faces of one array",
     "hydrology/soil/layering.py": "layers that were just made the same",
+    "evaluation/leads.py": "scores of the leads of one forecast",
     "hydrology/soil/profile.py": "layers that were just made the same",
 }
 
