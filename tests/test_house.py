@@ -98,6 +98,7 @@ _NO_JOINS = {
     "evaluation/leads.py": "parts of one forecast, lead by lead",
     "hydrology/soil/known.py": "faces of one array",
     "hydrology/soil/layering.py": "layers that were just made the same",
+    "evaluation/leads.py": "scores of the leads of one forecast",
     "hydrology/soil/profile.py": "layers that were just made the same",
 }
 

@@ -121,9 +121,8 @@ def test_the_page_on_trees_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert names["same"].token == names["ridge"].token
     card = "2018-01-01 to 2019-07-02, 19,476 windows of 54 features; "
     assert names["forest"].card["training"].startswith(card)
-    assert {"model", "persistence", "damped_persistence", "climatology"} == set(
-        names["scores"]["source"].values
-    )
+    sources = {"model", "persistence", "damped_persistence", "climatology"}
+    assert sources == set(names["scores"]["source"].values)
     (row,) = re.findall(r"^\| hyper-parameters \| (.*) \| (.*) \|$", TREES, re.MULTILINE)
     for name, cell in zip(("random_forest", "xgboost"), row, strict=True):
         defaults = model_class(name).hyperparameters()

@@ -48,7 +48,8 @@ def lead_of(
         dim = str(said.dims[0])
         msg = (
             f"The prediction holds {said.size} leads along {dim!r}, and one at a time is scored: "
-            f"type predicted.isel({dim}=0)."
+            f"type predicted.isel({dim}=0). Where its dates are those of starts, say so: "
+            'predicted.rename(time="init"), by their name.'
         )
         raise GridError(msg)
     if said is None or not (said.dtype.kind == "m" or said.attrs.get("units") == "months"):

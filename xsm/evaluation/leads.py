@@ -21,12 +21,17 @@ INIT = "init"
 """The dimension of times of start."""
 
 _VALID = "valid_time"
+_STARTS = (INIT, "init_time", "forecast_reference_time", "reference_time", "initial_time")
 
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}  # by the first letter of units
 
 
 def is_forecast(predicted: xr.Dataset | xr.DataArray) -> bool:
-    """Tell whether a prediction lies along times of start and lead times."""
+    """Tell whether a prediction lies along times of start and lead times.
+
+    Starts are known by ``forecast_reference_time`` or their name: dates alone may be those that
+    values are for.
+    """
     return len(_leads(_as_dataset(predicted))) == 1 and len(_dates(predicted)) == 1
 
 
@@ -113,5 +118,10 @@ def _leads(predicted: xr.Dataset) -> list[str]:
 
 
 def _dates(predicted: xr.Dataset | xr.DataArray) -> list[str]:
-    """Return the dimensions of dates."""
-    return [str(d) for d in predicted.dims if is_dates(predicted.indexes.get(d))]
+    """Return the dimensions of dates that are said to be those of starts."""
+    dates = [str(d) for d in predicted.dims if is_dates(predicted.indexes.get(d))]
+    return [
+        d
+        for d in dates
+        if d in _STARTS or predicted[d].attrs.get("standard_name") == "forecast_reference_time"
+    ]
