@@ -95,7 +95,6 @@ _NO_JOINS = {
     "artefact/card.py": "epochs of members that stopped earlier",
     "cells/labels.py": "layers of one prediction",
     "data/joins.py": "the one place",
-    "evaluation/leads.py": "parts of one forecast, lead by lead",
     "hydrology/soil/known.py": "faces of one array",
     "hydrology/soil/layering.py": "layers that were just made the same",
     "evaluation/leads.py": "scores of the leads of one forecast",

@@ -51,6 +51,7 @@ def test_consistency_compares_what_score_compares(land, fitted):
     np.testing.assert_array_equal(one["consistency"], other["consistency"])
 
 
+@pytest.mark.filterwarnings("ignore:Along 'time' model has steps of 2 days")
 def test_whatever_is_made_of_a_prediction_keeps_its_lead(land, fitted, tmp_path):
     forecast = fitted.predict(land)
     forecast.to_netcdf(tmp_path / "forecast.nc")

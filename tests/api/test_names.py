@@ -141,7 +141,17 @@ def test_a_dimension_or_coordinate_of_the_data_is_named_as_what_a_verb_makes(
 
 @pytest.mark.filterwarnings("ignore")
 def test_each_dimension_that_results_hold_is_known_or_one_of_the_data(land, profile, results):
-    known = OWN_DIMS | {"time", "depth", "depth_interface", "bnds", "latitude", "longitude"}
+    known = OWN_DIMS | {
+        "init",
+        "lead",
+        "member",
+        "time",
+        "depth",
+        "depth_interface",
+        "bnds",
+        "latitude",
+        "longitude",
+    }
     for verb, result in results.items():
         assert set(map(str, result.dims)) <= known, verb
         assert not any(str(d).startswith("_") for d in (*result.dims, *result.variables)), verb

@@ -267,7 +267,8 @@ def test_zarr_and_xarray_read_the_same(trained, tmp_path):
             np.testing.assert_array_equal(root[f"weights/{name}"][...], weight)
         for consolidated in (True, False):
             tree = xr.open_datatree(path, engine="zarr", consolidated=consolidated).load()
-            assert set(tree.children) == {"weights", "scaling", "climatology", "history"}
+            parts = {"weights", "scaling", "climatology", "persistence", "history"}
+            assert set(tree.children) == parts
             found = tree["scaling"].to_dataset()
             xr.testing.assert_equal(found, trained.scaling)
             assert set(found.coords) == set(trained.scaling.coords)

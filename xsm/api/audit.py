@@ -10,7 +10,8 @@ import xarray as xr
 
 from xsm.api.fitted import FittedModel
 from xsm.cells.apply import read_for
-from xsm.data.naming import ROLES, find_variables, stated
+from xsm.data.naming import ROLES, stated
+from xsm.data.reading import read
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 
 __all__ = ["audit"]
@@ -174,10 +175,9 @@ def audit(
 
 def _answers(fitted: FittedModel, ds: xr.Dataset) -> dict[str, xr.DataArray]:
     """Return what a model predicts by role, in canonical units; the top one of layers."""
-    found = fitted.predict(ds)
-    table = find_variables(found)
+    found = read(fitted.predict(ds))
     roles = (_STORAGE, _SNOW, "soil_moisture", "satellite_soil_moisture", "evaporation")
-    return {role: table.array(found, role) for role in roles if role in table.roles}
+    return {role: found.array(role) for role in roles if role in found}
 
 
 def _seeing(
