@@ -140,6 +140,7 @@ def test_a_prediction_has_the_name_and_the_units_of_the_data_at_hand(fitted, ans
     np.testing.assert_allclose(scores["rmse"], same["rmse"], rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Weights and permutation importance:UserWarning")
 def test_spreads_and_experts_take_names_too():
     stated = {"precipitation": "rain"}
     ds = weather(ERA5_LAND, ("swvl1", 1, "m3 m-3"), days=200)

@@ -87,7 +87,7 @@ def test_it_goes_on_from_a_state(kind, cut, models, world) -> None:
     same(later.chunk(time=11, lon=3).physm.predict(fitted, state=lazy), found)
     middle = fitted.state(later.isel(time=slice(7)), state=state)
     direct = fitted.state(world.isel(time=slice(cut + 7)))
-    xr.testing.assert_allclose(middle, direct, rtol=0, atol=1e-6)
+    xr.testing.assert_allclose(middle, direct, rtol=1e-6, atol=1e-6)  # states are up to 10
 
 
 def test_tomorrow_takes_one_day(models, world) -> None:

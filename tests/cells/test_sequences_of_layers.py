@@ -63,7 +63,7 @@ def test_a_bounded_profile_runs_under_richards_between_its_own_days(profile, exc
 def test_experts_run_and_say_how_much_each_counts(land) -> None:
     losses = [RMSE(1.0), LoadBalance(0.1)]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "(?s).*(collapsed|nowhere above)")
+        warnings.filterwarnings("ignore", "(?s).*(collapsed|nowhere above|order the experts)")
         fitted = land.physm.fit("ismoe", losses=losses, members=2, **QUICK)
         found = land.physm.predict(fitted)
         weights = found["expert_weight"]

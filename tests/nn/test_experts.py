@@ -86,7 +86,7 @@ def test_an_expert_sees_its_own_inputs_alone():
     batch["dynamic"][..., 1] += 1.0  # rain
     after = model.evaluate(batch)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed == {"mean", "mean of precipitation"}
+    assert changed == {"mean", "mean of precipitation", "expert_departure"}
     torch.testing.assert_close(before["expert_weight"], torch.full((3, 3), 1 / 3))
     experts = torch.cat([v for k, v in before.items() if k.startswith("mean of")], dim=1)
     torch.testing.assert_close(before["mean"], experts.mean(1, keepdim=True))

@@ -73,7 +73,7 @@ class PhysmDataset:
         self,
         model: str | type[Model] | type[Estimator] = "phy_lstm",
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         dynamic: Sequence[str] | None = None,
         static: Sequence[str] | None = None,
         data_integration: bool = False,
