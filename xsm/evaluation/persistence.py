@@ -46,14 +46,13 @@ def persisted(
     found = {"persistence": _held(observed, lead), "damped_persistence": nothing}
     spread = {}
     if known.persistence is not None:
-        level = level_at(known.persistence, known.climatology, observed[time]).transpose(
-            *observed.dims
-        )
+        level = level_at(known.persistence, known.climatology, observed[time])
+        level = level.transpose(*observed.dims, missing_dims="ignore")  # members have one level
         steps = xr.DataArray(count_steps(observed.indexes[time]), dims=time)
         since = steps - _held(steps.where(observed.notnull()).transpose(*observed.dims), lead)
         anomaly = _held(observed - level, lead)
         rho = rho_of(since, known.persistence["rho"])
-        found["damped_persistence"] = level + rho * anomaly
+        found["damped_persistence"] = (level + rho * anomaly).transpose(*observed.dims)
         spread["damped_persistence"] = known.persistence["std"] * np.sqrt(1 - rho**2)
     return found, spread
 
