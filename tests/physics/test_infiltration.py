@@ -1,11 +1,28 @@
-"""Simulated infiltration against an exact solution and a published benchmark."""
+"""Infiltration: the index and its anomalies; simulated, an exact solution and a benchmark."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.physics.analytic import CELIA, EXPONENTIAL, ExponentialInfiltration, celia_by_scipy
 from xsm.physics import retention
 from xsm.physics.columns import simulate
+from xsm.physics.infiltration import monthly_anomaly
+
+
+def test_anomalies_are_those_of_pandas():
+    """Months seen once, twice, with a gap, never, and never but for a gap."""
+    rng = np.random.default_rng(0)
+    values, months = rng.gamma(2.0, 2.0, (36, 2)), 1 + np.arange(36) % 12
+    values[3, 0] = values[[5, 17], 1] = np.nan
+    for steps in (slice(0, 24), slice(6, 17)):
+        frame = pd.DataFrame(values)
+        means = frame[steps].groupby(months[steps]).mean().reindex(months).to_numpy()
+        np.testing.assert_allclose(
+            monthly_anomaly(values, months, steps), values - means, atol=1e-12
+        )
+    once = monthly_anomaly(values, months, slice(0, 12))
+    np.testing.assert_array_equal(once[:12], np.where(np.isnan(values[:12]), np.nan, 0.0))
 
 
 def exact_error(layers, days, steps):

@@ -79,6 +79,11 @@ def test_the_other_byte_order_is_the_same_number(kind):
     assert found.tolist() == [1.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize("kind", ["?", "u1", "i2", "i8", "f8", ">f8"])
+def test_what_is_no_short_float_is_double(kind):
+    assert native_floats(np.ones(3, kind)).dtype == np.float64
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_profile_of_swapped_bytes_has_the_same_residual(kind):
     theta = np.random.default_rng(0).uniform(0.1, 0.4, (5, 3, 4)).astype(kind)
