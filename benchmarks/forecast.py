@@ -12,10 +12,8 @@ forecasts begin each month of 2001 to 2020, with the weather of 1981 to 2000 as 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import time
 import warnings
 from pathlib import Path
@@ -24,6 +22,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from cases import CASES, load, observed
+from results import Results, write_tables
 
 LEADS = (1, 3, 7, 14)
 USUAL = {"sequence": 180, "data_integration": True, "known_forcing": True, "latency": (1, 2)}
@@ -210,12 +209,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    lines = options.results.read_text().splitlines() if options.results.exists() else []
-    results = [json.loads(line) for line in lines]
-    there = {(r["case"], r["run"], r["seed"]) for r in results}
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    results = Results(options.results)
+    there = {(r["case"], r["run"], r["seed"]) for r in results.rows}
     for seed in options.seeds:
         for name in options.only:
             for label in [PAST] if name == "caravan" else options.runs:
@@ -226,23 +221,15 @@ def main() -> None:
                     found = past(seed, options.data)
                 else:
                     found = run(name, label, seed, options.data, small=options.small)
-                with options.results.open("a") as file:
-                    for each in found:
-                        results.append(each | {"commit": commit})
-                        file.write(json.dumps(results[-1]) + "\n")
-                        print(results[-1], flush=True)
-    commits = ", ".join(sorted({f"`{r['commit']}`" for r in results}))
-    head = f"Made with `python benchmarks/forecast.py --data DIR --results FILE`, {commits}."
-    made = [n for n in CASES if n != "caravan" and any(r["case"] == n for r in results)]
-    parts = [head, *(table(name, results) for name in made), past_table(results)]
+                for each in found:
+                    print(results.add(each), flush=True)
+    head = results.made_with("forecast.py")
+    made = [n for n in CASES if n != "caravan" and any(r["case"] == n for r in results.rows)]
+    parts = [head, *(table(name, results.rows) for name in made), past_table(results.rows)]
     text = "\n\n".join(part for part in parts if part)
     print("\n" + text)
     if options.write:
-        before, _, rest = options.write.read_text().partition("<!-- tables -->")
-        after = rest.partition("<!-- end of tables -->")[2]
-        options.write.write_text(
-            f"{before}<!-- tables -->\n\n{text}\n\n<!-- end of tables -->{after}"
-        )
+        write_tables(options.write, text)
 
 
 if __name__ == "__main__":

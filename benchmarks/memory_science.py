@@ -10,10 +10,8 @@ training period validates. The tables hold medians over cells, then over seeds.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import time
 import warnings
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from cases import CASES, load, observed
+from results import Results, write_tables
 
 COLUMNS = ("rmse", "ubrmse", "bias", "r")
 
@@ -184,12 +183,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    lines = options.results.read_text().splitlines() if options.results.exists() else []
-    results = [json.loads(line) for line in lines]
-    there = {(r["case"], r["run"], r["seed"]) for r in results}
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    results = Results(options.results)
+    there = {(r["case"], r["run"], r["seed"]) for r in results.rows}
     for seed in options.seeds:
         for name in options.only:
             for label in RUNS[name]:
@@ -197,22 +192,15 @@ def main() -> None:
                 if label not in options.runs or (name, title, seed) in there:
                     continue
                 found = run(name, label, seed, options.data, small=options.small)
-                results.append(found | {"commit": commit})
-                with options.results.open("a") as file:
-                    file.write(json.dumps(results[-1]) + "\n")
-                shown = {k: v for k, v in results[-1].items() if k not in {"parameters", "machine"}}
+                kept = results.add(found)
+                shown = {k: v for k, v in kept.items() if k not in {"parameters", "machine"}}
                 print(shown, flush=True)
-    made = [n for n in CASES if any(r["case"] == n for r in results)]
-    commits = ", ".join(sorted({f"`{r['commit']}`" for r in results}))
-    head = f"Made with `python benchmarks/memory_science.py --data DIR --results FILE`, {commits}."
-    text = "\n\n".join([head, *(table(name, results, options.data) for name in made)])
+    made = [n for n in CASES if any(r["case"] == n for r in results.rows)]
+    head = results.made_with("memory_science.py")
+    text = "\n\n".join([head, *(table(name, results.rows, options.data) for name in made)])
     print("\n" + text)
     if options.write:
-        before, _, rest = options.write.read_text().partition("<!-- tables -->")
-        after = rest.partition("<!-- end of tables -->")[2]
-        options.write.write_text(
-            f"{before}<!-- tables -->\n\n{text}\n\n<!-- end of tables -->{after}"
-        )
+        write_tables(options.write, text)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from results import commit, write_tables
 
 SCHEDULES: dict[str, dict[str, Any]] = {
     "quick": {"epochs": 15, "validate_every": 3, "patience": 5},
@@ -214,9 +214,7 @@ def main() -> None:
         if CASES[name].deep or "PHYs" not in label
         for seed in range(options.seeds)
     ]
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    measured = commit()
     started, results = time.perf_counter(), []
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         for result in pool.map(run, jobs):
@@ -230,7 +228,7 @@ def main() -> None:
             )
     minutes = (time.perf_counter() - started) / 60
     head = (
-        f"Commit `{commit}`, `python benchmarks/real_data.py --data DIR --{options.schedule}`, "
+        f"Commit `{measured}`, `python benchmarks/real_data.py --data DIR --{options.schedule}`, "
         f"precision {options.precision}, {options.seeds} seeds, {minutes:.0f} minutes on "
         f"{options.jobs} processes."
     )
@@ -239,11 +237,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     if options.write:
-        before, _, rest = options.write.read_text().partition("<!-- tables -->")
-        after = rest.partition("<!-- end of tables -->")[2]
-        options.write.write_text(
-            f"{before}<!-- tables -->\n\n{text}\n\n<!-- end of tables -->{after}"
-        )
+        write_tables(options.write, text)
 
 
 if __name__ == "__main__":

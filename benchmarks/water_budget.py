@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from results import Results, write_tables
 
 COLUMNS = ("r", "r2", "rmse", "bias")
 FLUXES = ["evaporation", "runoff", "snow_water_equivalent"]
@@ -229,35 +229,25 @@ def main() -> None:
     parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    lines = options.results.read_text().splitlines() if options.results.exists() else []
-    results = [json.loads(line) for line in lines]
+    results = Results(options.results)
     said = {k: str(v) for k, v in options.more.items()}
-    there = {(r["case"], r["run"], r["seed"], str(r["more"])) for r in results}
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    there = {(r["case"], r["run"], r["seed"], str(r["more"])) for r in results.rows}
     wanted = [(n, label) for n in options.only for label in RUNS[n] if label in options.runs]
     for seed in options.seeds:
         for name, label in wanted:
             if (name, label, seed, str(said)) in there:
                 continue
             found = run(name, label, seed, options.data, options.more)
-            results.append(found | {"commit": commit})
-            with options.results.open("a") as file:
-                file.write(json.dumps(results[-1]) + "\n")
-            for key, value in results[-1].items():
+            for key, value in results.add(found).items():
                 print(key, value, flush=True)
-    text = "\n\n".join(table(n, results) for n in CASES if any(r["case"] == n for r in results))
-    commits = ", ".join(sorted({f"`{r['commit']}`" for r in results}))
-    head = f"Made with `python benchmarks/water_budget.py --data DIR --results FILE`, {commits}."
+    text = "\n\n".join(
+        table(n, results.rows) for n in CASES if any(r["case"] == n for r in results.rows)
+    )
+    head = results.made_with("water_budget.py")
     text = f"{head}\n\n{text}"
     print("\n" + text)
     if options.write:
-        before, _, rest = options.write.read_text().partition("<!-- tables -->")
-        after = rest.partition("<!-- end of tables -->")[2]
-        options.write.write_text(
-            f"{before}<!-- tables -->\n\n{text}\n\n<!-- end of tables -->{after}"
-        )
+        write_tables(options.write, text)
 
 
 if __name__ == "__main__":

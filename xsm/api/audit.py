@@ -163,8 +163,8 @@ def audit(
     rows = {}
     for name, role in asked.items():
         changed = _changed(plain, _QUESTIONS[name], time, steps // 2)
-        later = [_answers(fitted, each)[role] for each in (plain, changed)]
-        one, two = (_seeing(a, plain[time][steps // 2], time, fitted) for a in later)
+        both = before[role], _answers(fitted, changed)[role]
+        one, two = (_seeing(a, plain[time][steps // 2], time, fitted) for a in both)
         fault = _QUESTIONS[name].fault(one, two, time)
         slack = _SLACK[ROLES[role].units]
         known = fault.notnull()

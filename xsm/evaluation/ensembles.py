@@ -11,7 +11,7 @@ from xsm.data.joins import common
 from xsm.evaluation.distribution import crps_ensemble
 from xsm.typing import FloatArray
 
-__all__ = ["judge_members", "member_quantiles"]
+__all__ = ["crps_of_members", "judge_members", "member_quantiles"]
 
 
 def member_quantiles(members: xr.DataArray, dim: str, probability: xr.DataArray) -> xr.DataArray:
@@ -38,6 +38,20 @@ def member_quantiles(members: xr.DataArray, dim: str, probability: xr.DataArray)
     return found.transpose("level", ...)
 
 
+def crps_of_members(truth: xr.DataArray, members: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return the continuous ranked probability score of each value, lazily."""
+    whole = members.chunk({dim: -1}) if members.chunks is not None else members
+    found: xr.DataArray = xr.apply_ufunc(
+        crps_ensemble,
+        truth.astype(np.float64),
+        whole.astype(np.float64),
+        input_core_dims=[[], [dim]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+    )
+    return found
+
+
 def judge_members(
     observed: xr.DataArray,
     members: xr.DataArray,
@@ -59,15 +73,7 @@ def judge_members(
     size = values.sizes[member]
     ranks = (values < truth).sum(member).where(known)
     at = xr.DataArray(np.arange(size + 1), dims="rank")
-    whole = values.chunk({member: -1}) if values.chunks is not None else values
-    crps = xr.apply_ufunc(
-        crps_ensemble,
-        truth.astype(np.float64),
-        whole,
-        input_core_dims=[[], [member]],
-        dask="parallelized",
-        output_dtypes=[np.float64],
-    )
+    crps = crps_of_members(truth, values, member)
     spread = values.std(member, ddof=1)
     found = {
         "coverage": ((truth >= low) & (truth <= high) & known).sum(dims) / some,

@@ -15,7 +15,8 @@ from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading
 from xsm.data.targets import predicted_spread
 from xsm.evaluation.autocorrelation import level_at
-from xsm.evaluation.distribution import Shape, crps_ensemble
+from xsm.evaluation.distribution import Shape
+from xsm.evaluation.ensembles import crps_of_members
 from xsm.evaluation.known import Known, known_before
 from xsm.evaluation.leads import INIT, as_forecast, joined, on_time
 from xsm.evaluation.metrics import baselines, described, score_sources, scored_pair
@@ -207,20 +208,8 @@ def _crps(
     truth: xr.DataArray, near: Mapping[str, xr.DataArray], name: str, found: _Sources
 ) -> xr.DataArray:
     """Return the score of each value: of members, of a Gaussian, or the absolute error."""
-    made: xr.DataArray
     if name in found.members:
-        dim = found.members[name][1]
-        members = near[f"{name} members"]
-        members = members.chunk({dim: -1}) if members.chunks is not None else members
-        made = xr.apply_ufunc(
-            crps_ensemble,
-            truth,
-            members.astype(np.float64),
-            input_core_dims=[[], [dim]],
-            dask="parallelized",
-            output_dtypes=[np.float64],
-        )
-        return made
+        return crps_of_members(truth, near[f"{name} members"], found.members[name][1])
     error = truth - near[name]
     if name not in found.spread:
         return abs(error)

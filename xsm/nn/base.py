@@ -234,8 +234,11 @@ class Model(nn.Module, abc.ABC):
 
     def outputs(self, batch: Batch) -> Output:
         """Return what ``forward`` does, of a Gaussian head divided into ``mean`` and ``std``."""
-        found: Output = self(batch)
-        return with_spread(found) if self.sizes.gaussian else found
+        return self._divided(self(batch))
+
+    def _divided(self, found: Output) -> Output:
+        """Return outputs with the spread of a Gaussian head, where the network has not made it."""
+        return with_spread(found) if self.sizes.gaussian and "std" not in found else found
 
     def evaluate(self, batch: Batch) -> Output:
         """Return the outputs of a batch; with data integration, as a change since ``base``.
@@ -283,7 +286,7 @@ class Model(nn.Module, abc.ABC):
     def run(self, batch: Batch, state: Tensor | None) -> tuple[Output, Tensor]:
         """Return what :meth:`carry` does, of a Gaussian head divided into mean and std."""
         found, after = self.carry(batch, state)
-        return (with_spread(found) if self.sizes.gaussian else found), after
+        return self._divided(found), after
 
     def evaluate_embedded(self, batch: Batch) -> Output:
         """Return the outputs of a batch whose ``dynamic`` is embedded (batch, window, embedding).

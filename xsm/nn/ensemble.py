@@ -107,11 +107,6 @@ class Ensemble(Model):
         """Return the answer of networks that predict a change, as each of them does."""
         return members_of(self)[0].since(base, change)
 
-    def outputs(self, batch: Batch) -> Output:
-        """Return what ``forward`` does: the spread is there already."""
-        found: Output = self(batch)
-        return found
-
 
 class FieldEnsemble(FieldModel):
     """The mean and the total spread of several trained networks of fields.

@@ -214,15 +214,6 @@ class ExpertLSTM(Model):
         groups = resolve_groups(channel_names(sizes), given.get("groups"))
         return {**found, "groups": tuple(groups.items())}  # whose order JSON keeps
 
-    def outputs(self, batch: Batch) -> Output:
-        """Return what ``forward`` does: the spread of a Gaussian head is made there."""
-        found: Output = self(batch)
-        return found
-
-    def run(self, batch: Batch, state: Tensor | None) -> tuple[Output, Tensor]:
-        """Return what :meth:`carry` does: the spread of a Gaussian head is made there."""
-        return self.carry(batch, state)
-
     def embed(self, dynamic: Tensor) -> Tensor:
         """Return (..., group * channels) of the cells around each (..., [cell,] dynamic)."""
         return self.encoder(dynamic)

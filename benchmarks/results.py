@@ -1,0 +1,43 @@
+"""Results that benchmarks keep line by line, and pages whose tables are made of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+
+class Results:
+    """A file of JSON lines: what stands there is not made again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.commit = commit()
+
+    def add(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Append a result, with the commit that it is of, and return both."""
+        self.rows.append(row | {"commit": self.commit})
+        with self.path.open("a") as file:
+            file.write(json.dumps(self.rows[-1]) + "\n")
+        return self.rows[-1]
+
+    def made_with(self, script: str) -> str:
+        """Return the command and the commits that all of it was made with."""
+        commits = ", ".join(sorted({f"`{row['commit']}`" for row in self.rows}))
+        return f"Made with `python benchmarks/{script} --data DIR --results FILE`, {commits}."
+
+
+def commit() -> str:
+    """Return the commit that is measured."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def write_tables(page: Path, text: str) -> None:
+    """Replace the tables of a page."""
+    before, _, rest = page.read_text().partition("<!-- tables -->")
+    after = rest.partition("<!-- end of tables -->")[2]
+    page.write_text(f"{before}<!-- tables -->\n\n{text}\n\n<!-- end of tables -->{after}")
