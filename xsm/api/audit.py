@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.api.fitted import FittedModel
+from xsm.api.predict import needed_model
 from xsm.cells.apply import read_for
 from xsm.data.naming import ROLES, stated
 from xsm.data.reading import read
@@ -138,6 +139,7 @@ def audit(
     >>> found["judged"].sel(question="more_rain").item()
     'soil_moisture'
     """
+    fitted = needed_model(fitted, "audit")
     reading = read_for(fitted, stated(ds, product), variables)
     inputs = {name: reading.array(name) for name in (*fitted.recipe.dynamic, *fitted.recipe.static)}
     if fitted.recipe.data_integration:
