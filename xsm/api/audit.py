@@ -12,6 +12,7 @@ from xsm.api.fitted import FittedModel
 from xsm.api.predict import needed_model
 from xsm.cells.apply import read_for
 from xsm.data.naming import ROLES, stated
+from xsm.data.provenance import recorded
 from xsm.data.reading import read
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 
@@ -172,7 +173,7 @@ def audit(
         known = fault.notnull()
         share = (fault > slack).where(known).mean(time)
         rows[name] = xr.Dataset({"share": share, "worst": fault.max(time).clip(min=0)})
-    return _joined(rows, asked)
+    return recorded(_joined(rows, asked), "audit", of=ds, by=fitted)
 
 
 def _answers(fitted: FittedModel, ds: xr.Dataset) -> dict[str, xr.DataArray]:

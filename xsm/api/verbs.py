@@ -105,10 +105,7 @@ class Verb:
 
     def _whole(self, array: Any, given: dict[str, Any], said: Signature) -> Any:
         """Return array and forcing as a data set, and name the target."""
-        if self._joined is None or self._alone:
-            forcing = None
-        else:
-            forcing = given.pop("forcing")
+        forcing = given.pop("forcing", None)
         if "target" in said.parameters:
             given["target"] = str(array.name)
         return array if self._joined is None else self._joined(array, forcing)
@@ -158,10 +155,6 @@ def _before_keywords(given: Mapping[str, Parameter], new: Parameter) -> dict[str
 
 
 def without_parameter(text: str, name: str) -> str:
-    """Return a docstring in the style of numpy without a parameter; without any, no section.
-
-    >>> print(without_parameter("Do.\\n\\nParameters\\n----------\\nx : int\\n    A.\\n", "x"))
-    Do.
-    """
+    """Return a docstring in the style of numpy without a parameter; without any, no section."""
     found = re.sub(rf"^{name} : .*\n(?:    .*\n)*", "", text + "\n", count=1, flags=re.MULTILINE)
     return re.sub(r"Parameters\n-+\n\s*(?=\n|\Z)\n?", "", found).strip("\n")

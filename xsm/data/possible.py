@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import warnings
 
 from xsm.data.naming import ROLES
+from xsm.exceptions import warn_outside
 from xsm.typing import Array
 
 __all__ = ["Impossible"]
@@ -45,12 +45,10 @@ class Impossible:
                 if self.role in _BOUNDED
                 else ""
             )
-            warnings.warn(
+            warn_outside(
                 f"{count:,} of {values.size:,} predicted values of {self.role} lie outside of what "
                 f"it can be, {low:g} to {high:g} {ROLES[self.role].units}: {outside.min():.3g} to "
                 f"{outside.max():.3g}{block}. They are left as they are, for nothing bounds this "
                 "model. Where `extrapolation` is 1, inputs lie outside of what training has seen."
-                + bounded,
-                UserWarning,
-                stacklevel=2,
+                + bounded
             )
