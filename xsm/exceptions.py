@@ -198,7 +198,11 @@ def warn_outside(text: str) -> None:
 
 
 _BETWEEN = frozenset(
-    ["xsm", "dask", "distributed", "xarray", "numpy", "pandas", "numba", "torch", "scores", "tqdm", "threading", "concurrent", "queue", "contextlib", "functools", "asyncio", "selectors"]
+    {
+        *("xsm", "dask", "distributed", "xarray", "numpy", "pandas", "numba", "torch", "scores"),
+        *("asyncio", "concurrent", "contextlib", "functools", "queue", "selectors", "threading"),
+        "tqdm",
+    }
 )
 _LAZY = frozenset({"dask", "distributed"})
 

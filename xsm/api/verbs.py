@@ -81,7 +81,11 @@ class Verb:
             if "fitted" in said.parameters and given["fitted"] is None:
                 given["fitted"] = recall(owner)
             given[data] = owner if self._joined is None else self._whole(owner, given, said)
-            return self._after(owner, work(**given, **more))
+            try:
+                found = work(**given, **more)
+            except Exception as error:
+                raise _in_few_frames(error) from error.__cause__
+            return self._after(owner, found)
 
         method.__name__ = self._name
         method.__qualname__ = f"{self._owner.__qualname__}.{self._name}"
@@ -136,6 +140,17 @@ class Verb:
                 place = at if found is None else found.end()
                 text = text[:place] + _FORCING + text[place:]
         return without_parameter(text, data)
+
+
+def _in_few_frames(error: Exception) -> Exception:
+    """Return an error; one of xsm says what to type, and points at the call and where it rose."""
+    trace = error.__traceback__
+    if trace is None or type(error).__module__ != "xsm.exceptions":
+        return error
+    last = trace
+    while last.tb_next is not None:
+        last = last.tb_next
+    return error.with_traceback(last)
 
 
 def _forcing() -> Parameter:

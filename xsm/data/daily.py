@@ -266,7 +266,8 @@ def _aggregate(array: xr.DataArray, time: str, axis: _Axis, day: Day) -> xr.Data
         by_day = bare.coarsen({time: axis.per_day}).construct({time: (time, _STEP)})
         found = getattr(by_day, way)(_STEP, skipna=False)
         found = found.assign_coords(steps.isel({time: 0}).drop_vars(time).coords)
-    return found.assign_coords({time: axis.days}).assign_attrs(attrs)
+    days = xr.Variable(time, axis.days, array[time].attrs)
+    return found.assign_coords({time: days}).assign_attrs(attrs)
 
 
 def _at(array: xr.DataArray, time: str, times: Any) -> xr.DataArray:
