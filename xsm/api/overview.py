@@ -64,7 +64,8 @@ def _needs_model(seen: _Seen) -> list[str]:
 
 
 def _layers(seen: _Seen) -> list[str]:
-    return [] if any(len(v) > 1 for v in seen.found.found.values()) else ["layers of the soil"]
+    layers = [v for found in seen.found.found.values() for v in found]
+    return [] if any(v.depth for v in layers) else ["layers whose depth is known"]
 
 
 def _profile(seen: _Seen) -> list[str]:
@@ -208,7 +209,7 @@ def overview(data: xr.Dataset | xr.DataArray) -> Overview:
         kind, data = f"{kind}, other variables with forcing=", data.to_dataset(name=name)
     with warnings.catch_warnings():  # what finding the variables warns of is told by check
         warnings.simplefilter("ignore", UserWarning)
-        plain = dequantify(data)[0]
+        plain = dequantify(data[[name for name in data if isinstance(name, str)]])[0]
         try:
             found = find_variables(plain)
         except (GridError, MissingVariableError, UnitsError, UnknownNameError) as error:
