@@ -162,6 +162,7 @@ def test_the_checker_finds_nothing(name: str, suite: CheckSuite, tmp_path: Path)
     for attr in ("Conventions", "title", "history", "xsm_version"):
         assert found.attrs[attr], attr
     found.to_netcdf(tmp_path / "found.nc")
+    found.to_zarr(tmp_path / "found.zarr", consolidated=False)  # warnings are errors
     allowed = (*DEFAULTS, *([LAID_OUT] if {"init", "expert"} & set(found.dims) else []))
     told = faults(suite, tmp_path / "found.nc")
     assert [text for text in told if not any(known in text for known in allowed)] == []

@@ -27,6 +27,11 @@ _FLAG = {
     "flag_values": np.array([0, 1], np.int8),
     "flag_meanings": "inside_training_range outside_training_range",
 }
+_TRAINED = {
+    "long_name": "cell had enough observations to be trained",
+    "flag_values": np.array([0, 1], np.int8),
+    "flag_meanings": "not_trained trained",
+}
 _DROPPED = {"bounds", "grid_mapping"}
 
 
@@ -108,9 +113,7 @@ def label_prediction(
         told = quantity_as_given(key, array, outputs, reading)
         beside[str(told.name)] = told.transpose(*order, ...)
     if "trained_cell" in scaling and scaling["trained_cell"].dims:
-        beside["trained_cell"] = scaling["trained_cell"].assign_attrs(
-            long_name="cell had enough observations to be trained", units="1"
-        )
+        beside["trained_cell"] = scaling["trained_cell"].assign_attrs(_TRAINED)
     result = xr.Dataset(parts | beside)
     result = result.assign_coords({k: v for k, v in made.coords.items() if k not in result})
     for own in made.data_vars:
