@@ -65,13 +65,13 @@ class PhysmArray:
         """Return what the array is, and what each verb would need; nothing is computed."""
         from xsm.api.overview import overview
 
-        return repr(overview(self._data))
+        return repr(overview(self._data, dir(self)))
 
     def _repr_html_(self) -> str:
         """Return the same as HTML, in the colours of the page."""
         from xsm.api.overview import overview
 
-        return overview(self._data)._repr_html_()
+        return overview(self._data, dir(self))._repr_html_()
 
     @property
     def fitted(self) -> FittedModel | None:

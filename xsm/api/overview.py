@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -148,12 +148,9 @@ def _weather(seen: _Seen) -> list[str]:
     return [] if there else ["weather, as precipitation"]
 
 
-def _has(kind: str, verb: str) -> bool:
-    """Tell whether the accessor of such data has a verb."""
-    from xsm.api.array_accessor import PhysmArray
-
-    names = re.findall(r"\w+(?=[,(]|$)", verb)
-    return "Dataset" in kind or any(hasattr(PhysmArray, name) for name in names)
+def _has(there: Collection[str], verb: str) -> bool:
+    """Tell whether an accessor that has such names has a verb."""
+    return not there or any(name in there for name in re.findall(r"\w+(?=[,(]|$)", verb))
 
 
 @dataclass(frozen=True, repr=False)
@@ -199,8 +196,11 @@ class Overview:
         return page(f"xsm: {self.kind}", f"fitted: {self.model or 'none'}", body, repr(self))
 
 
-def overview(data: xr.Dataset | xr.DataArray) -> Overview:
-    """Return what an accessor shows of data; nothing is computed, and nothing raised."""
+def overview(data: xr.Dataset | xr.DataArray, there: Collection[str] = ()) -> Overview:
+    """Return what an accessor shows of data; nothing is computed, and nothing raised.
+
+    ``there`` are the names that it has; by default all verbs are shown.
+    """
     kind, array = f"verbs of a {type(data).__name__}", isinstance(data, xr.DataArray)
     fitted = recall(data)
     model = fitted.name if fitted is not None else ""
@@ -215,6 +215,6 @@ def overview(data: xr.Dataset | xr.DataArray) -> Overview:
         except (GridError, MissingVariableError, UnitsError, UnknownNameError) as error:
             return Overview(kind, (), {}, {"data": str(error)}, model)
         seen = _Seen(plain, found, model, array)
-        verbs = {verb: tuple(needs(seen)) for verb, needs in _VERBS.items() if _has(kind, verb)}
+        verbs = {verb: tuple(needs(seen)) for verb, needs in _VERBS.items() if _has(there, verb)}
     rows = tuple((r[0], r[1], r[3], r[2]) for r in rows_of(found.found))
     return Overview(kind, rows, verbs, unusable(found.problems, found.faults), model)
