@@ -22,7 +22,7 @@ CALLS = {
     "intervals": lambda ds: ds.physm.intervals(),
     "water_balance": lambda ds: ds.physm.water_balance(),
     "consistency": lambda ds: ds.physm.consistency(),
-    'consistency(law="budget")': lambda ds: ds.physm.consistency(law="budget", terms=BUDGET),
+    'consistency(law="budget")': lambda ds: ds.physm.consistency(law="budget"),
     'richards_residual, consistency(law="richards")': lambda ds: ds.physm.richards_residual(),
     "soil_parameters": lambda ds: ds.physm.soil_parameters(method="texture_class"),
     "texture_class": lambda ds: ds.physm.texture_class(),
@@ -31,7 +31,6 @@ CALLS = {
     "downscale": lambda ds: ds.physm.downscale(2, model="nearest"),
 }
 QUICK = {"epochs": 1, "iterations": 1, "hidden_size": 2, "progress": False}
-BUDGET = ["snow_water_equivalent"]
 
 
 def land() -> xr.Dataset:
