@@ -28,44 +28,19 @@ LEADS = (1, 3, 7, 14)
 USUAL = {"sequence": 180, "data_integration": True, "known_forcing": True, "latency": (1, 2)}
 SMALL = {"hidden_size": 64, "batch_size": 32}
 CUTS = {**USUAL, "latency": (1, 1), "cuts": 14}
-RUNS: dict[str, tuple[dict[str, Any], tuple[str | None, ...]]] = {
-    "trained with weather": (USUAL, ("known",)),
-    "trained with cuts": (CUTS, ("known", None)),
+SPREAD = "with a spread, calibrated on the quarter before the test"
+RUNS: dict[str, tuple[str, dict[str, Any], tuple[str | None, ...]]] = {
+    "trained with weather": ("lstm", USUAL, ("known",)),
+    "trained with cuts": ("lstm", CUTS, ("known", None)),
+    SPREAD: ("lstm", {**USUAL, "head": "gaussian"}, ("known",)),
 }
+OWN = {"wkg": {"hidden_size": 16, "batch_size": 32}}  # one tower
 LAYERS = {"sequence": 365, "warmup": 90, "batch_size": 32, "epochs": 48, "latency": (1, 30)}
 LAYERS |= {"data_integration": True, "known_forcing": True, "lead": 1}
 PAST = "weather of 1981-2000 as members"
 DAYS = (1, 3, 7, 14, 30)
 SAID = {"known": "known weather", None: "no weather", "past": "weather of past years"}
 _MARK = " (64 units, batches of half the size)"  # --small: a sixth of the time
-
-
-def rmse_by_lead(predicted: xr.DataArray, truth: xr.DataArray, test: slice) -> list[float]:
-    """Return medians over cells of the RMSE of forecasts (init, lead, ...), by lead."""
-    found = []
-    for lead in predicted["lead"].values:
-        part = predicted.sel(lead=lead).drop_vars("lead")
-        part = part.assign_coords(init=part["valid_time"].values).drop_vars("valid_time")
-        part = part.rename(init="time").sel(time=test)
-        error = (part - truth.sel(time=part["time"])).astype(float)
-        known = error.count("time") > 9
-        found.append(float(((error**2).mean("time") ** 0.5).where(known).median()))
-    return found
-
-
-def damped(truth: xr.DataArray, train: slice, inits: Any) -> xr.DataArray:
-    """Return ``k + rho (y - k)``: k the cell's mean, rho by cell and lead of training days."""
-    last = truth.ffill("time")
-    mean = truth.sel(time=train).mean("time")
-    found = []
-    for lead in LEADS:
-        later = (truth.shift(time=-lead) - mean).sel(time=train)
-        now = (last - mean).sel(time=train).where(later.notnull())
-        slope = (now * later).sum("time") / (now**2).sum("time")
-        found.append(mean + slope * (last.sel(time=inits) - mean))
-    leads = np.array(LEADS) * np.timedelta64(1, "D")
-    made = xr.concat(found, xr.DataArray(leads, dims="lead", name="lead")).rename(time="init")
-    return made.assign_coords(valid_time=made["init"] + made["lead"])
 
 
 def run(
@@ -80,41 +55,43 @@ def run(
     xsm.set_options(threads=1)
     warnings.simplefilter("ignore", UserWarning)
     case, ds = CASES[name], load(name, folder)
-    options, weathers = RUNS[label]
-    options = {**options, **(SMALL if small else {})}
+    model, options, weathers = RUNS[label]
+    options = {**options, **(SMALL if small else {}), **OWN.get(name, {})}
+    train = ds.sel(time=case.train)
     began, used = time.perf_counter(), time.process_time()
     fitted = xsm.fit(
-        ds.sel(time=case.train),
-        "lstm",
-        target=case.target,
-        seed=seed,
-        progress=False,
-        **{**case.inputs, **options},
+        train, model, target=case.target, seed=seed, progress=False, **{**case.inputs, **options}
     )
-    seconds = time.perf_counter() - began, time.process_time() - used
     made: dict[str, Any] = {"case": name, "run": label + _MARK * small, "seed": seed}
-    made |= {"epoch": int(fitted.history.attrs["best_epoch"]), "seconds": seconds}
+    made["seconds"] = time.perf_counter() - began, time.process_time() - used
+    made["epoch"] = int(fitted.history.attrs["best_epoch"])
+    spread = "head" in options
+    leads = range(1, 15) if spread else LEADS
+    if spread:  # learnt on the quarter that validates: the period before the test
+        quarter = train["time"].isel(time=slice(train.sizes["time"] * 3 // 4, -max(LEADS)))
+        before = fitted.forecast(train, init=quarter.values, lead=leads, weather="known")
+        fitted = fitted.calibrate(train, method="isotonic", forecast=before)
     first = int(np.searchsorted(ds["time"].values, np.datetime64(case.test.start)))
     times = ds["time"].isel(time=slice(first - max(LEADS), None)).sel(time=slice(case.test.stop))
     found = []
     for weather in weathers:
         inits = times[: -max(LEADS)] if weather == "known" else times
-        result = fitted.forecast(ds, init=inits.values, lead=LEADS, weather=weather)
-        for key, truth in observed(ds, name).items():
-            rows = rmse_by_lead(result[key].astype(float), truth, case.test)
-            base = damped(truth, case.train, inits.values)
-            found.append(
-                {**made, "weather": weather, "target": key, "rmse": rows}
-                | {"damped": rmse_by_lead(base, truth, case.test)}
-            )
+        result = fitted.forecast(ds, init=inits.values, lead=leads, weather=weather)
+        inside = result["valid_time"].isin(ds["time"].sel(time=case.test))
+        result = result.map(lambda a: a.where(inside) if "init" in a.dims else a)  # noqa: B023
+        scores = xsm.score(ds, result, baselines=fitted)
+        for key in observed(ds, name):
+            own = scores if len(observed(ds, name)) == 1 else scores.sel(depth=key)
+            table = own.median([d for d in own.dims if d not in {"source", "lead"}])
+            row = {**made, "weather": weather, "target": key, "leads": list(leads)}
+            for said, source in (("rmse", "model"), ("damped", "damped_persistence")):
+                row[said] = table["rmse"].sel(source=source).values.tolist()
+            if spread:
+                row["skill"] = table["crps_skill"].sel(source="model").values.tolist()
+                trust = xsm.reliability(ds, result, levels=0.9)
+                row["inside"] = trust["coverage"].values.ravel().tolist()
+            found.append(row)
     return found
-
-
-def crps(members: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
-    """Return the CRPS of an ensemble, ``mean |x - y| - mean |x - x'| / 2``."""
-    others = members.rename(member="other")
-    pairs = abs(members - others).mean(("member", "other"))
-    return abs(members - truth).mean("member") - pairs / 2
 
 
 def past(seed: int, folder: str) -> list[dict[str, Any]]:

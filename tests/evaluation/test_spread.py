@@ -201,9 +201,12 @@ def test_what_cannot_be_judged_is_refused():
         xsm.reliability(ds, predicted["swvl1"])
     with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
         xsm.reliability(ds["swvl1"], predicted)
-    short = with_table(predicted, TABLE).isel(probability=slice(0, 9))
-    with pytest.raises(NotEnoughDataError, match=r"the prediction has 9 of them.*Keep it whole"):
-        xsm.intervals(short)
+    whole = with_table(predicted, TABLE)
+    with pytest.raises(NotEnoughDataError, match=r"the prediction has 9 of them.*Keep it as it"):
+        xsm.intervals(whole.isel(probability=slice(0, 9)))
+    spread_out = whole.where(whole["time"] == whole["time"])  # the table gets a time of its own
+    with pytest.raises(NotEnoughDataError, match=r"along `probability` alone.*Keep it as it was"):
+        xsm.reliability(ds, spread_out)
 
 
 def test_a_spread_without_units_is_in_those_of_its_prediction():

@@ -237,11 +237,13 @@ def shape_of(predicted: xr.Dataset, name: str) -> Shape:
         return Shape()
     table = predicted[f"{name}_quantile"]
     given = table["probability"].values if "probability" in table.coords else np.zeros(0)
-    if given.shape != PROBABILITIES.shape or not np.allclose(given, PROBABILITIES):
+    whole = given.shape == PROBABILITIES.shape and np.allclose(given, PROBABILITIES)
+    if table.dims != ("probability",) or not whole:
         msg = (
-            f"{name}_quantile is needed along `probability` from {PROBABILITIES[0]} to "
-            f"{PROBABILITIES[-1]}, as predict gives it; the prediction has {given.size} of them. "
-            f"Keep it whole, or leave it out: predicted.drop_vars('{name}_quantile')."
+            f"{name}_quantile is needed along `probability` alone, from {PROBABILITIES[0]} to "
+            f"{PROBABILITIES[-1]}, as predict gives it (of forecasts along `lead` too); the "
+            f"prediction has {given.size} of them, along {table.dims}. Keep it as it was, or leave "
+            f"it out: predicted.drop_vars('{name}_quantile')."
         )
         raise NotEnoughDataError(msg)
     return Shape(np.asarray(table.values, dtype=float))
