@@ -99,7 +99,9 @@ def reliability(
           many members were below, relative to the even share; it is read as ``pit``.
         - ``count``: pairs.
 
-        Of forecasts by start and lead time all of these by ``lead``.
+        Of forecasts by start and lead time all of these by ``lead``. A target of several layers
+        is judged whole, where the prediction has a spread of each; ``dim`` without ``"depth"``
+        keeps them apart.
 
     Raises
     ------
@@ -172,9 +174,12 @@ def reliability_of(
         )
         return _described(judged, wanted, reading.units(target))
     name = spread_of(predicted, wanted)
-    if reading.lookup(target).dim in predicted[name].dims:  # a profile, layer by layer
-        observed, mean = layered_pair(reading, predicted[[name]], target)
-        std = layered_spread(reading, predicted, [name], target)
+    layers = list(dict.fromkeys(str(v.name) for v in reading.layers(target)))
+    if not all(f"{n}_std" in predicted for n in layers):
+        layers = [name]
+    if len(layers) > 1 or reading.lookup(target).dim in predicted[name].dims:  # layer by layer
+        observed, mean = layered_pair(reading, predicted[layers], target)
+        std = layered_spread(reading, predicted, layers, target)
     else:
         observed = observed_target(reading, target)
         observed = guarded(observed, guards_of(reading, [target]).get(target))
