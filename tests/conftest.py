@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from xsm.synthetic import profile_world, tutorial
 
 os.environ["MPLBACKEND"] = "Agg"
+os.environ["SOURCE_DATE_EPOCH"] = "1767225600"  # the same history in all results
 
 settings.register_profile(
     "dev", max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow]

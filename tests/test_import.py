@@ -25,19 +25,46 @@ print(json.dumps({"added": sorted(added), "seconds": seconds}))
 """
 
 VERBS = (
+    "audit",
+    "blend",
     "check",
     "consistency",
+    "daily",
     "downscale",
+    "fit",
+    "flatten_steps",
+    "forecast",
+    "groundwater_anomaly",
+    "intervals",
+    "monthly",
+    "plan",
+    "predict",
+    "regrid",
+    "reliability",
+    "richards_residual",
+    "score",
+    "simulate_columns",
+    "soil_parameters",
+    "texture_class",
+    "to_depths",
+    "variables",
+    "water_balance",
+)
+OF_DATA = {"ds", "tws", "predicted"}  # what functions call the data that a verb has
+ARRAY_VERBS = (
+    "audit",
+    "blend",
+    "check",
+    "consistency",
     "fit",
     "forecast",
     "plan",
     "predict",
-    "regrid",
+    "reliability",
     "score",
     "variables",
     "water_balance",
 )
-ARRAY_VERBS = ("consistency", "fit", "forecast", "predict", "score")
 
 
 def test_import_loads_nothing_heavy() -> None:
@@ -72,46 +99,83 @@ def test_every_verb_is_on_the_accessor() -> None:
     assert on_array == {*ARRAY_VERBS, "downscale", "regrid"}
 
 
+def test_every_function_of_data_is_a_verb() -> None:
+    functions = {name for name in xsm.__all__ if inspect.isfunction(getattr(xsm, name))}
+    of_data = {n for n in functions if OF_DATA & set(inspect.signature(getattr(xsm, n)).parameters)}
+    assert of_data == set(VERBS)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_method_and_function_are_the_same_call(verb: str) -> None:
-    function = _parameters(getattr(xsm, verb))
     method = _parameters(getattr(type(xr.Dataset().physm), verb))
-    assert method == function
+    assert [p for p in method if p.name != "fitted"] == _of_function(verb, "fitted")
 
 
 @pytest.mark.parametrize("verb", ARRAY_VERBS)
 def test_array_method_swaps_target_for_forcing(verb: str) -> None:
-    function = {p.name: p for p in _parameters(getattr(xsm, verb))}
     method = {p.name: p for p in _parameters(getattr(type(xr.DataArray().physm), verb))}
     forcing = method.pop("forcing")
     assert forcing.default is None
     assert forcing.kind is inspect.Parameter.KEYWORD_ONLY
-    function.pop("target", None)
-    assert method == function
+    method.pop("fitted", None)
+    assert list(method.values()) == _of_function(verb, "fitted", "target")
 
 
 def test_arrays_are_downscaled_as_their_own_target() -> None:
-    function = [p for p in _parameters(xsm.downscale) if p.name != "target"]
-    assert _parameters(type(xr.DataArray().physm).downscale) == function
+    assert _parameters(type(xr.DataArray().physm).downscale) == _of_function("downscale", "target")
 
 
 def test_a_grid_gives_back_what_it_was_given() -> None:
     function = _parameters(xsm.regrid)
     for kind in (xr.Dataset, xr.DataArray):
-        method = getattr(type(kind().physm), "regrid")  # noqa: B009
-        assert _parameters(method) == function
-        assert _returns(method) == f"xr.{kind.__name__}"
+        assert _parameters(type(kind().physm).regrid) == function
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "regrid"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_returns_agree(verb: str) -> None:
     method = getattr(type(xr.Dataset().physm), verb)
     assert _returns(method) == _returns(getattr(xsm, verb))
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_have_the_whole_docstring_less_the_data(verb: str) -> None:
+    """What is left out is one entry of the parameters, and a section that would be empty."""
+    function = inspect.getdoc(getattr(xsm, verb)).splitlines()
+    method = inspect.getdoc(getattr(xr.Dataset().physm, verb)).splitlines()
+    assert method[0] == function[0]
+    lines = iter(function)
+    assert all(line in lines for line in method if line)  # a part of it, in its order
+    left = set(function) - set(method)
+    entry = next(line for line in left if line.partition(" : ")[0] in OF_DATA)
+    assert {line for line in left if line[:1] != " "} <= {entry, "Parameters", "----------"}
+    at = function.index(entry)
+    assert function[at + 1] in left
+
+
+def test_arrays_document_forcing_and_no_target() -> None:
+    text = inspect.getdoc(xr.DataArray(name="a").physm.score)
+    assert "\nforcing : xarray.Dataset, optional\n" in text
+    assert "\ntarget :" not in text
+    assert "\nds :" not in text
+
+
+def test_a_call_that_does_not_fit_says_how_to_get_help() -> None:
+    with pytest.raises(TypeError, match=r"score\(\): missing .* 'predicted'.*help\(ds.physm.score"):
+        xr.Dataset().physm.score()
+    with pytest.raises(TypeError, match=r"score\(\): got an unexpected keyword argument 'target'"):
+        xr.DataArray([1.0], name="a").physm.score(None, target="a")
+
+
 def _methods(accessor: type) -> set[str]:
     """Return the public methods of an accessor."""
     return {n for n, _ in inspect.getmembers(accessor, inspect.isfunction) if n[0] != "_"}
+
+
+def _of_function(verb: str, *without: str) -> list[inspect.Parameter]:
+    """Return the parameters of a function but the data, and others."""
+    every = list(inspect.signature(getattr(xsm, verb)).parameters.values())
+    data = next((p for p in every if p.name == "ds"), every[0])
+    return [p for p in every if p is not data and p.name not in without]
 
 
 def _parameters(function: object) -> list[inspect.Parameter]:

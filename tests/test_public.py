@@ -17,6 +17,7 @@ from typing import get_origin, is_typeddict
 import xarray as xr
 
 import xsm
+from xsm.api.verbs import Verb
 
 FILE = Path(__file__).with_name("public_api.txt")
 SHOWN = ("xsm.losses", "xsm.nn", "xsm.estimators", "xsm.plotting", "xsm.synthetic")
@@ -57,6 +58,8 @@ def of(path: str, value: object) -> Iterator[str]:
     for name, member in sorted(vars(value).items()):
         if name.startswith("_"):
             continue
+        if isinstance(member, Verb):
+            member = getattr(value, name)  # noqa: PLW2901
         call = member.__func__ if isinstance(member, classmethod | staticmethod) else member
         if inspect.isfunction(call):
             yield f"{path}.{name}{signature(call)}"

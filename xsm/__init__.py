@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from xsm.api import accessor as _of_datasets  # registers .physm
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from xsm.api.predict import predict
     from xsm.api.score import score
     from xsm.api.variables import variables
+    from xsm.api.versions import show_versions
     from xsm.data.daily import daily
     from xsm.data.lead_times import flatten_steps
     from xsm.data.monthly import monthly
@@ -73,6 +75,7 @@ __all__ = [
     "richards_residual",
     "score",
     "set_options",
+    "show_versions",
     "simulate_columns",
     "soil_parameters",
     "texture_class",
@@ -108,6 +111,7 @@ _HOME = {
     "reliability": "evaluation.spread",
     "score": "api.score",
     "set_options": "options",
+    "show_versions": "api.versions",
     "simulate_columns": "hydrology.soil.columns",
     "soil_parameters": "hydrology.soil.parameters",
     "texture_class": "hydrology.soil.texture",
@@ -115,6 +119,8 @@ _HOME = {
     "variables": "api.variables",
     "water_balance": "hydrology.balance",
 }
+
+logging.getLogger("xsm").addHandler(logging.NullHandler())  # silent until someone listens
 
 del _of_arrays, _of_datasets
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import operator
 import sys
+import threading
 import warnings
 from collections.abc import Iterable
 from types import FrameType
@@ -179,9 +180,47 @@ def check_dataset(given: object, name: str = "ds") -> None:
 
 
 def warn_outside(text: str) -> None:
-    """Warn at the line outside of xsm that made the call."""
-    frame: FrameType | None = sys._getframe(1)
-    level = 2
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "xsm":
-        frame, level = frame.f_back, level + 1
-    warnings.warn(text, UserWarning, stacklevel=level)
+    """Warn at the user's line, once a line: the first outside of xsm and of what calls it.
+
+    Blocks are computed in threads of dask, while the thread of the user's line waits for them.
+    """
+    here = sys._getframe(1)
+    waiting = sys._current_frames().get(threading.main_thread().ident or 0)
+    line = _users(here) or (_users(waiting) if _through_lazy(waiting) else None) or here
+    warnings.warn_explicit(
+        text,
+        UserWarning,
+        line.f_code.co_filename,
+        line.f_lineno,
+        str(line.f_globals.get("__name__", "")),
+        line.f_globals.setdefault("__warningregistry__", {}),
+    )
+
+
+_BETWEEN = frozenset(
+    {
+        *("xsm", "dask", "distributed", "xarray", "numpy", "pandas", "numba", "torch", "scores"),
+        *("asyncio", "concurrent", "contextlib", "functools", "queue", "selectors", "threading"),
+        "tqdm",
+    }
+)
+_LAZY = frozenset({"dask", "distributed"})
+
+
+def _package(frame: FrameType) -> str:
+    """Return the package whose code a frame runs."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _users(frame: FrameType | None) -> FrameType | None:
+    """Return the first frame that is neither of xsm nor of what may stand between it and users."""
+    while frame is not None and _package(frame) in _BETWEEN:
+        frame = frame.f_back
+    return frame
+
+
+def _through_lazy(frame: FrameType | None) -> bool:
+    """Tell whether a frame waits for dask."""
+    while frame is not None and _package(frame) in _BETWEEN - _LAZY:
+        frame = frame.f_back
+    return frame is not None and _package(frame) in _LAZY

@@ -134,7 +134,7 @@ def is_function(value: object) -> bool:
 def accessor(owner: str, cls: type) -> str:
     """Return a table of the methods and properties of an accessor."""
     text = ".. currentmodule:: xarray"
-    public = {name: value for name, value in vars(cls).items() if not name.startswith("_")}
+    public = {name: getattr(cls, name) for name in vars(cls) if not name.startswith("_")}
     for kind in ("method", "attribute"):
         names = [n for n, v in public.items() if inspect.isfunction(v) == (kind == "method")]
         listed = "\n".join(f"   {owner}.physm.{name}" for name in names)

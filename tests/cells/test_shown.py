@@ -54,7 +54,9 @@ def test_the_answer_is_named_and_measured_as_the_data_are_and_its_account_closes
     assert {"swvl1", "swvl4", "tp", "e", "ro", "sd", "terrestrial_water_storage"} <= set(found)
     assert found["e"].attrs["units"] == "m"
     assert float(found["e"].max()) <= 0.0  # ERA5-Land's evaporation is negative
-    assert found["tp"].attrs["standard_name"] == "lwe_precipitation_rate"
+    assert found["tp"].attrs["standard_name"] == "lwe_thickness_of_precipitation_amount"  # m
+    assert found["e"].attrs["standard_name"] == "lwe_thickness_of_water_evaporation_amount"
+    assert "standard_name" not in found["ro"].attrs  # CF has none of amounts in m
     assert "use its anomalies" in found["terrestrial_water_storage"].attrs["comment"]
     assert found["groundwater_storage"].attrs["units"] == "mm"
     steps = xsm.consistency(ds, found, law="budget", dim=[])["residual"]
@@ -66,6 +68,7 @@ def test_the_answer_is_named_and_measured_as_the_data_are_and_its_account_closes
 def test_the_account_is_in_canonical_units_where_the_data_have_none(ds, fitted):
     found = fitted.predict(ds.drop_vars(["e", "ro", "sd"]))
     assert found["evaporation"].attrs["units"] == "mm day-1"
+    assert found["evaporation"].attrs["standard_name"] == "lwe_water_evaporation_rate"
     assert float(found["evaporation"].min()) >= 0.0
 
 

@@ -50,6 +50,7 @@ def test_negative_soil_moisture_is_told_with_its_number_and_stays(world):
     assert said.startswith(f"{count:,} of {size:,} predicted values")
     assert f"0 to 1 m3 m-3: {float(found.min()):.3g} to" in said
     assert "pgdl_cnn_lstm" in said
+    assert told[0].filename == __file__  # the line that predicts, though threads compute
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted.predict(ds)
@@ -62,6 +63,7 @@ def test_lazy_predictions_tell_once_when_they_are_computed(world):
     with pytest.warns(UserWarning, match="in one block; others may hold more") as told:
         found = lazy.compute()
     assert len(told) == 1
+    assert told[0].filename == __file__
     assert float(found["swvl1"].min()) > 1
     with pytest.warns(UserWarning, match="234 of 234"):
         same = wet.predict(ds)

@@ -13,7 +13,7 @@ from xsm.data.targets import (
     predicted_target,
     spread_of_layers,
 )
-from xsm.exceptions import UnitsError
+from xsm.exceptions import UnitsError, UnknownNameError
 
 DAYS = {"time": pd.date_range("2020-03-01", periods=30)}
 VALUES = np.random.default_rng(0).uniform(1.0, 9.0, 30)
@@ -84,3 +84,37 @@ def test_a_spread_of_layers_in_degrees_is_one_in_kelvin():
     np.testing.assert_allclose(found, VALUES)
     same = spread_of_layers(read(ds), xr.Dataset({"stl1_std": series(VALUES, "K")}), "stl1", "stl1")
     assert same.attrs["units"] == "K"
+
+
+def flux(name, units="mm day-1", **attrs):
+    return series(VALUES, units).assign_attrs(attrs).rename(name)
+
+
+def test_another_variable_is_not_scored_as_the_target():
+    """Units do not tell: evaporation would be scored as rain, a deeper layer as the surface."""
+    wet = {n: series(VALUES / 30, "m3 m-3") for n in ("swvl1", "swvl2")}
+    ds = xr.Dataset({**wet, "pr": flux("pr"), "evspsbl": flux("evspsbl")})
+    with pytest.raises(UnknownNameError, match=r"'swvl2' is soil_moisture.*target=\"swvl2\""):
+        ds.physm.score(ds["swvl2"], baselines=False)
+    with pytest.raises(UnknownNameError, match=r"'evspsbl' is evaporation.*target=\"evspsbl\""):
+        ds.physm.score(ds["evspsbl"], target="pr", baselines=False)
+    named = flux("mine", standard_name="water_evapotranspiration_flux")
+    with pytest.raises(UnknownNameError, match=r"'mine' is evaporation.*target=\"evaporation\""):
+        ds.physm.score(named, target="pr", baselines=False)
+    with pytest.raises(UnknownNameError, match=r"The data hold no evaporation\. .*rename\('pr'\)"):
+        ds.drop_vars("evspsbl").physm.score(named, target="pr", baselines=False)
+
+
+def test_what_is_typed_is_scored():
+    wet = {n: series(VALUES / 30, "m3 m-3") for n in ("swvl1", "swvl2")}
+    ds = xr.Dataset({**wet, "pr": flux("pr"), "evspsbl": flux("evspsbl")})
+    right = (
+        (ds["swvl2"], {"target": "swvl2"}),
+        (ds["evspsbl"], {"target": "evspsbl"}),
+        (ds["swvl2"], {"target": "swvl1"}),  # stated: the same role
+        (ds["evspsbl"].rename("pr").drop_attrs().assign_attrs(units="mm day-1"), {"target": "pr"}),
+        (ds["swvl1"].rename("my_model"), {}),
+        (ds["swvl1"].rename("soil_moisture"), {}),
+    )
+    for predicted, options in right:
+        assert float(ds.physm.score(predicted, baselines=False, **options)["rmse"][0]) < 1e-12

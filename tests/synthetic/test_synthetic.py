@@ -241,7 +241,7 @@ def test_variables_have_units_names_and_methods(world):
     assert world["e"].attrs["units"] == "m"
     assert "simulated" in world.attrs["source"]
     assert world.attrs["license"] == "Apache-2.0"
-    assert world.attrs["Conventions"] == "CF-1.10"
+    assert world.attrs["Conventions"] == "CF-1.8"
 
 
 def test_time_is_daily_from_2018_and_latitude_descends(world):

@@ -9,8 +9,10 @@ import numpy as np
 import xarray as xr
 
 from xsm.api.fitted import FittedModel
+from xsm.api.predict import needed_model
 from xsm.cells.apply import read_for
 from xsm.data.naming import ROLES, stated
+from xsm.data.provenance import recorded
 from xsm.data.reading import read
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 
@@ -138,6 +140,7 @@ def audit(
     >>> found["judged"].sel(question="more_rain").item()
     'soil_moisture'
     """
+    fitted = needed_model(fitted, "audit")
     reading = read_for(fitted, stated(ds, product), variables)
     inputs = {name: reading.array(name) for name in (*fitted.recipe.dynamic, *fitted.recipe.static)}
     if fitted.recipe.data_integration:
@@ -170,7 +173,7 @@ def audit(
         known = fault.notnull()
         share = (fault > slack).where(known).mean(time)
         rows[name] = xr.Dataset({"share": share, "worst": fault.max(time).clip(min=0)})
-    return _joined(rows, asked)
+    return recorded(_joined(rows, asked), "audit", of=ds, by=fitted)
 
 
 def _answers(fitted: FittedModel, ds: xr.Dataset) -> dict[str, xr.DataArray]:

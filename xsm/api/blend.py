@@ -16,6 +16,7 @@ from xsm.api.fitted import FittedModel
 from xsm.cells.apply import predict_cells, read_for
 from xsm.data.joins import common
 from xsm.data.naming import stated
+from xsm.data.provenance import recorded
 from xsm.evaluation.metrics import scored_pair
 from xsm.exceptions import NotEnoughDataError, UnknownNameError
 from xsm.typing import Array, FloatArray
@@ -62,14 +63,13 @@ class Blend:
             found = sum(w * part for w, part in zip(self.weights[1:], parts[1:], strict=True))
             found = self.weights[0] * parts[0] + found
         for name in names:
-            found[name].attrs.pop("ancillary_variables", None)
             found[name] = found[name].astype(np.float32)
         said = " + ".join(
             f"{w:.3f} {m.name}" for w, m in zip(self.weights, self.models, strict=True)
         )
-        keep = {k: v for k, v in each[0].attrs.items() if k in {"Conventions", "target"}}
-        found.attrs = {**keep, "title": f"{', '.join(names)} predicted by a blend", "model": said}
-        return found
+        title = f"{', '.join(names)} predicted by a blend"
+        found.attrs = {"title": title, "target": each[0].attrs["target"], "model": said}
+        return recorded(found, f"predict by a blend of {said}", of=ds)
 
     def __repr__(self) -> str:
         """Return models and weights as text."""

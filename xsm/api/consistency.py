@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import xarray as xr
 
+from xsm.data.provenance import recorded
 from xsm.data.reading import read
 from xsm.data.targets import bare_prediction
 from xsm.exceptions import UnknownNameError, check_choice
@@ -147,4 +148,5 @@ def consistency(
     _check_arguments(LAWS[law], own)
     reading = read(ds, variables, product)
     predicted = None if predicted is None else bare_prediction(predicted)
-    return LAWS[law].audit(reading, predicted, dim=dim, target=target, terms=terms, **own)
+    found = LAWS[law].audit(reading, predicted, dim=dim, target=target, terms=terms, **own)
+    return recorded(found, f"consistency with {law}", of=reading.ds)

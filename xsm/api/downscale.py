@@ -12,6 +12,7 @@ from xsm.artefact.asked import Asked
 from xsm.data.naming import stated
 from xsm.data.nesting import make_nest
 from xsm.data.nesting.nest import Factor
+from xsm.data.provenance import recorded
 from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
 from xsm.fields.apply import nested
 from xsm.fields.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
@@ -240,4 +241,5 @@ def _baseline(name: str, ds: xr.Dataset, asked: Asked) -> xr.Dataset:
     )
     named = reading.lookup(role).name
     facts = {"title": f"{named} downscaled by {name}", "model": name, "target": role}
-    return reading.given_back(present({"mean": fine}, reading, role, sources, facts))
+    found = present({"mean": fine}, reading, role, sources, facts)
+    return reading.given_back(recorded(found, f"downscale by {name}", of=ds))

@@ -8,6 +8,7 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.experts import By, importance, predict_experts
+from xsm.data.provenance import recorded
 
 __all__ = ["WithExperts"]
 
@@ -43,7 +44,8 @@ class WithExperts(Learnt):
             each times its ``expert_weight``, is the prediction. Experts are trained together, not
             each by itself. Lazy where the inputs are, NaN where the prediction is.
         """
-        return predict_experts(self, ds, batch_size=batch_size, device=device, variables=variables)
+        found = predict_experts(self, ds, batch_size=batch_size, device=device, variables=variables)
+        return recorded(found, "experts", of=ds, by=self)
 
     def importance(
         self,
@@ -86,7 +88,7 @@ class WithExperts(Learnt):
             the inputs), ``permutation_share``, ``rmse``, ``agreement`` (rank correlation of weight
             and share), of an ensemble ``weight_std``; lazy where the data are.
         """
-        return importance(
+        found = importance(
             self,
             ds,
             by=by,
@@ -96,3 +98,5 @@ class WithExperts(Learnt):
             device=device,
             variables=variables,
         )
+        title = "Importance of the experts of a mixture"
+        return recorded(found, "importance", of=ds, title=title, by=self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 __all__ = ["fit"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def fit(
@@ -257,4 +260,6 @@ def fit(
     order: Callable[[xr.Dataset, type[Any], Asked], Learnt] = (
         fit_fields if cls.downscales else fit_cells
     )
-    return FittedModel.of(order(ds, cls, asked))
+    fitted = FittedModel.of(order(ds, cls, asked))
+    _LOG.info("%s %s is trained", fitted.name, fitted.digest)
+    return fitted

@@ -18,6 +18,7 @@ from xsm.artefact.page import model_html
 from xsm.artefact.saving import save_fitted
 from xsm.cells.apply import predict_cells, predict_new, read_for, state_of
 from xsm.cells.forecast import Ahead, forecast_cells
+from xsm.data.provenance import recorded
 from xsm.evaluation.known import Known
 from xsm.evaluation.metrics import score, scored_pair
 from xsm.fields.apply import downscale_with, score_with
@@ -94,7 +95,7 @@ class FittedModel(WithExperts):
             The target, lazy where the inputs are.
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
-        return predict_new(self, ds, variables, **options)
+        return recorded(predict_new(self, ds, variables, **options), "predict", of=ds, by=self)
 
     def forecast(
         self,
@@ -125,7 +126,8 @@ class FittedModel(WithExperts):
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
         wanted = Ahead(init, lead, weather, members)
-        return forecast_cells(self, ds, wanted, variables, **options)
+        found = forecast_cells(self, ds, wanted, variables, **options)
+        return recorded(found, "forecast", of=ds, by=self)
 
     def state(
         self,
@@ -149,7 +151,8 @@ class FittedModel(WithExperts):
             For ``predict`` and ``forecast`` of data from ``next_time`` on; lazy too.
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
-        return state_of(self, read_for(self, ds, variables), **options)
+        found = state_of(self, read_for(self, ds, variables), **options)
+        return recorded(found, "state", of=ds, by=self)
 
     @property
     def plot(self) -> FittedPlots:
@@ -181,9 +184,10 @@ class FittedModel(WithExperts):
         xarray.Dataset
             The fine field and its spread, lazily.
         """
-        return downscale_with(
+        found = downscale_with(
             self, ds, covariates=covariates, area=area, device=device, variables=variables
         )
+        return recorded(found, "downscale", of=ds, by=self)
 
     def score(
         self,
@@ -218,12 +222,14 @@ class FittedModel(WithExperts):
         fine = given(covariates=covariates, truth=truth, area=area)
         check_kind(self.name, fine, {}, downscales=downscales)
         if downscales:
-            return score_with(self, ds, dim=dim, variables=variables, **fine)
+            found = score_with(self, ds, dim=dim, variables=variables, **fine)
+            return recorded(found, "score", of=ds, by=self)
         reading, target = read_for(self, ds, variables), self.recipe.target
         predicted = predict_cells(self, reading, batch_size=None, device="auto")
         known = Known(self.climatology, self.persistence)
         pair = scored_pair(reading, predicted, target)
-        return score(reading, *pair, dim=dim, target=target, known=known)
+        found = score(reading, *pair, dim=dim, target=target, known=known)
+        return recorded(found, "score", of=ds, by=self)
 
     def calibrate(
         self,

@@ -52,7 +52,7 @@ def load(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     fitted.save(f"{folder}/model.xsm")
     ...     again = xsm.load(f"{folder}/model.xsm")
-    >>> again.predict(ds).identical(fitted.predict(ds))
+    >>> again.predict(ds).equals(fitted.predict(ds))
     True
     """
     return FittedModel(**load_parts(path_or_url, model=model, storage_options=storage_options))

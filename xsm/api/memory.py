@@ -63,28 +63,30 @@ def recall(owner: xr.Dataset | xr.DataArray) -> FittedModel | None:
     return _FITTED[id(owner)][1] if id(owner) in _FITTED else None
 
 
-def kept(owner: xr.Dataset | xr.DataArray, fitted: FittedModel, found: xr.Dataset) -> xr.Dataset:
-    """Keep a model, and return what was found with it.
+def kept(
+    owner: xr.Dataset | xr.DataArray, found: tuple[xr.Dataset, FittedModel | None]
+) -> xr.Dataset:
+    """Keep the model that came with what was found, where there is one, and return the latter.
 
     Parameters
     ----------
     owner : Dataset or DataArray
         The object.
-    fitted : FittedModel
-        The model.
-    found : xarray.Dataset
-        What was found.
+    found : (xarray.Dataset, FittedModel or None)
+        What was found, and the model that found it.
 
     Returns
     -------
     xarray.Dataset
-        ``found``.
+        What was found.
 
     Examples
     --------
     >>> ds = xr.Dataset()
-    >>> kept(ds, "a model", ds) is ds, recall(ds)
+    >>> kept(ds, (ds, "a model")) is ds, recall(ds)
     (True, 'a model')
     """
-    remember(owner, fitted)
-    return found
+    result, fitted = found
+    if fitted is not None:
+        remember(owner, fitted)
+    return result

@@ -7,8 +7,9 @@ from collections.abc import Hashable, Iterable, Mapping
 import xarray as xr
 
 from xsm.api.fitted import FittedModel
+from xsm.data.provenance import recorded
 from xsm.data.reading import read
-from xsm.data.targets import bare_prediction, default_target
+from xsm.data.targets import bare_prediction, check_prediction_of, default_target
 from xsm.evaluation.forecasts import score_forecast
 from xsm.evaluation.known import Known, known_before
 from xsm.evaluation.leads import is_forecast
@@ -90,7 +91,8 @@ def score(
         If the prediction lacks a dimension of the observations (more, such as ``member``, may be),
         has another calendar, or lead times that are no lengths.
     UnknownNameError
-        If ``lead`` is not what the prediction says itself.
+        If ``lead`` is not what the prediction says itself, or an array is another variable than the
+        target.
     TypeError
         If one of the arguments is of another type.
     NotEnoughDataError
@@ -125,17 +127,24 @@ def score(
     if not all(predicted.sizes.values()):
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
         raise NotEnoughDataError(msg)
-    target = target or str(predicted.attrs.get("target") or default_target(reading.table))
+    stated, target = (
+        target,
+        target or str(predicted.attrs.get("target") or default_target(reading.table)),
+    )
+    if isinstance(predicted, xr.DataArray):
+        check_prediction_of(reading, predicted, target, stated=stated is not None)
     known: Known | bool = bool(baselines)
     if isinstance(baselines, FittedModel):
         known = Known(baselines.climatology, baselines.persistence)
     if is_forecast(predicted):
         if isinstance(predicted, xr.DataArray):
             predicted = predicted.to_dataset(name=str(reading.lookup(target).name))
-        return score_forecast(reading, predicted, dim=dim, target=target, known=known)
+        found = score_forecast(reading, predicted, dim=dim, target=target, known=known)
+        return recorded(found, "score", of=reading.ds)
     pair = scored_pair(reading, predicted, target)
     if known is True:
         observed, guess = (each[reading.time].values for each in pair)
         known = known_before(pair[0], int((observed < guess.min()).sum()))
     beside = known if isinstance(known, Known) else None
-    return score_prediction(reading, *pair, dim=dim, target=target, lead=lead, known=beside)
+    found = score_prediction(reading, *pair, dim=dim, target=target, lead=lead, known=beside)
+    return recorded(found, "score", of=reading.ds)

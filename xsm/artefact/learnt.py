@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from dask.base import tokenize
 
@@ -46,3 +49,12 @@ class Learnt:
         learnt = kind_of(type(self.model)).content(self.model)
         parts = (self.name, self.recipe, learnt, self.scaling)
         object.__setattr__(self, "token", tokenize(*parts))
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the weights, or of all that an estimator has learnt: the same after storing."""
+        learnt = kind_of(type(self.model)).content(self.model)
+        found = sha256(self.name.encode())
+        for name in sorted(learnt):
+            found.update(name.encode() + np.ascontiguousarray(learnt[name]).tobytes())
+        return found.hexdigest()[:12]

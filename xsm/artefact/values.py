@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
-from xsm.exceptions import ArtefactError
+from xsm.exceptions import ArtefactError, warn_outside
 
 __all__ = ["canonical", "parse", "plain", "readable", "restore"]
 
@@ -109,9 +108,7 @@ def _as_text(value: Any, where: str, *, exact: bool) -> str:
             "hold no pickles. Use numbers, text, and lists, tuples or dicts of them."
         )
         raise ArtefactError(msg)
-    warnings.warn(
-        f"{where} holds {value!r} ({kind}); it is stored as text.", UserWarning, stacklevel=2
-    )
+    warn_outside(f"{where} holds {value!r} ({kind}); it is stored as text.")
     return str(value)
 
 

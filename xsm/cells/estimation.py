@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ from xsm.training.splits import Split
 from xsm.typing import Array, FloatArray
 
 __all__ = ["Drawing", "Estimation", "draw_windows", "run_estimation"]
+
+_LOG = logging.getLogger(__name__)
 
 
 _VALIDATION = 131_072  # windows that validate at most: their RMSE is known to 0.2 %
@@ -101,7 +104,9 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
         def log(number: int, training_rmse: float, validation_rmse: float) -> None:
             rows.append((number, float(training_rmse), float(validation_rmse)))
             bar.update(number - bar.n)
-            bar.set_postfix_str(f"rmse {validation_rmse if validation else training_rmse:.4g}")
+            error = validation_rmse if validation else training_rmse
+            bar.set_postfix_str(f"rmse {error:.4g}")
+            _LOG.info("%s %s of %s: rmse %.4g", estimator.stage, number, estimator.stages, error)
 
         later = None if validation is None else (validation.inputs, validation.target)
         context = Training(later, job.seed, thread_count(), log)

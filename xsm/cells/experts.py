@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -24,7 +23,7 @@ from xsm.data.joins import at_labels, common, snap
 from xsm.data.naming import ROLES
 from xsm.data.reading import Reading
 from xsm.estimators import Estimator
-from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnknownNameError
+from xsm.exceptions import MissingVariableError, NotEnoughDataError, UnknownNameError, warn_outside
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.nn import ExpertLSTM, Model, members_of
 from xsm.physics.rounding import significant
@@ -326,4 +325,4 @@ def tell(
             "'agreement' for each part, and train with xsm.losses.Mixture() in losses=, as usual."
         )
     for remark in said:
-        warnings.warn(remark, UserWarning, stacklevel=4)
+        warn_outside(remark)

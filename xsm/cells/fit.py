@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time as clock
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,7 @@ from xsm.data.reading import Reading, read
 from xsm.estimators import Estimator
 from xsm.evaluation.autocorrelation import FEWEST, learn_persistence
 from xsm.evaluation.climatology import seasonal_mean
-from xsm.exceptions import check_choice
+from xsm.exceptions import check_choice, warn_outside
 from xsm.hydrology.laws import LAWS
 from xsm.losses import Loss, answered_steps
 from xsm.losses.pieces import over_pieces
@@ -122,7 +121,7 @@ def _tell_alike(cls: type[Model], begun: _Begun, sizes: Sizes) -> None:
         settled = cls.settle(sizes, begun.network)
         said = alike_remark(begun.features, dict(settled.get("groups", ())))
         if said is not None:
-            warnings.warn(said, UserWarning, stacklevel=4)
+            warn_outside(said)
 
 
 def _precision(asked: Asked) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from xsm.cells.passes import over_time
 from xsm.cells.windows import valid_samples
 from xsm.data.grid import without_scalars
 from xsm.data.reading import Reading
+from xsm.exceptions import warn_outside
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.training.recipe import Recipe
 from xsm.typing import Array
@@ -50,7 +50,7 @@ def warn_of_gaps(reading: Reading, found: Gaps, recipe: Recipe) -> None:
     Where they leave none at all, training refuses the data.
     """
     if 0 < found.now < (1 - _COSTLY) * found.whole:
-        warnings.warn(_words(found, recipe, reading), UserWarning, stacklevel=6)
+        warn_outside(_words(found, recipe, reading))
 
 
 def count_gaps(

@@ -121,7 +121,6 @@ def label_prediction(
             result = add_spread(result, own, made[own], calibration)
     result = as_given(result, reading.ds) if recipe.patch > 1 else result
     result.attrs = {
-        "Conventions": "CF-1.11",
         "title": f"{', '.join(parts)} predicted by {name}",
         "model": name,
         "target": recipe.target,

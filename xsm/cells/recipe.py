@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -18,6 +17,7 @@ from xsm.estimators import Estimator
 from xsm.exceptions import (
     MissingVariableError,
     NotEnoughDataError,
+    warn_outside,
 )
 from xsm.hydrology.balance import require_roles
 from xsm.hydrology.laws import LAWS
@@ -143,11 +143,9 @@ def _tell_of_maps(table: VariableTable) -> None:
     faulty = {role: table.problems[role] for role in STATIC if role in table.problems}
     if faulty:
         said = "; ".join(f"{role}: {problem}" for role, problem in faulty.items())
-        warnings.warn(
+        warn_outside(
             f"Static maps are left out of the inputs, since they cannot be used: {said} Mend them, "
-            "or name the maps that are wanted: static=[...].",
-            UserWarning,
-            stacklevel=2,
+            "or name the maps that are wanted: static=[...]."
         )
 
 

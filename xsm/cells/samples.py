@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -15,6 +14,7 @@ from xsm.cells.features import Features
 from xsm.cells.reading import make_windows, read_block
 from xsm.cells.stream import Block, Drawn, Stream, draw_evenly
 from xsm.cells.windows import GATHERED, Windows
+from xsm.exceptions import warn_outside
 from xsm.training.recipe import Recipe
 from xsm.training.splits import Split
 
@@ -170,14 +170,12 @@ def _check_chunks(
     last = max(box[features.time].stop for box in boxes)
     first_ends = min(box[features.time].stop for box in boxes)
     if features.series and first_ends < last:
-        warnings.warn(
+        warn_outside(
             f"The data are streamed in blocks of {first_ends} of {training.stop} steps, since they "
             f"are chunked along {features.time!r}, and the water balance of the loss needs what "
             "was observed before: all earlier blocks are read again for each. Write the data with "
             f"all times of some cells in a chunk, ds.chunk({{{features.time!r}: -1, ...}})"
-            ".to_zarr(...), or raise memory_limit.",
-            UserWarning,
-            stacklevel=2,
+            ".to_zarr(...), or raise memory_limit."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from xsm.cells.features import Features
 from xsm.cells.moments import MOMENTS, cell_moments, merge_moments, pool_moments
 from xsm.cells.passes import over_time
 from xsm.data.grid import without_scalars
-from xsm.exceptions import NotEnoughDataError
+from xsm.exceptions import NotEnoughDataError, warn_outside
 from xsm.hydrology.soil.layering import DEPTH
 from xsm.physics.rounding import ROUNDING
 from xsm.training.recipe import Recipe
@@ -187,7 +186,7 @@ def _warn_outside(own: xr.DataArray, offset: xr.DataArray, scale: xr.DataArray) 
             f"{lost} of {count} series hold observations outside of theta_r to theta_s, which the "
             "prediction cannot reach. Check the hydraulic parameters of the soil, or widen them."
         )
-        warnings.warn(msg, UserWarning, stacklevel=2)
+        warn_outside(msg)
 
 
 def _read(
@@ -285,11 +284,9 @@ def _trainable(observed: xr.DataArray, scale: xr.DataArray, scaling: Scaling) ->
         )
         raise NotEnoughDataError(msg)
     if lost:
-        warnings.warn(
+        warn_outside(
             f"{lost} of {count} observed cells have fewer than {_FEWEST} observations or a "
             "constant target in the training steps; they are predicted as NaN and marked in "
-            "`trained_cell`.",
-            UserWarning,
-            stacklevel=2,
+            "`trained_cell`."
         )
     return enough

@@ -18,6 +18,7 @@ from xsm.data.joins import assigned, at_labels, positions
 from xsm.data.naming import Accumulation, roles_of, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
+from xsm.data.provenance import recorded
 from xsm.data.reduction import CF, tell_left_out
 from xsm.data.refused import check_moving, check_some
 from xsm.data.time_axis import steps_between
@@ -156,6 +157,7 @@ def daily(
     result = result[[name for name in ds.data_vars if name in result]]
     if "accumulation" in ds.attrs:
         result.attrs["accumulation"] = "step"
+    result = recorded(result, "daily", of=ds, title="Daily values")
     return quantify(result) if quantified else result
 
 
@@ -264,7 +266,8 @@ def _aggregate(array: xr.DataArray, time: str, axis: _Axis, day: Day) -> xr.Data
         by_day = bare.coarsen({time: axis.per_day}).construct({time: (time, _STEP)})
         found = getattr(by_day, way)(_STEP, skipna=False)
         found = found.assign_coords(steps.isel({time: 0}).drop_vars(time).coords)
-    return found.assign_coords({time: axis.days}).assign_attrs(attrs)
+    days = xr.Variable(time, axis.days, array[time].attrs)
+    return found.assign_coords({time: days}).assign_attrs(attrs)
 
 
 def _at(array: xr.DataArray, time: str, times: Any) -> xr.DataArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from xsm.exceptions import (
     UnitsError,
     check_choice,
     did_you_mean,
+    warn_outside,
 )
 
 __all__ = ["Day", "States", "Way", "Ways", "ways_of"]
@@ -239,10 +239,8 @@ def _warn_of(ds: xr.Dataset, accumulation: str, names: Sequence[str]) -> None:
     if not names:
         return
     listed = ", ".join(f"{name!r} ({ds[name].attrs['units']})" for name in names)
-    warnings.warn(
+    warn_outside(
         f"accumulation={accumulation!r} is taken to hold for {listed} too, of which only the units "
         f'are known. Where one is a state, say so: ds["{names[0]}"].attrs["cell_methods"] = '
-        '"time: point"; where it is an amount, "time: sum" silences this.',
-        UserWarning,
-        stacklevel=5,
+        '"time: point"; where it is an amount, "time: sum" silences this.'
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
@@ -12,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.time_axis import month_starts, months_of_index
+from xsm.exceptions import warn_outside
 from xsm.typing import FloatArray
 
 __all__ = [
@@ -125,11 +125,9 @@ def label_of(
     halves = index + step / 2
     if (halves.floor(step) == halves).all():
         if stated not in {None, "middle"}:
-            warnings.warn(
+            warn_outside(
                 f"Labels along {time!r}, {index[0]} and so on, lie in the middle of steps of "
-                f"{step}: label={stated!r} is not used.",
-                UserWarning,
-                stacklevel=3,
+                f"{step}: label={stated!r} is not used."
             )
         return "middle"
     known = None if stated is not None else intervals_of(ds, time)

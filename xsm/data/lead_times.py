@@ -12,6 +12,7 @@ import xarray as xr
 from xsm.data.grid import time_dim
 from xsm.data.joins import assigned
 from xsm.data.naming.dimensions import is_lead
+from xsm.data.provenance import recorded
 from xsm.data.refused import check_some
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError
@@ -93,6 +94,7 @@ def flatten_steps(ds: xr.Dataset) -> xr.Dataset:
     rest = ds.drop_vars([*moved, *old]).drop_dims([time, lead], errors="ignore")
     moved_too = {str(n): flat[n] for n in flat.data_vars}
     found = assigned(rest.assign_coords(flat.coords), moved_too)[list(ds.data_vars)]
+    found = recorded(found, "flatten_steps", of=ds, title="Values by valid time")
     return quantify(found) if quantified else found
 
 

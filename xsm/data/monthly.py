@@ -23,6 +23,7 @@ from xsm.data.joins import assigned, at_labels
 from xsm.data.naming import Role, Variable, accumulation_of, roles_of, since_00, stated
 from xsm.data.naming.dimensions import check_lead
 from xsm.data.naming.products import label_of_products
+from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
 from xsm.data.refused import check_moving, check_some
@@ -142,6 +143,7 @@ def monthly(
     kept = [n for n, a in reading.ds.data_vars.items() if time not in a.dims or n in made]
     found = assigned(reading.ds.drop_dims(time), made)[kept]
     found.attrs.pop("accumulation", None)
+    found = recorded(found, "monthly", of=ds, title="Monthly values")
     return quantify(found) if quantified else found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import warnings
 
 from xsm.data.naming import ROLES
+from xsm.exceptions import warn_outside
 from xsm.typing import Array
 
 __all__ = ["Impossible"]
@@ -39,18 +39,11 @@ class Impossible:
         count = int(below.sum()) + int(above.sum())
         if count and self._first.acquire(blocking=False):  # never given back
             outside = values[below | above]
-            block = ", in one block; others may hold more" if lazy else ""
-            bounded = (
-                " The model 'pgdl_cnn_lstm' cannot leave the bounds of its soil."
-                if self.role in _BOUNDED
-                else ""
-            )
-            warnings.warn(
+            block = " in one block; others may hold more" if lazy else ""
+            bounded = ', or fit "pgdl_cnn_lstm", which is bounded' if self.role in _BOUNDED else ""
+            warn_outside(
                 f"{count:,} of {values.size:,} predicted values of {self.role} lie outside of what "
                 f"it can be, {low:g} to {high:g} {ROLES[self.role].units}: {outside.min():.3g} to "
-                f"{outside.max():.3g}{block}. They are left as they are, for nothing bounds this "
-                "model. Where `extrapolation` is 1, inputs lie outside of what training has seen."
-                + bounded,
-                UserWarning,
-                stacklevel=2,
+                f"{outside.max():.3g}{block}. They are kept as they are. Train for longer, clip "
+                f"them yourself with .clip({low:g}, {high:g}){bounded}."
             )

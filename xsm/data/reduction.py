@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping
 
 import xarray as xr
@@ -11,7 +10,7 @@ from xsm.data.intervals import method_of_time
 from xsm.data.naming import ROLES
 from xsm.data.naming.amounts import MEANS
 from xsm.data.units import conversion
-from xsm.exceptions import MissingVariableError, UnitsError
+from xsm.exceptions import MissingVariableError, UnitsError, warn_outside
 
 __all__ = ["CF", "WAYS", "candidates", "cell_method", "tell_left_out"]
 
@@ -60,7 +59,7 @@ def tell_left_out(
     if not {*needed}.isdisjoint({*unknown, *reasons}):
         raise (UnitsError if reasons else MissingVariableError)(text)
     if said:
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warn_outside(text)
 
 
 def _of_unknown(ds: xr.Dataset, verb: str, unknown: Mapping[str, str]) -> str:

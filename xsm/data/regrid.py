@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -16,9 +15,10 @@ from xsm.data.nesting.axes import Axis, cell_area
 from xsm.data.nesting.conservative import overlap_mean, overlaps
 from xsm.data.nesting.pairs import nearest_cells, pair_axes
 from xsm.data.nesting.planes import each_plane
+from xsm.data.provenance import recorded
 from xsm.data.refused import check_moving
 from xsm.data.units import dequantify, quantify
-from xsm.exceptions import GridError, check_choice
+from xsm.exceptions import GridError, check_choice, warn_outside
 from xsm.typing import Array
 
 __all__ = ["regrid"]
@@ -158,6 +158,7 @@ def _regridded(
     known: dict[Any, Any] = {**kept.data_vars, **made}
     found = kept.drop_vars(list(kept.data_vars)).assign_coords(labels)
     found = found.assign({n: known[n] for n in plain.data_vars if n in known})
+    found = recorded(found, f"regrid, {method}", of=ds, title="Values on another grid")
     return quantify(found) if quantified else found
 
 
@@ -206,7 +207,7 @@ def _tell(lost: list[str], classes: list[str]) -> None:
             f"ds.drop_vars([{', '.join(classes)}])."
         )
     if said:
-        warnings.warn(said.strip(), UserWarning, stacklevel=5)
+        warn_outside(said.strip())
 
 
 Way = tuple[Any, Any]  # a function of planes, and the precision of its result by that of its input

@@ -8,14 +8,15 @@ from dataclasses import replace
 import xarray as xr
 
 from xsm.data.doubt import check_spread, doubted_prediction, doubted_spread
-from xsm.data.naming import ROLES, Variable, VariableTable
+from xsm.data.naming import ROLES, Variable, VariableTable, roles_of
 from xsm.data.reading import Reading
 from xsm.data.refused import check_names, check_numbers
 from xsm.data.units import Conversion, conversion, dequantify
-from xsm.exceptions import MissingVariableError, UnitsError, did_you_mean
+from xsm.exceptions import MissingVariableError, UnitsError, UnknownNameError, did_you_mean
 
 __all__ = [
     "bare_prediction",
+    "check_prediction_of",
     "default_target",
     "observed_target",
     "predicted_spread",
@@ -53,6 +54,35 @@ def bare_prediction(predicted: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.Dat
         raise TypeError(msg)
     name = predicted.name if predicted.name is not None else "predicted"
     return dequantify(predicted.to_dataset(name=name))[0][name]
+
+
+def check_prediction_of(
+    reading: Reading, predicted: xr.DataArray, target: str, *, stated: bool
+) -> None:
+    """Refuse an array that is another variable than the target, by its name or standard name.
+
+    Where the target is ``stated``, another layer and soil moisture of satellites are the same.
+    """
+    wanted, name = reading.lookup(target), str(predicted.name)
+    known = [v for vs in reading.table.found.values() for v in vs if v.name == name]
+    known += [reading.table.others[name]] if name in reading.table.others else []
+    role = (
+        known[0].role if known else getattr(roles_of(predicted.to_dataset()).get(name), "name", "")
+    )
+    alike = role in {"", wanted.role} or {role, wanted.role} <= {*_TARGETS}
+    layer = bool(known) and wanted not in known and wanted.dim is None
+    if alike and (stated or not layer):
+        return
+    own = f'target="{name if known else role}"'
+    there = known or role in reading.table.found
+    msg = (
+        f"The prediction {name!r} is {role or 'another variable'}, and would be scored against "
+        f"{str(wanted.name)!r}, {wanted.role}. "
+        + (f"Type score(predicted, {own}). " if there else f"The data hold no {role}. ")
+        + f"Where it is {wanted.role} under another name: "
+        f"predicted.rename({str(wanted.name)!r}).drop_attrs().assign_attrs(units=...)."
+    )
+    raise UnknownNameError(msg)
 
 
 def observed_target(reading: Reading, target: str) -> xr.DataArray:

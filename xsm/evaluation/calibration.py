@@ -19,6 +19,7 @@ __all__ = ["METHODS", "add_spread", "learn_calibration"]
 
 METHODS = ("scale", "isotonic", "conformal")
 
+_PROBABILITY = {"long_name": "cumulative probability", "units": "1"}
 _FEWEST = 200  # pairs: tables go by half percents
 # Bins of arcsinh(z): up to |z| of a million, 0.001 wide where z is small, 0.1 % of z elsewhere.
 _BINS, _REACH = 2**15, 15.0
@@ -85,7 +86,8 @@ def learn_calibration(
     if quantiles is None:
         return xr.Dataset({"scale": scale}, attrs=attrs)
     table = ("probability", quantiles / scale)
-    return xr.Dataset({"scale": scale, "quantile": table}, {"probability": PROBABILITIES}, attrs)
+    at = xr.Variable("probability", PROBABILITIES, _PROBABILITY)
+    return xr.Dataset({"scale": scale, "quantile": table}, {"probability": at}, attrs)
 
 
 def _count(

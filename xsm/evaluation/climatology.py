@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable
 from typing import Any
 
@@ -13,6 +12,7 @@ from scipy.ndimage import uniform_filter1d
 from xsm.data.grid import time_dim
 from xsm.data.joins import at_labels, on_labels_of, snap
 from xsm.data.naming.dimensions import members
+from xsm.exceptions import warn_outside
 from xsm.typing import Array, FloatArray
 
 __all__ = [
@@ -237,13 +237,11 @@ def tell_left_out(
         return
     else:
         where = "in series that were observed then"
-    warnings.warn(
+    warn_outside(
         f"The climatology of training is not scored {where}: it lacks steps that the model is "
         "scored on, and takes none from it. Its scores are NaN there, and its count is 0. "
         + f"{elsewhere} ".lstrip()
-        + (_in_other_cells(times, dims, season) if here.all() else _in_other_seasons(times, here)),
-        UserWarning,
-        stacklevel=4,
+        + (_in_other_cells(times, dims, season) if here.all() else _in_other_seasons(times, here))
     )
 
 

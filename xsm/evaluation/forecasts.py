@@ -83,7 +83,7 @@ def score_forecast(
     if known is True:
         known = known_before(observed, before)
     if isinstance(known, Known):
-        known.tell_missing(4)
+        known.tell_missing()
         known, _ = known.on(observed.isel({time: 0}, drop=True))
 
     beside = known if isinstance(known, Known) else None

@@ -10,6 +10,7 @@ from xsm.data.doubt import check_spread, doubted_spread
 from xsm.data.lead import LEAD
 from xsm.data.naming import Role, roles_of
 from xsm.data.naming.dimensions import members
+from xsm.data.provenance import recorded
 from xsm.data.refused import check_dims, check_names, check_numbers
 from xsm.data.units import conversion, dequantify, quantify
 from xsm.evaluation.ensembles import member_quantiles
@@ -20,6 +21,7 @@ __all__ = ["intervals"]
 
 
 _LEVELS = (0.5, 0.9)
+_LEVEL = {"long_name": "probability of the central interval", "units": "1"}
 
 
 def intervals(
@@ -88,7 +90,8 @@ def intervals(
         attrs["long_name"] = f"{end} end of the central interval of {name}"
         whole = values.astype(mean.dtype if ensemble else std.dtype)
         found[f"{name}_{end}"] = whole.transpose("level", ...).assign_attrs(attrs)
-    result = xr.Dataset(found).assign_coords(level=("level", level.values, {"units": "1"}))
+    result = xr.Dataset(found).assign_coords(level=("level", level.values, _LEVEL))
+    result = recorded(result, "intervals", of=predicted, title=f"Central intervals of {name}")
     return quantify(result) if quantified else result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import xarray as xr
@@ -10,6 +9,7 @@ import xarray as xr
 from xsm.data.grid import time_dim
 from xsm.evaluation.autocorrelation import FEWEST, learn_persistence
 from xsm.evaluation.climatology import earlier_climatology, on_places
+from xsm.exceptions import warn_outside
 
 __all__ = ["Known", "known_before"]
 
@@ -38,7 +38,7 @@ class Known:
             persistence = xr.Dataset({"seasonal": seasonal, **found})
         return Known(climatology, persistence), said
 
-    def tell_missing(self, stacklevel: int) -> None:
+    def tell_missing(self) -> None:
         """Warn of what nothing is known of, with what to type."""
         said = []
         if self.climatology is None:
@@ -54,7 +54,7 @@ class Known:
             )
         if said:
             how = "Pass a model that keeps what is missing, baselines=fitted."
-            warnings.warn(" ".join([*said, how]), UserWarning, stacklevel=stacklevel)
+            warn_outside(" ".join([*said, how]))
 
 
 def known_before(observed: xr.DataArray, before: int) -> Known:

@@ -63,7 +63,7 @@ def score(
     dims = as_list(time if dim is None else dim)
     sources, mean, elsewhere = {"model": predicted}, None, ""
     if known is not None:
-        known.tell_missing(4)
+        known.tell_missing()
         known, elsewhere = known.on(observed.isel({time: 0}, drop=True))
         sources |= baselines(observed, predicted, lead, known)[0]
         mean = known.climatology

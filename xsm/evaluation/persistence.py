@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import xarray as xr
 
@@ -11,6 +9,7 @@ from xsm.data.grid import time_dim
 from xsm.data.lead import Lead, lead_of, origins
 from xsm.evaluation.autocorrelation import count_steps, level_at, rho_of
 from xsm.evaluation.known import Known
+from xsm.exceptions import warn_outside
 from xsm.hydrology.balance import previous_observation
 
 __all__ = ["persisted"]
@@ -34,13 +33,11 @@ def persisted(
     nothing = xr.full_like(observed, np.nan, dtype=np.float32)
     lead = lead_of(predicted, observed.indexes[time], stated)
     if lead is None:
-        warnings.warn(
+        warn_outside(
             "No persistence was scored, plain or damped, their scores are NaN: the prediction does "
             "not say how far ahead it was made. Type lead=1 where it is of the step after its last "
             "input, as score(..., lead=1), lead=0 where it is of the same step, or "
-            "baselines=False.",
-            UserWarning,
-            stacklevel=4,
+            "baselines=False."
         )
         return {"persistence": nothing, "damped_persistence": nothing}, {}
     found = {"persistence": _held(observed, lead), "damped_persistence": nothing}

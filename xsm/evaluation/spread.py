@@ -13,6 +13,7 @@ from xsm.data.doubt import doubt, guarded, guards_of
 from xsm.data.grid import as_list, without_scalars
 from xsm.data.joins import common
 from xsm.data.naming.dimensions import members
+from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
 from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
 from xsm.data.units import dequantify
@@ -135,7 +136,8 @@ def reliability(
     """
     check_dataset(predicted, "predicted")
     reading = read(ds, variables)
-    return reliability_of(reading, predicted, dim=dim, levels=levels, bins=bins, target=target)
+    found = reliability_of(reading, predicted, dim=dim, levels=levels, bins=bins, target=target)
+    return recorded(found, "reliability", of=ds)
 
 
 def reliability_of(

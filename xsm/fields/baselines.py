@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
@@ -12,7 +11,7 @@ from xsm.data.grid import as_list, without_scalars
 from xsm.data.nesting import Nest, interpolate, spread
 from xsm.data.nesting.planes import on_planes
 from xsm.evaluation.metrics import score_sources
-from xsm.exceptions import MissingVariableError, NotEnoughDataError
+from xsm.exceptions import MissingVariableError, NotEnoughDataError, warn_outside
 from xsm.fields.anchors import cell_regression
 from xsm.fields.sources import Sources
 from xsm.physics.conservation import conserve
@@ -258,10 +257,8 @@ def _tell_left_out(count: xr.DataArray, dims: list[Hashable], time: str) -> None
     if lost:
         said = ", ".join(f"{name!r} in {cells}" for name, cells in lost.items())
         each = "" if dims == [time] else f' Score each cell by itself, dim="{time}".'
-        warnings.warn(
+        warn_outside(
             f"Not scored are {said} of {int(scored.sum())} series: they lack cells or times that "
             "the model is scored on, as where they had no truth to learn from, and take none from "
-            f"it. Their scores are NaN there, and their count is 0.{each}",
-            UserWarning,
-            stacklevel=4,
+            f"it. Their scores are NaN there, and their count is 0.{each}"
         )

@@ -48,7 +48,7 @@ def present(
     found = found.assign_coords(_aside(own, found, sources)).assign_coords(cell_area=area)
     if LEAD not in found.coords:  # a forecast that is downscaled keeps its own
         found = found.assign_coords({LEAD: lead_coordinate(mean, 0)})
-    found.attrs = {"Conventions": "CF-1.11", **facts}
+    found.attrs = dict(facts)
     return as_given(found, own)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ from xsm.training.recipe import NestedRecipe
 from xsm.typing import Array, FloatArray
 
 __all__ = ["downscale_fields"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def downscale_fields(
@@ -142,6 +145,7 @@ def _eagerly(node: FieldPredictor, sources: Sources, steps: int) -> FloatArray:
             size = (window, sources.nest.y.size, sources.nest.x.size)
             fields = stacked(coarse, size, 1), stacked(fine, (reach, *shape), 1)
             out[k] = node(*fields, static, report=bar.update)
+            _LOG.info("%s of %s steps are downscaled", k + 1, steps)
     return out
 
 

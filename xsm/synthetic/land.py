@@ -59,7 +59,7 @@ _STATIC = {
 _BUDGET = {"tp", "e", "sro", "ro", "sd"}  # float64, with swvl1 to swvl4
 _ATTRS = {
     "title": "A simulated land surface under ERA5-Land names, to learn on",
-    "Conventions": "CF-1.10",
+    "Conventions": "CF-1.8",
     "institution": "xsm",
     "license": "Apache-2.0",
     "comment": (

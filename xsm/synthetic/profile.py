@@ -46,7 +46,7 @@ ROOTS = 0.961  # beta of Jackson et al. (1996), mean of herbs and crops
 AIR_ENTRY = 0.02  # m
 _ATTRS = {
     "title": "A simulated soil moisture profile, to learn on",
-    "Conventions": "CF-1.10",
+    "Conventions": "CF-1.8",
     "institution": "xsm",
     "license": "Apache-2.0",
     "comment": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xsm.exceptions import warn_outside
 from xsm.losses import Loss, answered_steps
 from xsm.losses.terms import last_steps
 from xsm.nn import Model, Schedule, Sizes
@@ -156,4 +156,4 @@ def _warn(model: Model, samples: Slices, answered: int) -> None:
         outputs = [last_steps(model.evaluate(batch), 1, answered) for batch in batches]
     joined = {name: torch.cat([output[name] for output in outputs]) for name in outputs[0]}
     for remark in model.remarks(joined):
-        warnings.warn(remark, UserWarning, stacklevel=5)
+        warn_outside(remark)

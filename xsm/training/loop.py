@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -21,6 +22,8 @@ from xsm.training.history import History, Log, under
 from xsm.training.steps import Parts, Step, Whole, count_parts
 
 __all__ = ["Alone", "Ranks", "Samples", "Slices", "train", "train_epoch"]
+
+_LOG = logging.getLogger(__name__)
 
 
 _VALIDATION_BATCH = 4096
@@ -132,6 +135,9 @@ def train(  # noqa: PLR0913
                     found = _validate(model, validation, losses, ranks) if validation else None
                     log.close(epoch, model, found)
                     bar.set_postfix_str(f"{monitor} {log.latest:.4g}")
+                    if not ranks.rank:
+                        said = epoch, schedule.epochs, monitor, log.latest
+                        _LOG.info("%s of %s epochs: %s %.4g", *said)
                 if checkpoint is not None and not ranks.rank:
                     last = epoch == schedule.epochs or log.waited >= schedule.patience
                     checkpoint.save(_state(epoch, model, optimiser, log), now=last)

@@ -99,7 +99,7 @@ def test_terms_in_any_order_and_any_subset():
     expected = reference(arrays(ds, ("precipitation", "snow")), threshold=2.0)
     expected["change"] = np.abs(expected["change"]) - 2.0
     agree(balance, expected)
-    assert balance.attrs["terms"] == ["precipitation", "snow"]
+    assert balance.attrs["terms"] == "precipitation, snow"
 
 
 def test_without_soil_moisture_there_is_a_trend_by_step():
@@ -175,7 +175,7 @@ def test_labels_attributes_and_what_was_used():
     balance = xsm.water_balance(ds, deep=True, trend="level")
     labels = balance.coords.to_dataset().drop_attrs(deep=False)
     xr.testing.assert_identical(labels, ds.coords.to_dataset())
-    assert balance.attrs["layers"] == ["swvl2 0.07-0.28 m", "swvl3 0.28-1 m"]
+    assert balance.attrs["layers"] == "swvl2 0.07-0.28 m, swvl3 0.28-1 m"
     assert balance.attrs["deep"] == 1
     assert balance.attrs["target"] == "soil_moisture"
     assert balance["inflow"].attrs["units"] == "mm day-1"

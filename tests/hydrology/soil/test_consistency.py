@@ -122,9 +122,9 @@ def test_quiet_days_and_terms():
     found = audit(ds, dim=ALL, quiet=1.0)
     r = xsm.richards_residual(ds, quiet=1.0)["residual"]
     np.testing.assert_allclose(found["inconsistency"], abs(r).mean(ALL), rtol=1e-12)
-    assert found.attrs["terms"] == ["root_water_uptake"]
+    assert found.attrs["terms"] == "root_water_uptake"
     assert found.attrs["quiet"] == 1.0
-    assert audit(ds, terms=[]).attrs["terms"] == []
+    assert audit(ds, terms=[]).attrs["terms"] == ""
 
 
 def test_evaporation_and_parameters_of_texture():

@@ -32,7 +32,7 @@ def test_an_uptake_that_cannot_be_used_is_not_passed_over():
     ds["root_water_uptake"].attrs["units"] = "m2"
     with pytest.raises(UnitsError, match="'root_water_uptake' in 'm2'"):
         xsm.richards_residual(ds)
-    assert xsm.richards_residual(ds, terms=[]).attrs["terms"] == []
+    assert xsm.richards_residual(ds, terms=[]).attrs["terms"] == ""
 
 
 def test_missing_soil_moisture_and_units():

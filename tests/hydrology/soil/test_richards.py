@@ -183,7 +183,7 @@ def test_a_sink_by_layer_is_used_where_the_data_hold_it():
     ds = columns(uptake=uptake)
     found = xsm.richards_residual(ds)
     np.testing.assert_allclose(found["residual"], expected(sink=uptake / 100), rtol=1e-8)
-    assert found.attrs["terms"] == ["root_water_uptake"]
+    assert found.attrs["terms"] == "root_water_uptake"
     without = xsm.richards_residual(ds, terms=[])
     np.testing.assert_allclose(without["residual"], expected(), rtol=1e-8)
 

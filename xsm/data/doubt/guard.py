@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from xsm.data.doubt.fills import matches
-from xsm.exceptions import UnitsError
+from xsm.exceptions import UnitsError, warn_outside
 from xsm.typing import Array
 
 __all__ = ["Guard", "look"]
@@ -60,11 +59,9 @@ class Guard:
             if count:
                 raise UnitsError(self.words(count, values.size, given))
         if not self.quiet:
-            warnings.warn(
+            warn_outside(
                 f"{self.role}: {self.name!r} holds values outside of {self.low:.4g} to "
-                f"{self.high:.4g} in blocks that were computed now. Type ds.physm.check().",
-                UserWarning,
-                stacklevel=3,
+                f"{self.high:.4g} in blocks that were computed now. Type ds.physm.check()."
             )
 
     def words(self, count: int, size: int, given: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, get_args
@@ -29,7 +28,7 @@ from xsm.data.naming.radiation import told_by_radiation
 from xsm.data.naming.roles import Role
 from xsm.data.time_axis import steps_between
 from xsm.data.units import Conversion, conversion, is_amount
-from xsm.exceptions import GridError, UnitsError, did_you_mean
+from xsm.exceptions import GridError, UnitsError, did_you_mean, warn_outside
 from xsm.typing import FloatArray
 
 __all__ = [
@@ -290,7 +289,7 @@ def check_sign(array: xr.DataArray, change: Conversion, role: Role) -> None:
     if role.positive and array.dtype.kind in "fiu" and in_memory(array):
         said = contradicted_sign(sample(array), array, change, role)
         if said:
-            warnings.warn(f"{role.name}: {said}", UserWarning, stacklevel=2)
+            warn_outside(f"{role.name}: {said}")
 
 
 def contradicted_sign(

@@ -11,7 +11,7 @@ from xsm.data.naming.variable import Variable
 from xsm.markup import columns, page, paragraph, section
 from xsm.markup import table as markup
 
-__all__ = ["as_html", "as_text", "told_once"]
+__all__ = ["as_html", "as_text", "rows_of", "told_once", "unusable"]
 
 
 Found: TypeAlias = Mapping[str, tuple[Variable, ...]]
@@ -24,8 +24,8 @@ _CORE = (*METEOROLOGY, "evaporation", "surface_runoff", "snow_water_equivalent",
 
 def as_text(found: Found, problems: Texts, faults: Texts, notes: Texts, products: str = "") -> str:
     """Return a line for each variable, then what is wrong, remarks, and what is missing."""
-    lines = [f"<xsm.VariableTable> {products}".rstrip(), *columns([_HEAD, *_rows(found)])]
-    lines += [f"! {role}: {text}" for role, text in _unusable(problems, faults).items()]
+    lines = [f"<xsm.VariableTable> {products}".rstrip(), *columns([_HEAD, *rows_of(found)])]
+    lines += [f"! {role}: {text}" for role, text in unusable(problems, faults).items()]
     lines += [f"* {role}: {text}" for role, text in notes.items()]
     missing = _missing(found, problems)
     return "\n".join([*lines, f"not found: {missing}"] if missing else lines)
@@ -33,9 +33,9 @@ def as_text(found: Found, problems: Texts, faults: Texts, notes: Texts, products
 
 def as_html(found: Found, problems: Texts, faults: Texts, notes: Texts, products: str = "") -> str:
     """Return a fragment for notebooks, in the colours of the page; all text is escaped."""
-    body = section("found", markup(_rows(found), _HEAD), count=len(found))
+    body = section("found", markup(rows_of(found), _HEAD), count=len(found))
     for title, texts, wrong in (
-        ("cannot be used", _unusable(problems, faults), True),
+        ("cannot be used", unusable(problems, faults), True),
         ("remarks", notes, False),
     ):
         if texts:
@@ -49,7 +49,7 @@ def as_html(found: Found, problems: Texts, faults: Texts, notes: Texts, products
     )
 
 
-def _rows(found: Found) -> list[tuple[str, ...]]:
+def rows_of(found: Found) -> list[tuple[str, ...]]:
     """Return the cells of each variable, the role named once."""
     rows = []
     for role, layers in found.items():
@@ -82,7 +82,7 @@ def _row(role: str, variable: Variable) -> tuple[str, ...]:
     return (role, name, variable.how, variable.units, about.units, about.sign + turned, depth)
 
 
-def _unusable(problems: Texts, faults: Texts) -> dict[str, str]:
+def unusable(problems: Texts, faults: Texts) -> dict[str, str]:
     """Return the roles that cannot be used, then other variables of the data that cannot."""
     said = " ".join(problems.values())
     rest = {name: text for name, text in faults.items() if text not in said}

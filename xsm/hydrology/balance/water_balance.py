@@ -13,6 +13,7 @@ from xsm.data.grid import step_lengths, time_dim
 from xsm.data.intervals import intervals_of
 from xsm.data.joins import same_labels
 from xsm.data.naming import VariableTable
+from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
 from xsm.exceptions import (
     GridError,
@@ -167,7 +168,8 @@ def water_balance(  # noqa: PLR0913
         compat=compat,
         target=target,
     )
-    return reading.given_back(found)
+    title = "Inflow of water into the soil, and its trend"
+    return reading.given_back(recorded(found, "water_balance", of=ds, title=title))
 
 
 def inflow_arrays(  # noqa: PLR0913

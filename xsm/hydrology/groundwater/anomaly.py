@@ -10,6 +10,7 @@ import xarray as xr
 
 from xsm.data.grid import time_dim
 from xsm.data.joins import snap
+from xsm.data.provenance import recorded
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
 from xsm.hydrology.groundwater.cells import check_cells, check_halves
@@ -147,6 +148,8 @@ def groundwater_anomaly(
     result = _present(storage, errors, total, list(given), baseline)
     files = {w: one for w, one in chosen.items() if isinstance(given[w], xr.Dataset)}
     result[_NAME].attrs |= _said(files, source)
+    title = "Anomaly of groundwater storage"
+    result = recorded(result, "groundwater_anomaly", of=tws, title=title)
     return quantify(result) if plain["tws"][1] else result
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import xarray as xr
+
+from xsm.exceptions import warn_outside
 
 __all__ = ["beyond_pores", "tell_of_beyond"]
 
@@ -20,7 +20,7 @@ def beyond_pores(theta: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> 
     return beyond.astype(float).where(known)
 
 
-def tell_of_beyond(wrong: xr.DataArray, *, stacklevel: int) -> None:
+def tell_of_beyond(wrong: xr.DataArray) -> None:
     """Warn where more than a little water in memory is beyond its bounds, see :func:`beyond_pores`.
 
     There head and conductivity stay at the bounds, so that the equation does not hold. Nothing is
@@ -30,11 +30,9 @@ def tell_of_beyond(wrong: xr.DataArray, *, stacklevel: int) -> None:
         return
     lost, count = int(wrong.sum()), int(wrong.notnull().sum())
     if lost > _FEW * count:
-        warnings.warn(
+        warn_outside(
             f"{lost} of {count} values of soil moisture ({lost / count:.1%}) lie beyond theta_r "
             "and theta_s, where the Richardson-Richards equation does not hold: residuals there "
             "say how far the water is beyond, not how it moves. Check its units and the parameters "
-            "of the soil, or leave these values out with ds.where(...).",
-            UserWarning,
-            stacklevel=stacklevel,
+            "of the soil, or leave these values out with ds.where(...)."
         )

@@ -14,6 +14,7 @@ from xsm.data.doubt import doubt
 from xsm.data.grid import step_days, time_dim
 from xsm.data.naming import ROLES
 from xsm.data.naming.held import in_memory
+from xsm.data.provenance import recorded
 from xsm.data.reading import read
 from xsm.data.refused import check_some
 from xsm.exceptions import GridError
@@ -170,7 +171,8 @@ def simulate_columns(  # noqa: PLR0913
     _check_cells(rain, {**soil, "cover": cover, "initial": initial})
     packed = _apply(job, time, rain, demand, cover, initial, soil)
     found = _unpacked(packed, rain, time, faces[0][faces[1]], every)
-    return reading.given_back(found)
+    title = "Water in columns of soil, simulated"
+    return reading.given_back(recorded(found, "simulate_columns", of=ds, title=title))
 
 
 def _check_numbers(

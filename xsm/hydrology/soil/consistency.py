@@ -63,7 +63,7 @@ def richards_consistency(
     own, found = (_of_steps(truth, a, calm) * days for a in (own, found))
     low, high = (known.parameters[name] for name in ("theta_r", "theta_s"))
     wrong = beyond_pores(guess.array, low, high).transpose(*guess.array.dims)
-    tell_of_beyond(wrong, stacklevel=4)
+    tell_of_beyond(wrong)
     dims = as_list(time_dim(truth.array) if dim is None else dim)
     wrong = truth.in_order_of_data(wrong).transpose(*truth.array.dims)
     scores = _scores(found, own, wrong, dims, days)

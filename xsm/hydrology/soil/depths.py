@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -16,9 +15,10 @@ from xsm.data.dimensions import check_same_names
 from xsm.data.doubt import doubt
 from xsm.data.joins import assigned
 from xsm.data.naming import ROLES, Variable, roles_of
+from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
 from xsm.data.refused import check_names, check_numbers
-from xsm.exceptions import GridError, MissingVariableError
+from xsm.exceptions import GridError, MissingVariableError, warn_outside
 from xsm.hydrology.soil.layering import (
     aligned,
     depth_coordinate,
@@ -127,7 +127,8 @@ def to_depths(
     coords = {"depth": depth_coordinate(targets)} if points else depth_coordinates(targets)
     found = {role: _remapped(reading.ds, role, roles[role], weights[role]) for role in roles}
     result = assigned(_rest(reading.ds, roles), found).assign_coords(coords)
-    return reading.given_back(result)
+    title = "Soil layers at other depths"
+    return reading.given_back(recorded(result, "to_depths", of=ds, title=title))
 
 
 def _checked(depths: Depths) -> tuple[bool, Any]:
@@ -348,11 +349,9 @@ def _rest(ds: xr.Dataset, roles: Mapping[str, tuple[Variable, ...]]) -> xr.Datas
         and not (array.ndim == 1 and _EDGES.search(str(name)))
     )
     if unknown:
-        warnings.warn(
+        warn_outside(
             f"{unknown} are left out: they lie along {sorted(map(str, along))}, but have no role, "
-            "so that it is not known how their layers add up, or are fluxes, which no point has.",
-            UserWarning,
-            stacklevel=3,
+            "so that it is not known how their layers add up, or are fluxes, which no point has."
         )
     taken = [name for name in (*roles, "depth", "depth_bnds") if name in ds.variables]
     return ds.drop_dims(along).drop_vars([*used, *taken], errors="ignore")

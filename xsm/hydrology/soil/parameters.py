@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Literal, TypeAlias, get_args
 
@@ -10,8 +9,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.data.naming import ROLES, VariableTable
+from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
-from xsm.exceptions import check_choice
+from xsm.exceptions import check_choice, warn_outside
 from xsm.hydrology.soil.carsel_parrish import PARAMETERS, class_parameters
 from xsm.hydrology.soil.layering import carried_bounds, role_array, same_layers
 from xsm.hydrology.soil.rosetta import is_installed, rosetta_parameters
@@ -123,7 +123,8 @@ def soil_parameters(
     roles = PARAMETERS if chosen == "dataset" else [r for r in _TEXTURE if r in table.found]
     result = xr.Dataset(made).assign_coords(carried_bounds(reading, roles))
     result.attrs = {"method": chosen, "comment": why, "references": _REFERENCES[chosen]}
-    return reading.given_back(result)
+    title = "Hydraulic parameters of the soil"
+    return reading.given_back(recorded(result, "soil_parameters", of=ds, title=title))
 
 
 def _choose(table: VariableTable) -> tuple[Method, str]:
@@ -140,10 +141,8 @@ def _choose(table: VariableTable) -> tuple[Method, str]:
         why += "; rosetta-soil is not installed"
     if unusable:
         text = "; ".join(f"{name}: {problem}" for name, problem in unusable.items())
-        warnings.warn(
-            f"Parameters of the data cannot be used, so method={method!r} is tried: {text}",
-            UserWarning,
-            stacklevel=3,
+        warn_outside(
+            f"Parameters of the data cannot be used, so method={method!r} is tried: {text}"
         )
     return method, why
 

@@ -12,6 +12,7 @@ import xarray as xr
 from xsm.data.doubt import doubt
 from xsm.data.grid import step_days, time_dim
 from xsm.data.joins import same_labels
+from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
 from xsm.data.refused import check_some
 from xsm.exceptions import GridError, check_choice
@@ -153,7 +154,8 @@ def richards_residual(
         bottom=bottom,
         quiet=quiet,
     )
-    return reading.given_back(found)
+    title = "Residual of the Richardson-Richards equation"
+    return reading.given_back(recorded(found, "richards_residual", of=ds, title=title))
 
 
 def richards_arrays(
@@ -175,7 +177,7 @@ def richards_arrays(
     profile = read_profile(reading)
     known = known_of(reading, profile, used, roots, parameters)
     low, high = (known.parameters[name] for name in ("theta_r", "theta_s"))
-    tell_of_beyond(beyond_pores(profile.array, low, high), stacklevel=3)
+    tell_of_beyond(beyond_pores(profile.array, low, high))
     found = residual_of(profile, known, face=face, free_drainage=bottom == "free_drainage")
     if quiet is not None:
         calm = quiet_steps(reading, quiet)

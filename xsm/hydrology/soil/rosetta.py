@@ -7,11 +7,11 @@ Schaap, M. G. (2017). J. Hydrol. 547:39. The networks come with the package ``ro
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from typing import Any
 
 import numpy as np
 
+from xsm.exceptions import warn_outside
 from xsm.hydrology.soil.triangle import whole
 from xsm.typing import Array, FloatArray
 
@@ -95,12 +95,10 @@ def _report(density: FloatArray) -> None:
     """Warn of soils without a bulk density."""
     count = int(np.isnan(density).sum())
     if count:
-        warnings.warn(
+        warn_outside(
             f"bulk_density is missing, or not in {_DENSITIES[0]} to {_DENSITIES[1]} g cm-3, in "
             f"{count} of {density.size} cells of a block; Rosetta predicts these from texture "
-            "alone.",
-            UserWarning,
-            stacklevel=3,
+            "alone."
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from xsm.exceptions import warn_outside
 from xsm.typing import Array, FloatArray
 
 __all__ = ["SERIES", "ColumnJob"]
@@ -113,9 +113,7 @@ def _flat(array: Array, space: tuple[int, ...], last: Sequence[int]) -> FloatArr
 def _warn_of(failed: int) -> None:
     """Warn of columns that the solver gave up."""
     if failed:
-        warnings.warn(
+        warn_outside(
             f"{failed} columns could not be solved and are NaN from there on. Look at their "
-            "parameters; if these are right, a larger air_entry= or shorter longest_step= helps.",
-            UserWarning,
-            stacklevel=3,
+            "parameters; if these are right, a larger air_entry= or shorter longest_step= helps."
         )

@@ -5,12 +5,10 @@ Soil Science Division Staff (2017). Soil Survey Manual. USDA Handbook 18, chapte
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
-from xsm.exceptions import UnitsError
+from xsm.exceptions import UnitsError, warn_outside
 from xsm.typing import Array, FloatArray
 
 __all__ = ["CLASSES", "TOLERANCE", "classify", "definitions", "whole"]
@@ -93,11 +91,9 @@ def _check(off: FloatArray, total: FloatArray) -> None:
         raise UnitsError(msg)
     count = int((off > _ROUNDING).sum())
     if count:
-        warnings.warn(
+        warn_outside(
             f"Sand, silt and clay miss 100 % by up to {np.nanmax(off):.2g} % in {count} of {cells} "
-            "cells of a block; they are scaled to 100 %.",
-            UserWarning,
-            stacklevel=2,
+            "cells of a block; they are scaled to 100 %."
         )
 
 
