@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xsm.api.blend import blend
     from xsm.api.check import check
     from xsm.api.consistency import consistency
+    from xsm.api.cross_validate import cross_validate
     from xsm.api.downscale import downscale
     from xsm.api.fit import fit
     from xsm.api.fitted import FittedModel
@@ -52,6 +53,7 @@ __all__ = [
     "blend",
     "check",
     "consistency",
+    "cross_validate",
     "daily",
     "describe_model",
     "downscale",
@@ -87,6 +89,7 @@ _HOME = {
     "blend": "api.blend",
     "check": "api.check",
     "consistency": "api.consistency",
+    "cross_validate": "api.cross_validate",
     "daily": "data.daily",
     "describe_model": "registry",
     "downscale": "api.downscale",

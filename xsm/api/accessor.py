@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 from xsm.api.memory import kept, recall, remember
+from xsm.api.validating import Validating
 from xsm.typing import TERMS, Compat, Scaling, States, Trend
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["PhysmDataset"]
 
 
 @xr.register_dataset_accessor("physm")
-class PhysmDataset:
+class PhysmDataset(Validating):
     """Physics-guided prediction on a Dataset: ``ds.physm.fit(...)`` is ``xsm.fit(ds, ...)``.
 
     Parameters
@@ -192,6 +193,7 @@ class PhysmDataset:
         state: xr.Dataset | None = None,
         batch_size: int | None = None,
         device: str = "auto",
+        domain: xr.Dataset | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
     ) -> xr.Dataset:
@@ -205,6 +207,7 @@ class PhysmDataset:
             state=state,
             batch_size=batch_size,
             device=device,
+            domain=domain,
             variables=variables,
             product=product,
         )

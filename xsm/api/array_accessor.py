@@ -175,6 +175,7 @@ class PhysmArray:
         state: xr.Dataset | None = None,
         batch_size: int | None = None,
         device: str = "auto",
+        domain: xr.Dataset | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
     ) -> xr.Dataset:
@@ -187,6 +188,7 @@ class PhysmArray:
             state=state,
             batch_size=batch_size,
             device=device,
+            domain=domain,
             variables=variables,
             product=product,
         )
