@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import xarray as xr
 
 from xsm.api.fitted import FittedModel
@@ -76,7 +77,8 @@ class CrossValidation:
             For ``predict(..., domain=)``, and to be kept in a file: ``training`` (place, feature),
             scaled and weighted, ``offset``, ``scale``, ``weight`` (feature), ``importance``
             (input), ``mean_distance``, ``threshold``, and ``dissimilarity`` (place) of the places
-            when they were left out. Places that lack an input are left out. Data are read.
+            when they were left out; ``cell`` is their number in the flat map of cells. Places that
+            lack an input are left out. Data are read.
 
         Raises
         ------
@@ -149,6 +151,7 @@ def _middle(scores: xr.Dataset) -> xr.Dataset:
     parts = {}
     for name, array in scores.data_vars.items():
         whole = array.chunk(dict.fromkeys(space, -1)) if array.chunks is not None else array
-        parts[name] = whole.sum(space) if name == "count" else whole.median(space)
+        count = name == "count"
+        parts[name] = whole.sum(space).astype(np.int64) if count else whole.median(space)
         parts[name] = parts[name].assign_attrs(array.attrs)
     return xr.Dataset(parts)

@@ -60,7 +60,11 @@ def learn_domain(
         out = folds.held(name).transpose(*space).values.ravel() & whole
         train = folds.kept(name).transpose(*space).values.ravel() & whole
         index[out] = nearest(points[out], tree=cKDTree(points[train])) / mean
-    coords = {"feature": names, "fold": ("place", labels.values.ravel()[whole])}
+    coords = {
+        "feature": names,
+        "fold": ("place", labels.values.ravel()[whole]),
+        "cell": ("place", np.flatnonzero(whole)),
+    }
     made = xr.Dataset(
         {
             "training": (("place", "feature"), points[whole]),
