@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xsm.api.plan import plan
     from xsm.api.predict import predict
     from xsm.api.score import score
+    from xsm.api.validated import CrossValidation
     from xsm.api.variables import variables
     from xsm.data.daily import daily
     from xsm.data.lead_times import flatten_steps
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CrossValidation",
     "FittedModel",
     "audit",
     "blend",
@@ -84,6 +86,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "CrossValidation": "api.validated",
     "FittedModel": "api.fitted",
     "audit": "api.audit",
     "blend": "api.blend",

@@ -273,6 +273,8 @@ def test_what_cannot_be_asked_is_told(ds, halves):
         ask(scaling="cell")
     with pytest.raises(UnknownNameError, match="checkpoint='a' was given, which is of one fit"):
         ask(checkpoint="a")
+    with pytest.raises(NotEnoughDataError, match="calibrate='scale' was given with valid=0"):
+        ask(calibrate="scale", valid=0)
     with pytest.raises(UnknownNameError, match="'convlstm_unet' downscales fields"):
         xsm.cross_validate(ds, "convlstm_unet")
     with pytest.raises(NotEnoughDataError, match="holds 0 steps and leaves 0 before them"):

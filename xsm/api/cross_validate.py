@@ -129,7 +129,7 @@ def cross_validate(
     check_dataset(ds)
     cls = model_class(model)
     reading = read(ds, variables, product)
-    _check(cls, settings)
+    _check(cls, settings, calibrate)
     observed = _observed(reading, target)
     division = make_folds(
         folds, reading.ds, observed, reading.time, count=count, size=size, buffer=buffer, seed=seed
@@ -149,7 +149,7 @@ def cross_validate(
     return CrossValidation(predicted, scores, models, reading, division, seed)
 
 
-def _check(cls: type[Any], settings: Mapping[str, Any]) -> None:
+def _check(cls: type[Any], settings: Mapping[str, Any], calibrate: str | None) -> None:
     """Refuse models that downscale, and settings that are of one fit alone."""
     if cls.downscales:
         msg = (
@@ -163,6 +163,12 @@ def _check(cls: type[Any], settings: Mapping[str, Any]) -> None:
             "are kept by path=."
         )
         raise UnknownNameError(msg)
+    if calibrate is not None and not settings.get("valid", 0.25):
+        msg = (
+            f"calibrate={calibrate!r} was given with valid=0: a spread is calibrated on the part of "
+            "the training data that validates. Pass valid=0.25, or leave calibrate= out."
+        )
+        raise NotEnoughDataError(msg)
 
 
 def _global(scaling: object) -> str:
@@ -252,7 +258,7 @@ def _models(
     jobs: Mapping[str, _Job], ds: xr.Dataset, folder: FoldFolder | None, client: Client | None
 ) -> dict[str, FittedModel]:
     """Return the model of each fold: read where it is done, else trained, and kept."""
-    found = {} if folder is None else folder.load(list(jobs))
+    found = {} if folder is None else folder.load()
     left = {name: job for name, job in jobs.items() if name not in found}
 
     def keep(name: str, fitted: FittedModel) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import fsspec
@@ -36,6 +36,7 @@ class FoldFolder:
         division: Folds,
     ) -> None:
         self.path, self.cls = os.fspath(path).rstrip("/"), cls
+        self.folders = {n: f"fold-{k + 1}.xsm" for k, n in enumerate(division.names)}
         said = {k: v for k, v in settings.items() if k not in _OF_THE_RUN and v is not None}
         if "losses" in said:
             said["losses"] = described_terms(said["losses"])
@@ -67,26 +68,16 @@ class FoldFolder:
             )
             raise UnknownNameError(msg)
 
-    def load(self, names: Sequence[str]) -> dict[str, FittedModel]:
-        """Return the models of the folds that are done."""
+    def load(self) -> dict[str, FittedModel]:
+        """Return the models of the folds that are done; a part of one has no root."""
         files, root = fsspec.url_to_fs(self.path)
-        done = [n for n in names if files.exists(f"{root}/{self._name(names.index(n))}/zarr.json")]
-        self._names = list(names)
+        done = [n for n, own in self.folders.items() if files.exists(f"{root}/{own}/zarr.json")]
         model = None if self.cls.__module__.startswith("xsm.models.") else self.cls
-        return {n: load(self._place(n), model=model) for n in done}
+        return {n: load(f"{self.path}/{self.folders[n]}", model=model) for n in done}
 
     def save(self, name: str, fitted: FittedModel) -> None:
         """Keep the model of a fold."""
-        fitted.save(self._place(name), overwrite=True)
-
-    def _place(self, name: str) -> str:
-        """Return where the model of a fold is kept."""
-        return f"{self.path}/{self._name(self._names.index(name))}"
-
-    @staticmethod
-    def _name(number: int) -> str:
-        """Return the name of a fold's folder; classes may have names that are none of files."""
-        return f"fold-{number + 1}.xsm"
+        fitted.save(f"{self.path}/{self.folders[name]}", overwrite=True)
 
 
 def _numbers(division: Folds) -> xr.DataArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -44,8 +44,8 @@ class CrossValidation:
     predicted: xr.Dataset
     scores: xr.Dataset
     models: Mapping[str, FittedModel]
-    reading: Reading = field(repr=False)
-    folds: Folds = field(repr=False)
+    reading: Reading
+    folds: Folds
     seed: int = 0
 
     def by_fold(self) -> xr.Dataset:
