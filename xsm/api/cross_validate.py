@@ -165,8 +165,8 @@ def _check(cls: type[Any], settings: Mapping[str, Any], calibrate: str | None) -
         raise UnknownNameError(msg)
     if calibrate is not None and not settings.get("valid", 0.25):
         msg = (
-            f"calibrate={calibrate!r} was given with valid=0: a spread is calibrated on the part of "
-            "the training data that validates. Pass valid=0.25, or leave calibrate= out."
+            f"calibrate={calibrate!r} was given with valid=0: a spread is calibrated on the part "
+            "of the training data that validates. Pass valid=0.25, or leave calibrate= out."
         )
         raise NotEnoughDataError(msg)
 
