@@ -363,8 +363,8 @@ def _known_elsewhere(models: Mapping[str, FittedModel], division: Folds) -> Fitt
         parts = {n: _overlaid([p[n] for p, _ in lasting]) for n in ("mean", "std", "rho")}
         seasonal = reduce(lambda one, other: one | other, [s for _, s in lasting])
         persistence = xr.Dataset({**parts, "seasonal": seasonal})
-    name = None if first.climatology is None else first.climatology.name
-    climatology = None if climatology is None else climatology.rename(name)
+    if climatology is not None and first.climatology is not None:
+        climatology = climatology.rename(first.climatology.name)
     return replace(first, climatology=climatology, persistence=persistence)
 
 
