@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
 from xsm.api.fit import fit
 from xsm.api.fitted import FittedModel
 from xsm.api.folder import FoldFolder
-from xsm.api.score import score
+from xsm.api.left_out import joined, scored
 from xsm.api.validated import CrossValidation
-from xsm.data.folds import Folds, make_folds, only
+from xsm.data.folds import Folds, make_folds
 from xsm.data.grid import time_dim
 from xsm.data.reading import Reading, read
 from xsm.data.targets import default_target
@@ -144,8 +142,8 @@ def cross_validate(
         folder = FoldFolder(path, cls, {**settings, "calibrate": calibrate}, division)
         folder.ask(training)
     models = _models(jobs, training, folder, client)
-    predicted = _joined(models, reading, division, test, variables)
-    scores = _scores(models, reading, division, predicted, variables)
+    predicted = joined(models, reading, division, test, variables)
+    scores = scored(models, reading, division, predicted, variables)
     return CrossValidation(predicted, scores, models, reading, division, seed)
 
 
@@ -277,102 +275,3 @@ def _models(
         for future in as_completed(list(futures)):
             keep(futures[future], future.result())
     return {name: found[name] for name in jobs}
-
-
-def _joined(
-    models: Mapping[str, FittedModel],
-    reading: Reading,
-    division: Folds,
-    test: slice | None,
-    variables: Mapping[str, str] | None,
-) -> xr.Dataset:
-    """Return what was left out as the model predicts it that has not seen it, lazily."""
-    ds, time, labels = reading.ds, reading.time, division.labels
-    parts = []
-    for name, model in models.items():
-        held = division.held(name)
-        if division.of_time:
-            at = np.flatnonzero(held.values)
-            recipe = model.recipe
-            before = at[0] if recipe.sequence else recipe.window - 1 + recipe.lead
-            steps = slice(max(0, int(at[0] - before)), int(at[-1]) + 1)
-            found = model.predict(ds.isel({time: steps}), variables=variables)
-            there = np.isin(found[time].values, labels[time].values[at])
-            parts.append(found.isel({time: there}))
-        else:
-            alone = ds if model.recipe.patch > 1 else only(ds, held)
-            parts.append(model.predict(alone, variables=variables))
-    if division.of_time:
-        joined = xr.concat(
-            [part.drop_vars("trained_cell", errors="ignore") for part in parts],
-            time,
-            data_vars="minimal",
-            coords="minimal",
-            compat="override",
-        )
-        own = labels.sel({time: joined[time]}).values
-        return joined.assign_coords(fold=(time, own))
-    joined = parts[0]
-    for name, part in zip(list(models)[1:], parts[1:], strict=True):
-        other = ~division.held(name)
-        joined = joined.assign({n: joined[n].where(other, part[n]) for n in joined.data_vars})
-    outside = labels == ""
-    floats = [n for n, array in joined.data_vars.items() if array.dtype.kind == "f"]
-    joined = joined.assign({n: joined[n].where(~outside) for n in floats})
-    joined = joined.assign_coords(fold=(labels.dims, labels.values))
-    return joined if test is None else joined.sel({time: test})
-
-
-def _scores(
-    models: Mapping[str, FittedModel],
-    reading: Reading,
-    division: Folds,
-    predicted: xr.Dataset,
-    variables: Mapping[str, str] | None,
-) -> xr.Dataset:
-    """Return scores over time of each cell, beside what the same training knows."""
-    ds, time = reading.ds, reading.time
-    if division.of_time:
-        found = []
-        for name, model in models.items():
-            part = predicted.isel({time: predicted["fold"].values == name}).drop_vars("fold")
-            found.append(score(ds, part, baselines=model, variables=variables))
-        return xr.concat(found, xr.DataArray(list(models), dims="fold", name="fold"))
-    known = _known_elsewhere(models, division)
-    made = score(ds, predicted.drop_vars("fold"), baselines=known, variables=variables)
-    return made.assign_coords(fold=predicted["fold"])
-
-
-def _known_elsewhere(models: Mapping[str, FittedModel], division: Folds) -> FittedModel:
-    """Return a model whose climatology of each cell is the mean of the cells that trained."""
-    first = next(iter(models.values()))
-    space = [str(d) for d in division.labels.dims]
-    means, lasting = [], []
-    for name, model in models.items():
-        here = division.held(name)
-        if model.climatology is not None:
-            means.append(_mean_of(model.climatology, space).where(here))
-        if model.persistence is not None:
-            table = model.persistence
-            seasonal = table["seasonal"].any()
-            parts = {n: _mean_of(table[n], space).where(here) for n in ("mean", "std", "rho")}
-            lasting.append((xr.Dataset(parts), here & seasonal))
-    climatology = _overlaid(means) if len(means) == len(models) else None
-    persistence = None
-    if len(lasting) == len(models):
-        parts = {n: _overlaid([p[n] for p, _ in lasting]) for n in ("mean", "std", "rho")}
-        seasonal = reduce(lambda one, other: one | other, [s for _, s in lasting])
-        persistence = xr.Dataset({**parts, "seasonal": seasonal})
-    if climatology is not None and first.climatology is not None:
-        climatology = climatology.rename(first.climatology.name)
-    return replace(first, climatology=climatology, persistence=persistence)
-
-
-def _mean_of(table: xr.DataArray, space: list[str]) -> xr.DataArray:
-    """Return the mean over the cells that trained."""
-    return table.mean([d for d in space if d in table.dims])
-
-
-def _overlaid(parts: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Return maps that are NaN where another one is not, as one."""
-    return reduce(lambda one, other: one.fillna(other), parts)
