@@ -27,6 +27,7 @@ print(json.dumps({"added": sorted(added), "seconds": seconds}))
 VERBS = (
     "check",
     "consistency",
+    "cross_validate",
     "downscale",
     "fit",
     "forecast",
