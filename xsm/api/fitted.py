@@ -76,6 +76,7 @@ class FittedModel(WithExperts):
         state: xr.Dataset | None = None,
         batch_size: int | None = None,
         device: str = "auto",
+        domain: xr.Dataset | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
@@ -86,7 +87,7 @@ class FittedModel(WithExperts):
             Inputs under any product's names.
         state : xarray.Dataset, optional
             What :meth:`state` returned for the steps before.
-        batch_size, device, variables : optional
+        batch_size, device, domain, variables : optional
             As of :func:`xsm.predict`.
 
         Returns
@@ -95,7 +96,8 @@ class FittedModel(WithExperts):
             The target, lazy where the inputs are.
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
-        return recorded(predict_new(self, ds, variables, **options), "predict", of=ds, by=self)
+        found = predict_new(self, ds, variables, domain=domain, **options)
+        return recorded(found, "predict", of=ds, by=self)
 
     def forecast(
         self,

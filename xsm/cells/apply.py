@@ -10,6 +10,7 @@ import xarray as xr
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
 from xsm.cells.collect import collect
+from xsm.cells.dissimilarity import beside
 from xsm.cells.features import Features
 from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
@@ -68,15 +69,17 @@ def predict_cells(
     device: str,
     doubting: bool = True,
     state: xr.Dataset | None = None,
+    domain: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
 
     Without ``doubting`` no block is read before the result is computed; ``state`` is what
-    :func:`state_of` returned for the steps before.
+    :func:`state_of` returned for the steps before, ``domain`` what tells where the model applies.
     """
     options = {"batch_size": batch_size, "device": device, "doubting": doubting}
-    found, _, scaling = _predicted(fitted, reading, options, state)
-    return label(fitted, found, reading, scaling)
+    found, features, scaling = _predicted(fitted, reading, options, state)
+    result = label(fitted, found, reading, scaling)
+    return result if domain is None else beside(result, features, fitted.recipe, domain)
 
 
 def state_of(

@@ -52,9 +52,9 @@ def predict_lazily(  # noqa: PLR0913
 
     Each output that the model answers with (time, *space [, depth]), float32, labelled by the time
     that it is valid at: ``lead`` steps after its window's end; and ``extrapolation``, int8: 1 where
-    an input of the window, or a static one, lies outside the range seen in training, 0 elsewhere
-    and where there is no prediction. Lazy where the features are, in chunks of equal length; arrays
-    in memory are shared between threads (option ``threads``).
+    an input of the window, or a static one, lies beyond the range seen in training by more than a
+    quarter of it, 0 elsewhere and where there is no prediction. Lazy where the features are, in
+    chunks of equal length; arrays in memory are shared between threads (option ``threads``).
 
     ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
     ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None

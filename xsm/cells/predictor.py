@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from xsm.cells.inputs import (
+    BEYOND,
     as_logs,
     beyond,
     model_inputs,
@@ -127,7 +128,7 @@ class Predictor:
         none; ``arrays`` (time, *space) the dynamic inputs, canonical, with data integration each
         layer of the target too. Returns (time, *space, channel) float32, finite but in the last
         channel, which tells of the forcing of this step: NaN where some is missing, 1 where some
-        lies outside the range seen in training, else 0.
+        lies beyond the range seen in training by more than a quarter of it, else 0.
         """
         steps, *space = arrays[0].shape
         look(self.guards, arrays)
@@ -155,7 +156,7 @@ class Predictor:
         the block and the ``halo`` steps after them, and ``reach`` rows and columns around it.
         Returns (row, time, *space) float32: the values of all outputs for the windows that begin at
         each step, canonical units, NaN where a window is not whole; then 1 where a window or a
-        static input lies outside the range seen in training, else 0.
+        static input lies beyond the range seen in training by more than a quarter, else 0.
         """
         space = scaled.shape[1:-1]
         series = self._shifted(scaled.reshape(len(scaled), -1, scaled.shape[-1]))
@@ -288,7 +289,7 @@ class Predictor:
             count = len(self.recipe.dynamic)
             observed = series[..., count : count + self.recipe.layers]
             low, scale = (spread(stats[f"target_{n}"], own, *observed.shape[1:]) for n in GOAL)
-            slack = ROUNDING * np.maximum(np.abs(low), np.abs(low + scale)) / scale
+            slack = BEYOND + ROUNDING * np.maximum(np.abs(low), np.abs(low + scale)) / scale
             new |= ((observed < -slack) | (observed > 1 + slack)).any(axis=-1)
         outside = _running(new, self.recipe.window) > 0
         for i, values in enumerate(still):
