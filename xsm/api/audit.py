@@ -10,6 +10,7 @@ import xarray as xr
 
 from xsm.api.fitted import FittedModel
 from xsm.cells.apply import read_for
+from xsm.cells.hidden import missing_inputs
 from xsm.data.naming import ROLES, stated
 from xsm.data.reading import read
 from xsm.exceptions import MissingVariableError, NotEnoughDataError
@@ -139,7 +140,9 @@ def audit(
     'soil_moisture'
     """
     reading = read_for(fitted, stated(ds, product), variables)
-    inputs = {name: reading.array(name) for name in (*fitted.recipe.dynamic, *fitted.recipe.static)}
+    away = missing_inputs(reading, fitted.recipe)
+    names = (*fitted.recipe.dynamic, *fitted.recipe.static)
+    inputs = {name: reading.array(name) for name in names if name not in away}
     if fitted.recipe.data_integration:
         seen = reading.layers(fitted.recipe.target) or (reading.lookup(fitted.recipe.target),)
         inputs |= {str(v.name): reading.ds[v.name] for v in seen}

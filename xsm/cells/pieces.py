@@ -49,6 +49,7 @@ class Pieces(Windows):
             found |= {"lag": lag.repeat_interleave(size), "lost": lost}
         if self.recipe.cuts:
             found |= draw_cuts(batches * size, self.answered, self.recipe.cuts, random)
+        found |= super().sight(batches, size, random) or {}
         return found or None
 
     def apart(self, last: int) -> Pieces:
@@ -66,7 +67,7 @@ class Pieces(Windows):
 
         ``dynamic`` is (batch, steps, dynamic), ``target`` and ``mask`` (batch, steps, layer).
         """
-        batch = super().batch(index)
+        batch = super().batch(index, sight)
         seen = [self._seen(index, sight)] if self.recipe.data_integration else []
         if self.recipe.cuts:
             steps = (len(index), self.answered, 1)

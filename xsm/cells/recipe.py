@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xsm.artefact.asked import Asked
+from xsm.cells.hidden import missing_inputs
 from xsm.data.grid import space_dims
 from xsm.data.naming import METEOROLOGY, ROLES, STATIC, VariableTable
 from xsm.data.reading import Reading
@@ -18,6 +19,7 @@ from xsm.estimators import Estimator
 from xsm.exceptions import (
     MissingVariableError,
     NotEnoughDataError,
+    warn_outside,
 )
 from xsm.hydrology.balance import require_roles
 from xsm.hydrology.laws import LAWS
@@ -123,7 +125,16 @@ def make_recipe(
         bounded=bounded,
         layer=None if depths else table.lookup(name).depth,
         plain=(*forcing, name) if forcing else (),
+        input_dropout=_share(asked.input_dropout),
     )
+
+
+def _share(given: object) -> float:
+    """Return the probability of an input to be hidden, checked."""
+    if isinstance(given, int | float) and 0 <= given < 1:
+        return float(given)
+    msg = f"input_dropout={given!r} was given; a share from 0 to below 1 is needed, such as 0.2."
+    raise NotEnoughDataError(msg)
 
 
 def _bottoms(table: VariableTable) -> tuple[float, ...]:
@@ -169,7 +180,20 @@ def holds_target(table: VariableTable, recipe: Recipe) -> bool:
 def require_inputs(reading: Reading, recipe: Recipe) -> None:
     """Refuse data that lack inputs of a model, and say which names it remembers."""
     observed = [recipe.target] if recipe.data_integration else []
-    names = [*recipe.dynamic, *recipe.static, *observed]
+    away = missing_inputs(reading, recipe)
+    names = [n for n in (*recipe.dynamic, *recipe.static, *observed) if n not in away]
+    if away:
+        if not set(recipe.dynamic) - set(away):
+            msg = (
+                f"The data hold none of the model's dynamic inputs {list(recipe.dynamic)}. Name "
+                'them: variables={"precipitation": "..."}.'
+            )
+            raise MissingVariableError(msg)
+        warn_outside(
+            f"The data lack {list(away)}: hidden from the model, as in its training "
+            f"(input_dropout={recipe.input_dropout:g}). Where they are there under other names, "
+            f'say so: variables={{"{away[0]}": "..."}}.'
+        )
     try:
         reading.require(*names)
     except MissingVariableError as error:
@@ -182,6 +206,12 @@ def require_inputs(reading: Reading, recipe: Recipe) -> None:
             "A fitted model finds its inputs by role. What is found under no name is named in this "
             "call, variables={...}.",
         ]
+        lacks = [n for n in names if n not in reading.table and n != recipe.target]
+        if lacks and not recipe.input_dropout:
+            lines.append(
+                f"This model needs each of its inputs. One that can do without {lacks} is trained "
+                "with fit(..., input_dropout=0.2)."
+            )
         if before:
             lines.append(f"In fit these were {before}.")
         if own:
