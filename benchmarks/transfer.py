@@ -235,6 +235,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--trials", nargs="*", default=[], help=f"any of {list(TRIALS)}, one seed")
     parser.add_argument("--parts", nargs="*", default=[*SEASONS, "inputs"])
+    parser.add_argument("--only", nargs="*", default=[""], help="words of runs, with their days")
     parser.add_argument("--seconds", type=float, default=0, help="begin nothing later")
     parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
@@ -255,7 +256,8 @@ def main() -> None:
             every.append(lacking(options.data, beside, seed))
         for run, days, make in (one for some in every for one in some):
             late = options.seconds and time.monotonic() - began > options.seconds
-            if (run, days, seed) not in done and not late:
+            wanted = any(word in f"{run} {days}" for word in options.only)
+            if wanted and not late and (run, days, seed) not in done:
                 row = results.add({"run": run, "days": days, "seed": seed, **make()})
                 print(f"{seed} {run} {days}: rmse {row['rmse']:.4f}, r {row['r']:.3f}", flush=True)
     text = f"{results.made_with('transfer.py')}\n\n{tables(results)}"
