@@ -97,15 +97,32 @@ def test_training_begins_at_a_line_of_what_the_source_says(ds, kind):
         np.testing.assert_allclose(spread, slope * was, rtol=1e-3)
 
 
-def test_names_and_units_of_another_product_change_nothing(ds, run):
-    """ERA5-Land's names and units (ECMWF parameter database: tp in m, t2m in K)."""
-    new = other(ds)
-    era5 = new.rename(precipitation="tp", air_temperature="t2m")
-    era5["tp"] = (era5["tp"] / 1000).assign_attrs(units="m", GRIB_stepType="accum")
-    mine = run.finetune(new, **stated(new), **SHORT)
+PRODUCTS = {
+    # ECMWF parameter database: tp in m, t2m in K; a day's amount
+    "ERA5-Land": {"precipitation": ("tp", 1e-3, "m"), "air_temperature": ("t2m", 1, "K")},
+    # GLDAS-2.1 README (GES DISC): Rainf_f_tavg in kg m-2 s-1, Tair_f_inst in K
+    "GLDAS": {
+        "precipitation": ("Rainf_f_tavg", 1 / 86400, "kg m-2 s-1"),
+        "air_temperature": ("Tair_f_inst", 1, "K"),
+    },
+    # MERRA-2 file specification (GMAO): PRECTOTCORR in kg m-2 s-1, T2M in K
+    "MERRA-2": {
+        "precipitation": ("PRECTOTCORR", 1 / 86400, "kg m-2 s-1"),
+        "air_temperature": ("T2M", 1, "K"),
+    },
+}
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_names_and_units_of_another_product_change_nothing(ds, run, product):
+    theirs = other(ds)
+    for role, (name, factor, units) in PRODUCTS[product].items():
+        theirs[name] = (factor * theirs[role]).assign_attrs(units=units)
+        theirs = theirs.drop_vars(role)
+    mine = run.finetune(other(ds), **stated(ds), **SHORT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # how amounts are read is told
-        theirs = run.finetune(era5, **stated(new), **SHORT)
+        theirs = run.finetune(theirs, **stated(ds), **SHORT)
     for name, value in weights(mine).items():
         torch.testing.assert_close(weights(theirs)[name], value, atol=2e-4, rtol=0)
 

@@ -31,7 +31,7 @@ class Transferable(Learnt):
         *,
         target: str | Sequence[str] | None = None,
         freeze: str | Sequence[str] | None = None,
-        anchor: float = 1e-3,
+        anchor: float | None = None,
         head_first: int = 0,
         valid: float = 0.2,
         losses: Sequence[Loss] | None = None,
@@ -69,9 +69,10 @@ class Transferable(Learnt):
         freeze : str or sequence of str, optional
             Parts that stay as they are: modules of the network by name, ``"head"``,
             ``"recurrent"``, ``"input"``, or ``"all but head"``.
-        anchor : float, default: 0.001
+        anchor : float, optional
             Weight of half the squared distance of all weights from this model's (Li et al. 2018);
-            0 for none.
+            0 for none. By default 0.3 divided by the number of steps that were observed: the fewer
+            there are, the more this model counts.
         head_first : int, default: 0
             First epochs in which the head alone learns.
         valid : float, default: 0.2
@@ -128,7 +129,7 @@ class Transferable(Learnt):
         ('soil_moisture', 'swvl2')
         """
         check_whole("head_first", head_first, 0)
-        if not anchor >= 0:
+        if anchor is not None and not anchor >= 0:
             msg = f"anchor={anchor!r} was given; a weight from 0 is needed, such as 0.001."
             raise TrainingError(msg)
         asked = Asked(

@@ -21,13 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Tuning"]
 
 
+_ANCHOR = 0.3
+
+
 @dataclass(frozen=True)
 class Tuning:
     """How a fitted model goes on, as :meth:`xsm.FittedModel.finetune` describes it."""
 
     freeze: str | Sequence[str] | None = None
-    anchor: float = 0.0
+    anchor: float | None = None
     head_first: int = 0
+
+    def drawn_back(self, steps: int) -> float:
+        """Return the weight of the anchor: the fewer steps were observed, the more it holds."""
+        return _ANCHOR / max(1, steps) if self.anchor is None else self.anchor
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -26,18 +26,20 @@ def schedule_after(source: Learnt, asked: Asked) -> Schedule:
     return check_schedule(Schedule(**before | dict(asked.schedule)))
 
 
-def starts(source: Learnt, tuning: Tuning) -> list[Start]:
+def starts(source: Learnt, tuning: Tuning, anchor: float) -> list[Start]:
     """Return where each member goes on from."""
     found = []
     for network in members_of(cast(Model, source.model)):
         parts = weights_of_parts(network)
         weights = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
         frozen = frozen_weights(network, tuning.freeze)
-        found.append(Start(weights, frozen, parts["head"], tuning.head_first, tuning.anchor))
+        found.append(Start(weights, frozen, parts["head"], tuning.head_first, anchor))
     return found
 
 
-def gone_on(source: Learnt, learnt: Learnt, tuning: Tuning, lines: Mapping[str, str]) -> Learnt:
+def gone_on(
+    source: Learnt, learnt: Learnt, tuning: Tuning, anchor: float, lines: Mapping[str, str]
+) -> Learnt:
     """Return a model with what came from where on its card, and the lineage in its fingerprint."""
     today = dt.datetime.now(dt.UTC).date().isoformat()
     entry = {
@@ -60,7 +62,7 @@ def gone_on(source: Learnt, learnt: Learnt, tuning: Tuning, lines: Mapping[str, 
         "from these data": "scale of the target, all further training",
         "fine-tuned": today,
     }
-    own = {"freeze": stays or None, "anchor": tuning.anchor, "head_first": tuning.head_first}
+    own = {"freeze": stays or None, "anchor": anchor, "head_first": tuning.head_first}
     lineage = [*source.fingerprint.get("lineage", []), entry]
     return replace(
         learnt,

@@ -92,7 +92,9 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
     here = _gather(source, ds, asked)
     job = _job(source, here, asked)
     recipe, features = here.recipe, here.features
-    jobs = [replace(job.member(k), start=s) for k, s in enumerate(starts(source, tuning))]
+    anchor = tuning.drawn_back(_observed_steps(features, here.held))
+    begins = starts(source, tuning, anchor)
+    jobs = [replace(job.member(k), start=start) for k, start in enumerate(begins)]
     made = [run_job(each, features, here.scaling, later=here.later) for each in jobs]
     model = assemble([each.rebuild(t.weights) for each, t in zip(jobs, made, strict=True)])
     settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
@@ -101,9 +103,10 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
     begun = Begun(
         here.cls, here.reading, recipe, job.network, features, job.split, here.scaling, started
     )
-    anchored = (*here.terms, Anchor(tuning.anchor)) if tuning.anchor else here.terms
+    anchored = (*here.terms, Anchor(anchor)) if anchor else here.terms
     learnt = learnt_of(begun, model, made, settings, asked.limit, anchored)
-    return gone_on(source, learnt, tuning, _lines(source, learnt, here, asked.device))
+    lines = _lines(source, learnt, here, asked.device)
+    return gone_on(source, learnt, tuning, anchor, lines)
 
 
 def _gather(source: Learnt, ds: xr.Dataset, asked: Asked) -> _Here:
@@ -258,6 +261,13 @@ def _training(array: xr.DataArray, features: Features, held: _Held) -> xr.DataAr
     return kept if held.cells is None else kept.where(~held.cells)
 
 
+def _observed_steps(features: Features, held: _Held) -> int:
+    """Return at how many steps something was observed that trains."""
+    over = [d for d in features.observed.dims if d != features.time]
+    seen = _training(features.observed, features, held).notnull().any(over)
+    return int(seen.sum())
+
+
 def _statistics(
     reading: Reading,
     recipe: Recipe,
@@ -332,6 +342,8 @@ def _lines(source: Learnt, learnt: Learnt, here: _Here, device: str) -> dict[str
     lines = {} if here.line is None else {"target's line": str(here.line)}
     lines |= {"hidden": ", ".join(features.missing)} if features.missing else {}
     lines |= {} if cells is None else {"validation": f"{int(cells.sum())} cells left out"}
+    if cells is not None and not bool(learnt.history["total"].notnull().any("epoch").all()):
+        lines["validation"] += ", none of which holds a whole sample: all epochs were trained"
     if here.told is None:
         return lines
     known = replace(features, target=here.told)

@@ -93,7 +93,7 @@ def _resident(
         return training, None
     steps = _answered_later(features, recipe, split, answered)
     later = make(scalings[1], times=split.validation, answered=steps, device=on)
-    later = later.apart(_last(features, split))
+    later = later.apart(_last(features, split), first=scalings[1] is not scalings[0])
     most = min(_VALIDATION, _VALIDATION_BYTES // _sample(features, recipe))
     if on == device and len(later) <= most:
         return training, later
@@ -143,7 +143,8 @@ def _streamed(
     boxes = plan(other, times=split.validation, answered=steps)
     read = partial(read_block, features, other, recipe, answered=steps)
     later = [partial(read, box, 1) for box in boxes]
-    apart = [partial(_apart, block, _last(features, split)) for block in later]
+    first = other is not scaling
+    apart = [partial(_apart, block, _last(features, split), first) for block in later]
     return stream, draw_evenly(apart, share=share, seed=0, device=device)
 
 
@@ -164,9 +165,9 @@ def _last(features: Features, split: Split) -> int:
     return split.validation.indices(features.steps)[1] - 1
 
 
-def _apart(block: Block, last: int, random: torch.Generator | None) -> Windows:
+def _apart(block: Block, last: int, first: bool, random: torch.Generator | None) -> Windows:  # noqa: FBT001
     """Read a block and keep samples that answer no step twice."""
-    return block(random).apart(last)
+    return block(random).apart(last, first=first)
 
 
 def _check_chunks(

@@ -152,7 +152,7 @@ class Windows:
             return None
         return {"known": self.hidden.draw(batches * size, random)}
 
-    def apart(self, last: int) -> Windows:
+    def apart(self, last: int, *, first: bool = False) -> Windows:
         """Keep samples that answer no step twice: all, where each answers one."""
         return self
 

@@ -10,6 +10,7 @@ import xarray as xr
 from xsm.artefact.asked import Asked, Tuning
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.lineage import gone_on, schedule_after, starts
+from xsm.data.grid import time_dim
 from xsm.data.nesting import horizontal_axes
 from xsm.exceptions import GridError
 from xsm.fields.apply import nested
@@ -41,11 +42,13 @@ def finetune_fields(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning
         if asked.truth is not None
         else dict(zip((y.dim, x.dim), recipe.factor, strict=True)),
     )
+    steps = ds.sizes[time_dim(ds)] if asked.truth is None else asked.truth.sizes[time_dim(ds)]
+    anchor = tuning.drawn_back(steps)
     settled = Settled(
         network,
         schedule_after(source, asked),
         str(source.parameters["head"]),
-        starts(source, tuning),
+        starts(source, tuning, anchor),
         (recipe.dynamic, recipe.static),
         source.scaling,
     )
@@ -54,4 +57,4 @@ def finetune_fields(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning
     if found != recipe.factor:
         msg = f"The source refines by {recipe.factor}, truth= by {found}; they must be equal."
         raise GridError(msg)
-    return gone_on(source, learnt, tuning, {})
+    return gone_on(source, learnt, tuning, anchor, {})
