@@ -32,7 +32,7 @@ SHORT = {"epochs": 1, "iterations": 2, "progress": False}
 
 def test_the_target_gets_a_scale_and_covariates_keep_theirs(world, source):
     coarse, fine, (rain, ground) = world
-    wet = rain.assign(precipitation=(2 * rain["precipitation"]).assign_attrs(units="mm d-1"))
+    wet = rain.assign(pr=(2 * rain["pr"]).assign_attrs(rain["pr"].attrs))
     tuned = source.finetune(
         (10 * coarse).assign_attrs(coarse.attrs).to_dataset(),
         truth=(10 * fine).assign_attrs(fine.attrs),

@@ -33,7 +33,7 @@ class Transferable(Learnt):
         freeze: str | Sequence[str] | None = None,
         anchor: float | None = None,
         head_first: int = 0,
-        valid: float = 0.2,
+        valid: float = 0.0,
         losses: Sequence[Loss] | None = None,
         epochs: int | None = None,
         iterations: int | None = None,
@@ -71,20 +71,21 @@ class Transferable(Learnt):
             ``"recurrent"``, ``"input"``, or ``"all but head"``.
         anchor : float, optional
             Weight of half the squared distance of all weights from this model's (Li et al. 2018);
-            0 for none. By default 0.3 divided by the number of steps that were observed: the fewer
-            there are, the more this model counts.
+            0 for none. By default 0.001 divided by the years that the target is known for, counted
+            by observed steps: the fewer there are, the more this model counts.
         head_first : int, default: 0
             First epochs in which the head alone learns.
-        valid : float, default: 0.2
+        valid : float, default: 0
             Share of the observed cells, drawn at random, that decides when to stop and does not
-            train; with fewer than 10, share of the time steps at the end. 0 trains for all
-            ``epochs``.
+            train, for predictions in other cells; with fewer than 10, share of the time steps at
+            the end. 0 trains all cells for all ``epochs``.
         losses : sequence of Loss, optional
             Terms of the loss; by default the published ones of the model.
         epochs, iterations, batch_size, patience : int, optional
             By default those of this model's training.
         learning_rate : float, optional
-            By default 0.3 of that of this model's training.
+            By default that of this model's training, times the years that the target is known for
+            where these are less than one.
         monitor : str, default: "total"
             Validation loss that decides.
         variables, product : optional

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Tuning"]
 
 
-_ANCHOR = 0.3
+_ANCHOR = 1e-3  # of a target that is known for a year
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Tuning:
     anchor: float | None = None
     head_first: int = 0
 
-    def drawn_back(self, steps: int) -> float:
-        """Return the weight of the anchor: the fewer steps were observed, the more it holds."""
-        return _ANCHOR / max(1, steps) if self.anchor is None else self.anchor
+    def drawn_back(self, years: float) -> float:
+        """Return the weight of the anchor: the shorter the target is known, the more it holds."""
+        return _ANCHOR / years if self.anchor is None else self.anchor
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,22 +7,33 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import cast
 
+import numpy as np
+import xarray as xr
+
 from xsm.artefact.asked import Asked, Tuning
 from xsm.artefact.learnt import Learnt
+from xsm.data.grid import step
 from xsm.nn import Model, Schedule, frozen_weights, members_of, weights_of_parts
 from xsm.training.schedule import check_schedule
 from xsm.training.start import Start
 
-__all__ = ["gone_on", "schedule_after", "starts"]
+__all__ = ["gone_on", "observed_years", "schedule_after", "starts"]
 
 
-_SLOWER = 0.3  # of the source's learning rate
+_SLOWEST = 0.05  # of the source's learning rate
 
 
-def schedule_after(source: Learnt, asked: Asked) -> Schedule:
-    """Return the schedule of the source with smaller steps, and what was given."""
+def observed_years(array: xr.DataArray, steps: int) -> float:
+    """Return for how many years a target is known, of observed steps of an array along time."""
+    each = step(array)
+    days = each.months * 365.25 / 12 if each.months else each.length / np.timedelta64(1, "D")
+    return max(1, steps) * float(days) / 365.25
+
+
+def schedule_after(source: Learnt, asked: Asked, years: float) -> Schedule:
+    """Return the schedule of the source, its steps shorter where less than a year is known."""
     before = {f.name: source.parameters[f.name] for f in fields(Schedule)}
-    before["learning_rate"] = _SLOWER * float(before["learning_rate"])
+    before["learning_rate"] = float(before["learning_rate"]) * min(1.0, max(years, _SLOWEST))
     return check_schedule(Schedule(**before | dict(asked.schedule)))
 
 

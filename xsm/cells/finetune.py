@@ -13,7 +13,7 @@ import xarray as xr
 
 from xsm.artefact.asked import Asked, Tuning
 from xsm.artefact.learnt import Learnt
-from xsm.artefact.lineage import gone_on, schedule_after, starts
+from xsm.artefact.lineage import gone_on, observed_years, schedule_after, starts
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.fit import Begun, divide, doubt_used, learnt_of, look_again
@@ -90,9 +90,9 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
     started = clock.perf_counter()
     _check_source(source)
     here = _gather(source, ds, asked)
-    job = _job(source, here, asked)
-    recipe, features = here.recipe, here.features
-    anchor = tuning.drawn_back(_observed_steps(features, here.held))
+    years = _years(features := here.features, here.held)
+    job = _job(source, here, asked, years)
+    recipe, anchor = here.recipe, tuning.drawn_back(years)
     begins = starts(source, tuning, anchor)
     jobs = [replace(job.member(k), start=start) for k, start in enumerate(begins)]
     made = [run_job(each, features, here.scaling, later=here.later) for each in jobs]
@@ -135,7 +135,7 @@ def _gather(source: Learnt, ds: xr.Dataset, asked: Asked) -> _Here:
     return _Here(cls, network, terms, reading, recipe, features, held, scaling, line, told)
 
 
-def _job(source: Learnt, here: _Here, asked: Asked) -> Job:
+def _job(source: Learnt, here: _Here, asked: Asked, years: float) -> Job:
     """Return the run: pieces are as long as the source's, or as the record."""
     recipe, split, terms = here.recipe, here.held.split, here.terms
     steps = min(recipe.sequence, split.training.stop - recipe.ahead)
@@ -151,7 +151,7 @@ def _job(source: Learnt, here: _Here, asked: Asked) -> Job:
         here.cls,
         for_data(here.cls, here.network, here.reading.table, recipe),
         over_pieces(terms, steps, recipe.warmup) if recipe.sequence else terms,
-        schedule_after(source, asked),
+        schedule_after(source, asked, years),
         sizes_of(recipe, gaussian=source.parameters["head"] == "gaussian"),
         split,
         recipe,
@@ -261,11 +261,11 @@ def _training(array: xr.DataArray, features: Features, held: _Held) -> xr.DataAr
     return kept if held.cells is None else kept.where(~held.cells)
 
 
-def _observed_steps(features: Features, held: _Held) -> int:
-    """Return at how many steps something was observed that trains."""
+def _years(features: Features, held: _Held) -> float:
+    """Return for how many years something was observed that trains."""
     over = [d for d in features.observed.dims if d != features.time]
     seen = _training(features.observed, features, held).notnull().any(over)
-    return int(seen.sum())
+    return observed_years(features.observed, int(seen.sum()))
 
 
 def _statistics(

@@ -9,7 +9,7 @@ import xarray as xr
 
 from xsm.artefact.asked import Asked, Tuning
 from xsm.artefact.learnt import Learnt
-from xsm.artefact.lineage import gone_on, schedule_after, starts
+from xsm.artefact.lineage import gone_on, observed_years, schedule_after, starts
 from xsm.data.grid import time_dim
 from xsm.data.nesting import horizontal_axes
 from xsm.exceptions import GridError
@@ -42,11 +42,13 @@ def finetune_fields(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning
         if asked.truth is not None
         else dict(zip((y.dim, x.dim), recipe.factor, strict=True)),
     )
-    steps = ds.sizes[time_dim(ds)] if asked.truth is None else asked.truth.sizes[time_dim(ds)]
-    anchor = tuning.drawn_back(steps)
+    time = time_dim(ds)
+    shown = ds[time] if asked.truth is None else asked.truth[time]
+    years = observed_years(ds[time], shown.size)
+    anchor = tuning.drawn_back(years)
     settled = Settled(
         network,
-        schedule_after(source, asked),
+        schedule_after(source, asked, years),
         str(source.parameters["head"]),
         starts(source, tuning, anchor),
         (recipe.dynamic, recipe.static),
