@@ -180,9 +180,12 @@ def tables(results: Results) -> str:
     lines = ["| RMSE (m3 m-3), days of SMAP | " + " | ".join(map(str, DAYS)) + " |"]
     lines.append("|---|" + "---:|" * len(DAYS))
     lines += [f"| {run} | " + " | ".join(cell(run, days) for days in DAYS) + " |" for run in runs]
-    first = next(r for r in results.rows if "persistence" in r)
-    for name in ("persistence", "damped_persistence", "climatology"):
-        lines.append(f"| {name.replace('_', ' ')} | " + " | " * 3 + f"{first[name]:.4f} |")
+    known = next((r for r in results.rows if "persistence" in r), {})
+    lines += [
+        f"| {name.replace('_', ' ')} | " + " | " * 3 + f"{known[name]:.4f} |"
+        for name in ("persistence", "damped_persistence", "climatology")
+        if name in known
+    ]
     lines += ["", "| without two inputs | RMSE (m3 m-3) | r |", "|---|---:|---:|"]
     lines += [
         f"| {run} | {middle((run, 0)):.4f} | {middle((run, 0), 'r'):.3f} |"

@@ -24,7 +24,8 @@ from xsm.nn import members_of
 SHORT: dict[str, Any] = {"epochs": 2, "iterations": 3, "progress": False}
 STILL: dict[str, Any] = {"epochs": 1, "iterations": 1, "learning_rate": 1e-12, "progress": False}
 RUN = {"sequence": 60, "warmup": 10}
-LITTLE = "ignore:The source tells little:UserWarning"
+
+pytestmark = pytest.mark.filterwarnings("ignore:The source tells little:UserWarning")
 
 
 def source(ds: xr.Dataset, model: str = "lstm", **options: Any) -> xsm.FittedModel:
@@ -71,7 +72,6 @@ KINDS = {
 }
 
 
-@pytest.mark.filterwarnings(LITTLE)
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_begins_at_a_line_of_what_the_source_says(ds, kind):
     """Least squares by numpy, of the same pairs; steps of 1e-12 move nothing."""
@@ -139,7 +139,7 @@ def test_the_scales_of_inputs_are_those_of_the_source(ds, run):
 
 def test_nothing_of_the_cells_left_out_is_learnt(ds, run):
     """One validation at the end: no choice of an epoch hangs on them."""
-    settings = {"epochs": 1, "iterations": 3, "progress": False, "seed": 3}
+    settings = {"epochs": 1, "iterations": 3, "progress": False, "seed": 3, "valid": 0.2}
     first = run.finetune(ds, **settings)
     left = ~first.scaling["trained_cell"]
     assert int(left.sum()) == 3
@@ -170,7 +170,7 @@ def test_days_before_the_first_observation_give_their_weather(ds, run):
     """20 days of observations after a warm-up: the weather before them is enough."""
     late = ds.assign(soil_moisture=ds["soil_moisture"].where(ds["time"] > ds["time"][139]))
     tuned = run.finetune(late, **SHORT)
-    assert "260 pairs" in tuned.card["target's line"]  # 13 cells that train
+    assert "320 pairs" in tuned.card["target's line"]
 
 
 def test_a_record_shorter_than_the_pieces_of_the_source_trains(ds, run):
@@ -183,6 +183,24 @@ def test_a_record_shorter_than_the_pieces_of_the_source_trains(ds, run):
 def test_few_cells_leave_out_the_end_of_the_record(ds, run):
     tuned = run.finetune(ds.isel(lat=[0], lon=[1]), valid=0.25, **SHORT)
     assert tuned.card["validation"] == "2019-05-01 to 2019-06-09"
+
+
+def test_the_shorter_the_target_is_known_the_more_the_source_counts(ds, run):
+    """160 days, and every second of them: 0.001 a year, steps as the share of a year."""
+    half = ds.assign(soil_moisture=ds["soil_moisture"][::2])
+    for data, days in ((ds, 160), (half.reindex_like(ds), 80)):
+        tuned = run.finetune(data, **SHORT)
+        assert tuned.parameters["anchor"] == pytest.approx(1e-3 * 365.25 / days)
+        rate = tuned.parameters["learning_rate"] / run.parameters["learning_rate"]
+        assert rate == pytest.approx(days / 365.25)
+
+
+def test_cells_left_out_validate_all_their_days(ds, run):
+    """30 early days lie in the first piece alone, which overlaps the next."""
+    early = ds.assign(soil_moisture=ds["soil_moisture"].where(ds["time"] < ds["time"][40]))
+    tuned = run.finetune(early, valid=0.2, **SHORT)
+    assert tuned.card["validation"] == "3 cells left out"
+    assert np.isfinite(tuned.history["total"].sel(part="validation")).all()
 
 
 def test_parts_stay_as_they_are(ds, run):
@@ -206,7 +224,7 @@ def test_the_head_moves_first(ds, run):
 
 
 def test_an_anchor_holds_the_weights(ds, run):
-    settings = {"epochs": 3, "iterations": 5, "progress": False, "valid": 0}
+    settings = {"epochs": 3, "iterations": 5, "progress": False}
     moved = {}
     for anchor in (0.0, 1.0):
         after = weights(run.finetune(ds, anchor=anchor, **settings))
@@ -287,7 +305,7 @@ def test_what_cannot_be_taken_elsewhere_is_refused(ds, run):
 def test_too_few_pairs_are_refused(ds, run):
     few = ds.assign(soil_moisture=ds["soil_moisture"].where(ds["time"] < ds["time"][6]))
     with pytest.raises(NotEnoughDataError, match="come with a prediction of the source"):
-        run.finetune(few, valid=0, **SHORT)
+        run.finetune(few, **SHORT)
 
 
 def test_an_input_that_is_needed_is_refused_by_name(ds, run):
