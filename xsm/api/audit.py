@@ -10,7 +10,7 @@ import xarray as xr
 
 from xsm.api.fitted import FittedModel
 from xsm.cells.apply import read_for
-from xsm.cells.hidden import missing_inputs
+from xsm.cells.recipe import missing_inputs
 from xsm.data.naming import ROLES, stated
 from xsm.data.reading import read
 from xsm.exceptions import MissingVariableError, NotEnoughDataError

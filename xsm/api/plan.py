@@ -13,7 +13,7 @@ from xsm.api.predict import needed_model
 from xsm.cells.apply import predict_cells, read_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
-from xsm.cells.hidden import missing_inputs
+from xsm.cells.recipe import missing_inputs
 from xsm.data.naming import stated
 from xsm.data.reading import Reading
 from xsm.markup import page, paragraph, section, table

@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.cells.features import Features
-from xsm.cells.hidden import missing_inputs
-from xsm.cells.recipe import require_target
+from xsm.cells.recipe import missing_inputs, require_target
 from xsm.data.dimensions import check_same_names
 from xsm.data.grid import axis_of, oriented, step, time_dim, wraps
 from xsm.data.joins import same_labels

@@ -18,8 +18,7 @@ from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.fit import Begun, divide, doubt_used, learnt_of, look_again
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
-from xsm.cells.hidden import missing_inputs
-from xsm.cells.recipe import for_data, holds_target, make_recipe, require_inputs
+from xsm.cells.recipe import for_data, holds_target, make_recipe, missing_inputs, require_inputs
 from xsm.cells.samples import fits
 from xsm.cells.scaling import fit_scaling
 from xsm.cells.shown import all_shown, check_days

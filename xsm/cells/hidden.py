@@ -8,21 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xsm.data.reading import Reading
 from xsm.training.recipe import Recipe
 from xsm.typing import FloatArray
 
-__all__ = ["Hidden", "hidden_of", "missing_inputs", "with_masks", "without_missing"]
-
-
-def missing_inputs(reading: Reading, recipe: Recipe) -> tuple[str, ...]:
-    """Return the inputs that data lack and that a model can do without.
-
-    What is there but faulty is no missing input: using it raises its error.
-    """
-    table = reading.table
-    there = {*table.found, *table.problems, *table.names}
-    return tuple(name for name in recipe.hideable if name not in there)
+__all__ = ["Hidden", "hidden_of", "with_masks", "without_missing"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from xsm.artefact.asked import Asked
-from xsm.cells.hidden import missing_inputs
 from xsm.data.grid import space_dims
 from xsm.data.naming import METEOROLOGY, ROLES, STATIC, VariableTable
 from xsm.data.reading import Reading
@@ -34,6 +33,7 @@ __all__ = [
     "holds_target",
     "input_groups",
     "make_recipe",
+    "missing_inputs",
     "require_inputs",
     "require_target",
 ]
@@ -221,6 +221,16 @@ def require_inputs(reading: Reading, recipe: Recipe) -> None:
                 f"ds = ds.rename({{{renamed}}})."
             )
         raise MissingVariableError("\n".join(lines)) from None
+
+
+def missing_inputs(reading: Reading, recipe: Recipe) -> tuple[str, ...]:
+    """Return the inputs that data lack and that a model can do without.
+
+    What is there but faulty is no missing input: using it raises its error.
+    """
+    table = reading.table
+    there = {*table.found, *table.problems, *table.names}
+    return tuple(name for name in recipe.hideable if name not in there)
 
 
 def require_target(table: VariableTable, recipe: Recipe) -> None:
