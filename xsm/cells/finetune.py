@@ -43,8 +43,7 @@ __all__ = ["finetune_cells"]
 
 _FEW = 10  # observed cells: with fewer, the last part of the record validates
 _KEPT = ("dynamic_offset", "dynamic_scale", "static_offset", "static_scale")
-_LIMITS = {"dynamic_min": np.fmin, "static_min": np.fmin}
-_LIMITS |= {"dynamic_max": np.fmax, "static_max": np.fmax}
+_LIMITS = ("dynamic_min", "static_min", "dynamic_max", "static_max")
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,15 +195,17 @@ def _recipe(
     """Return the source's recipe with the new target."""
     before = source.recipe
     require_inputs(reading, replace(before, data_integration=False))
-    flags = {"data_integration": before.data_integration, "known_forcing": before.known_forcing}
     away = missing_inputs(reading, before)
-    inputs = {
-        "dynamic": [n for n in before.dynamic if n not in away],
-        "static": [n for n in before.static if n not in away],
-    }
+    wanted = replace(
+        asked,
+        dynamic=[n for n in before.dynamic if n not in away],
+        static=[n for n in before.static if n not in away],
+        data_integration=before.data_integration,
+        known_forcing=before.known_forcing,
+    )
     made = make_recipe(
         reading,
-        replace(asked, **inputs, **flags),
+        wanted,
         window=before.window,
         lead=before.lead,
         scaling=before.scaling,
@@ -326,7 +327,8 @@ def _scaling(
     before = source.scaling
     kept = {name: before[name] for name in _KEPT}
     limits = {}
-    for name, widest in _LIMITS.items():  # of an input that is missing the source's
+    for name in _LIMITS:  # of an input that is missing the source's
+        widest = np.fmin if name.endswith("min") else np.fmax
         there = ~found[name][name.partition("_")[0]].isin(missing)
         limits[name] = xr.apply_ufunc(widest, before[name], found[name].where(there))
     return found.assign({**kept, **limits, **({} if line is None else line.scale(before))})

@@ -115,9 +115,9 @@ def map_target(moments: xr.Dataset, what: str) -> TargetMap:
         )
         raise NotEnoughDataError(msg)
     tiny = np.finfo(float).tiny
-    ratio = np.sqrt(moments["yy"] / moments["xx"].clip(min=tiny))
+    ratio = (moments["yy"] / moments["xx"].clip(min=tiny)) ** 0.5
     ratio = ratio.where((moments["xx"] > 0) & (moments["yy"] > 0), 1.0)
-    r = moments["xy"] / np.sqrt((moments["xx"] * moments["yy"]).clip(min=tiny))
+    r = moments["xy"] / (moments["xx"] * moments["yy"]).clip(min=tiny) ** 0.5
     if bool((r < _LEAST).any()):
         warnings.warn(
             f"The source tells little of {what}: correlation {float(r.min()):.2f} over "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 import xarray as xr
 
@@ -15,7 +14,7 @@ from xsm.data.nesting import horizontal_axes
 from xsm.exceptions import GridError
 from xsm.fields.apply import nested
 from xsm.fields.fit import Settled, train_fields
-from xsm.nn import FieldModel, members_of
+from xsm.nn import members_of
 
 __all__ = ["finetune_fields"]
 
@@ -30,7 +29,7 @@ def finetune_fields(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning
         how = "from a truth: pass truth=" if asked.truth is None else "without: leave truth= out"
         msg = f"The source learnt with supervision={recipe.supervision!r}, {how}."
         raise GridError(msg)
-    cls = cast("type[FieldModel]", type(members_of(model)[0]))
+    cls = type(members_of(model)[0])
     network = {k: source.parameters.get(k, v) for k, v in cls.hyperparameters().items()}
     y, x = horizontal_axes(ds)
     asked = replace(
