@@ -66,6 +66,7 @@ def fit(
     warmup: int = 30,
     latency: tuple[int, int] = (1, 14),
     cuts: int = 0,
+    input_dropout: float = 0.0,
     factor: Factor | None = None,
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
@@ -164,6 +165,10 @@ def fit(
         are cut after 1 to 30 steps: for so many steps the observations stay those from before the
         cut, and after half of the cuts the weather is hidden too, of which a channel tells. What
         is predicted with known weather gets worse, so that none is the default.
+    input_dropout : float, default: 0
+        Share of the inputs that are hidden from each sample that trains, such as 0.2: each for
+        itself, for the whole window or piece, of which the network is told by a mask. It then
+        predicts data that lack some of its inputs. Of any network of cells.
     factor, covariates, truth, conserve, area : optional
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
@@ -248,6 +253,7 @@ def fit(
         warmup=warmup,
         latency=latency,
         cuts=cuts,
+        input_dropout=input_dropout,
         factor=factor,
         covariates=covariates,
         truth=truth,

@@ -12,6 +12,7 @@ import xarray as xr
 from xsm.api.arguments import check_kind
 from xsm.api.calibrate import calibrated
 from xsm.api.experts import WithExperts
+from xsm.api.finetune import Transferable
 from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
@@ -30,7 +31,7 @@ __all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(WithExperts):
+class FittedModel(WithExperts, Transferable):
     """A trained model, immutable, made by :func:`xsm.fit`.
 
     Parameters

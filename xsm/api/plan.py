@@ -13,6 +13,7 @@ from xsm.api.predict import needed_model
 from xsm.cells.apply import predict_cells, read_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
+from xsm.cells.recipe import missing_inputs
 from xsm.data.naming import stated
 from xsm.data.reading import Reading
 from xsm.markup import page, paragraph, section, table
@@ -191,7 +192,8 @@ def _size_of_inputs(reading: Reading, recipe: Recipe) -> int:
     """Return the bytes of the variables that the model needs, of the layers that it needs."""
     ds, total = reading.ds, 0
     extra = (recipe.target,) if recipe.data_integration else ()
-    for key in (*recipe.dynamic, *recipe.static, *extra):
+    away = missing_inputs(reading, recipe)
+    for key in (k for k in (*recipe.dynamic, *recipe.static, *extra) if k not in away):
         variable = reading.lookup(key)
         names = (variable.name,) if isinstance(variable.name, str) else variable.name
         total += sum(

@@ -18,7 +18,23 @@ from xsm.typing import Scaling
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "Tuning"]
+
+
+_ANCHOR = 1e-3  # of a target that is known for a year
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a fitted model goes on, as :meth:`xsm.FittedModel.finetune` describes it."""
+
+    freeze: str | Sequence[str] | None = None
+    anchor: float | None = None
+    head_first: int = 0
+
+    def drawn_back(self, years: float) -> float:
+        """Return the weight of the anchor: the shorter the target is known, the more it holds."""
+        return _ANCHOR / years if self.anchor is None else self.anchor
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +70,7 @@ class Asked:
     warmup: int = 30
     latency: tuple[int, int] = (1, 14)
     cuts: int = 0
+    input_dropout: float = 0.0
     factor: Factor | None = None
     covariates: xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray] | None = None
     truth: xr.Dataset | xr.DataArray | None = None
@@ -65,7 +82,7 @@ class Asked:
     def of_cells(self) -> dict[str, Any]:
         """What was said that only models of cells know."""
         names = ("dynamic", "static", "lead", "scaling", "client", "sequence")
-        flags = ("data_integration", "known_forcing")
+        flags = ("data_integration", "known_forcing", "input_dropout")
         said = {name: getattr(self, name) for name in names}
         return given(**said, **{name: getattr(self, name) or None for name in flags})
 
@@ -79,7 +96,7 @@ class Asked:
     def of_networks(self) -> dict[str, Any]:
         """What was said, or holds by default, that only networks know."""
         about = given(losses=self.losses, checkpoint=self.checkpoint, client=self.client)
-        about |= given(sequence=self.sequence)
+        about |= given(sequence=self.sequence, input_dropout=self.input_dropout or None)
         names = ("monitor", "device", "precision")
         return about | {name: getattr(self, name) for name in names}
 

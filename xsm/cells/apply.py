@@ -120,7 +120,7 @@ def _predicted(
         batch_size=options["batch_size"],
         device=fitted.model.choose_place(options["device"]),
         role=fitted.variable.role,
-        guards=guards_of(reading, recipe.dynamic),
+        guards=guards_of(reading, features.here),
         before=before,
         state=after,
     )
@@ -134,7 +134,7 @@ def inputs_of(
     features = collect(reading, fitted.recipe, with_target=with_target)
     _check_step(fitted, features)
     if doubting:
-        _doubt_inputs(reading, fitted.recipe, with_target=with_target)
+        _doubt_inputs(reading, fitted.recipe, features.missing, with_target=with_target)
     return features
 
 
@@ -163,11 +163,14 @@ def tell_faulty_target(fitted: Learnt, reading: Reading) -> None:
         )
 
 
-def _doubt_inputs(reading: Reading, recipe: Recipe, *, with_target: bool) -> None:
+def _doubt_inputs(
+    reading: Reading, recipe: Recipe, missing: tuple[str, ...], *, with_target: bool
+) -> None:
     """Doubt the values of what a model of cells is given."""
     seen = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
     target = seen if with_target else ()
-    doubt(reading, (*recipe.dynamic, *recipe.static, *target))
+    inputs = (name for name in (*recipe.dynamic, *recipe.static) if name not in missing)
+    doubt(reading, (*inputs, *target))
 
 
 def label(

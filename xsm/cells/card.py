@@ -26,6 +26,11 @@ def card_lines(recipe: Recipe, members: Mapping[str, int]) -> dict[str, str]:
         "dynamic": ", ".join(recipe.dynamic)
         + (", observed target" if recipe.data_integration else ""),
         "static": ", ".join(recipe.static) or "none",
+        **(
+            {"input dropout": f"{recipe.input_dropout:g} of the inputs, told by masks"}
+            if recipe.input_dropout
+            else {}
+        ),
         **_run(recipe),
         ("lead" if recipe.sequence else "window, lead"): (
             f"{recipe.lead}" if recipe.sequence else f"{recipe.window}, {recipe.lead}"

@@ -62,7 +62,7 @@ def expert_means(
         token=f"{fitted.token}-apart",
         batch_size=batch_size,
         device=place,
-        guards=guards_of(reading, fitted.recipe.dynamic),
+        guards=guards_of(reading, features.here),
     )
     flag, names = found["extrapolation"], mixtures[0].groups
     return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling

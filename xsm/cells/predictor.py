@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.cells.hidden import with_masks, without_missing
 from xsm.cells.inputs import (
     BEYOND,
     as_logs,
@@ -61,7 +62,8 @@ class Predictor:
     four that it met last. ``common`` are statistics that are the same for all cells; ``rows`` names
     and counts the rows of the maps that come with each block, in their order: static inputs, and
     the statistics by cell. ``token`` names the content, for graphs; ``impossible`` tells of values
-    that the target cannot have; ``guards`` look at the dynamic inputs, in their order.
+    that the target cannot have; ``guards`` look at the dynamic inputs, in their order; inputs that
+    are ``missing`` are hidden.
     """
 
     model: Model | Estimator
@@ -73,10 +75,16 @@ class Predictor:
     token: str
     impossible: Impossible = field(default_factory=partial(Impossible, ""))
     guards: tuple[Guard | None, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         """Name the content, so that equal models share work."""
-        settings = (self.token, str(self.batch_size), self.device, repr(self.guards))
+        settings = (
+            self.token,
+            str(self.batch_size),
+            self.device,
+            repr((self.guards, self.missing)),
+        )
         return ("xsm.Predictor", *settings)
 
     def __reduce__(self) -> tuple[Any, tuple[str, bytes]]:
@@ -141,6 +149,7 @@ class Predictor:
         joined = np.empty((steps, flat[0].shape[1], channels + 1), np.float32)
         inputs = model_inputs(flat[:count], observed, stats, shift=0, out=joined[..., :-1])
         outside, missing = np.zeros((2, *joined.shape[:2]), bool)
+        without_missing(inputs, self.recipe.dynamic, self.missing)
         for i, values in enumerate(flat[:count]):
             outside |= beyond(values, stats["dynamic_min"][i], stats["dynamic_max"][i])
             missing |= ~np.isfinite(inputs[..., i])
@@ -164,6 +173,7 @@ class Predictor:
         own, squares = self._squares(space)
         still = [stats[f"static {name}"] for name in self.recipe.static]
         static = static_inputs(still, stats, series.shape[1])
+        static = with_masks(static, self.recipe, self.missing)
         whole, outside = self._windows(series[:, own], [v[own] for v in still], stats, own)
         steps, cells = whole.shape
         scale, offset, base = (

@@ -19,6 +19,7 @@ from xsm.options import thread_count
 from xsm.training.adam import Adam
 from xsm.training.checkpoint import Checkpoint
 from xsm.training.history import History, Log, under
+from xsm.training.start import Start
 from xsm.training.steps import Parts, Step, Whole, count_parts
 
 __all__ = ["Alone", "Ranks", "Samples", "Slices", "train", "train_epoch"]
@@ -97,13 +98,15 @@ def train(  # noqa: PLR0913
     progress: bool | None = None,
     checkpoint: Checkpoint | None = None,
     ranks: Ranks | None = None,
+    start: Start | None = None,
 ) -> History:
     """Train a network in place and leave it with its best weights.
 
     What happens in an epoch depends on the weights, the seed and the number of the epoch alone, so
     that a run that goes on from a checkpoint ends with the weights of one that never stopped (on
     the CPU, in float32, on one thread). Without ``validation`` the last weights are kept;
-    ``monitor`` is ``total`` or the name of a term; ``training`` is closed at the end.
+    ``monitor`` is ``total`` or the name of a term; ``training`` is closed at the end. ``start``
+    tells which weights move in which epoch; without it all do.
 
     Raises :class:`TrainingError` if a term cannot be computed, a loss is not finite, or the
     checkpoint is of another run, :class:`UnknownNameError` if ``monitor`` is no term.
@@ -127,6 +130,9 @@ def train(  # noqa: PLR0913
                     break
                 model.train()
                 optimiser.rate = schedule.rate(epoch)
+                if start is not None and start.release(model, epoch):
+                    step.close()
+                    step = _step(model, training, ranks, losses, precision, schedule)
                 step.begin(seed, epoch)
                 parts = train_epoch(step, training.batches(epoch, schedule, seed), optimiser)
                 log.add(_finite(ranks.sum(parts), losses, schedule))
