@@ -23,7 +23,7 @@ from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
 from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain
-from xsm.cells.shown import all_shown, check_days
+from xsm.cells.shown import all_shown, check_days, known_pores
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.doubt import doubt, guards_of
@@ -175,6 +175,7 @@ def _begin(
         forcing=cls.forcing if issubclass(cls, Model) else (),
     )
     recipe = replace(as_sequence(recipe, asked, logs=logs), shown=shown)
+    reading, recipe = known_pores(cls, reading, recipe, network)
     _doubt(reading, recipe, terms)
     features = collect(reading, recipe, terms=terms)
     check_days(features, recipe)

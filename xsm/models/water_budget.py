@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from xsm.exceptions import UnknownNameError
-from xsm.losses import Loss, Prior, Shown
+from xsm.losses import Budyko, Loss, Prior, Shown
 from xsm.nn import Answer, Batch, Dropout, Model, Output, Schedule, Sizes
-from xsm.nn.budget import Parameters, overlap
+from xsm.nn.budget import Parameters, overlap, settled, unsettled
 from xsm.nn.observed import MIDDLE, SPREAD
 from xsm.nn.recurrent import all_hidden, remembering
 from xsm.physics.budget import FLUXES, STORES
@@ -32,7 +32,11 @@ _MELT, _SURFACE, _CANOPY, _ASIDE, _UPTAKE, _DRAINAGE = -2.0, -4.0, -2.0, 0.0, -1
 _GAIN = -1.0
 # What nothing shown tells of stays where it begins: for soil moisture alone, rain that does not
 # reach the soil may have run off or evaporated from plants.
-_PRIORS = (Prior(), Prior("departure", spread=2.0, weight=0.005))
+_PRIORS = (
+    Prior(weight=0.05),
+    Prior("departure", spread=2.0, weight=0.005),
+    Prior("unsettled", spread=0.1, weight=0.01),
+)
 _NEW = math.log(2.0)  # log(1 + age) of what was observed at the end of the step before
 
 _WORDS = {
@@ -72,6 +76,9 @@ class WaterBudget(Model):
         What the target is; from the data.
     depths : tuple of (float, float), optional
         Top and bottom of the target's layers, m; from the data.
+    pores : tuple of int, optional
+        Which maps hold the pores of the layers, m3 m-3: by default those of ``theta_s``, where the
+        data have it (:func:`xsm.soil_parameters` gives it). ``()`` learns them.
 
     Notes
     -----
@@ -140,6 +147,7 @@ class WaterBudget(Model):
         monthly: Sequence[str] = ("terrestrial_water_storage",),
         role: str = "soil_moisture",
         depths: Sequence[tuple[float, float]] = (),
+        pores: Sequence[int] | None = None,
     ) -> None:
         super().__init__(sizes)
         if sizes.gaussian:
@@ -160,7 +168,7 @@ class WaterBudget(Model):
         self.given = (sizes.dynamic - len(sizes.names)) // 3 if runs else 0  # layers observed
         self.integrates = bool(self.given)
         self.head = nn.Linear(hidden_size, 4 + (2 + self.integrates) * count)
-        self.parameters_of = Parameters(sizes.static, self.bottoms)
+        self.parameters_of = Parameters(sizes.static, self.bottoms, pores or ())
         begin = [_MELT, _SURFACE, _CANOPY, _ASIDE, *[_UPTAKE] * count, *[_DRAINAGE] * count]
         begin += [_GAIN] * count if self.integrates else []
         self.register_buffer("begin", torch.tensor(begin), persistent=False)
@@ -182,7 +190,8 @@ class WaterBudget(Model):
             )
             for role, key in shown.items()
         ]
-        return (*terms, *_PRIORS)
+        split = {"evaporation", "runoff"} & set(shown)
+        return (*terms, *_PRIORS, *([] if split else [Budyko()]))
 
     @property
     def answers(self) -> tuple[Answer, ...]:
@@ -216,13 +225,15 @@ class WaterBudget(Model):
             moved = self.head(self.dropout(hidden).float())
             shares = torch.sigmoid(moved + self.begin)
             still = self.parameters_of(static.float())
-            start = still["start"]
-            if state is not None:
-                start = torch.where(state[:, -1:] > 0, state[:, units:-1], start)
             given = self._given(dynamic.float(), shares, still)
+            if state is None:
+                start = settled(given, still)
+            else:
+                start = torch.where(state[:, -1:] > 0, state[:, units:-1], still["start"])
             stores, fluxes = water_budget(given, still["fixed"].T, start.T)
             found = self._answered(given, stores, fluxes, still)
             found["departure"] = moved.transpose(0, 1)
+            found["unsettled"] = unsettled(still, start).unsqueeze(1)
         begun = torch.ones_like(start[:, :1])
         return found, torch.cat([after, stores[:, -1].T, begun], dim=-1)
 
@@ -234,7 +245,7 @@ class WaterBudget(Model):
         columns[warm] = (columns[warm] - _FREEZING - 10) / 10
         columns[demand] = columns[demand] / 2 - 1
         steps = torch.stack(columns, dim=-1).transpose(0, 1)
-        maps = static.expand(steps.shape[0], -1, -1)
+        maps = self.parameters_of.near(static).expand(steps.shape[0], -1, -1)
         return torch.relu(self.enter(torch.cat([steps, maps], dim=-1)))
 
     def _given(self, dynamic: Tensor, shares: Tensor, still: Output) -> Tensor:
@@ -272,6 +283,7 @@ class WaterBudget(Model):
         theta = (soil / still["thickness"].view(-1, 1, 1)).permute(2, 1, 0)
         rows = {
             "precipitation": given[0] + given[1],
+            "potential_evaporation": given[2],
             "evaporation": flux["canopy"] + taken.sum(dim=0),
             "runoff": flux["surface"] + flux["interflow"] + flux["baseflow"],
             "snow_water_equivalent": snow,
