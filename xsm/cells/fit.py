@@ -19,6 +19,7 @@ from xsm.cells.collect import collect
 from xsm.cells.estimation import Estimation, run_estimation
 from xsm.cells.features import Features
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
+from xsm.cells.identified import tell_unidentified, unidentified
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
@@ -108,6 +109,7 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
         data="" if asked.checkpoint is None else data_token(begun.features.named()),
     )
     _tell_alike(cls, begun, job.sizes)
+    tell_unidentified(_unidentified(begun), shown)
     trained = [_train(job.member(k), begun, asked.client) for k in range(members)]
     made = assemble([job.rebuild(each.weights) for each in trained])
     settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
@@ -250,7 +252,7 @@ def _learnt(
     reading, recipe, features = begun.reading, begun.recipe, begun.features
     variable = reading.lookup(recipe.target)
     card = whole_card(
-        card_lines(recipe, members(next(iter(features.dynamic.values())))),
+        card_lines(recipe, members(next(iter(features.dynamic.values()))), _made(begun)),
         trained[0],
         features.observed[features.time].values,
         begun.split,
@@ -279,6 +281,20 @@ def _learnt(
         layers=reading.layers(recipe.target) if recipe.depths else (),
         persistence=learn_persistence(features.observed, climatology).compute() if known else None,
     )
+
+
+def _unidentified(begun: _Begun) -> tuple[str, ...]:
+    """Return what of an account is not identified; nothing of other models."""
+    recipe = begun.recipe
+    return unidentified(recipe, begun.network.get("layers", ())) if recipe.shown else ()
+
+
+def _made(begun: _Begun) -> dict[str, str]:
+    """Return the lines of a card on what potential evaporation is, and what is not identified."""
+    demand = "potential_evaporation"
+    way = begun.reading.table.way(demand) if demand in begun.recipe.dynamic else ""
+    lines = {"potential evaporation": way, "not identified": "; ".join(_unidentified(begun))}
+    return {title: line for title, line in lines.items() if line}
 
 
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:

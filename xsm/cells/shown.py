@@ -13,7 +13,12 @@ from xsm.data.grid import step
 from xsm.data.naming import VariableTable
 from xsm.data.reading import Reading
 from xsm.estimators import Estimator
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    NotEnoughDataError,
+    warn_outside,
+)
 from xsm.hydrology.soil.pores import with_pores
 from xsm.losses import Loss
 from xsm.nn import Model
@@ -68,7 +73,11 @@ def known_pores(
     if not (wanted and "theta_s" in reading):
         return reading, recipe
     layers = account_layers(reading.table, network)
-    reading, names = with_pores(reading, layers)
+    try:
+        reading, names = with_pores(reading, layers)
+    except GridError as error:
+        warn_outside(f"The pores of the soil are learnt, pores=(). {error}")
+        return reading, recipe
     static, plain = (*recipe.static, *names), (*recipe.plain, *names)
     return reading, replace(recipe, static=static, plain=plain, pores=layers)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from xsm.losses.terms import Batch
 
-__all__ = ["Budyko", "Prior", "Shown", "monthly_means"]
+__all__ = ["Budyko", "Price", "Prior", "Shown", "monthly_means"]
 
 
 _YEAR = 365  # steps below which a mean knows a season, and not the climate
@@ -135,6 +135,42 @@ class Prior:
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
         return (output[self.output] / self.spread).square().mean()
+
+
+@dataclass(frozen=True)
+class Price:
+    """Mean of a flux without its sign, mm day-1: what is not needed stays at 0 (an L1 penalty).
+
+    Parameters
+    ----------
+    output : str, default: "outside"
+        Key of the model's output.
+    weight : float, default: 0.3
+        Factor of the term in the total.
+
+    Examples
+    --------
+    >>> float(Price()({"outside": torch.tensor([[-1.0, 3.0]])}, {}))
+    2.0
+    """
+
+    output: str = "outside"
+    weight: float = 0.3
+    needs = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the term in the history."""
+        return self.output
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Keys of the model's output that the term reads."""
+        return (self.output,)
+
+    def __call__(self, output: Batch, batch: Batch) -> Tensor:
+        """Return the unweighted term, a scalar."""
+        return output[self.output].abs().mean()
 
 
 @dataclass(frozen=True)

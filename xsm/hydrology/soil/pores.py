@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-
 from xsm.data.reading import Reading
 from xsm.hydrology.soil.hydraulics import of_layers
 
