@@ -90,7 +90,8 @@ class WaterBudget(Model):
     Notes
     -----
     The account is that of :mod:`xsm.physics.budget`, in mm and days. An LSTM of weather and maps
-    gives the shares of each day, a network of maps the capacities of the layers, the exponents of
+    gives the shares of each day, which a layer has of the layer above but for its own part, a
+    network of maps the capacities of the layers, the exponents of
     drainage, what percolates and feeds rivers, the threshold of snow, the stores to begin with,
     and a bias of precipitation whose prior is normal with a spread of 0.1. Logits of shares have a
     weak prior around slow drainage and little runoff at the surface. Rain turns to snow, and
@@ -241,24 +242,32 @@ class WaterBudget(Model):
         hidden, after = all_hidden(self.lstm, self._steps(dynamic, static), memory)
         with torch.autocast(dynamic.device.type, enabled=False):
             moved = self.head(self.dropout(hidden).float())
-            shares = torch.sigmoid(moved + self.begin)
+            shares = torch.sigmoid(self._alike(moved) + self.begin)
             own = shares.shape[-1] - self.outside
             shares, beyond = shares[..., :own], shares[..., own:].unbind(dim=-1)
             still = self.parameters_of(static.float())
             given = self._given(dynamic.float(), shares, still)
             if self.outside:
                 given[1] = given[1] + _MOST_COMES * beyond[0]
-            if state is None:
-                start = settled(given, still)
-            else:
+            start = settled(given, still) if state is None else still["start"]
+            far = unsettled(still, start)  # 0 of what goes on
+            if state is not None:
                 start = torch.where(state[:, -1:] > 0, state[:, units:-1], still["start"])
             stores, fluxes = water_budget(given, still["fixed"].T, start.T)
             found = self._answered(given, stores, fluxes, still)
             found |= _with_outside(found, *beyond) if self.outside else {}
             found["departure"] = moved.transpose(0, 1)
-            found["unsettled"] = unsettled(still, start).unsqueeze(1)
+            found["unsettled"] = far.unsqueeze(1).expand(-1, dynamic.shape[1], -1)
         begun = torch.ones_like(start[:, :1])
         return found, torch.cat([after, stores[:, -1].T, begun], dim=-1)
+
+    def _alike(self, moved: Tensor) -> Tensor:
+        """Return logits of which each layer has those of the layer above, and what is its own."""
+        count = len(self.bottoms)
+        days, uptake, drainage, rest = moved.split(
+            [4, count, count, moved.shape[-1] - 4 - 2 * count], -1
+        )
+        return torch.cat([days, uptake.cumsum(dim=-1), drainage.cumsum(dim=-1), rest], dim=-1)
 
     def _steps(self, dynamic: Tensor, static: Tensor) -> Tensor:
         """Return what the LSTM is given (steps, batch, hidden): forcing in numbers near 1."""

@@ -64,7 +64,8 @@ class Parameters(nn.Module):
         if self.maps is not None and self.head is not None:
             values = values + self.head(self.maps(self.near(static)))
         n = self.layers
-        pores, powers, filled, rest = values.split([n, n, n, 10], dim=-1)
+        *soil, rest = values.split([n, n, n, 10], dim=-1)
+        pores, powers, filled = (own.cumsum(dim=-1) for own in soil)  # as the layer above, and own
         found = static[:, self.pores].clamp_min(_LEAST) if self.pores else _between(pores, *_PORES)
         capacity = self.thickness * found
         percolates, feeds = rest[:, :1], rest[:, 1:2] - 1
