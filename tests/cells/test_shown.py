@@ -209,8 +209,7 @@ def test_the_card_says_what_potential_evaporation_is_made_of(ds, fitted):
         MissingVariableError, match=r"potential_evaporation: not found.*made of net_"
     ):
         fit(bare)
-    given = bare.assign(pev=ds["tp"].assign_attrs(ds["e"].attrs, units="mm day-1") * 0 + 2.0)
-    given["pev"].attrs["units"] = "mm day-1"
+    given = bare.assign(pet=(abs(ds["t2m"] - 270) / 5).assign_attrs(units="mm day-1"))
     assert "potential evaporation" not in fit(given).card
 
 

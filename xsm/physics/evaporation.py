@@ -42,7 +42,7 @@ def sun_above(latitude: Any, day: Any) -> Any:
     """
     north, angle = np.deg2rad(latitude), 2 * np.pi * day / 365
     near, tilt = 1 + 0.033 * np.cos(angle), 0.409 * np.sin(angle - 1.39)
-    sunset = np.arccos(np.clip(-np.tan(north) * np.tan(tilt), -1.0, 1.0))
+    sunset = np.arccos(np.maximum(np.minimum(-np.tan(north) * np.tan(tilt), 1.0), -1.0))
     high = np.sin(north) * np.sin(tilt)
     low = np.cos(north) * np.cos(tilt)
     return 24 * 60 / np.pi * _SOLAR * near * (sunset * high + low * np.sin(sunset))
@@ -85,5 +85,5 @@ def hargreaves(low: Any, high: Any, latitude: Any, day: Any) -> Any:
     5.1
     """
     mean = (low + high) / 2 - _FREEZING
-    found = 0.0023 * (mean + 17.8) * np.sqrt(np.clip(high - low, 0.0, None))
-    return np.clip(found * sun_above(latitude, day) / _LATENT_HEAT, 0.0, None)
+    found = 0.0023 * (mean + 17.8) * np.sqrt(np.maximum(high - low, 0.0))
+    return np.maximum(found * sun_above(latitude, day) / _LATENT_HEAT, 0.0)
