@@ -24,6 +24,7 @@ from xsm.evaluation.metrics import scored_pair
 from xsm.evaluation.spread import spread_of, standardised
 from xsm.exceptions import UnknownNameError, warn_outside
 from xsm.hydrology.soil.layered import layered_spread
+from xsm.hydrology.soil.pores import with_pores
 from xsm.training.recipe import Recipe
 
 __all__ = [
@@ -48,6 +49,8 @@ def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None
         msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
         raise UnknownNameError(msg)
     reading = read(ds, variables, remembered=fitted.recipe.variables)
+    if fitted.recipe.pores:
+        reading, _ = with_pores(reading, fitted.recipe.pores)
     require_inputs(reading, fitted.recipe)
     return reading
 

@@ -18,11 +18,12 @@ from xsm.cells.collect import collect
 from xsm.cells.estimation import Estimation, run_estimation
 from xsm.cells.features import Features
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
+from xsm.cells.identified import tell_unidentified, unidentified
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
 from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain
-from xsm.cells.shown import all_shown, check_days
+from xsm.cells.shown import all_shown, check_days, known_pores
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.doubt import doubt, guards_of
@@ -107,6 +108,7 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
         data="" if asked.checkpoint is None else data_token(begun.features.named()),
     )
     _tell_alike(cls, begun, job.sizes)
+    tell_unidentified(_unidentified(begun), shown)
     trained = [_train(job.member(k), begun, asked.client) for k in range(members)]
     made = assemble([job.rebuild(each.weights) for each in trained])
     settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
@@ -174,6 +176,7 @@ def _begin(
         forcing=cls.forcing if issubclass(cls, Model) else (),
     )
     recipe = replace(as_sequence(recipe, asked, logs=logs), shown=shown)
+    reading, recipe = known_pores(cls, reading, recipe, network)
     doubt_used(reading, recipe, terms)
     features = collect(reading, recipe, terms=terms)
     check_days(features, recipe)
@@ -250,7 +253,7 @@ def learnt_of(
     reading, recipe, features = begun.reading, begun.recipe, begun.features
     variable = reading.lookup(recipe.target)
     card = whole_card(
-        card_lines(recipe, members(next(iter(features.dynamic.values())))),
+        card_lines(recipe, members(next(iter(features.dynamic.values()))), _made(begun)),
         trained[0],
         features.observed[features.time].values,
         begun.split,
@@ -280,6 +283,20 @@ def learnt_of(
         layers=reading.layers(recipe.target) if recipe.depths else (),
         persistence=learn_persistence(features.observed, climatology).compute() if known else None,
     )
+
+
+def _unidentified(begun: Begun) -> tuple[str, ...]:
+    """Return what of an account is not identified; nothing of other models."""
+    recipe = begun.recipe
+    return unidentified(recipe, begun.network.get("layers", ())) if recipe.shown else ()
+
+
+def _made(begun: Begun) -> dict[str, str]:
+    """Return the lines of a card on what potential evaporation is, and what is not identified."""
+    demand = "potential_evaporation"
+    way = begun.reading.table.way(demand) if demand in begun.recipe.dynamic else ""
+    lines = {"potential evaporation": way, "not identified": "; ".join(_unidentified(begun))}
+    return {title: line for title, line in lines.items() if line}
 
 
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:

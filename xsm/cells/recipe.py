@@ -28,6 +28,7 @@ from xsm.training.recipe import Recipe
 from xsm.typing import Scaling
 
 __all__ = [
+    "account_layers",
     "for_data",
     "holds_target",
     "input_groups",
@@ -58,7 +59,10 @@ def for_data(
     if "depths" in model.hyperparameters():  # an account of layers
         found["role"] = table.lookup(recipe.target).role
         found["depths"] = recipe.depths or ((recipe.layer,) if recipe.layer else ())
-        found["layers"] = tuple(found.get("layers") or _bottoms(table))
+        found["layers"] = account_layers(table, network)
+    if recipe.pores:
+        own = [f"pores_{k + 1}" for k in range(len(recipe.pores))]
+        found["pores"] = tuple(map(recipe.static.index, own))
     if isinstance(found.get("groups"), Mapping):
         found["groups"] = input_groups(table, found["groups"])
     return found
@@ -134,6 +138,11 @@ def _share(given: object) -> float:
         return float(given)
     msg = f"input_dropout={given!r} was given; a share from 0 to below 1 is needed, such as 0.2."
     raise NotEnoughDataError(msg)
+
+
+def account_layers(table: VariableTable, network: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the bottoms of the layers of an account, m: as asked for, else those of the data."""
+    return tuple(network.get("layers") or _bottoms(table))
 
 
 def _bottoms(table: VariableTable) -> tuple[float, ...]:

@@ -56,6 +56,7 @@ RESULTS = frozenset(
     | {"network", "recent", "seen", "age", "steps", "worst", "observation_age"}
     | {"terrestrial_water_storage", "unsaturated_storage", "snow_water_equivalent"}
     | {"groundwater_recharge", "soil_moisture_increment", "soil_moisture_of_layers"}
+    | {"water_from_outside"}
 )
 """Variables that results hold; no dimension and no coordinate of the data may be one."""
 

@@ -3,7 +3,7 @@
 All terms act on the scaled target, so that published weights keep their meaning.
 """
 
-from xsm.losses.budget import Prior, Shown
+from xsm.losses.budget import Budyko, Price, Prior, Shown
 from xsm.losses.load_balance import LoadBalance
 from xsm.losses.mixture import Mixture
 from xsm.losses.richards import Richards
@@ -21,9 +21,11 @@ from xsm.losses.water_balance import WaterBalance
 __all__ = [
     "RMSE",
     "BetaNLL",
+    "Budyko",
     "LoadBalance",
     "Loss",
     "Mixture",
+    "Price",
     "Prior",
     "Richards",
     "Shown",

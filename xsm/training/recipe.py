@@ -55,6 +55,8 @@ class Recipe:
         Dynamic inputs, and the target, that are not scaled but in canonical units.
     shown : tuple of str
         Roles that a model learns from together, the target among them; empty for one alone.
+    pores : tuple of float
+        Bottoms of the layers, m, whose pores are taken from ``theta_s`` of the data as static maps.
     cuts : int
         Steps after each cut of a piece that trains: their observations are those from before it,
         and after half of the cuts the weather is hidden, of which a channel tells. 0 is no cuts.
@@ -85,6 +87,7 @@ class Recipe:
     shown: tuple[str, ...] = ()
     cuts: int = 0
     input_dropout: float = 0.0
+    pores: tuple[float, ...] = ()
 
     downscales: ClassVar[bool] = False
 
@@ -136,8 +139,8 @@ class NestedRecipe(Recipe):
         False.
     layer : tuple of float, optional
         None.
-    sequence, warmup, latency, logs, plain, shown, cuts : int, int, tuples, int
-        0, 0, (1, 1), empty and 0: they belong to models that run through the record.
+    sequence, warmup, latency, logs, plain, shown, cuts, pores : int, int, tuples, int, tuple
+        0, 0, (1, 1), empty, 0 and empty: they belong to models that run through the record.
     input_dropout : float
         0.
     factor : tuple of int
