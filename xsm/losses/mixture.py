@@ -68,7 +68,7 @@ class Mixture:
     >>> for share in (0.9, 0.5):
     ...     weights = torch.tensor([[share, 1 - share]] * 2)
     ...     centre = (weights.unsqueeze(-1) * apart).sum(1)
-    ...     output = {"mean": target + centre, "expert_weight": weights}
+    ...     output = {"mean": target + centre, "expert_share": weights}
     ...     output["expert_departure"] = apart - centre.unsqueeze(1)
     ...     print(round(float(Mixture()(output, batch)), 4))  # -log(share)
     0.1054
@@ -96,7 +96,7 @@ class Mixture:
     @property
     def reads(self) -> tuple[str, ...]:
         """Keys of the model's output that the term reads."""
-        return ("mean", "expert_weight", "expert_departure")
+        return ("mean", "expert_share", "expert_departure")
 
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
@@ -109,7 +109,7 @@ class Mixture:
             exponent = -0.5 * (error / self._width(target, mask)) ** 2
         else:
             exponent = -0.5 * (error / spread) ** 2 - spread.log() - 0.5 * math.log(2 * math.pi)
-        share = output["expert_weight"].clamp_min(torch.finfo(exponent.dtype).tiny)
+        share = output["expert_share"].clamp_min(torch.finfo(exponent.dtype).tiny)
         found = -torch.logsumexp(share.log().unsqueeze(-1) + exponent, dim=-2)  # (..., target)
         return torch.where(mask, found, 0.0).sum() / mask.sum().clamp_min(1)
 

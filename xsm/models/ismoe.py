@@ -5,7 +5,7 @@ Yang et al. (2025). J. Hydrol. 661:133763.
 
 from __future__ import annotations
 
-from xsm.losses import RMSE, Mixture
+from xsm.losses import RMSE, Absence
 from xsm.nn import ExpertLSTM, Groups, Sizes
 
 __all__ = ["ISMoE"]
@@ -59,7 +59,7 @@ class ISMoE(ExpertLSTM):
     (['precipitation', 'radiation'], torch.Size([4, 2]))
     """
 
-    losses = (RMSE(weight=1.0), Mixture(weight=0.05))
+    losses = (RMSE(weight=1.0), Absence())
 
     def __init__(  # noqa: PLR0913
         self,
