@@ -29,7 +29,7 @@ def driver_world(
     ----------
     kind : {"regions", "seasons", "together", "copy", "noise"}, default: "regions"
         ``regions``: rain in the west half, radiation in the east. ``seasons``: radiation from March
-        to August, else rain. ``together``: rain in the west, rain times radiation in the east.
+        to August, else rain; the temperature says which, and is missed for it. ``together``: rain in the west, rain times radiation in the east.
         ``copy``: regions, and a temperature that is the rain in other units, so that nobody can
         tell both apart. ``noise``: regions, and two more inputs that say nothing.
     seed : int, default: 0
