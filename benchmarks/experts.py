@@ -116,10 +116,15 @@ def explain(name: str, form: str, seed: int, data: Path, epochs: int, *, memory:
         "rmse": float(middle["rmse"]),
         "r": float(middle["r"]),
         "expert": weight["expert"].values.tolist(),
-        "weight": season.mean("season").values.round(4).tolist(),
-        "permutation": permuted.mean("season").values.round(5).tolist(),
+        "weight": season.mean("season").values.astype(float).round(4).tolist(),
+        "permutation": permuted.mean("season").values.astype(float).round(5).tolist(),
         "agreement": [ranks(*rows) for rows in zip(season.values, permuted.values, strict=True)],
-        "cells": weight.mean("time").transpose(*space, "expert").values.round(3).ravel().tolist(),
+        "cells": weight.mean("time")
+        .transpose(*space, "expert")
+        .values.astype(float)
+        .round(3)
+        .ravel()
+        .tolist(),
     }
 
 
@@ -159,7 +164,9 @@ def cost(rounds: int = 400) -> str:
 def tables(rows: list[Row]) -> str:
     """Return all results as Markdown."""
     planted, real = ([r for r in rows if r["part"] == part] for part in ("plant", "data"))
-    head = "| world | loss | seeds | cells where the right expert leads, least of halves and seasons "
+    head = (
+        "| world | loss | seeds | cells where the right expert leads, least of halves and seasons "
+    )
     lines = [head + "| weight of what knows nothing, at most | r |", "|---|---|---:|---|---:|---|"]
     for kind, form in product(KINDS, FORMS):
         own = [r for r in planted if (r["kind"], r["form"]) == (kind, form)]

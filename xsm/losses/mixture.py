@@ -1,4 +1,4 @@
-"""A term that lets experts compete, so that their weights say who knows."""
+"""A term that lets experts compete, so that their shares say who knows alone."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class Mixture:
 
     Notes
     -----
-    With the weights ``w_e`` of the experts, what each says ``y_e``, and the observation y, both in
-    the min-max scaled target (Jacobs et al. 1991, Eq. 1.3), the mean over observed samples of ::
+    With the shares ``w_e`` of the experts (``expert_share``), what each says ``y_e``, and the
+    observation y, both in the min-max scaled target (Jacobs et al. 1991, Eq. 1.3), the mean over observed samples of ::
 
         L = -log sum_e w_e exp( -(y - y_e)^2 / (2 s^2) )
 
     with a Gaussian head plus ``log s_e`` within the exponent, and ``log(2 pi) / 2``. The squared
     error of the weighted sum lets experts cooperate: any share of the sum may be anyone's, and
-    weights say nothing. Here each expert is drawn towards y by itself, by as much as it is believed
+    shares say nothing. Here each expert is drawn towards y by itself, by as much as it is believed
     to be the one that knows (``h_e = w_e p_e / sum_k w_k p_k``, given y), and the router is drawn
-    towards h. The weights of a prediction are what is believed before y is known. An expert has to
+    towards h. The shares of a prediction are what is believed before y is known. An expert has to
     be able to answer alone: where factors act only together, put them in one group of ``groups=``.
     Where s is small, whoever is ahead first gets all, and experts may end as constants among which
     the router chooses: in a planted world whose driver changes with the season the right expert led

@@ -41,13 +41,15 @@ class ISMoE(ExpertLSTM):
     Notes
     -----
     Each expert ``e`` is a CNN-LSTM on its inputs and all static maps, and answers with ``y_e``. The
-    router sees all inputs through an encoder and an LSTM of its own: ``w = softmax(A h + b)``.
-    The prediction is ``sum_e w_e y_e``; ``w`` comes with it as ``expert_weight``. Experts compete
-    (:class:`xsm.losses.Mixture`): each answers for itself, which is ours. With data
+    router sees all inputs through an encoder and an LSTM of its own: ``g = softmax(A h + b)``. The
+    prediction is ``sum_e g_e y_e``; ``g`` comes with it as ``expert_share``. ``expert_weight`` is
+    what the prediction would lose without the inputs of each expert, as a share of all losses, and
+    known before the observation: a small net of the router's state ``h`` learns it in training from
+    samples whose inputs were exchanged (:class:`xsm.losses.Absence`). With data
     integration all experts see the observations, and predict the change since the last one. Which
-    inputs are grouped, the dense softmax and all sizes are ours: of the paper only the summary was
-    at hand. A weight says how much of the prediction an expert speaks, not how much the prediction
-    would lose without its inputs: :meth:`xsm.FittedModel.importance` shows both.
+    inputs are grouped, the dense softmax, the weights and all sizes are ours: of the paper only the
+    summary was at hand. :meth:`xsm.FittedModel.importance` puts the loss of accuracy beside the
+    weights.
 
     Examples
     --------

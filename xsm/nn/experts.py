@@ -19,7 +19,7 @@ from xsm.nn.groups import Groups, channel_names, resolve_groups
 from xsm.nn.heads import with_spread
 from xsm.nn.mixture_size import MixtureSize, encoder_widths
 from xsm.nn.recurrent import all_hidden, centred, last_hidden, remembering
-from xsm.nn.router import UNTRAINED, router_remarks
+from xsm.nn.router import router_remarks
 from xsm.nn.spatial import PatchEncoder, check_patch
 
 __all__ = ["ExpertLSTM", "GroupedEncoder"]
@@ -233,8 +233,9 @@ class ExpertLSTM(Model):
         return absences(super().evaluate(joined), len(batch["dynamic"]), which)
 
     def forward(self, batch: Batch) -> Output:
-        """Return ``mean`` (batch, target), scaled, ``expert_weight``, ``expert_share`` (.., expert).
+        """Return ``mean`` (batch, target), scaled, ``expert_weight`` and ``expert_share``.
 
+        Weights, which explain, and shares, which make the sum, are (batch, expert).
         ``expert_departure`` (batch, expert, target) is what each says less the mean. With a
         Gaussian head ``std`` is that of the mixture of the experts' Gaussians, beside
         ``expert_std`` (batch, expert, target).
@@ -324,14 +325,10 @@ class ExpertLSTM(Model):
         return torch.softmax(self.logits(hidden.float()), dim=-1)
 
     def remarks(self, output: Output) -> tuple[str, ...]:
-        """Tell of a router that has collapsed, of weights that nothing trained, of idle experts."""
-        if self.explainer is None or len(self.groups) < 2:
+        """Tell of a router that has collapsed, and of experts that never matter."""
+        if self.router is None:
             return ()
-        last = self.explainer[-1]
-        trained = bool(last.weight.any() or last.bias.any())
-        weights = output["expert_weight"] if trained else output["expert_share"]
-        untrained = () if trained else (UNTRAINED,)
-        return (*untrained, *router_remarks(self.groups, output["expert_share"], weights))
+        return router_remarks(self.groups, output["expert_share"], output["expert_weight"])
 
     def pool(self, outputs: Sequence[Output]) -> Output:
         """Return mean weights, and experts' means whose weighted sum is the ensemble's mean."""

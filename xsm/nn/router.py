@@ -8,15 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["UNTRAINED", "router_remarks"]
+__all__ = ["router_remarks"]
 
 
 _FEW = 1.5  # experts: where the mean weights are spread over fewer, the router has collapsed
 _NEVER = 0.01  # an expert whose weight is nowhere above does not matter
-UNTRAINED = (
-    "The weights of the experts are all the same: no term of the loss trains them. Add "
-    "xsm.losses.Absence() to losses=. 'expert_share' says how much each expert speaks."
-)
 
 
 def router_remarks(

@@ -29,9 +29,10 @@ def driver_world(
     ----------
     kind : {"regions", "seasons", "together", "copy", "noise"}, default: "regions"
         ``regions``: rain in the west half, radiation in the east. ``seasons``: radiation from March
-        to August, else rain; the temperature says which, and is missed for it. ``together``: rain in the west, rain times radiation in the east.
-        ``copy``: regions, and a temperature that is the rain in other units, so that nobody can
-        tell both apart. ``noise``: regions, and two more inputs that say nothing.
+        to August, else rain; the temperature alone says which, and is missed for it. ``together``:
+        rain in the west, rain times radiation in the east. ``copy``: regions, and a temperature
+        that is the rain in other units, so that nobody can tell both apart. ``noise``: regions, and
+        two more inputs that say nothing.
     seed : int, default: 0
         Seed of the weather.
     steps : int, default: 720
@@ -56,9 +57,9 @@ def driver_world(
 
     Notes
     -----
-    ``theta(t) = 0.7 theta(t - 1) + 0.009 d(t)`` with the driver d: rain P, light L = radiation / 40,
-    or P L / 4. All are independent in time and space, of a gamma distribution (shape 2, mean 4);
-    the temperature of ``seasons`` has a season, so that the date can be told.
+    ``theta(t) = 0.7 theta(t - 1) + 0.009 d(t)`` with the driver d: rain P, light L (radiation
+    divided by 40), or P L / 4. All are independent in time and space, of a gamma distribution
+    (shape 2, mean 4); the temperature of ``seasons`` has a season, so that the date can be told.
 
     Examples
     --------
