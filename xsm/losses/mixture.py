@@ -37,7 +37,8 @@ class Mixture:
     Notes
     -----
     With the shares ``w_e`` of the experts (``expert_share``), what each says ``y_e``, and the
-    observation y, both in the min-max scaled target (Jacobs et al. 1991, Eq. 1.3), the mean over observed samples of ::
+    observation y, both in the min-max scaled target (Jacobs et al. 1991, Eq. 1.3), the mean over
+    observed samples of ::
 
         L = -log sum_e w_e exp( -(y - y_e)^2 / (2 s^2) )
 

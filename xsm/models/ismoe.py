@@ -29,8 +29,8 @@ class ISMoE(ExpertLSTM):
     hidden_size : int, default: 64
         Hidden units of the same.
     size : {"matched", "full"}, default: "matched"
-        The whole mixture has about as many weights as that ``cnn_lstm``, or each expert is as
-        large as that.
+        What predicts, all experts and the router, has about as many weights as that ``cnn_lstm``,
+        or each expert is as large as that.
     router_size : int, default: 16
         Hidden units of the router's LSTM.
     dropout : float, default: 0.15

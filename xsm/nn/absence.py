@@ -10,21 +10,21 @@ from torch import Tensor, nn
 from xsm.nn.base import Batch, Output
 from xsm.nn.dropout import choose
 
-__all__ = ["UNITS", "absences", "explainer", "with_absent"]
+__all__ = ["absences", "explainer", "with_absent"]
 
 
 # In every fourth batch, by chance, an eighth of the samples is asked: 3 % more work. Fewer in each
 # batch would be as many, and cost more: what is done once a batch took as long as the rows.
 _ASKED, _EVERY = 8, 4
-UNITS = 32  # of the explainer
+_UNITS = 32
 
 
 def explainer(inputs: int, experts: int) -> nn.Sequential:
     """Return a net from what the router knows to the logits of weights, alike at first."""
-    last = nn.Linear(UNITS, experts)
+    last = nn.Linear(_UNITS, experts)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(inputs, UNITS), nn.ReLU(), last)
+    return nn.Sequential(nn.Linear(inputs, _UNITS), nn.ReLU(), last)
 
 
 def with_absent(batch: Batch, seen: Sequence[Sequence[int]]) -> tuple[Batch, Tensor]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from xsm.nn.absence import UNITS
 from xsm.nn.base import Sizes
 
 __all__ = ["MixtureSize", "encoder_widths"]
@@ -41,7 +40,6 @@ class MixtureSize:
         found += experts * (_lstm_weights(inputs, hidden) + (hidden + 1) * own.target)
         if router:
             found += _lstm_weights(inputs, router) + (router + 1) * experts
-            found += (router + 1) * UNITS + (UNITS + 1) * experts  # of the explainer
         return found
 
 
