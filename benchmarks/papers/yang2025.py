@@ -295,6 +295,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--only", choices=list(CASES), nargs="*", default=list(CASES))
+    parser.add_argument("--models", choices=list(MODELS), nargs="*", default=list(MODELS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--folder", type=Path, default=PAGES, help="where results are written")
@@ -311,7 +312,7 @@ def main() -> None:
     kept = args.folder / "yang2025.json"
     rows: list[Row] = json.loads(kept.read_text()) if kept.exists() else []
     done, measured = {tuple(row[key] for key in KEYS) for row in rows}, commit()
-    wanted = [(n, m, s) for s in range(args.seeds) for n in args.only for m in MODELS]
+    wanted = [(n, m, s) for s in range(args.seeds) for n in args.only for m in args.models]
     for case in wanted:
         if case in done:
             continue
