@@ -48,7 +48,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "competition": {"losses": [RMSE(), Mixture()]},
     "error": {"losses": [RMSE()]},
 }
-MEMORY = {"sequence": 180, "lead": 0}
+MEMORY = {"sequence": 180, "lead": 0, "epochs": 8}
 Row = dict[str, Any]
 
 
