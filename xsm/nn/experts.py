@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from xsm.exceptions import check_choice
 from xsm.losses import RMSE, Loss
-from xsm.nn.absence import absences, explainer, with_absent
+from xsm.nn.absence import FASTER, absences, explainer, with_absent
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.groups import Groups, channel_names, resolve_groups
@@ -286,7 +286,7 @@ class ExpertLSTM(Model):
             shares = self.weigh(router, said)
             weights = shares
             if self.explainer is not None and router is not None:
-                weights = torch.softmax(self.explainer(router.detach().float()), dim=-1)
+                weights = torch.softmax(FASTER * self.explainer(router.detach().float()), dim=-1)
             each = with_spread({"mean": said}) if self.sizes.gaussian else {"mean": said}
             share = shares.unsqueeze(-1)
             mean = (share * each["mean"]).sum(dim=-2)
