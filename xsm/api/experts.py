@@ -82,8 +82,8 @@ class WithExperts(Learnt):
         Returns
         -------
         xarray.Dataset
-            (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
-            the inputs), ``permutation_share``, ``rmse``, ``agreement`` (rank correlation of weight
+            (expert [, season] [, region]): ``weight``, ``share`` (of the expert in the prediction),
+            ``permutation`` (rise of the RMSE without the inputs), ``permutation_share``, ``rmse``, ``agreement`` (rank correlation of weight
             and share), of an ensemble ``weight_std``; lazy where the data are.
         """
         return importance(

@@ -139,6 +139,8 @@ def importance(
     names = xr.DataArray(list(mixture.groups), dims="expert", name="expert")
     permuted: xr.DataArray = xr.concat(rows, names)
     result = _table(weight, permuted, _root(whole), moves, fitted)
+    words = {"long_name": "mean share of the expert in the prediction", "units": "1"}
+    result["share"] = _mean(found["expert_share"], parts, features).assign_attrs(words)
     if others:
         each = [
             _mean(run(features, k)["expert_weight"], parts, features)
