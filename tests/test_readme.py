@@ -28,7 +28,7 @@ TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
 PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
-ISMOE = (ROOT / "docs/ismoe.md").read_text(encoding="utf-8")
+ISMOE = (ROOT / "docs/models/ismoe.md").read_text(encoding="utf-8")
 PLOTS = (ROOT / "docs/plots.md").read_text(encoding="utf-8")
 UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -67,7 +67,7 @@ def test_the_page_on_experts_is_true() -> None:
     names: dict[str, Any] = {}
     with xsm.set_options(progress=False):
         for block in fenced("python", ISMOE):
-            exec(compile(block, "docs/ismoe.md", "exec"), names)
+            exec(compile(block, "docs/models/ismoe.md", "exec"), names)
     shares = names["found"]["expert_weight"].sum("expert")
     assert float(abs(shares - 1).max()) < 1e-6
     assert names["table"]["permutation"].sizes == {"expert": 5, "season": 4}

@@ -53,6 +53,12 @@ if TYPE_CHECKING:
 __all__ = ["Begun", "divide", "doubt_used", "fit_cells", "learnt_of", "look_again"]
 
 
+_UNTAUGHT = (
+    "No term of the loss trains the weights of the experts, which stay the same for all. Add "
+    "xsm.losses.Absence() to losses=. 'expert_share' says how much each expert speaks."
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Begun:
     """What learns, and what it learns from: decided, collected, divided and scaled.
@@ -107,7 +113,7 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
         **(asked.run | _precision(asked)),
         data="" if asked.checkpoint is None else data_token(begun.features.named()),
     )
-    _tell_alike(cls, begun, job.sizes)
+    _tell_of_experts(cls, begun, job.sizes, terms)
     tell_unidentified(_unidentified(begun), shown)
     trained = [_train(job.member(k), begun, asked.client) for k in range(members)]
     made = assemble([job.rebuild(each.weights) for each in trained])
@@ -117,11 +123,16 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
     return learnt_of(begun, made, trained, settings, asked.limit, terms)
 
 
-def _tell_alike(cls: type[Model], begun: Begun, sizes: Sizes) -> None:
-    """Warn of experts whose weights cannot be told apart, since their inputs are copies."""
-    if issubclass(cls, ExpertLSTM):
-        settled = cls.settle(sizes, begun.network)
-        said = alike_remark(begun.features, dict(settled.get("groups", ())))
+def _tell_of_experts(cls: type[Model], begun: Begun, sizes: Sizes, terms: Sequence[Loss]) -> None:
+    """Warn of experts whose weights are copies', or that no term of the loss trains."""
+    if not issubclass(cls, ExpertLSTM):
+        return
+    settled = cls.settle(sizes, begun.network)
+    copies = alike_remark(begun.features, dict(settled.get("groups", ())))
+    taught = [
+        "expert_absence" in {k for t in some for k in t.reads} for some in (cls.losses, terms)
+    ]
+    for said in (copies, _UNTAUGHT if taught == [True, False] else None):
         if said is not None:
             warn_outside(said)
 

@@ -52,6 +52,7 @@ RESULTS = frozenset(
     | {"theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat", "air_entry", "trained_cell"}
     | {"soil_moisture", "evaporation", "surface_runoff", "drainage", "ponding"}
     | {"soil_water_flux", "root_water_uptake", "groundwater_storage", "expert_weight"}
+    | {"expert_share"}
     | {"residual_rms", "share", "explained", "storage_change", "precipitation", "runoff"}
     | {"network", "recent", "seen", "age", "steps", "worst", "observation_age"}
     | {"terrestrial_water_storage", "unsaturated_storage", "snow_water_equivalent"}
@@ -61,7 +62,7 @@ RESULTS = frozenset(
 """Variables that results hold; no dimension and no coordinate of the data may be one."""
 
 OUTPUTS = frozenset(
-    {"extrapolation", "trained_cell", "expert_weight", "cell_area", "lead"}
+    {"extrapolation", "trained_cell", "expert_weight", "expert_share", "cell_area", "lead"}
     | {"init", "valid_time", "observation_age", "dissimilarity", "applicable"}
 )
 """Variables and coordinates that predictions hold beside the target."""

@@ -3,6 +3,7 @@
 All terms act on the scaled target, so that published weights keep their meaning.
 """
 
+from xsm.losses.absence import Absence
 from xsm.losses.budget import Budyko, Price, Prior, Shown
 from xsm.losses.load_balance import LoadBalance
 from xsm.losses.mixture import Mixture
@@ -20,6 +21,7 @@ from xsm.losses.water_balance import WaterBalance
 
 __all__ = [
     "RMSE",
+    "Absence",
     "BetaNLL",
     "Budyko",
     "LoadBalance",
