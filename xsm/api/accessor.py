@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from xsm.api.fitted import FittedModel
     from xsm.api.plan import Plan
+    from xsm.api.training_plan import TrainingPlan
     from xsm.data.doubt.report import Report
     from xsm.data.naming import VariableTable
     from xsm.data.nesting.nest import Factor
@@ -166,6 +167,7 @@ class PhysmDataset:
         target: str | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
+        **training: Any,
     ) -> xr.Dataset:
         """See :func:`xsm.downscale`; a model that is trained on the way is kept as ``fitted``."""
         from xsm.api.downscale import downscale_keeping
@@ -182,6 +184,7 @@ class PhysmDataset:
             target=target,
             variables=variables,
             product=product,
+            training=training,
         )
         return found if fitted is None else kept(self._ds, fitted, found)
 
@@ -242,12 +245,13 @@ class PhysmDataset:
 
     def plan(
         self,
-        fitted: FittedModel | None = None,
+        fitted: FittedModel | str | type[Any] | None = None,
         *,
         batch_size: int | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
-    ) -> Plan:
+        **training: Any,
+    ) -> Plan | TrainingPlan:
         """See :func:`xsm.plan`."""
         from xsm.api.plan import plan
 
@@ -257,6 +261,7 @@ class PhysmDataset:
             batch_size=batch_size,
             variables=variables,
             product=product,
+            **training,
         )
 
     def score(
@@ -332,6 +337,7 @@ class PhysmDataset:
         threshold: float = 0.0,
         compat: Compat | None = None,
         target: str | None = None,
+        outputs: Sequence[str] | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
     ) -> xr.Dataset:
@@ -346,6 +352,7 @@ class PhysmDataset:
             threshold=threshold,
             compat=compat,
             target=target,
+            outputs=outputs,
             variables=variables,
             product=product,
         )

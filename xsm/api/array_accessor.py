@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from xsm.api.fitted import FittedModel
+    from xsm.api.plan import Plan
+    from xsm.api.training_plan import TrainingPlan
     from xsm.data.nesting.nest import Factor
     from xsm.estimators import Estimator
     from xsm.fields.sources import Covariates
@@ -148,6 +150,7 @@ class PhysmArray:
         area: xr.DataArray | None = None,
         variables: Mapping[str, str] | None = None,
         product: str | None = None,
+        **training: Any,
     ) -> xr.Dataset:
         """See :func:`xsm.downscale`; a model that is trained on the way is kept as ``fitted``."""
         from xsm.api.downscale import downscale_keeping
@@ -164,6 +167,7 @@ class PhysmArray:
             target=str(self._array.name),
             variables=variables,
             product=product,
+            training=training,
         )
         return found if fitted is None else kept(self._array, fitted, found)
 
@@ -189,6 +193,30 @@ class PhysmArray:
             device=device,
             variables=variables,
             product=product,
+        )
+
+    def plan(
+        self,
+        fitted: FittedModel | str | type[Any] | None = None,
+        *,
+        forcing: xr.Dataset | None = None,
+        batch_size: int | None = None,
+        variables: Mapping[str, str] | None = None,
+        product: str | None = None,
+        **training: Any,
+    ) -> Plan | TrainingPlan:
+        """See :func:`xsm.plan`."""
+        from xsm.api.plan import plan
+
+        model = fitted or self.fitted
+        named = model is None or hasattr(model, "recipe")
+        return plan(
+            _joined(self._array, forcing),
+            model,
+            batch_size=batch_size,
+            variables=variables,
+            product=product,
+            **training if named else {"target": str(self._array.name), **training},
         )
 
     def forecast(

@@ -19,6 +19,7 @@ from xsm.fields.samples import make_fields, sizes_of
 from xsm.fields.sources import check_stated, choose_target, read_one
 from xsm.losses import Loss
 from xsm.nn import FieldModel, assemble, check_terms, head_and_members
+from xsm.nn.devices import choose_device
 from xsm.nn.settings import usual_settings
 from xsm.registry import model_name
 from xsm.training.job import Job, train_network
@@ -37,6 +38,8 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
     """
     started = clock.perf_counter()
     head, members, own = head_and_members(asked.hyperparameters, head=cls.default_head)
+    size = own.pop("size", "auto")
+    check_choice("size", size, ("auto", "published"))
     network, schedule = make_schedule(cls, dict(asked.schedule), own, asked.precision)
     if asked.conserve is not None:
         network["conserve"] = asked.conserve
@@ -57,6 +60,10 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
         variables=asked.variables,
         history=window - 1,
     )
+    if size == "auto":
+        known = native.target if native.truth is None else native.truth
+        sized = cls.sized(known.size, choose_device(asked.device).type)
+        network = {n: v for n, v in sized.items() if n in cls.hyperparameters()} | network
     options = {**cls.hyperparameters(), **network}
     recipe = NestedRecipe(
         role,

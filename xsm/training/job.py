@@ -33,7 +33,8 @@ class Job:
     """What network is trained, and how; it travels to the workers of a cluster.
 
     ``network`` are hyper-parameters, settled for the sizes. ``limit`` are the bytes that samples
-    may take. ``data`` is a token of the data, so that a checkpoint of other data is refused.
+    may take. ``data`` is a token of the data, so that a checkpoint of other data is refused. With
+    ``rehearse`` steps are measured instead, see :func:`xsm.training.loop.train`.
     """
 
     model: type[Model]
@@ -51,6 +52,7 @@ class Job:
     limit: int
     checkpoint: str | None = None
     data: str = ""
+    rehearse: bool = False
 
     def __post_init__(self) -> None:
         """Settle hyper-parameters that depend on the sizes."""
@@ -139,6 +141,7 @@ def train_network(
             progress=job.progress,
             checkpoint=checkpoint,
             ranks=ranks,
+            rehearse=job.rehearse,
         )
         if validation and not ranks.rank:
             _warn(model, validation, answered_steps(job.losses))
