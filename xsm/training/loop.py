@@ -201,8 +201,11 @@ def _step(
     """Return the step: in parts where one process on CPUs has threads for them."""
     alone = ranks.size == 1 and training.device.type == "cpu"
     if alone:
-        evaluated = schedule.batch_size * answered_steps(losses)
-        rows = schedule.batch_size * training.example()["dynamic"].shape[1]
+        example = training.example()
+        target = example["target"]  # of whole fields each sample has many answers
+        answers = target.numel() if target.dim() == 4 else answered_steps(losses)
+        evaluated = schedule.batch_size * answers
+        rows = schedule.batch_size * example["dynamic"].shape[1]
         count = count_parts(model, evaluated, thread_count(), rows=rows, precision=precision)
         if count > 1:
             return Parts(model, losses, precision, count, thread_count())
