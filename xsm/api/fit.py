@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -29,7 +30,7 @@ from xsm.typing import Scaling
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["fit"]
+__all__ = ["fit", "learn"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -218,13 +219,6 @@ def fit(
     >>> fitted.name
     'lstm'
     """
-    cls, seed = model_class(model), check_whole("seed", seed)
-    ds = stated(ds, product)
-    window = None if window is None else check_whole("window", window)
-    lead = None if lead is None else check_whole("lead", lead)
-    flags = {"data_integration": data_integration, "known_forcing": known_forcing}
-    for name, flag in flags.items():
-        check_choice(name, str(flag), ("False", "True"))
     asked = Asked(
         target=target,
         dynamic=dynamic,
@@ -261,11 +255,22 @@ def fit(
         conserve=conserve,
         area=area,
     )
+    return FittedModel.of(learn(ds, model, asked, product))
+
+
+def learn(ds: xr.Dataset, model: object, asked: Asked, product: str | None) -> Learnt:
+    """Check what was asked, and train the one or the other kind of model."""
+    cls = model_class(model)
+    whole = {"seed": asked.seed, "window": asked.window, "lead": asked.lead}
+    checked = {n: v if v is None else check_whole(n, v) for n, v in whole.items()}
+    asked = replace(asked, **checked)
+    for name in ("data_integration", "known_forcing"):
+        check_choice(name, str(getattr(asked, name)), ("False", "True"))
     check_alone(asked)
     check_kind(model_name(cls), asked.of_fields, asked.of_cells, downscales=cls.downscales)
     order: Callable[[xr.Dataset, type[Any], Asked], Learnt] = (
         fit_fields if cls.downscales else fit_cells
     )
-    fitted = FittedModel.of(order(ds, cls, asked))
-    _LOG.info("%s %s is trained", fitted.name, fitted.digest)
-    return fitted
+    learnt = order(stated(ds, product), cls, asked)
+    _LOG.info("%s %s is trained", learnt.name, learnt.digest)
+    return learnt

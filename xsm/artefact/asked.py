@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
 import xarray as xr
@@ -37,12 +37,16 @@ class Tuning:
         return _ANCHOR / years if self.anchor is None else self.anchor
 
 
+_STEPS = ("epochs", "batch_size", "learning_rate", "patience")  # of the schedule, named by fit
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Asked:
     """The arguments of :func:`xsm.fit`, which describes them, beside data and model.
 
     ``schedule`` holds those of the schedule that were given by name, ``hyperparameters`` all
-    others. None is what was left out.
+    others. None is what was left out. With ``rehearse`` nothing is trained: what it would take is
+    measured, see :mod:`xsm.training.rehearsal`.
     """
 
     target: str | Sequence[str] | None = None
@@ -77,6 +81,16 @@ class Asked:
     supervision: str | None = None
     conserve: str | None = None
     area: xr.DataArray | None = None
+    rehearse: bool = False
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any], *, rehearse: bool = False) -> Asked:
+        """Return the record of arguments by name; what :func:`xsm.fit` has not is the model's."""
+        own = {f.name for f in fields(cls)} - {"schedule", "hyperparameters", "rehearse"}
+        others = {n: v for n, v in arguments.items() if n not in own}
+        steps = {n: others.pop(n, None) for n in _STEPS}
+        said = {n: v for n, v in arguments.items() if n in own}
+        return cls(**said, schedule=given(**steps), hyperparameters=others, rehearse=rehearse)
 
     @property
     def of_cells(self) -> dict[str, Any]:
@@ -121,4 +135,5 @@ class Asked:
         names = ("monitor", "device", "precision", "seed")
         noted = None if self.checkpoint is None else os.fspath(self.checkpoint)
         own = {"progress": self.shown, "limit": self.limit, "checkpoint": noted}
+        own |= {"rehearse": self.rehearse}
         return {name: getattr(self, name) for name in names} | own

@@ -150,7 +150,8 @@ def _fit_estimator(ds: xr.Dataset, cls: type[Estimator], asked: Asked) -> Learnt
     reading = read(ds, asked.variables)
     begun = _begin(reading, cls, asked, own, (), asked.limit // 2, started)
     recipe, split, network = begun.recipe, begun.split, begun.network
-    job = Estimation(cls, network, recipe, split, asked.seed, asked.shown, asked.limit)
+    seen = asked.shown, asked.limit, asked.rehearse
+    job = Estimation(cls, network, recipe, split, asked.seed, *seen)
     trained = run_estimation(job, begun.features, begun.scaling)
     settings = {**cls.hyperparameters(), **network, "seed": asked.seed, "valid": asked.valid}
     made = job.rebuild(trained.weights)

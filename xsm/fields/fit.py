@@ -20,6 +20,7 @@ from xsm.fields.samples import make_fields, sizes_of
 from xsm.fields.sources import check_stated, choose_target, read_one
 from xsm.losses import Loss
 from xsm.nn import FieldModel, Schedule, assemble, check_terms, head_and_members
+from xsm.nn.devices import choose_device
 from xsm.nn.settings import usual_settings
 from xsm.registry import model_name
 from xsm.training.job import Job, train_network
@@ -38,16 +39,22 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
     no truth tells, and for the network's own.
     """
     head, members, own = head_and_members(asked.hyperparameters, head=cls.default_head)
+    size = own.pop("size", "auto")
+    check_choice("size", size, ("auto", "published"))
     network, schedule = make_schedule(cls, dict(asked.schedule), own, asked.precision)
     if asked.conserve is not None:
         network["conserve"] = asked.conserve
     check_choice("conserve", network.get("conserve", "soft"), ("soft", "exact"))
-    return train_fields(ds, cls, asked, Settled(network, schedule, head, (None,) * members))
+    settled = Settled(network, schedule, head, (None,) * members, sized=size == "auto")
+    return train_fields(ds, cls, asked, settled)
 
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """What network is trained and how; where each member starts, and the covariates' scales."""
+    """What network is trained and how; where each member starts, and the covariates' scales.
+
+    With ``sized`` hyper-parameters that were not given are those of the network for the data.
+    """
 
     network: dict[str, Any]
     schedule: Schedule
@@ -55,6 +62,7 @@ class Settled:
     starts: Sequence[Start | None]
     wanted: tuple[tuple[str, ...], tuple[str, ...]] | None = None
     scaling: xr.Dataset | None = None
+    sized: bool = False
 
 
 def train_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked, settled: Settled) -> Learnt:
@@ -78,6 +86,10 @@ def train_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked, settled: S
         wanted=settled.wanted,
         history=window - 1,
     )
+    if settled.sized:
+        known = native.target if native.truth is None else native.truth
+        sized = cls.sized(known.size, choose_device(asked.device).type)
+        network = {n: v for n, v in sized.items() if n in cls.hyperparameters()} | network
     options = {**cls.hyperparameters(), **network}
     recipe = NestedRecipe(
         role,

@@ -30,6 +30,7 @@ from xsm.typing import Array, FloatArray
 __all__ = ["FieldSamples", "make_fields", "sizes_of"]
 
 
+_VALIDATION, _FEWEST = 65_536, 64  # coarse cells, and patches, that validate: others say no more
 _LAYERS = 3  # channels of the base: interpolated, anchor minus interpolated, whether there is one
 
 
@@ -143,7 +144,9 @@ def _fields(
     hide = float(options["hide"]) if recipe.anchored else 0.0
     training = Fields(arrays, steps[ends < split.training.stop], hide=hide, **settings)
     begin = split.validation.start + frame.window - 1
-    validation = Fields(arrays, steps[ends >= begin], **settings) if split.validates else None
+    most = max(_FEWEST, _VALIDATION // (settings["patch"][0] * settings["patch"][1]))
+    later = steps[ends >= begin]
+    validation = Fields(arrays, later, most=most, **settings) if split.validates else None
     for what, found in (("train", training), ("validate", validation)):
         if found is not None and not len(found):
             msg = (

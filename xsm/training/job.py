@@ -35,7 +35,8 @@ class Job:
 
     ``network`` are hyper-parameters, settled for the sizes. ``limit`` are the bytes that samples
     may take. ``data`` is a token of the data, so that a checkpoint of other data is refused.
-    ``start`` is where training goes on from; None begins with weights that are drawn.
+    ``start`` is where training goes on from; None begins with weights that are drawn. With
+    ``rehearse`` steps are measured instead, see :func:`xsm.training.loop.train`.
     """
 
     model: type[Model]
@@ -54,6 +55,7 @@ class Job:
     checkpoint: str | None = None
     data: str = ""
     start: Start | None = None
+    rehearse: bool = False
 
     def __post_init__(self) -> None:
         """Settle hyper-parameters that depend on the sizes."""
@@ -145,6 +147,7 @@ def train_network(
             checkpoint=checkpoint,
             ranks=ranks,
             start=job.start,
+            rehearse=job.rehearse,
         )
         if validation and not ranks.rank:
             _warn(model, validation, answered_steps(job.losses))
