@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import json
-import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import reference
+from objects import write_inventories
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import xsm
-from xsm.api.accessor import PhysmDataset
-from xsm.api.array_accessor import PhysmArray
 from xsm.data.naming import PRODUCTS, ROLES, Product
 from xsm.estimators import Estimator
 from xsm.registry import model_class
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
-MODULES = ("losses", "nn", "estimators", "exceptions")  # beside the functions of xsm itself
 STORY = ("phy_lstm", "profiles", "experts", "downscaling", "audit", "pangeo")
 
 
@@ -39,7 +35,9 @@ def write_pages(app: Sphinx, config: Config) -> None:
     names = [path.stem for path in (ROOT / "examples").glob("*.ipynb")]
     names.sort(key=lambda name: (STORY.index(name) if name in STORY else len(STORY), name))
     write(DOCS / "notebooks" / "index.md", gallery(names))
-    write(DOCS / "api" / "index.rst", api())
+    for name, text in reference.pages().items():
+        write(DOCS / "api" / name, text)
+    write_inventories(DOCS)
     for name in xsm.list_models():
         write(DOCS / "generated" / f"{name}.txt", defaults(name))
     write(DOCS / "generated" / "benchmarks.txt", benchmarks())
@@ -65,85 +63,6 @@ def gallery(names: Iterable[str]) -> str:
     return "\n".join(
         ["# Notebooks", "", about, "", "```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
     )
-
-
-def api() -> str:
-    """Return the page of the API: every public name."""
-    functions = sorted(name for name in xsm.__all__ if not inspect.isclass(getattr(xsm, name)))
-    classes = sorted(set(xsm.__all__) - set(functions))
-    parts = [
-        heading("API reference", "="),
-        "Every public name, with units, signs, shapes, what missing values and laziness do, and an",
-        "example that is run by the tests. ``ds.physm.fit(...)`` and ``xsm.fit(ds, ...)`` are the",
-        "same call.",
-        heading("Verbs of a Dataset", "-"),
-        accessor("Dataset", PhysmDataset),
-        heading("Verbs of a DataArray", "-"),
-        "The (named) array is the target; other variables come with ``forcing=``.",
-        accessor("DataArray", PhysmArray),
-        heading("Functions", "-"),
-        summary("xsm", functions),
-        heading("Fitted models", "-"),
-        summary("xsm", classes),
-        heading("Models", "-"),
-        "One class a file. ``fit`` takes the name of the file, or a class of your own.",
-        *(summary(f"xsm.models.{name}", [model_class(name).__name__]) for name in own_models()),
-    ]
-    for module in MODULES:
-        home = importlib.import_module(f"xsm.{module}")
-        parts += [
-            heading(f"xsm.{module}", "-"),
-            first_line(home),
-            summary(f"xsm.{module}", home.__all__),
-        ]
-    parts.append(heading("xsm.physics", "-"))
-    for info in pkgutil.iter_modules(importlib.import_module("xsm.physics").__path__):
-        home = importlib.import_module(f"xsm.physics.{info.name}")
-        parts += [heading(info.name, "~"), first_line(home), summary(home.__name__, home.__all__)]
-    return "\n\n".join(parts) + "\n"
-
-
-def own_models() -> list[str]:
-    """Return the names of the models of xsm itself."""
-    return [name for name in xsm.list_models() if model_class(name).__module__.startswith("xsm.")]
-
-
-def heading(text: str, line: str) -> str:
-    """Return a heading."""
-    return f"{text}\n{line * len(text)}"
-
-
-def first_line(module: object) -> str:
-    """Return the first line of a module's documentation."""
-    return (inspect.getdoc(module) or "").partition("\n")[0]
-
-
-def summary(module: str, names: Iterable[str]) -> str:
-    """Return a table of names, but those of types, that leads to a page for each."""
-    home = importlib.import_module(module)
-    kept = [n for n in names if inspect.isclass(getattr(home, n)) or is_function(getattr(home, n))]
-    listed = "\n".join(f"   {name}" for name in kept)
-    return f".. currentmodule:: {module}\n\n.. autosummary::\n   :toctree: generated\n\n{listed}"
-
-
-def is_function(value: object) -> bool:
-    """Return whether a value is a function, compiled or not."""
-    return inspect.isfunction(value) or hasattr(value, "py_func")
-
-
-def accessor(owner: str, cls: type) -> str:
-    """Return a table of the methods and properties of an accessor."""
-    text = ".. currentmodule:: xarray"
-    public = {name: value for name, value in vars(cls).items() if not name.startswith("_")}
-    for kind in ("method", "attribute"):
-        names = [n for n, v in public.items() if inspect.isfunction(v) == (kind == "method")]
-        listed = "\n".join(f"   {owner}.physm.{name}" for name in names)
-        if names:
-            text += (
-                "\n\n.. autosummary::\n   :toctree: generated\n"
-                f"   :template: autosummary/accessor_{kind}.rst\n\n{listed}"
-            )
-    return text
 
 
 def roles() -> str:
