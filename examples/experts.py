@@ -12,11 +12,11 @@
 # ---
 
 # %% [markdown]
-# # Which weather counts where? A mixture of experts, and a warning
+# # See which weather counts: a mixture of experts
 #
-# ISMoE (Yang et al. 2025) trains an expert for each kind of input, and a router that weighs them
-# for every prediction. The weights are an answer to a question that a single network cannot be
-# asked: what did you look at? They are also easily misread. Here is how to read them.
+# ISMoE (Yang et al. 2025) trains one expert for each kind of input, and a router that weighs them
+# for every prediction. The weights say which expert spoke. This tutorial shows how to read them,
+# and why a weight is not an importance.
 
 # %%
 import matplotlib.pyplot as plt
@@ -29,7 +29,7 @@ ds = xsm.open_tutorial("land").isel(latitude=slice(0, 24, 2), longitude=slice(0,
 train, test = ds.sel(time=slice("2018", "2019")), ds.sel(time=slice("2019-12-15", "2020"))
 
 # %% [markdown]
-# ## Three networks of the same size
+# ## 1. Train three networks of the same size
 #
 # One network of all inputs, experts with equal shares, and experts with a router.
 
@@ -51,7 +51,7 @@ scores = xr.concat(
 scores[["r", "rmse", "kge"]].median(every).to_dataframe().round(3)
 
 # %% [markdown]
-# ## What the router says
+# ## 2. Look at the weights
 #
 # Each prediction comes with its weights; they add up to 1.
 
@@ -60,26 +60,15 @@ weight = found["ismoe"]["expert_weight"]
 weight.mean(["time", *every]).to_series().sort_values().round(3)
 
 # %%
-mean = weight.mean("time").where(found["ismoe"]["swvl1"].notnull().any("time"))
-grid = mean.plot(
-    col="expert",
-    col_wrap=5,
-    cmap="viridis",
-    vmin=0,
-    robust=True,
-    figsize=(12, 3),
-    cbar_kwargs={"label": "mean weight"},
-)
-grid.set_titles("{value}")
-grid.set_axis_labels("longitude (°)", "latitude (°)")
-plt.show()
-
+found["ismoe"].physm.plot.expert_maps()
+# %%
+found["ismoe"].physm.plot.expert_seasons()
 # %% [markdown]
-# ## A weight is not an importance
+# ## 3. Compare weights with importance
 #
-# An expert that always says the mean can hold a third of the weight: the others then speak louder.
-# So ask the other way round: how much larger is the error if the inputs of an expert come from
-# another time of the year?
+# Inputs may tell the router more than they tell their own expert, and an expert that always says
+# the mean can have a large weight. `importance` therefore also measures how much the error grows if
+# the inputs of an expert come from another time.
 
 # %%
 table = fitted["ismoe"].importance(test, by="season").compute()
@@ -113,29 +102,18 @@ ax.set(xlabel="mean weight", ylabel="rise of RMSE without its inputs\n(10⁻³ m
 plt.show()
 
 # %% [markdown]
-# Wind has the largest share, in winter half of it, and nothing is lost without it: its expert says
-# the same every day, and the others speak around that. Were weights importances, the points would
-# lie on a line. Where both disagree believe the right one, or the upper end of the figure: it is
-# about the prediction, not about who speaks.
+# If weights were importances, the points would lie on a line. Where both disagree, use the rise of
+# the error: it is about the prediction. `agreement` in the table is the rank correlation of both.
 #
-# ## What each expert says
+# ## 4. See what each expert says
+#
+# `experts` returns the answers before they are weighed.
 
 # %%
 place = {"latitude": ds["latitude"][6], "longitude": ds["longitude"][10]}
-said = fitted["ismoe"].experts(test)["swvl1"].sel(place)
-fig, axes = plt.subplots(2, 1, figsize=(10, 5.5), sharex=True, layout="constrained")
-for name in said["expert"].values:
-    said.sel(expert=name).plot(ax=axes[0], lw=0.9, label=str(name))
-found["ismoe"]["swvl1"].sel(place).plot(ax=axes[0], color="grey", lw=2, label="their sum")
-test["swvl1"].sel(place).plot(ax=axes[0], color="black", lw=1.4, label="truth")
-axes[0].set(title="", xlabel="", ylabel="soil moisture\n0-7 cm (m³ m⁻³)")
-axes[0].legend(ncols=5, frameon=False, fontsize=8)
-shares = weight.sel(place).transpose("expert", "time")
-axes[1].stackplot(shares["time"].values, shares.values, labels=shares["expert"].values)
-axes[1].set(ylabel="weight", ylim=(0, 1))
-for ax in axes:
-    ax.margins(x=0)
-plt.show()
+said = fitted["ismoe"].experts(test)["swvl1"]
+each = {str(name): said.sel(expert=name, drop=True) for name in said["expert"].values[:3]}
+test.physm.plot.series(each | {"weighted sum": found["ismoe"]["swvl1"]}, at=place)
 
 # %% [markdown]
 # Any physics term combines with the mixture, `losses=[RMSE(0.5), WaterBalance(0.5)]`, and any

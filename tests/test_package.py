@@ -1,4 +1,4 @@
-"""What is packed and published: one version, one home, one set of bounds, a source that tests itself."""
+"""What is packed and published: one version, one home, one set of bounds, all that tests read."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Pages that are written when the site is built: notebooks, API, defaults of models, benchmarks."""
+"""Pages written when the site is built: tutorials, gallery, API, defaults of models, benchmarks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import reference
+from gallery import write_gallery
 from objects import write_inventories
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -19,7 +19,9 @@ from xsm.registry import model_class
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
-STORY = ("phy_lstm", "profiles", "experts", "downscaling", "audit", "pangeo")
+TASKS = ("audit", "forecast", "satellite_gaps", "profiles", "groundwater", "evaporation")
+TASKS += ("experts", "pangeo")
+"""Tutorials in the order of the page; notebooks that are none of them follow as background."""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -32,9 +34,8 @@ def write_pages(app: Sphinx, config: Config) -> None:
     """Write all pages that are not kept in the repository."""
     for path in sorted((ROOT / "examples").glob("*.ipynb")):
         write(DOCS / "notebooks" / path.name, path.read_text(encoding="utf-8"))
-    names = [path.stem for path in (ROOT / "examples").glob("*.ipynb")]
-    names.sort(key=lambda name: (STORY.index(name) if name in STORY else len(STORY), name))
-    write(DOCS / "notebooks" / "index.md", gallery(names))
+    write(DOCS / "notebooks" / "index.md", tutorials())
+    write(DOCS / "gallery.md", write_gallery(DOCS))
     for name, text in reference.pages().items():
         write(DOCS / "api" / name, text)
     write_inventories(DOCS)
@@ -52,17 +53,21 @@ def write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def gallery(names: Iterable[str]) -> str:
-    """Return the page that lists the notebooks."""
+def tutorials() -> str:
+    """Return the page that lists the notebooks: tutorials by task, then background."""
+    names = sorted(path.stem for path in (ROOT / "examples").glob("*.ipynb"))
+    others = [name for name in names if name not in TASKS]
     about = (
-        "Each notebook tells one story on simulated worlds that come with xsm. They are run when "
-        "this site is built, on two cores; what you see is what they gave. Take them from "
-        "`examples/` in the repository: each is there as a notebook without outputs and as a "
-        "plain script of the same cells."
+        "Each tutorial does one task from data to result, on simulated worlds that come with xsm, "
+        "and names the line to replace for data of your own. They were run when this site was "
+        "built, each in less than two minutes on two cores; short schedules are marked in the "
+        "code. Take them from `examples/` in the repository: each is there as a notebook without "
+        "outputs and as a plain script."
     )
-    return "\n".join(
-        ["# Notebooks", "", about, "", "```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
-    )
+    tree = ["```{toctree}", ":maxdepth: 1", ""]
+    parts = ["# Tutorials by task", "", about, "", *tree, *TASKS, "```", ""]
+    parts += ["## Background", "", *tree, *others, "```", ""]
+    return "\n".join(parts)
 
 
 def roles() -> str:

@@ -136,7 +136,8 @@ def summary(home: str, names: Iterable[str], template: str = "") -> str:
     kept = [name for name in names if "." in name or shown(importlib.import_module(home), name)]
     listed = "\n".join(f"   {name}" for name in kept)
     form = f"   :template: {template}\n" if template else ""
-    return f".. currentmodule:: {home}\n\n.. autosummary::\n   :toctree: generated\n{form}\n{listed}"
+    head = f".. currentmodule:: {home}\n\n.. autosummary::\n   :toctree: generated\n"
+    return f"{head}{form}\n{listed}"
 
 
 def shown(home: ModuleType, name: str) -> bool:
