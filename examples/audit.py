@@ -59,7 +59,8 @@ products = {name: array.assign_attrs(truth.attrs) for name, array in products.it
 place = {"latitude": world["latitude"][6], "longitude": world["longitude"][9]}
 months = slice("2019-03", "2019-08")
 shown = {name: array.sel(time=months) for name, array in products.items()}
-world.sel(time=months).physm.plot.series(shown, at=place)
+ax = world.sel(time=months).physm.plot.series(shown, at=place)
+
 # %% [markdown]
 # All three look reasonable, and they agree with each other:
 
@@ -86,7 +87,8 @@ about = ["observed_consistency", "always_drying", "count"]
 joined[about].median(every).to_dataframe().round(3)
 
 # %%
-joined.physm.plot.map("observed_consistency", col="product", vmin=0.4, vmax=1)
+ax = joined.physm.plot.map("observed_consistency", col="product", vmin=0.4, vmax=1)
+
 # %% [markdown]
 # No product follows the water more often than a series that always falls. Are the products bad, or
 # do their days not match the days of the fluxes?

@@ -88,7 +88,8 @@ at = {"latitude": 42.5, "longitude": 15.0}
 shown = xr.Dataset({"evaporation": mm["e"].assign_attrs(units="mm day-1")}).sel(time=year)
 weekly = shown.rolling(time=7, center=True).mean()
 said = found[["evaporation"]].sel(time=year).rolling(time=7, center=True).mean()
-weekly.physm.plot.series(said, at=at, target="evaporation")
+ax = weekly.physm.plot.series(said, at=at, target="evaporation")
+
 # %% [markdown]
 # ## 5. Ask what water must do
 #

@@ -60,9 +60,11 @@ weight = found["ismoe"]["expert_weight"]
 weight.mean(["time", *every]).to_series().sort_values().round(3)
 
 # %%
-found["ismoe"].physm.plot.expert_maps()
+ax = found["ismoe"].physm.plot.expert_maps()
+
 # %%
-found["ismoe"].physm.plot.expert_seasons()
+ax = found["ismoe"].physm.plot.expert_seasons()
+
 # %% [markdown]
 # ## 3. Compare weights with importance
 #
@@ -113,7 +115,7 @@ plt.show()
 place = {"latitude": ds["latitude"][6], "longitude": ds["longitude"][10]}
 said = fitted["ismoe"].experts(test)["swvl1"]
 each = {str(name): said.sel(expert=name, drop=True) for name in said["expert"].values[:3]}
-test.physm.plot.series(each | {"weighted sum": found["ismoe"]["swvl1"]}, at=place)
+ax = test.physm.plot.series(each | {"weighted sum": found["ismoe"]["swvl1"]}, at=place)
 
 # %% [markdown]
 # Any physics term combines with the mixture, `losses=[RMSE(0.5), WaterBalance(0.5)]`, and any

@@ -86,7 +86,8 @@ table.columns = [f"{days} days" for days in table.columns.days]
 table[["1 days", "3 days", "7 days", "14 days"]].round(4)
 
 # %%
-scores["no weather"].physm.plot.skill(metric="rmse")
+ax = scores["no weather"].physm.plot.skill(metric="rmse")
+
 # %% [markdown]
 # ## 4. Calibrate the intervals of each lead
 #
@@ -116,7 +117,7 @@ cover.round(2)
 # %%
 at = {"latitude": 42.0, "longitude": 15.0}
 fan = right.forecast(ds, init=today, lead=14)
-ds.physm.plot.fan(fan, at=at)
+ax = ds.physm.plot.fan(fan, at=at)
 
 # %% [markdown]
 # Each morning a new day costs one step: keep `fitted.state(ds)` and go on from it. The script

@@ -113,9 +113,11 @@ scores, audit = scores.compute(), audit.compute()
 scores[["r", "rmse", "kge"]].median(["latitude", "longitude"]).to_dataframe().round(3)
 
 # %%
-scores.physm.plot.map("rmse", col="source")
+ax = scores.physm.plot.map("rmse", col="source")
+
 # %%
-audit.physm.plot.map("excess", centre=0)
+ax = audit.physm.plot.map("excess", centre=0)
+
 # %% [markdown]
 # ## 6. Share the model
 #

@@ -42,7 +42,8 @@ own[["observed_consistency", "always_drying"]].mean(["latitude", "longitude"]).t
 )
 
 # %%
-own.physm.plot.map("observed_consistency", col="trend", vmin=0.4, vmax=1)
+ax = own.physm.plot.map("observed_consistency", col="trend", vmin=0.4, vmax=1)
+
 # %% [markdown]
 # The truth follows the level of the inflow on nine of ten days, and its change on fewer than two of
 # three. A network that followed the change everywhere would be wrong.
@@ -113,11 +114,12 @@ first[["r", "rmse", "kge"]].median(every).to_dataframe().round(3)
 
 # %%
 informed, plain = forecasts["LSTM, informed"], forecasts["LSTM"]
-ds.physm.plot.improvement(informed, plain, names=("with observations", "LSTM"))
+ax = ds.physm.plot.improvement(informed, plain, names=("with observations", "LSTM"))
+
 # %%
 at = {"latitude": ds["latitude"][6], "longitude": ds["longitude"][9]}
 shown = ("LSTM", "PHY-LSTM, level, 9 to 1", "LSTM, informed")
-test.physm.plot.series({name: forecasts[name] for name in shown}, at=at)
+ax = test.physm.plot.series({name: forecasts[name] for name in shown}, at=at)
 
 # %% [markdown]
 # Networks that see only weather know when it rains and how fast the soil dries, but not how wet it

@@ -116,9 +116,11 @@ xr.concat(list(audits.values()), names)[about].mean("depth").to_dataframe().roun
 # ## 4. See the profiles
 
 # %%
-test.physm.plot.profile(found["cnn_lstm"], at=place, show=["observed", "predicted", "error"])
+ax = test.physm.plot.profile(found["cnn_lstm"], at=place, show=["observed", "predicted", "error"])
+
 # %%
-test.physm.plot.profile(found["pgdl_cnn_lstm"], at=place, show=["predicted", "error"])
+ax = test.physm.plot.profile(found["pgdl_cnn_lstm"], at=place, show=["predicted", "error"])
+
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
 for name, colour in (("cnn_lstm", "#0072B2"), ("pgdl_cnn_lstm", "#D55E00")):

@@ -35,7 +35,8 @@ seen = ((day + phase) % 3 == 0) & (world["t2m"] > 273.15).values  # every third 
 noisy = truth + rng.normal(0, 0.015, truth.shape)
 weather = world[["tp", "t2m", "ssrd", "d2m", "sp", "sand", "clay", "elevation"]]
 satellite = noisy.where(seen).clip(0).assign_attrs(units="m3 m-3")
-ds = weather.assign(soil_moisture=satellite)  # yours: satellite and weather on one grid
+name = "soil_moisture"  # yours: "sm" in ESA CCI, "soil_moisture_am" in SMAP L3
+ds = weather.assign({name: satellite})  # yours: xsm.regrid(weather, satellite).merge(satellite)
 
 # %% [markdown]
 # ## 1. Look at the data
@@ -57,7 +58,7 @@ ds.physm.check()
 short = {"epochs": 12, "iterations": 12, "hidden_size": 64}  # leave it out for the full schedule
 fitted = ds.sel(time=slice("2018", "2019")).physm.fit(
     "lstm",
-    target="soil_moisture",
+    target=name,
     sequence=180,
     data_integration=True,
     known_forcing=True,
@@ -73,9 +74,9 @@ fitted
 
 # %%
 estimate = fitted.predict(ds).drop_vars("lead")  # 1 day: how far the observation may be away
-filled = ds["soil_moisture"].fillna(estimate["soil_moisture"]).rename("soil_moisture")
+filled = ds[name].fillna(estimate[name])
 share = {
-    "days seen": float(ds["soil_moisture"].notnull().mean()),
+    "days seen": float(ds[name].notnull().mean()),
     "days after filling": float(filled.notnull().mean()),
 }
 {name: round(value, 2) for name, value in share.items()}
@@ -88,11 +89,11 @@ share = {
 
 # %% tags=["truth"]
 rows = {
-    "last observation": ds["soil_moisture"].ffill("time"),
-    "line between observations": ds["soil_moisture"].interpolate_na("time"),
-    "network": estimate["soil_moisture"],
+    "last observation": ds[name].ffill("time"),
+    "line between observations": ds[name].interpolate_na("time"),
+    "network": estimate[name],
 }
-gaps = ds["soil_moisture"].isnull() & truth.notnull() & (truth["time"].dt.year == 2020)
+gaps = ds[name].isnull() & truth.notnull() & (truth["time"].dt.year == 2020)
 for field in rows.values():
     gaps = gaps & field.notnull()
 error = {name: (field - truth).where(gaps) for name, field in rows.items()}
@@ -113,7 +114,8 @@ table.to_dataframe().round(4)
 # %%
 at = {"latitude": 42.0, "longitude": 15.0}
 summer = slice("2020-05", "2020-08")
-ds.sel(time=summer).physm.plot.series(estimate.sel(time=summer), at=at, level=0.9)
+ax = ds.sel(time=summer).physm.plot.series(estimate.sel(time=summer), at=at, level=0.9)
+
 # %% [markdown]
 # ## 6. Can the intervals be trusted?
 #
