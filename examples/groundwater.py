@@ -102,7 +102,7 @@ anomaly = xsm.groundwater_anomaly(grace, gldas, baseline=period)
 anomaly
 
 # %%
-found = xsm.monthly(anomaly)
+found = xsm.monthly(anomaly[["groundwater_storage"]])
 last = found.isel(time=[-5, -3, -1])
 ax = last.physm.plot.map("groundwater_storage", col="time", centre=0)
 

@@ -95,7 +95,7 @@ score = xr.concat([s.sel(source="model", drop=True) for s in scores.values()], n
 audit = xr.concat(list(audits.values()), names).sel(trend="level", drop=True)
 every = ["latitude", "longitude"]
 table = xr.merge([score[["r", "rmse", "kge"]], audit[["consistency", "excess"]]]).median(every)
-table.to_dataframe().round(3)
+table.drop_vars("lead", errors="ignore").to_dataframe().round(3)
 
 # %%
 first = scores["LSTM"].sel(source=["persistence", "climatology"])

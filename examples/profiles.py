@@ -107,7 +107,8 @@ rmse.round(2).to_pandas()  # 10⁻³ m³ m⁻³ by depth
 
 # %%
 about = ["inconsistency", "observed_inconsistency", "excess", "out_of_range"]
-xr.concat(list(audits.values()), names)[about].mean("depth").to_dataframe().round(5)
+shares = xr.concat(list(audits.values()), names)[about].mean("depth")
+shares.drop_vars("lead", errors="ignore").to_dataframe().round(5)
 
 # %% [markdown]
 # The guided network is about as consistent as the truth, never leaves its bounds, and has a similar

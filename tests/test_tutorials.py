@@ -41,7 +41,9 @@ def run(name: str, data: dict[str, Any]) -> dict[str, Any]:
     names = {"xr": xr, "np": np, "xsm": xsm, **data}
     with xsm.set_options(progress=False):
         for code in cells(name):
-            tree = ast.parse(re.sub(r"^short = .*", f"short = {TINY[name]}", code, flags=re.MULTILINE))
+            tree = ast.parse(
+                re.sub(r"^short = .*", f"short = {TINY[name]}", code, flags=re.MULTILINE)
+            )
             exec(compile(tree, f"examples/{name}.py", "exec"), names)
             plt.close("all")
     return names
