@@ -111,15 +111,15 @@ def caption() -> str:
     rmse, level = errors(), agreement()
     return (
         "*Left: soil moisture of SMAP one day ahead, on days that nothing was trained on (grey: "
-        "baselines, orange: a window of a week, blue: the whole record). With the weather of the day "
-        "known, the network on the whole record has an RMSE of "
+        "baselines, orange: a window of a week, blue: the whole record). With the weather of the "
+        "day known, the network on the whole record has an RMSE of "
         f"{rmse['weather of the day, whole record'][0]:.3f} without and "
         f"{rmse['record + last observation'][0]:.3f} m³ m⁻³ with the last observation, which alone "
         f"has {rmse['persistence'][0]:.3f}. Middle: the water balance in the loss changes little "
         f"({level['LSTM'][0]:.2f} to {level['PHY-LSTM'][0]:.2f}), observations much "
         f"({level['LSTM + last observation'][0]:.2f}); the truth has "
-        f"{level['the truth itself'][0]:.2f}. Right: two weeks ahead without any weather, with 50 and "
-        "90 % intervals (tutorial world).*\n"
+        f"{level['the truth itself'][0]:.2f}. Right: two weeks ahead without any weather, with 50 "
+        "and 90 % intervals (tutorial world).*\n"
     )
 
 

@@ -70,6 +70,7 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = True  # types in the sections lead to their pages
 numpydoc_xref_ignore = "all"  # words that are no types
 numpydoc_xref_aliases = {
+    **{name: name for name in objects.names()},
     "Dataset": "xarray.Dataset",
     "DataArray": "xarray.DataArray",
     "ndarray": "numpy.ndarray",

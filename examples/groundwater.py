@@ -189,7 +189,7 @@ ax = answer.to_dataset().physm.plot.map("groundwater_storage", col="90 % interva
 # Does an interval of 90 % cover 90 % of the truth? Look before you publish it.
 
 # %%
-told = result.sel(time=judged["time"]).where(judged.notnull())
+told = result.sel(time=judged["time"])
 curve = xsm.reliability(judged.to_dataset(), told)
 curve[["coverage"]].to_dataframe().round(2)
 

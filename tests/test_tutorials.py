@@ -62,7 +62,7 @@ def mascons(months: xr.DataArray, storage: xr.DataArray) -> xr.Dataset:
     """Return a file like JPL's GRACE and GRACE-FO mascons (GRCTellus RL06.3M.MSCNv04CRI).
 
     Names, units and extras are those of its public header: ``lwe_thickness`` and ``uncertainty`` in
-    cm, bounds, ``land_mask``, ``scale_factor``, ``mascon_ID``, ``GAD``; stamps near the middle of the
+    cm, bounds, ``land_mask``, ``scale_factor``, ``mascon_ID``, ``GAD``; stamps in the middle of the
     month; longitudes from 0 to 360.
     """
     shift = (np.arange(months.size) % 3 + 14).astype("m8[D]")

@@ -25,6 +25,12 @@ def _entry(kind: str, name: str, place: str) -> str:
     return f"{name} {domain}:{kind} 1 {place} -"
 
 
+def names() -> list[str]:
+    """Return the full names of objects, as docstrings write them."""
+    lines = [line for _, entries in projects().values() for line in entries]
+    return [line.split()[0] for line in lines if " py:" in line and "." in line.split()[0]]
+
+
 def mapping() -> dict[str, tuple[str, str]]:
     """Return what ``intersphinx_mapping`` takes: the address, and the file in the source."""
     return {name: (address, f"{FOLDER}/{name}.inv") for name, (address, _) in projects().items()}

@@ -51,9 +51,8 @@ def users() -> str:
     )
     parts = [
         heading("API reference", "="),
-        "Every public name, with units, signs, shapes, what missing values and laziness do, and an",
-        "example that the tests run. ``ds.physm.fit(...)`` and ``xsm.fit(ds, ...)`` are the same",
-        "call.",
+        "Every public name, with units, signs, shapes, what missing values and laziness do, and an "
+        "example that the tests run. ``ds.physm.fit(...)`` and ``xsm.fit(ds, ...)`` are one call.",
         ".. toctree::\n   :hidden:\n\n   extend\n   physics",
     ]
     for task, names in TASKS.items():
@@ -63,7 +62,7 @@ def users() -> str:
         summary("xsm", ["FittedModel"], "autosummary/bare.rst"),
         summary("xsm", [f"FittedModel.{name}" for name in verbs(xsm.FittedModel)]),
         heading("Draw figures", "-"),
-        "``ds.physm.plot`` draws data, predictions and scores; ``fitted.plot`` predicts first. The",
+        "``ds.physm.plot`` draws data, predictions and scores; ``fitted.plot`` predicts first. The "
         ":doc:`gallery </gallery>` shows each figure.",
         figures(),
         module("xsm.plotting"),
@@ -84,7 +83,7 @@ def extend() -> str:
     """Return the page of what a model of one's own is made of, and of the models."""
     parts = [
         heading("Reference: models, losses, networks", "="),
-        "One class a file. ``fit`` takes the name of the file, or a class of your own",
+        "One class a file. ``fit`` takes the name of the file, or a class of your own "
         "(:doc:`how </howto/adding_a_model>`).",
         heading("Models", "-"),
     ]
@@ -100,7 +99,7 @@ def physics() -> str:
     """Return the page of the laws on arrays."""
     parts = [
         heading("Reference: physics on arrays", "="),
-        "Laws on plain arrays, compiled when first called. Data sets take the functions of",
+        "Laws on plain arrays, compiled when first called. Data sets take the functions of "
         ":doc:`xsm <index>`.",
     ]
     for info in pkgutil.iter_modules(importlib.import_module("xsm.physics").__path__):
