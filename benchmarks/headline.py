@@ -4,7 +4,7 @@
 
 The first two panels show figures that ``real_data.py`` and ``memory_science.py`` wrote into
 docs/real_data.md and docs/carried_state.md; nothing is typed here. The third is drawn by
-``ds.physm.plot.fan`` on the tutorial world, with a network that trains for half a minute.
+``ds.physm.plot.fan`` on the tutorial world, with a network that trains for a minute.
 """
 
 from __future__ import annotations
@@ -97,13 +97,14 @@ def fan(ax: plt.Axes) -> None:
         cuts=14,
         head="gaussian",
         hidden_size=64,
-        epochs=12,
-        iterations=12,
+        epochs=20,
+        iterations=20,
         progress=False,
     )
-    ahead = fitted.forecast(ds, init="2020-06-15", lead=14)
+    ahead = fitted.forecast(ds, init="2020-07-20", lead=14)
     ds.physm.plot.fan(ahead, at={"latitude": 42.0, "longitude": 15.0}, ax=ax)
-    ax.set_title("")
+    ax.set_title("", loc="left")
+    ax.tick_params(labelsize=8.5)
 
 
 def caption() -> str:

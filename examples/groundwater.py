@@ -167,7 +167,10 @@ table["skill"] = 1 - table["error (mm)"] / error["nearest"]
 table.round(2)
 
 # %% [markdown]
-# ## 6. The map, with its interval
+# Noise of the satellite and of the land model limits all of them: the network is about as good as
+# interpolation that keeps coarse means. What it adds here is an interval for each cell.
+#
+# ## 6. Draw the map with its interval
 
 # %%
 result = calibrated.downscale(ds, covariates=covariates)
