@@ -96,7 +96,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "xsm"},
     "navbar_align": "left",
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
@@ -106,7 +106,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_context = {"default_mode": "auto"}  # else the first page complains of having none
-html_sidebars = {"index": [], "getting_started/**": ["sidebar-nav-bs"]}
+html_sidebars = {"index": [], "gallery": [], "getting_started/**": ["sidebar-nav-bs"]}
 copybutton_exclude = ".linenos, .gp, .go"
 
 
