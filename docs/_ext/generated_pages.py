@@ -20,7 +20,7 @@ from xsm.registry import model_class
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
 TASKS = ("audit", "forecast", "satellite_gaps", "profiles", "groundwater", "evaporation")
-TASKS += ("experts", "pangeo")
+TASKS += ("new_region", "experts", "pangeo")
 """Tutorials in the order of the page; notebooks that are none of them follow as background."""
 
 
@@ -56,6 +56,7 @@ def write(path: Path, text: str) -> None:
 def tutorials() -> str:
     """Return the page that lists the notebooks: tutorials by task, then background."""
     names = sorted(path.stem for path in (ROOT / "examples").glob("*.ipynb"))
+    tasks = [name for name in TASKS if name in names]
     others = [name for name in names if name not in TASKS]
     about = (
         "Each tutorial does one task from data to result, on simulated worlds that come with xsm, "
@@ -65,7 +66,7 @@ def tutorials() -> str:
         "outputs and as a plain script."
     )
     tree = ["```{toctree}", ":maxdepth: 1", ""]
-    parts = ["# Tutorials by task", "", about, "", *tree, *TASKS, "```", ""]
+    parts = ["# Tutorials by task", "", about, "", *tree, *tasks, "```", ""]
     parts += ["## Background", "", *tree, *others, "```", ""]
     return "\n".join(parts)
 

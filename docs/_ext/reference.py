@@ -26,7 +26,7 @@ TASKS = {
         "texture_class",
         "groundwater_anomaly",
     ),
-    "Train a model": ("fit", "list_models", "describe_model", "load"),
+    "Train a model": ("fit", "cross_validate", "list_models", "describe_model", "load"),
     "Predict, forecast, downscale": ("predict", "forecast", "downscale", "blend", "plan"),
     "Evaluate": ("score", "reliability", "intervals", "consistency", "audit"),
     "Physics on data sets": ("water_balance", "richards_residual", "simulate_columns"),
