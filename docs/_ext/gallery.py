@@ -140,21 +140,18 @@ def write_gallery(docs: Path) -> str:
     import matplotlib as mpl
 
     (docs / FOLDER).mkdir(parents=True, exist_ok=True)
+    mpl.use("Agg")  # of this process; notebooks run in others
     names: dict[str, Any] = {}
-    backend = mpl.get_backend()
-    mpl.use("Agg")
-    try:
-        cards, parts = [], []
-        for kind, (title, code) in FIGURES.items():
-            _run(BEFORE.get(kind, ""), names)
-            _draw(dedent(code).strip(), names, docs / FOLDER / f"{kind}.png")
-            cards.append(_card(kind, title))
-            parts += [_section(kind, title, code, BEFORE.get(kind, ""))]
-        for kind, (title, code) in REPRS.items():
-            cards.append(_card(kind, title, picture=False))
-            parts.append(_page_of(kind, title, code, eval(code, names)))
-    finally:
-        mpl.use(backend)
+    cards, parts = [], []
+    for kind, (title, code) in FIGURES.items():
+        before = BEFORE.get(kind, "")
+        _run(before, names)
+        _draw(dedent(code).strip(), names, docs / FOLDER / f"{kind}.png")
+        cards.append(_card(kind, title))
+        parts.append(_section(kind, title, code, before))
+    for kind, (title, code) in REPRS.items():
+        cards.append(_card(kind, title, picture=False))
+        parts.append(_page_of(kind, title, code, eval(code, names)))
     return "\n".join([HEAD, "::::{grid} 1 2 3 3", ":gutter: 2", "", *cards, "::::", "", *parts])
 
 
