@@ -48,6 +48,7 @@ fitted = train.physm.fit(
     head="gaussian",
     **short,
 )
+fitted
 
 # %% [markdown]
 # ## 2. Forecast from today

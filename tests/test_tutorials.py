@@ -100,15 +100,14 @@ def test_a_file_of_grace_becomes_a_map_of_groundwater_with_intervals() -> None:
         {n: (0 * storage + d).assign_attrs(units="kg m-2") for n, d in layer.items()}
     ).assign(SWE_inst=(0 * storage).assign_attrs(units="kg m-2"))
     field = xr.DataArray(50 * rng.normal(size=(36, 16, 16)), fine, attrs={"units": "mm"})
-    rain = abs(field).assign_attrs(units="mm month-1", standard_name="precipitation_amount")
+    rain = (abs(field) / 1e4).assign_attrs(units="m", GRIB_stepType="avgad")  # ERA5-Land
     data = {
         "grace": mascons(storage["time"], storage),
         "gldas": gldas,
-        "weather": xr.Dataset({"tp": rain / 1000}).assign_attrs(),
+        "weather": xr.Dataset({"tp": rain}),
         "maps": xr.Dataset({"elevation": abs(field[0].drop_vars("time")).assign_attrs(units="m")}),
         "wells": field.rename("groundwater_storage"),
     }
-    data["weather"]["tp"].attrs["units"] = "m"
     names = run("groundwater", data)
     answer = names["answer"]
     assert answer.sizes == {"90 % interval": 3, "lat": 16, "lon": 16}
