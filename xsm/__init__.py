@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from xsm.registry import describe_model, list_models
     from xsm.synthetic.tutorial import open_tutorial
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CrossValidation",

@@ -142,7 +142,7 @@ def fit(
         weights as if it had never stopped; with the file of a finished run it ends at once.
     client : distributed.Client, optional
         Train on all workers of this cluster, one rank a worker, each on its share of the cells;
-        see :func:`xsm.cells.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
+        see :doc:`training on a cluster </training>`. ``memory_limit`` then holds for each.
     sequence : int, optional
         Steps of a piece of the record, such as 180: train a network that runs through the record
         and carries its state, many-to-many, instead of on windows. Every observed step of a piece

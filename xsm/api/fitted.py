@@ -293,7 +293,7 @@ class FittedModel(WithExperts, Transferable):
         -----
         With z = (observed - mean) / std, the isotonic map of the pairs (F(z_i), share of F(z_j) at
         or below it) is the empirical distribution function of z itself, since the pairs ascend
-        already: the quantiles are those of z. The conformal ones are those of |z| at the rank
+        already: the quantiles are those of z. The conformal ones are those of abs(z) at the rank
         ceil((n + 1) level) of n, with both signs. Both are tabled from 0.5 to 99.5 %.
 
         References

@@ -60,7 +60,7 @@ class ConvLSTMUNet(FieldModel):
     before either.
 
     ``L = beta_nll + 0.5 mass + 0.05 sign + 0.05 correlation + 0.001 variation``, see
-    :mod:`xsm.losses` and :mod:`xsm.losses.fields`; the weights are xsm's. The two terms of
+    :mod:`xsm.losses` and ``xsm.losses.fields``; the weights are xsm's. The two terms of
     infiltration are there where precipitation and soil moisture are among the covariates.
 
     Examples

@@ -111,7 +111,7 @@ def dropping(masks: Masks | None, *, foreign: bool = False) -> Iterator[None]:
         None draws each mask when it is needed, from torch's global generator.
     foreign : bool, default: False
         What other classes draw comes from the source of the masks too, see
-        :func:`xsm.nn.randomness.draws`.
+        ``xsm.nn.randomness.draws``.
 
     Yields
     ------

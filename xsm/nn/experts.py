@@ -117,7 +117,7 @@ class ExpertLSTM(Model):
     sizes : Sizes
         Sizes of inputs and outputs, derived from the data, and the names of the inputs.
     groups : mapping of str to sequence of str, optional
-        Inputs of each expert, see :func:`xsm.nn.groups.resolve_groups`.
+        Inputs of each expert, see ``xsm.nn.groups``.
     patch : int, default: 3
         Cells along a side of the square that the CNNs see; 1 where the data are no grid.
     channels, hidden_size : int, default: 32, 64

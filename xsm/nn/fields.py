@@ -33,7 +33,7 @@ class FieldModel(Model):
     ----------
     sizes : Sizes
         ``dynamic`` and ``static`` count the channels of ``dynamic`` and ``fine``. With
-        ``gaussian`` :meth:`forward` returns ``log_variance`` beside ``mean``.
+        ``gaussian`` ``forward`` returns ``log_variance`` beside ``mean``.
     conserve : {"soft", "exact"}, default: "soft"
         Whether area-weighted means of the fine field are drawn to the coarse one by a term of the
         loss alone, or made equal to it by the last layer too.
