@@ -49,18 +49,19 @@ def prepare(ds: xr.Dataset, *, sequence: bool = False) -> tuple[Features, Recipe
     return features, recipe, chronological(features.steps, valid=0.0, **times)
 
 
-def windows(ds: xr.Dataset, limit: int) -> Windows | Stream:
+def windows(ds: xr.Dataset, limit: int, device: str = "cpu") -> Windows | Stream:
     """Return the samples of a data set within a limit of memory."""
     features, recipe, split = prepare(ds)
     scaling = fit_scaling(features, split.training, scaling="cell")
-    return make_samples(features, scaling, recipe, split, limit=limit)[0]
+    return make_samples(features, scaling, recipe, split, limit=limit, device=device)[0]
 
 
-def pieces(ds: xr.Dataset, limit: int) -> Windows | Stream:
+def pieces(ds: xr.Dataset, limit: int, device: str = "cpu") -> Windows | Stream:
     """Return pieces of a data set within a limit of memory."""
     features, recipe, split = prepare(ds, sequence=True)
     scaling = fit_scaling(features, split.training, scaling="global", logs=recipe.logs)
-    return make_samples(features, scaling, recipe, split, limit=limit, answered=SEQUENCE)[0]
+    given = {"limit": limit, "answered": SEQUENCE, "device": device}
+    return make_samples(features, scaling, recipe, split, **given)[0]
 
 
 class Bare(nn.Module):
@@ -91,20 +92,21 @@ def torch_loop(
     Of pieces the steps after ``warmup`` are answered, of windows the last.
     """
     features = held.inputs.shape[1] + held.static.shape[1]
-    model = Bare(features, entered=held.answered > 1)
+    device = held.inputs.device
+    model = Bare(features, entered=held.answered > 1).to(device)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, **({"fused": True} if fused else {}))
     steps, answered = held.window + held.answered - 1, held.answered - warmup
-    back = torch.arange(-steps + 1, 1) * held.count
+    back = torch.arange(-steps + 1, 1, device=device) * held.count
 
     def run(iterations: int) -> None:
         model.train()
         for _ in range(iterations):
-            at = held.samples[torch.randint(len(held.samples), (size,))]
+            at = held.samples[torch.randint(len(held.samples), (size,), device=device)]
             rows = (at - held.lead * held.count).unsqueeze(1) + back
             dynamic = held.inputs[rows]
             ends = at.unsqueeze(1) + back[-answered:]
             static, target = held.static[at % held.count], held.series["target"][ends]
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 predicted = model(dynamic, static, answered)
             loss = torch.sqrt(nn.functional.mse_loss(predicted.float(), target))
             adam.zero_grad()
@@ -119,12 +121,15 @@ def xsm_loop(held: Windows | Stream, size: int, precision: str) -> Candidate:
     example = held.example()
     long = example["target"].dim() == 3
     inputs = example["dynamic"].shape[-1], example["static"].shape[-1]
-    model = LSTM(Sizes(*inputs, 1 if long else WINDOW, sequence=long))
+    device = held.device
+    model = LSTM(Sizes(*inputs, 1 if long else WINDOW, sequence=long)).to(device)
     losses = over_pieces(LSTM.losses, SEQUENCE, WARMUP) if long else LSTM.losses
     adam = Adam(model.parameters(), 1e-3)
     rows, answered = size * example["dynamic"].shape[1], SEQUENCE if long else 1
     given = size * answered, thread_count()
-    count = count_parts(model, *given, rows=rows, precision=precision)
+    count = 1
+    if device.type == "cpu":
+        count = count_parts(model, *given, rows=rows, precision=precision)
     epoch = 0
 
     def run(iterations: int) -> None:

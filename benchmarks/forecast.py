@@ -16,11 +16,11 @@ import os
 import statistics
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from cases import CASES, load, observed
 from results import Results, write_tables
 
@@ -28,44 +28,21 @@ LEADS = (1, 3, 7, 14)
 USUAL = {"sequence": 180, "data_integration": True, "known_forcing": True, "latency": (1, 2)}
 SMALL = {"hidden_size": 64, "batch_size": 32}
 CUTS = {**USUAL, "latency": (1, 1), "cuts": 14}
-RUNS: dict[str, tuple[dict[str, Any], tuple[str | None, ...]]] = {
-    "trained with weather": (USUAL, ("known",)),
-    "trained with cuts": (CUTS, ("known", None)),
+SPREAD = "with a spread, calibrated on the part that validates"
+RUNS: dict[str, tuple[str, dict[str, Any], tuple[str | None, ...]]] = {
+    "trained with weather": ("lstm", USUAL, ("known",)),
+    "trained with cuts": ("lstm", CUTS, ("known", None)),
+    SPREAD: ("lstm", {**USUAL, "head": "gaussian"}, ("known",)),
 }
+OWN: dict[str, dict[str, Any]] = {"wkg": {"hidden_size": 16, "batch_size": 32}}  # one tower
+# Of simulated soil a spread is learnt on the second of two years, for observations of any age.
+SPREADS = {"mhm": {"valid": 0.5, "latency": (1, 14)}}
 LAYERS = {"sequence": 365, "warmup": 90, "batch_size": 32, "epochs": 48, "latency": (1, 30)}
 LAYERS |= {"data_integration": True, "known_forcing": True, "lead": 1}
 PAST = "weather of 1981-2000 as members"
 DAYS = (1, 3, 7, 14, 30)
 SAID = {"known": "known weather", None: "no weather", "past": "weather of past years"}
 _MARK = " (64 units, batches of half the size)"  # --small: a sixth of the time
-
-
-def rmse_by_lead(predicted: xr.DataArray, truth: xr.DataArray, test: slice) -> list[float]:
-    """Return medians over cells of the RMSE of forecasts (init, lead, ...), by lead."""
-    found = []
-    for lead in predicted["lead"].values:
-        part = predicted.sel(lead=lead).drop_vars("lead")
-        part = part.assign_coords(init=part["valid_time"].values).drop_vars("valid_time")
-        part = part.rename(init="time").sel(time=test)
-        error = (part - truth.sel(time=part["time"])).astype(float)
-        known = error.count("time") > 9
-        found.append(float(((error**2).mean("time") ** 0.5).where(known).median()))
-    return found
-
-
-def damped(truth: xr.DataArray, train: slice, inits: Any) -> xr.DataArray:
-    """Return ``k + rho (y - k)``: k the cell's mean, rho by cell and lead of training days."""
-    last = truth.ffill("time")
-    mean = truth.sel(time=train).mean("time")
-    found = []
-    for lead in LEADS:
-        later = (truth.shift(time=-lead) - mean).sel(time=train)
-        now = (last - mean).sel(time=train).where(later.notnull())
-        slope = (now * later).sum("time") / (now**2).sum("time")
-        found.append(mean + slope * (last.sel(time=inits) - mean))
-    leads = np.array(LEADS) * np.timedelta64(1, "D")
-    made = xr.concat(found, xr.DataArray(leads, dims="lead", name="lead")).rename(time="init")
-    return made.assign_coords(valid_time=made["init"] + made["lead"])
 
 
 def run(
@@ -80,41 +57,63 @@ def run(
     xsm.set_options(threads=1)
     warnings.simplefilter("ignore", UserWarning)
     case, ds = CASES[name], load(name, folder)
-    options, weathers = RUNS[label]
-    options = {**options, **(SMALL if small else {})}
+    model, options, weathers = RUNS[label]
+    options = {**options, **(SMALL if small else {}), **OWN.get(name, {})}
+    test = case.test
+    if name == "caravan":
+        model, options, test = "cnn_lstm", {**LAYERS, "head": options["head"]}, slice("2006", None)
+    spread = "head" in options
+    if spread:
+        options = {"valid": 0.25, **options, **SPREADS.get(name, {})}
+    train = ds.sel(time=case.train)
     began, used = time.perf_counter(), time.process_time()
     fitted = xsm.fit(
-        ds.sel(time=case.train),
-        "lstm",
-        target=case.target,
-        seed=seed,
-        progress=False,
-        **{**case.inputs, **options},
+        train, model, target=case.target, seed=seed, progress=False, **{**case.inputs, **options}
     )
-    seconds = time.perf_counter() - began, time.process_time() - used
     made: dict[str, Any] = {"case": name, "run": label + _MARK * small, "seed": seed}
-    made |= {"epoch": int(fitted.history.attrs["best_epoch"]), "seconds": seconds}
-    first = int(np.searchsorted(ds["time"].values, np.datetime64(case.test.start)))
-    times = ds["time"].isel(time=slice(first - max(LEADS), None)).sel(time=slice(case.test.stop))
-    found = []
+    made["seconds"] = time.perf_counter() - began, time.process_time() - used
+    made["epoch"] = int(fitted.history.attrs["best_epoch"])
+    leads = range(1, 15) if spread else LEADS
+    if spread:  # learnt on the part that validates: the period before the test
+        begins = round(train.sizes["time"] * (1 - options["valid"]))
+        inits = train["time"].isel(time=slice(begins, -max(LEADS))).values
+        before = fitted.forecast(train, init=inits, lead=leads, weather="known")
+        fitted = fitted.calibrate(train, method="isotonic", forecast=before)
+    rows = []
     for weather in weathers:
-        inits = times[: -max(LEADS)] if weather == "known" else times
-        result = fitted.forecast(ds, init=inits.values, lead=LEADS, weather=weather)
-        for key, truth in observed(ds, name).items():
-            rows = rmse_by_lead(result[key].astype(float), truth, case.test)
-            base = damped(truth, case.train, inits.values)
-            found.append(
-                {**made, "weather": weather, "target": key, "rmse": rows}
-                | {"damped": rmse_by_lead(base, truth, case.test)}
-            )
-    return found
+        judged = judge(fitted, ds, name, weather, leads, test)
+        rows += [{**made, "weather": weather, "leads": list(leads), **row} for row in judged]
+    return rows
 
 
-def crps(members: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
-    """Return the CRPS of an ensemble, ``mean |x - y| - mean |x - x'| / 2``."""
-    others = members.rename(member="other")
-    pairs = abs(members - others).mean(("member", "other"))
-    return abs(members - truth).mean("member") - pairs / 2
+def judge(
+    fitted: Any, ds: Any, name: str, weather: str | None, leads: Sequence[int], test: slice
+) -> list[dict[str, Any]]:
+    """Return scores by lead of forecasts whose valid times lie in the test, a row a layer."""
+    import xsm
+
+    first = int(np.searchsorted(ds["time"].values, np.datetime64(test.start)))
+    times = ds["time"].isel(time=slice(first - max(LEADS), None)).sel(time=slice(test.stop))
+    inits = times[: -max(LEADS)] if weather == "known" else times
+    result = fitted.forecast(ds, init=inits.values, lead=leads, weather=weather)
+    inside = result["valid_time"].isin(ds["time"].sel(time=test))
+    result = result.map(lambda a: a.where(inside) if "init" in a.dims else a)
+    scores = xsm.score(ds, result, baselines=fitted)
+    across = [d for d in scores.dims if d not in {"source", "lead", "depth"}]
+    spread = any(str(key).endswith("_std") for key in result)
+    trust = xsm.reliability(ds, result, levels=0.9, dim=["init", *across]) if spread else None
+    rows = []
+    for layer, key in enumerate(observed(ds, name)):
+        at = {"depth": layer} if "depth" in scores.dims else {}
+        table = scores.isel(at).median(across)
+        row: dict[str, Any] = {"target": key}
+        for said, source in (("rmse", "model"), ("damped", "damped_persistence")):
+            row[said] = table["rmse"].sel(source=source).values.tolist()
+        if trust is not None:
+            row["skill"] = table["crps_skill"].sel(source="model").values.tolist()
+            row["inside"] = trust["coverage"].isel(at).values.ravel().tolist()
+        rows.append(row)
+    return rows
 
 
 def past(seed: int, folder: str) -> list[dict[str, Any]]:
@@ -136,27 +135,12 @@ def past(seed: int, folder: str) -> list[dict[str, Any]]:
     found = fitted.forecast(ds, init=inits, lead=DAYS, weather="past", members=years)
     made: dict[str, Any] = {"case": "caravan", "run": PAST, "seed": seed, "seconds": seconds}
     made["epoch"] = int(fitted.history.attrs["best_epoch"])
-    rows = []
-    for key, series in observed(ds, "caravan").items():
-        truth = series.sel(time=found["valid_time"]).drop_vars("time").astype(float)
-        days = found["valid_time"].dt
-        same = [  # the same day of each year, 28 February for the 29th
-            series.sel(time=xr.apply_ufunc(_in_year, days.year * 0 + year, days.month, days.day))
-            for year in years
-        ]
-        usual = xr.concat([a.drop_vars("time") for a in same], "member").astype(float)
-        own, base = crps(found[key].astype(float), truth), crps(usual, truth)
-        skill = 1 - own.mean("init") / base.mean("init")
-        places = [d for d in skill.dims if d != "lead"]
-        rows.append({**made, "target": key, "skill": skill.median(places).values.tolist()})
-    return rows
-
-
-def _in_year(year: Any, month: Any, day: Any) -> Any:
-    """Return dates of numpy."""
-    day = np.where((month == 2) & (day == 29), 28, day)
-    months = (year - 1970) * 12 + month - 1
-    return (months.astype("M8[M]").astype("M8[D]") + (day - 1)).astype("M8[ns]")
+    crps = xsm.score(ds, found)["crps"]  # the same days of 1981-2000, all before the first start
+    usual = crps.sel(source="climatological_ensemble", drop=True)
+    skill = 1 - crps.sel(source="model", drop=True) / usual
+    skill = skill.median([d for d in skill.dims if d not in {"lead", "depth"}])
+    layers = zip(observed(ds, "caravan"), skill.transpose("depth", "lead").values, strict=True)
+    return [{**made, "target": key, "skill": values.tolist()} for key, values in layers]
 
 
 def past_table(results: list[dict[str, Any]]) -> str:
@@ -183,15 +167,39 @@ def table(name: str, results: list[dict[str, Any]]) -> str:
     own = [r for r in results if r["case"] == name]
     lines = [f"## {CASES[name].title}", "", "| RMSE, days ahead | seeds | 1 | 3 | 7 | 14 |"]
     lines.append("|---|---:|---:|---:|---:|---:|")
-    for target in dict.fromkeys(r["target"] for r in own):
-        mine = [r for r in own if r["target"] == target]
-        at = f", {target}" if len({r["target"] for r in own}) > 1 else ""
-        damp = " | ".join(f"{v:.4f}" for v in np.median([r["damped"] for r in mine], axis=0))
-        lines.append(f"| damped persistence{at} | | {damp} |")
-        for run_, weather in dict.fromkeys((r["run"], r["weather"]) for r in mine):
-            rows = [r["rmse"] for r in mine if (r["run"], r["weather"]) == (run_, weather)]
-            said = " | ".join(f"{statistics.median(v):.4f}" for v in zip(*rows, strict=True))
-            lines.append(f"| {SAID[weather]}, {run_}{at} | {len(rows)} | {said} |")
+    damp = " | ".join(f"{v:.4f}" for v in np.median([_at(r, "damped") for r in own], axis=0))
+    lines.append(f"| damped persistence | | {damp} |")
+    for run_, weather in dict.fromkeys((r["run"], r["weather"]) for r in own):
+        rows = [_at(r, "rmse") for r in own if (r["run"], r["weather"]) == (run_, weather)]
+        said = " | ".join(f"{statistics.median(v):.4f}" for v in zip(*rows, strict=True))
+        lines.append(f"| {SAID[weather]}, {run_} | {len(rows)} | {said} |")
+    return "\n".join(lines)
+
+
+def _at(row: dict[str, Any], key: str) -> list[float]:
+    """Return the values of the leads that all tables have."""
+    return [row[key][row["leads"].index(lead)] for lead in LEADS]
+
+
+def spread_table(results: list[dict[str, Any]]) -> str:
+    """Return skill and coverage of all leads as Markdown."""
+    own = [r for r in results if "inside" in r]
+    if not own:
+        return ""
+    head = " | ".join(map(str, own[0]["leads"]))
+    lines = ["## Spread by lead, known weather", "", f"| days ahead | seeds | {head} |"]
+    lines.append("|---|---:|" + "---:|" * len(own[0]["leads"]))
+    for case in dict.fromkeys((r["case"], r["run"], r["target"]) for r in own):
+        rows = [r for r in own if (r["case"], r["run"], r["target"]) == case]
+        name = f"{case[0]}, {case[2]}"
+        mark = _MARK * case[1].endswith(_MARK)
+        for said, key, form in (
+            ("CRPS skill against damped persistence", "skill", "{:.2f}"),
+            ("inside 90 % intervals", "inside", "{:.3f}"),
+        ):
+            values = zip(*(r[key] for r in rows), strict=True)
+            cells = " | ".join(form.format(statistics.median(v)) for v in values)
+            lines.append(f"| {name}, {said}{mark} | {len(rows)} | {cells} |")
     return "\n".join(lines)
 
 
@@ -213,19 +221,20 @@ def main() -> None:
     there = {(r["case"], r["run"], r["seed"]) for r in results.rows}
     for seed in options.seeds:
         for name in options.only:
-            for label in [PAST] if name == "caravan" else options.runs:
-                mark = _MARK * (options.small and label != PAST)
+            for label in [PAST, SPREAD] if name == "caravan" else options.runs:
+                mark = _MARK * (options.small and name != "caravan")
                 if (name, label + mark, seed) in there:
                     continue
-                if name == "caravan":
+                if label == PAST:
                     found = past(seed, options.data)
                 else:
-                    found = run(name, label, seed, options.data, small=options.small)
+                    found = run(name, label, seed, options.data, small=bool(mark))
                 for each in found:
                     print(results.add(each), flush=True)
     head = results.made_with("forecast.py")
     made = [n for n in CASES if n != "caravan" and any(r["case"] == n for r in results.rows)]
-    parts = [head, *(table(name, results.rows) for name in made), past_table(results.rows)]
+    parts = [head, *(table(name, results.rows) for name in made)]
+    parts += [spread_table(results.rows), past_table(results.rows)]
     text = "\n\n".join(part for part in parts if part)
     print("\n" + text)
     if options.write:

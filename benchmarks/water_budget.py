@@ -86,7 +86,8 @@ def load(name: str, folder: str) -> xr.Dataset:
     """Open a data set in memory and state what its file does not."""
     ds = xr.open_dataset(Path(folder) / CASES[name].file).load()
     if name == "mhm":
-        ds["theta"].attrs["layer_edges_m"] = [0.0, 0.1, 0.2, 0.3, 0.5]
+        for key in ("theta", "theta_sat"):
+            ds[key].attrs["layer_edges_m"] = [0.0, 0.1, 0.2, 0.3, 0.5]
     if name == "land":  # the water that its soil and snow hold, which the file has in parts
         depths = {"swvl1": 70.0, "swvl2": 210.0, "swvl3": 720.0, "swvl4": 1890.0}
         water = sum(ds[key] * mm for key, mm in depths.items()) + 1000.0 * ds["sd"]

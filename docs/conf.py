@@ -1,8 +1,9 @@
 """How the site is built: ``sphinx-build -W --keep-going docs BUILD`` with the extra ``docs``.
 
-Nothing is fetched: no intersphinx, mathematics from an installed package, notebooks on simulated
-worlds. Notebooks of ``examples/`` are copied beside the pages and executed; the pages on
-benchmarks and on hyper-parameters are written from files and classes.
+Nothing is fetched: links to other packages come from a list in ``_ext/objects.txt``, mathematics
+from an installed package, notebooks are run on simulated worlds. Notebooks of ``examples/`` are
+copied to the pages and executed; the reference, the gallery and the tables of benchmarks and of
+hyper-parameters are written from the package and its files.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import xsm
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
+import objects  # noqa: E402 (of the folder above)
+
 os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
 
 project = "xsm"
@@ -30,6 +33,7 @@ release = version = xsm.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_autosummary_accessors",
@@ -39,10 +43,11 @@ extensions = [
     "generated_pages",
     "sphinx-mathjax-offline",
 ]
-templates_path = [sphinx_autosummary_accessors.templates_path]
+templates_path = ["_templates", sphinx_autosummary_accessors.templates_path]
 exclude_patterns = [
     "_build",
     "_ext",
+    "_templates",
     "**.ipynb_checkpoints",
     "jupyter_execute",
     "papers/*_table.md",
@@ -62,7 +67,25 @@ autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections name the types
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False
-numpydoc_xref_param_type = False
+numpydoc_xref_param_type = True  # types in the sections lead to their pages
+numpydoc_xref_ignore = "all"  # words that are no types
+numpydoc_xref_aliases = {
+    **{name: name for name in objects.names()},
+    "Dataset": "xarray.Dataset",
+    "DataArray": "xarray.DataArray",
+    "ndarray": "numpy.ndarray",
+    "Generator": "numpy.random.Generator",
+    "Tensor": "torch.Tensor",
+    "Client": "distributed.Client",
+    "Axes": "matplotlib.axes.Axes",
+    "Figure": "matplotlib.figure.Figure",
+    "FittedModel": "xsm.FittedModel",
+    "Loss": "xsm.losses.Loss",
+    "Estimator": "xsm.estimators.Estimator",
+    "Model": "xsm.nn.Model",
+}
+intersphinx_mapping = objects.mapping()
+nitpicky = True  # a name that leads nowhere is a warning, and warnings are errors
 
 # Look
 html_theme = "pydata_sphinx_theme"
@@ -73,7 +96,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "xsm"},
     "navbar_align": "left",
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
@@ -83,7 +106,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_context = {"default_mode": "auto"}  # else the first page complains of having none
-html_sidebars = {"index": [], "getting_started/**": ["sidebar-nav-bs"]}
+html_sidebars = {"index": [], "gallery": [], "getting_started/**": ["sidebar-nav-bs"]}
 copybutton_exclude = ".linenos, .gp, .go"
 
 

@@ -12,12 +12,12 @@
 # ---
 
 # %% [markdown]
-# # An audit of data that xsm did not make
+# # Audit a soil moisture product
 #
-# Three products of soil moisture lie on the desk. They cannot be compared with stations, for there
-# are none. But each came with a story of rain, and water cannot appear from nowhere: if soil
-# moisture is right, it rises when more water comes in. That needs no truth. One of the three has a
-# mistake that no map and no correlation shows. Which?
+# A product of soil moisture can be checked without stations. Water cannot appear from nowhere: soil
+# moisture should rise when more water comes in. This tutorial audits three products with the fluxes
+# of a reanalysis. One of them has a mistake that no map and no correlation shows. Replace `fluxes`
+# and `products` by data of your own.
 
 # %%
 import warnings
@@ -29,20 +29,20 @@ import xarray as xr
 import xsm
 
 world = xsm.open_tutorial("land").isel(latitude=slice(0, 24, 2), longitude=slice(0, 32, 2))
-fluxes = world[["tp", "e", "sro", "sd"]]  # what is known of the water
-truth = world["swvl1"]  # known here, as the world is simulated; only looked at in the end
+fluxes = world[["tp", "e", "sro", "sd"]]  # of a reanalysis
+truth = world["swvl1"]  # known, since the world is simulated; used only at the end
 
 # %% [markdown]
-# Before anything is judged, a look at what was read: which variable was taken for what, in which
-# units, with which sign.
+# ## 1. Look at what was read
+#
+# The table shows which variable stands for which role, in which units and with which sign.
 
 # %%
 fluxes.assign(swvl1=truth).physm.variables()
 
 # %% [markdown]
-# The products are made of the truth, each with a fault of its kind: noise as a radiometer has it;
-# the smoothness of an assimilation with a long memory; and days that somebody has labelled by their
-# end.
+# The products are made from the truth. A has the noise of a radiometer, B the smoothness of an
+# assimilation with a long memory, and C days that are labelled by their end.
 
 # %%
 rng = np.random.default_rng(0)
@@ -57,16 +57,12 @@ products = {name: array.assign_attrs(truth.attrs) for name, array in products.it
 
 # %%
 place = {"latitude": world["latitude"][6], "longitude": world["longitude"][9]}
-fig, ax = plt.subplots(figsize=(10, 3.2), layout="constrained")
-for (name, array), colour in zip(products.items(), ("#0072B2", "#E69F00", "#009E73"), strict=True):
-    array.sel(place).sel(time=slice("2019-03", "2019-08")).plot(ax=ax, color=colour, label=name)
-ax.set(title="", xlabel="", ylabel="soil moisture 0-7 cm (m³ m⁻³)")
-ax.legend(ncols=3, frameon=False)
-ax.margins(x=0)
-plt.show()
+months = slice("2019-03", "2019-08")
+shown = {name: array.sel(time=months) for name, array in products.items()}
+ax = world.sel(time=months).physm.plot.series(shown, at=place)
 
 # %% [markdown]
-# All look reasonable. They agree with each other, too:
+# All three look reasonable, and they agree with each other:
 
 # %%
 together = xr.concat(list(products.values()), xr.Variable("product", list(products)))
@@ -74,11 +70,11 @@ r = xr.corr(together, together.rename(product="other"), "time").mean(["latitude"
 r.to_pandas().round(3)
 
 # %% [markdown]
-# ## The audit
+# ## 2. Audit
 #
-# `consistency` needs fluxes and soil moisture, no model. What is judged here is each product as an
-# observation: how often does it follow the level of the inflow? `always_drying` is what a series
-# would score that falls every day, and so the least that is worth a word.
+# `consistency` needs fluxes and soil moisture, but no model. `observed_consistency` is the share of
+# days on which the product follows the inflow of water. `always_drying` is the score of a series
+# that falls every day: a useful product is above it.
 
 # %%
 every = ["latitude", "longitude"]
@@ -91,26 +87,16 @@ about = ["observed_consistency", "always_drying", "count"]
 joined[about].median(every).to_dataframe().round(3)
 
 # %%
-fig, axes = plt.subplots(1, 3, figsize=(12, 3), layout="constrained", sharey=True)
-for ax, name in zip(axes, products, strict=True):
-    image = (
-        joined["observed_consistency"]
-        .sel(product=name)
-        .plot(ax=ax, vmin=0.4, vmax=1, cmap="viridis", add_colorbar=False)
-    )
-    ax.set(title=name, xlabel="longitude (°)", ylabel="latitude (°)" if name == "A" else "")
-fig.colorbar(image, ax=axes, label="share of days that follow the inflow")
-plt.show()
+ax = joined.physm.plot.map("observed_consistency", col="product", vmin=0.4, vmax=1)
 
 # %% [markdown]
-# None of them follows the water more often than a series would that always falls. A is noisy, B is
-# smooth, and C, the best, is no better in half of the country. Are the products bad, or do they not
-# belong to these fluxes?
+# No product follows the water more often than a series that always falls. Are the products bad, or
+# do their days not match the days of the fluxes?
 #
-# ## Shift them
+# ## 3. Shift the product
 #
-# A product whose days are labelled otherwise than those of the fluxes is right on the wrong day. So
-# move each against the fluxes, a day at a time. What is labelled rightly is best where it is.
+# A product with other labels is right on the wrong day. Move each product by some days: a product
+# with correct labels is best without a shift.
 
 # %%
 shifts = range(-3, 4)
@@ -133,16 +119,18 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# Three curves, three verdicts:
+# The three curves say:
 #
-# - **C** is right to nine days of ten, a day late: its days are labelled by their end. One line
-#   mends it, `C.shift(time=-1)`.
-# - **A** peaks where it is. Its labels are right; the rest is noise, which no shift takes away.
-# - **B** has no peak, and gets better the later it is made: it is wet before it rains. That is what
-#   a mean around each day does. As a record it may serve; who trains a forecast on it teaches it
-#   tomorrow's rain.
+# - **C** follows the water on nine of ten days, one day late: its days are labelled by their end.
+#   One line corrects it: `C.shift(time=-1)`.
+# - **A** has its peak at 0. Its labels are right; the rest is noise.
+# - **B** has no peak and becomes better when it is moved to later days: it is wet before it rains,
+#   because each value is a mean around its day. A forecast that is trained on it learns tomorrow's
+#   rain.
 #
-# With the truth at hand, which one rarely has, the verdict holds:
+# ## 4. Compare with the truth
+#
+# Here the truth is known, and it agrees:
 
 # %%
 mended = {"A": products["A"], "B": products["B"], "C": products["C"].shift(time=-1)}
@@ -153,10 +141,10 @@ error = {
 {name: round(value, 4) for name, value in error.items()}
 
 # %% [markdown]
-# ## Signs and units are found before the audit
+# ## Wrong signs and missing units
 #
-# The commonest mistakes are no matter of statistics. Evaporation with the other sign is noticed by
-# the values, a flux without units is refused.
+# The most common mistakes are found before the audit: evaporation with the other sign gives a
+# warning, and a flux without units is refused.
 
 # %%
 odd = world.assign(e=(-world["e"]).assign_attrs(world["e"].attrs))
@@ -173,6 +161,6 @@ except ValueError as error:
 answer
 
 # %% [markdown]
-# The same works on any data set that `ds.physm.variables()` reads: a reanalysis beside a satellite,
-# a model run before a paper, a forecast of somebody else (`ds.physm.consistency(forecast)`, with
-# the observations in `ds` to compare with). On dask arrays all of it is lazy.
+# The same calls audit any data set that `ds.physm.variables()` reads: a reanalysis, a satellite, a
+# model run, or a forecast of another group with `ds.physm.consistency(forecast)`. On dask arrays
+# all of it is lazy.

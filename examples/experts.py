@@ -12,11 +12,11 @@
 # ---
 
 # %% [markdown]
-# # Which weather counts where? A mixture of experts, and a warning
+# # Which weather counts where? A mixture of experts, and how to check it
 #
 # ISMoE (Yang et al. 2025) trains an expert for each kind of input, and a router that weighs them
-# for every prediction. The weights are an answer to a question that a single network cannot be
-# asked: what did you look at? They are also easily misread. Here is how to read them.
+# for every prediction. Its weights answer a question that a single network cannot be asked: what
+# was needed, here, today? Here is what they say, and how to check them.
 
 # %%
 import matplotlib.pyplot as plt
@@ -51,9 +51,11 @@ scores = xr.concat(
 scores[["r", "rmse", "kge"]].median(every).to_dataframe().round(3)
 
 # %% [markdown]
-# ## What the router says
+# ## What the weights say
 #
-# Each prediction comes with its weights; they add up to 1.
+# Each prediction comes with weights that add up to 1: what it would lose without the inputs of each
+# expert, as a share of all losses. They are learnt in training, from samples whose inputs were
+# exchanged with those of another day.
 
 # %%
 weight = found["ismoe"]["expert_weight"]
@@ -75,10 +77,9 @@ grid.set_axis_labels("longitude (°)", "latitude (°)")
 plt.show()
 
 # %% [markdown]
-# ## A weight is not an importance
+# ## Are they true?
 #
-# An expert that always says the mean can hold a third of the weight: the others then speak louder.
-# So ask the other way round: how much larger is the error if the inputs of an expert come from
+# So ask the network itself: how much larger is the error if the inputs of an expert come from
 # another time of the year?
 
 # %%
@@ -99,7 +100,12 @@ plt.show()
 # %%
 fig, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 over = table.mean("season")
-ax.scatter(over["weight"], 1000 * over["permutation"], s=60, color="#0072B2")
+share = found["ismoe"]["expert_share"].mean(["time", *every])
+for values, colour, label in (
+    (over["weight"], "#0072B2", "weight"),
+    (share, "#BBBBBB", "share of the sum"),
+):
+    ax.scatter(values, 1000 * over["permutation"], s=60, color=colour, label=label)
 for name in over["expert"].values:
     at = over.sel(expert=name)
     ax.annotate(
@@ -109,14 +115,18 @@ for name in over["expert"].values:
         textcoords="offset points",
     )
 ax.margins(0.15)
-ax.set(xlabel="mean weight", ylabel="rise of RMSE without its inputs\n(10⁻³ m³ m⁻³)")
+ax.set(xlabel="mean", ylabel="rise of RMSE without its inputs\n(10⁻³ m³ m⁻³)")
+ax.legend(frameon=False)
 plt.show()
 
+# %%
+table["agreement"].to_series().round(2)  # rank correlation of weight and rise, by season
+
 # %% [markdown]
-# Wind has the largest share, in winter half of it, and nothing is lost without it: its expert says
-# the same every day, and the others speak around that. Were weights importances, the points would
-# lie on a line. Where both disagree believe the right one, or the upper end of the figure: it is
-# about the prediction, not about who speaks.
+# The weights lie along a line: what is missed most weighs most. The grey points do not. They are
+# `expert_share`, by which the router multiplies what each expert says: an expert that always says
+# the mean can hold the largest share, and nothing is lost without its inputs. Where `agreement` is
+# low, believe the rise of the error: it is about the prediction.
 #
 # ## What each expert says
 
@@ -130,13 +140,13 @@ found["ismoe"]["swvl1"].sel(place).plot(ax=axes[0], color="grey", lw=2, label="t
 test["swvl1"].sel(place).plot(ax=axes[0], color="black", lw=1.4, label="truth")
 axes[0].set(title="", xlabel="", ylabel="soil moisture\n0-7 cm (m³ m⁻³)")
 axes[0].legend(ncols=5, frameon=False, fontsize=8)
-shares = weight.sel(place).transpose("expert", "time")
-axes[1].stackplot(shares["time"].values, shares.values, labels=shares["expert"].values)
+needed = weight.sel(place).transpose("expert", "time")
+axes[1].stackplot(needed["time"].values, needed.values, labels=needed["expert"].values)
 axes[1].set(ylabel="weight", ylim=(0, 1))
 for ax in axes:
     ax.margins(x=0)
 plt.show()
 
 # %% [markdown]
-# Any physics term combines with the mixture, `losses=[RMSE(0.5), WaterBalance(0.5)]`, and any
-# groups of inputs can be experts: `groups={"water": ["precipitation"], "energy": [...]}`.
+# Any physics term combines with the mixture, `losses=[RMSE(0.5), WaterBalance(0.5), Absence()]`,
+# and any groups of inputs can be experts: `groups={"water": ["precipitation"], "energy": [...]}`.

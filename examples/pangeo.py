@@ -12,19 +12,17 @@
 # ---
 
 # %% [markdown]
-# # From a Zarr store to a Zarr store on a cluster
+# # Use data beyond memory and a cluster
 #
-# How xsm is used where data live in the cloud and nobody knows how many machines there will be:
-# open a store lazily, look before computing, train within a limit of memory, predict on a cluster
-# into another store, audit what was written. The cluster is this machine's two cores; the calls are
-# those of a large one.
+# Open a store lazily, plan before computing, train within a limit of memory, predict on a cluster
+# into another store, and audit what was written. The cluster here is two processes on one machine;
+# the calls are the same on a large one.
 
 # %%
 import tempfile
 import warnings
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import xarray as xr
 from dask.distributed import Client, LocalCluster
 
@@ -34,9 +32,9 @@ xsm.set_options(progress=False)
 folder = Path(tempfile.mkdtemp())
 
 # %% [markdown]
-# ## A store
+# ## 1. Open a store
 #
-# Somewhere a reanalysis lies in chunks. Here it is the tutorial world; on Pangeo the line would be
+# Here it holds the tutorial world; with data of your own the line is
 # `xr.open_zarr("gs://bucket/era5land.zarr")`.
 
 # %%
@@ -55,12 +53,12 @@ ds["swvl1"]
 ds.physm.variables()
 
 # %% [markdown]
-# Names, units and signs are read from the metadata; not a chunk was loaded.
+# Names, units and signs are read from the metadata; no chunk was loaded.
 #
-# ## Train within a limit
+# ## 2. Train within a limit of memory
 #
-# Training data above `memory_limit` are streamed from the store, block by block, drawn from a pool
-# so that batches are mixed. The limit here is far too small on purpose.
+# Training data above `memory_limit` are streamed from the store, block by block, and drawn from a
+# pool so that batches are mixed. The limit here is small on purpose.
 
 # %%
 train = ds.sel(time=slice("2018", "2019"))
@@ -76,7 +74,7 @@ fitted = train.physm.fit(
 fitted.card["training"]
 
 # %% [markdown]
-# ## Look before you compute
+# ## 3. Plan before you compute
 
 # %%
 year = ds.sel(time=slice("2019-12-25", "2020"))
@@ -87,11 +85,10 @@ daily_maps = year.chunk(time=1, latitude=-1, longitude=-1)
 daily_maps.physm.plan(fitted)
 
 # %% [markdown]
-# The first plan reads each chunk once; it only remarks that so small a world needs no blocks at
-# all. The second is of the same data in maps of a day, as many archives hold them: a window of a
-# week touches eight chunks, and the plan says what to type instead.
+# The first plan reads each chunk once. The second is of the same data in maps of a day, as many
+# archives hold them: a window of a week reads eight chunks, and the plan says what to type instead.
 #
-# ## Predict, store to store
+# ## 4. Predict from store to store
 #
 # `predict` returns at once. Workers read, predict and write block by block; nothing passes through
 # this process.
@@ -105,10 +102,9 @@ forecast.to_zarr(folder / "forecast.zarr", mode="w", consolidated=False)
 done = xr.open_zarr(folder / "forecast.zarr", consolidated=False)
 
 # %% [markdown]
-# ## Judge what was written
+# ## 5. Score and audit what was written
 #
-# Scores and audits are lazy maps: the workers read both stores, and send back a value for each
-# cell.
+# Scores and audits are lazy maps: the workers read both stores and return one value for each cell.
 
 # %%
 scores = ds.physm.score(done, baselines=fitted)
@@ -117,40 +113,16 @@ scores, audit = scores.compute(), audit.compute()
 scores[["r", "rmse", "kge"]].median(["latitude", "longitude"]).to_dataframe().round(3)
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
-skill = 1 - scores["rmse"].sel(source="model") / scores["rmse"].sel(source="persistence")
-(100 * skill).plot(
-    ax=axes[0],
-    vmin=-100,
-    vmax=100,
-    cmap="RdBu",
-    cbar_kwargs={"label": "RMSE below persistence (%)"},
-)
-audit["excess"].plot(
-    ax=axes[1],
-    vmin=-0.3,
-    vmax=0.3,
-    cmap="PuOr",
-    cbar_kwargs={"label": "consistency beyond the truth's own"},
-)
-for ax, title in zip(axes, ("skill", "excess of consistency"), strict=True):
-    ax.set(title=title, xlabel="longitude (°)", ylabel="latitude (°)")
-plt.show()
+ax = scores.physm.plot.map("rmse", col="source")
 
 # %%
-outside = done["extrapolation"].mean("time").compute()
-fig, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
-(100 * outside).where(scores["count"].sel(source="model") > 0).plot(
-    ax=ax, cmap="magma_r", cbar_kwargs={"label": "days (%)"}
-)
-ax.set(title="weather that training had not seen", xlabel="longitude (°)", ylabel="latitude (°)")
-plt.show()
+ax = audit.physm.plot.map("excess", centre=0)
 
 # %% [markdown]
-# ## Hand it on
+# ## 6. Share the model
 #
-# The model is a Zarr store as well, without pickle; any URL that fsspec knows will do. A colleague
-# loads it and predicts, on whatever cluster.
+# The model is a Zarr store too, without pickle, at any URL that fsspec knows. Others load it and
+# predict on their own cluster.
 
 # %%
 fitted.save(folder / "soil.xsm")

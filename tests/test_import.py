@@ -29,6 +29,7 @@ VERBS = (
     "blend",
     "check",
     "consistency",
+    "cross_validate",
     "daily",
     "downscale",
     "fit",

@@ -35,5 +35,13 @@ def test_a_notebook_is_its_script(name: str) -> None:
     assert kept == text, f"type: jupytext --to ipynb examples/{name}.py"
 
 
-def test_there_is_a_notebook_for_each_story() -> None:
-    assert {"phy_lstm", "profiles", "audit", "pangeo"} <= set(NOTEBOOKS)
+def test_there_is_a_notebook_for_each_task() -> None:
+    assert {"audit", "forecast", "satellite_gaps", "profiles", "groundwater", "evaporation"} <= set(
+        NOTEBOOKS
+    )
+    assert {"experts", "pangeo"} <= set(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_draws_with_the_figures_of_xsm(name: str) -> None:
+    assert ".plot." in "".join("".join(cell["source"]) for cell in cells(name))

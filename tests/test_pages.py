@@ -130,3 +130,12 @@ def test_every_language_of_a_block_is_known() -> None:
         )
     }
     assert {language for _, language in used} <= known, used
+
+
+def test_messages_that_the_page_of_errors_quotes_are_those_of_the_package() -> None:
+    page = (ROOT / "docs/faq.md").read_text(encoding="utf-8").replace("\n", " ")
+    quoted = re.findall(r'\*\*"([^"]+)"\*\*', page)
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "xsm").rglob("*.py"))
+    joined = re.sub(r'"\s*\n\s*f?"', "", code)  # pieces of one text
+    assert len(quoted) >= 5
+    assert [text for text in quoted if text not in joined] == []

@@ -23,12 +23,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 SAVING = (ROOT / "docs/saving.md").read_text(encoding="utf-8")
-DOWNSCALING = (ROOT / "docs/downscaling.md").read_text(encoding="utf-8")
+DOWNSCALING = (ROOT / "docs/models/convlstm_unet.md").read_text(encoding="utf-8")
 TREES = (ROOT / "docs/trees.md").read_text(encoding="utf-8")
 SOIL = (ROOT / "docs/soil.md").read_text(encoding="utf-8")
-PROFILES = (ROOT / "docs/profiles.md").read_text(encoding="utf-8")
+PROFILES = (ROOT / "docs/models/pgdl_cnn_lstm.md").read_text(encoding="utf-8")
 PROFILE = (ROOT / "docs/profile_data.md").read_text(encoding="utf-8")
-ISMOE = (ROOT / "docs/ismoe.md").read_text(encoding="utf-8")
+ISMOE = (ROOT / "docs/models/ismoe.md").read_text(encoding="utf-8")
 PLOTS = (ROOT / "docs/plots.md").read_text(encoding="utf-8")
 UNCERTAINTY = (ROOT / "docs/uncertainty.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -50,6 +50,14 @@ def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert names["forecast"].sizes["latitude"] == names["ds"].sizes["latitude"]
     assert {"model", "persistence", "climatology"} <= set(names["scores"]["source"].values)
     assert list(names["audit"]["trend"].values) == ["change", "level"]
+    (printed,) = fenced("text")
+    found = names["scores"][["r", "rmse", "kge"]].median(["latitude", "longitude"])
+    for source, *values in re.findall(
+        r"^(\w+) +([\d.]+) +([\d.]+) +([\d.]+)$", printed, re.MULTILINE
+    ):
+        got = found.sel(source=source)
+        for name, value in zip(("r", "rmse", "kge"), values, strict=True):
+            assert float(got[name]) == pytest.approx(float(value), abs=0.03), (source, name)
     assert (tmp_path / "forecast.zarr").is_dir()
     assert names["again"].token == names["fitted"].token
 
@@ -67,7 +75,7 @@ def test_the_page_on_experts_is_true() -> None:
     names: dict[str, Any] = {}
     with xsm.set_options(progress=False):
         for block in fenced("python", ISMOE):
-            exec(compile(block, "docs/ismoe.md", "exec"), names)
+            exec(compile(block, "docs/models/ismoe.md", "exec"), names)
     shares = names["found"]["expert_weight"].sum("expert")
     assert float(abs(shares - 1).max()) < 1e-6
     assert names["table"]["permutation"].sizes == {"expert": 5, "season": 4}
@@ -91,7 +99,7 @@ def test_the_page_on_saving_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_page_on_downscaling_is_true() -> None:
     names: dict[str, Any] = {}
     for block in fenced("python", DOWNSCALING):
-        exec(compile(block, "docs/downscaling.md", "exec"), names)
+        exec(compile(block, "docs/models/convlstm_unet.md", "exec"), names)
     assert names["fine"]["gws"].sizes["lat"] == 24
     assert sorted(names["found"].data_vars) == ["gws", "gws_quantile", "gws_std"]
 
@@ -135,7 +143,7 @@ def test_the_page_on_models_of_profiles_is_true() -> None:
     names: dict[str, Any] = {}
     with xsm.set_options(progress=False):
         for block in fenced("python", PROFILES):
-            exec(compile(block, "docs/profiles.md", "exec"), names)
+            exec(compile(block, "docs/models/pgdl_cnn_lstm.md", "exec"), names)
     assert names["found"]["theta"].dims == ("time", "depth", "latitude", "longitude")
     assert names["scores"].sizes["depth"] == 5
     assert float(names["audit"]["out_of_range"].max()) == 0
@@ -198,6 +206,13 @@ def test_the_model_of_the_contributing_page_trains() -> None:
         exec(compile(block, "CONTRIBUTING.md", "exec"), names)
     assert names["fitted"].name == "Perceptron"
     assert names["fitted"].parameters["hidden_size"] == 16
+
+
+def test_the_readme_is_short_and_tells_what_its_figure_shows() -> None:
+    assert (ROOT / "docs/figures/headline.txt").read_text(encoding="utf-8").strip() in README
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    prose = re.sub(r"\]\([^)]*\)", "]", prose)
+    assert len(re.findall(r"[A-Za-z]{2,}", prose)) < 640
 
 
 def test_there_are_two_commands_of_one_line() -> None:

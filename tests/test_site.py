@@ -26,6 +26,8 @@ NOTEBOOKS = sorted(path.stem for path in (ROOT / "examples").glob("*.ipynb"))
 PAGES = ["index", "getting_started/first_look", "getting_started/own_data", "api/index"]
 PAGES += ["models/phy_lstm", "howto/own_names", "physics/groundwater", "benchmarks", "design"]
 PAGES += ["conventions", "water_balance", "real_data", "contributing"]
+LOOKED_AT = ["index", "getting_started/first_look", "models/phy_lstm", "api/generated/xsm.fit"]
+LOOKED_AT += ["api/index", "gallery", "conventions"]
 WAIT = 60.0  # seconds for an answer of the browser
 
 REPRS = """
@@ -38,6 +40,47 @@ TOGGLED = """
 """
 IMAGES = "[...document.images].map(e => [e.src, e.complete && e.naturalWidth > 0])"
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CLIPPED = """
+[...document.querySelectorAll('.bd-article .highlight pre')]
+  .filter(e => Math.max(...e.textContent.split('\\n').map(line => line.length)) <= 79)
+  .filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)
+"""
+COLUMN = "document.querySelector('.bd-article').clientWidth"
+CONTRAST = """
+(() => {
+  const pixel = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const parse = text => {  // any colour of CSS as red, green, blue, opacity
+    pixel.clearRect(0, 0, 1, 1); pixel.fillStyle = text; pixel.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = pixel.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255];
+  };
+  const over = (top, under) => under.map((v, k) => k < 3 ? top[3] * top[k] + (1 - top[3]) * v : 1);
+  const ground = e => {
+    if (!e) return [255, 255, 255, 1];
+    const own = parse(getComputedStyle(e).backgroundColor);
+    return own[3] > 0.99 ? own : over(own, ground(e.parentElement));
+  };
+  const veil = e => e ? getComputedStyle(e).opacity * veil(e.parentElement) : 1;
+  const light = c => c.slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const found = [];
+  const article = document.querySelector('.bd-article');
+  const walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
+  const left_out = 'svg, mjx-container, script, style, .xr-icon-database';
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement;
+    const text = walker.currentNode.textContent.trim();
+    if (!text || !e.getClientRects().length || e.closest(left_out)) continue;
+    const under = ground(e), colour = parse(getComputedStyle(e).color);
+    if (veil(e) < 0.05 || colour[3] < 0.05) continue;  // shown when the pointer is there
+    colour[3] *= veil(e);
+    const [a, b] = [light(over(colour, under)), light(under)].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < LEAST) found.push([ratio.toFixed(2), e.className || e.tagName, text.slice(0, 40)]);
+  }
+  return found;
+})()
+"""
 
 
 class Browser:
@@ -66,11 +109,15 @@ class Browser:
         assert self.process.stderr is not None
         self.process.stderr.close()
 
-    def look(self, page: Path, *questions: str) -> tuple[list[str], list[Any]]:
+    def look(
+        self, page: Path, *questions: str, width: int = 1400, mode: str = "light"
+    ) -> tuple[list[str], list[Any]]:
         """Open a page; return its errors, and its answers to questions in JavaScript."""
-        return asyncio.run(self._look(page.as_uri(), questions))
+        return asyncio.run(self._look(page.as_uri(), questions, width, mode))
 
-    async def _look(self, url: str, questions: tuple[str, ...]) -> tuple[list[str], list[Any]]:
+    async def _look(
+        self, url: str, questions: tuple[str, ...], width: int, mode: str
+    ) -> tuple[list[str], list[Any]]:
         """Talk to the browser by its protocol."""
         from tornado.httpclient import AsyncHTTPClient
         from tornado.websocket import websocket_connect
@@ -92,6 +139,10 @@ class Browser:
 
         for number, domain in enumerate(("Page", "Runtime", "Log")):
             await ask(number, f"{domain}.enable")
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        await ask(8, "Emulation.setDeviceMetricsOverride", **size)
+        wanted = [{"name": "prefers-color-scheme", "value": mode}]
+        await ask(9, "Emulation.setEmulatedMedia", features=wanted)
         await ask(10, "Page.navigate", until="Page.loadEventFired", url=url)
         answers = []
         for number, question in enumerate(questions, 20):
@@ -148,6 +199,29 @@ def test_a_page_opens_without_an_error(site: Path, browser: Browser, page: str) 
     assert errors == []
     assert [source for source, loaded in images if not loaded] == []
     assert wide <= 0, "the page scrolls sideways"
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("page", [*LOOKED_AT, *(f"notebooks/{name}" for name in NOTEBOOKS)])
+def test_text_differs_from_its_ground(site: Path, browser: Browser, page: str, mode: str) -> None:
+    """The contrast of WCAG 2.2 (level AA) for all text of the article, in both modes."""
+    told = "document.documentElement.dataset.theme"
+    ask = CONTRAST.replace("LEAST", "4.5")
+    _, (shown, pale) = browser.look(site / f"{page}.html", told, ask, mode=mode)
+    assert shown == mode
+    assert pale == []
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+@pytest.mark.parametrize("page", LOOKED_AT)
+def test_nothing_is_clipped(site: Path, browser: Browser, page: str, width: int) -> None:
+    """Code of 79 characters and figures of 7 inches (of 96 px) fit beside both sidebars."""
+    asked = (WIDE, COLUMN, CLIPPED)
+    _, (wide, column, clipped) = browser.look(site / f"{page}.html", *asked, width=width)
+    assert wide <= 0, "the page scrolls sideways"
+    if width >= 1280:
+        assert column >= 7 * 96
+        assert clipped == []
 
 
 @pytest.mark.parametrize("name", [*NOTEBOOKS, "../getting_started/first_look"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xsm.api.blend import blend
     from xsm.api.check import check
     from xsm.api.consistency import consistency
+    from xsm.api.cross_validate import cross_validate
     from xsm.api.downscale import downscale
     from xsm.api.fit import fit
     from xsm.api.fitted import FittedModel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from xsm.api.plan import plan
     from xsm.api.predict import predict
     from xsm.api.score import score
+    from xsm.api.validated import CrossValidation
     from xsm.api.variables import variables
     from xsm.api.versions import show_versions
     from xsm.data.daily import daily
@@ -46,14 +48,16 @@ if TYPE_CHECKING:
     from xsm.registry import describe_model, list_models
     from xsm.synthetic.tutorial import open_tutorial
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
+    "CrossValidation",
     "FittedModel",
     "audit",
     "blend",
     "check",
     "consistency",
+    "cross_validate",
     "daily",
     "describe_model",
     "downscale",
@@ -85,11 +89,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "CrossValidation": "api.validated",
     "FittedModel": "api.fitted",
     "audit": "api.audit",
     "blend": "api.blend",
     "check": "api.check",
     "consistency": "api.consistency",
+    "cross_validate": "api.cross_validate",
     "daily": "data.daily",
     "describe_model": "registry",
     "downscale": "api.downscale",

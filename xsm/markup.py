@@ -29,6 +29,7 @@ _STYLE = f"""<style>
   --xsm-first: #0072b2;
   --xsm-second: #b87400;
   --xsm-warn: #d55e00;
+  background: var(--pst-color-background, transparent);  /* that theme puts light behind outputs */
   color: var(--xsm-text); font-size: 0.85em; line-height: 1.5; max-width: 62em;
 }}
 {_DARK} {{

@@ -5,7 +5,7 @@
 ``DIR`` holds conus_smap_nldas, mhm_mosel and static_maps as NetCDF. Surface soil moisture is
 estimated from the weather of 15 days (lead 0), by short trainings. Results go into a JSON file one
 by one, with seed and commit, and what it holds is not computed again; the table, of medians over
-the seeds of medians over the cells, and the figure of seasonal weights come from it. The cost of a
+the seeds of medians over the cells, and the figure of seasonal shares come from it. The cost of a
 training step is measured in one run, the networks in turn.
 """
 
@@ -132,7 +132,7 @@ def zones(ds: xr.Dataset, data: Path) -> xr.DataArray:
 
 
 def judge(name: str, label: str, seed: int, data: Path, epochs: int) -> Row:
-    """Train, predict and score one model with one seed; for ismoe, show what its weights say."""
+    """Train, predict and score one model with one seed; for ismoe, how it divides the sum."""
     case, ds = CASES[name], load(name, data)
     model, own = MODELS[label]
     carried = "sequence" in own  # with the schedule of sequences, from the first day of the data
@@ -163,17 +163,17 @@ def judge(name: str, label: str, seed: int, data: Path, epochs: int) -> Row:
 
 
 def explain(fitted: xsm.FittedModel, ds: xr.Dataset, later: xr.Dataset) -> Row:
-    """Return weight and permutation importance of the test period, and by season and climate."""
+    """Return share and permutation importance of the test period, and by season and climate."""
     table = fitted.importance(later, repeats=2)
     found = {"expert": table["expert"].values.tolist()}
-    found |= {k: table[k].values.round(5).tolist() for k in ("weight", "permutation")}
+    found |= {k: table[k].values.round(5).tolist() for k in ("share", "permutation")}
     if "climate" not in ds.coords:
         return found
     seasons = fitted.importance(ds, by=["season", "climate"], repeats=1)
-    parts = {k: seasons[k].transpose("expert", ...) for k in ("weight", "permutation")}
+    parts = {k: seasons[k].transpose("expert", ...) for k in ("share", "permutation")}
     return {
         **found,
-        "parts": {str(d): seasons[d].values.tolist() for d in parts["weight"].dims},
+        "parts": {str(d): seasons[d].values.tolist() for d in parts["share"].dims},
         "by_part": {k: v.values.round(5).tolist() for k, v in parts.items()},
     }
 
@@ -240,34 +240,34 @@ def scores(own: list[Row]) -> list[str]:
 
 
 def experts(own: list[Row]) -> list[str]:
-    """Return mean weight and permutation importance of each expert, by seed."""
+    """Return mean share and permutation importance of each expert, by seed."""
     rows = [r for r in own if r["run"] == "ismoe"]
     if not rows:
         return []
-    lines = ["| expert of ismoe | mean weight, by seed | rise of RMSE when permuted, by seed |"]
+    lines = ["| expert of ismoe | mean share, by seed | rise of RMSE when permuted, by seed |"]
     lines.append("|---|---|---|")
     for k, expert in enumerate(rows[0]["expert"]):
-        shares = ", ".join(f"{r['weight'][k]:.2f}" for r in rows)
+        shares = ", ".join(f"{r['share'][k]:.2f}" for r in rows)
         rises = ", ".join(f"{r['permutation'][k]:.4f}" for r in rows)
         lines.append(f"| {expert} | {shares} | {rises} |")
     return lines
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Draw mean weights of each season and climate above the loss without each expert's inputs."""
+    """Draw mean shares of each season and climate above the loss without each expert's inputs."""
     from matplotlib import pyplot as plt
 
     parts = rows[0]["parts"]
     regions = [c for c in CLIMATES if c in parts["climate"]]
     figure, axes = plt.subplots(2, len(regions), figsize=(3.2 * len(regions), 5.4), sharey="row")
-    titles = {"weight": "mean weight", "permutation": "rise of RMSE when\npermuted, m³ m⁻³"}
+    titles = {"share": "mean share", "permutation": "rise of RMSE when\npermuted, m³ m⁻³"}
     for row, (key, title) in zip(axes, titles.items(), strict=True):
         mean = xr.DataArray(
             np.mean([r["by_part"][key] for r in rows], axis=0), parts, tuple(parts)
         ).transpose("expert", "season", "climate")
         for axis, region in zip(row, regions, strict=True):
             stack(axis, mean.sel(climate=region).clip(min=0.0))
-            axis.set_title(region if key == "weight" else "")
+            axis.set_title(region if key == "share" else "")
         row[0].set_ylabel(title)
     names = axes[0][0].get_legend_handles_labels()
     figure.legend(*names, loc="lower center", ncols=len(names[1]), frameon=False, fontsize=8)
@@ -295,6 +295,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--only", choices=list(CASES), nargs="*", default=list(CASES))
+    parser.add_argument("--models", choices=list(MODELS), nargs="*", default=list(MODELS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--folder", type=Path, default=PAGES, help="where results are written")
@@ -311,7 +312,7 @@ def main() -> None:
     kept = args.folder / "yang2025.json"
     rows: list[Row] = json.loads(kept.read_text()) if kept.exists() else []
     done, measured = {tuple(row[key] for key in KEYS) for row in rows}, commit()
-    wanted = [(n, m, s) for s in range(args.seeds) for n in args.only for m in MODELS]
+    wanted = [(n, m, s) for s in range(args.seeds) for n in args.only for m in args.models]
     for case in wanted:
         if case in done:
             continue

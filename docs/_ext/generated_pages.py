@@ -1,29 +1,27 @@
-"""Pages that are written when the site is built: notebooks, API, defaults of models, benchmarks."""
+"""Pages written when the site is built: tutorials, gallery, API, defaults of models, benchmarks."""
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import json
-import pkgutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import reference
+from gallery import write_gallery
+from objects import write_inventories
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import xsm
-from xsm.api.accessor import PhysmDataset
-from xsm.api.array_accessor import PhysmArray
 from xsm.data.naming import PRODUCTS, ROLES, Product
 from xsm.estimators import Estimator
 from xsm.registry import model_class
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
-MODULES = ("losses", "nn", "estimators", "exceptions")  # beside the functions of xsm itself
-STORY = ("phy_lstm", "profiles", "experts", "downscaling", "audit", "pangeo")
+TASKS = ("audit", "forecast", "satellite_gaps", "profiles", "groundwater", "evaporation")
+TASKS += ("new_region", "experts", "pangeo")
+"""Tutorials in the order of the page; notebooks that are none of them follow as background."""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -36,10 +34,11 @@ def write_pages(app: Sphinx, config: Config) -> None:
     """Write all pages that are not kept in the repository."""
     for path in sorted((ROOT / "examples").glob("*.ipynb")):
         write(DOCS / "notebooks" / path.name, path.read_text(encoding="utf-8"))
-    names = [path.stem for path in (ROOT / "examples").glob("*.ipynb")]
-    names.sort(key=lambda name: (STORY.index(name) if name in STORY else len(STORY), name))
-    write(DOCS / "notebooks" / "index.md", gallery(names))
-    write(DOCS / "api" / "index.rst", api())
+    write(DOCS / "notebooks" / "index.md", tutorials())
+    write(DOCS / "gallery.md", write_gallery(DOCS))
+    for name, text in reference.pages().items():
+        write(DOCS / "api" / name, text)
+    write_inventories(DOCS)
     for name in xsm.list_models():
         write(DOCS / "generated" / f"{name}.txt", defaults(name))
     write(DOCS / "generated" / "benchmarks.txt", benchmarks())
@@ -54,96 +53,22 @@ def write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def gallery(names: Iterable[str]) -> str:
-    """Return the page that lists the notebooks."""
+def tutorials() -> str:
+    """Return the page that lists the notebooks: tutorials by task, then background."""
+    names = sorted(path.stem for path in (ROOT / "examples").glob("*.ipynb"))
+    tasks = [name for name in TASKS if name in names]
+    others = [name for name in names if name not in TASKS]
     about = (
-        "Each notebook tells one story on simulated worlds that come with xsm. They are run when "
-        "this site is built, on two cores; what you see is what they gave. Take them from "
-        "`examples/` in the repository: each is there as a notebook without outputs and as a "
-        "plain script of the same cells."
+        "Each tutorial does one task from data to result, on simulated worlds that come with xsm, "
+        "and names the line to replace for data of your own. They were run when this site was "
+        "built, each in less than two minutes on two cores; short schedules are marked in the "
+        "code. Take them from `examples/` in the repository: each is there as a notebook without "
+        "outputs and as a plain script."
     )
-    return "\n".join(
-        ["# Notebooks", "", about, "", "```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
-    )
-
-
-def api() -> str:
-    """Return the page of the API: every public name."""
-    functions = sorted(name for name in xsm.__all__ if not inspect.isclass(getattr(xsm, name)))
-    classes = sorted(set(xsm.__all__) - set(functions))
-    parts = [
-        heading("API reference", "="),
-        "Every public name, with units, signs, shapes, what missing values and laziness do, and an",
-        "example that is run by the tests. ``ds.physm.fit(...)`` and ``xsm.fit(ds, ...)`` are the",
-        "same call.",
-        heading("Verbs of a Dataset", "-"),
-        accessor("Dataset", PhysmDataset),
-        heading("Verbs of a DataArray", "-"),
-        "The (named) array is the target; other variables come with ``forcing=``.",
-        accessor("DataArray", PhysmArray),
-        heading("Functions", "-"),
-        summary("xsm", functions),
-        heading("Fitted models", "-"),
-        summary("xsm", classes),
-        heading("Models", "-"),
-        "One class a file. ``fit`` takes the name of the file, or a class of your own.",
-        *(summary(f"xsm.models.{name}", [model_class(name).__name__]) for name in own_models()),
-    ]
-    for module in MODULES:
-        home = importlib.import_module(f"xsm.{module}")
-        parts += [
-            heading(f"xsm.{module}", "-"),
-            first_line(home),
-            summary(f"xsm.{module}", home.__all__),
-        ]
-    parts.append(heading("xsm.physics", "-"))
-    for info in pkgutil.iter_modules(importlib.import_module("xsm.physics").__path__):
-        home = importlib.import_module(f"xsm.physics.{info.name}")
-        parts += [heading(info.name, "~"), first_line(home), summary(home.__name__, home.__all__)]
-    return "\n\n".join(parts) + "\n"
-
-
-def own_models() -> list[str]:
-    """Return the names of the models of xsm itself."""
-    return [name for name in xsm.list_models() if model_class(name).__module__.startswith("xsm.")]
-
-
-def heading(text: str, line: str) -> str:
-    """Return a heading."""
-    return f"{text}\n{line * len(text)}"
-
-
-def first_line(module: object) -> str:
-    """Return the first line of a module's documentation."""
-    return (inspect.getdoc(module) or "").partition("\n")[0]
-
-
-def summary(module: str, names: Iterable[str]) -> str:
-    """Return a table of names, but those of types, that leads to a page for each."""
-    home = importlib.import_module(module)
-    kept = [n for n in names if inspect.isclass(getattr(home, n)) or is_function(getattr(home, n))]
-    listed = "\n".join(f"   {name}" for name in kept)
-    return f".. currentmodule:: {module}\n\n.. autosummary::\n   :toctree: generated\n\n{listed}"
-
-
-def is_function(value: object) -> bool:
-    """Return whether a value is a function, compiled or not."""
-    return inspect.isfunction(value) or hasattr(value, "py_func")
-
-
-def accessor(owner: str, cls: type) -> str:
-    """Return a table of the methods and properties of an accessor."""
-    text = ".. currentmodule:: xarray"
-    public = {name: getattr(cls, name) for name in vars(cls) if not name.startswith("_")}
-    for kind in ("method", "attribute"):
-        names = [n for n, v in public.items() if inspect.isfunction(v) == (kind == "method")]
-        listed = "\n".join(f"   {owner}.physm.{name}" for name in names)
-        if names:
-            text += (
-                "\n\n.. autosummary::\n   :toctree: generated\n"
-                f"   :template: autosummary/accessor_{kind}.rst\n\n{listed}"
-            )
-    return text
+    tree = ["```{toctree}", ":maxdepth: 1", ""]
+    parts = ["# Tutorials by task", "", about, "", *tree, *tasks, "```", ""]
+    parts += ["## Background", "", *tree, *others, "```", ""]
+    return "\n".join(parts)
 
 
 def roles() -> str:

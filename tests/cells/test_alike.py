@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from tests.cells.test_experts import QUICK, planted
 from xsm.cells import experts
+from xsm.losses import RMSE, Mixture
 from xsm.nn import members_of
 
 
@@ -55,5 +56,18 @@ def test_weights_that_mislead_are_told(small):
     assert found["same"] == pytest.approx(1.0)
     assert found["turned"] == pytest.approx(-1.0)
     assert found["idle"] == pytest.approx(spearmanr([4, 3, 2, 1], [4, 3, 1.5, 1.5]).statistic)
+    even = xr.full_like(weight, 1 / 3)[:3]
+    shown = {"expert_weight": even, "expert_share": even}
     with pytest.warns(UserWarning, match=r"order the experts differently: .* falls to -1\.00"):
-        experts.tell(fitted.model, xr.full_like(weight, 1 / 3)[:3], xr.DataArray(-1.0), None)
+        experts.tell(fitted.model, shown, xr.DataArray(-1.0), None)
+
+
+def test_weights_that_no_term_trains_are_told(small):
+    with pytest.warns(UserWarning, match=r"No term of the loss trains the weights of the experts"):
+        fitted = small.physm.fit("ismoe", window=8, losses=[RMSE(), Mixture()], **QUICK)
+    found = fitted.predict(small)
+    np.testing.assert_allclose(found["expert_weight"].min(), 1 / 3, rtol=1e-6)
+    assert float(found["expert_share"].max()) > 0.34
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small.physm.fit("mean_expert", window=8, losses=[RMSE(0.5)], **QUICK)  # has no router

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from xsm.cells import predictor
+from xsm.cells.inputs import beyond
 from xsm.cells.predictor import Predictor
 from xsm.models.lstm import LSTM
 from xsm.nn import Sizes
@@ -119,3 +120,13 @@ def test_a_block_on_cuda_gives_what_the_cpu_gives():
     np.testing.assert_allclose(
         there(None, there.scale(None, rain)), node(None, node.scale(None, rain)), atol=1e-4
     )
+
+
+def test_an_input_is_unlike_training_beyond_a_quarter_of_its_range():
+    """Of a range from 10 to 30, from 5 to 35; of a constant, all but what rounds to it."""
+    low, high = np.array([10.0, 3.0]), np.array([30.0, 3.0])
+    values = np.array([[4.9, 3.0], [5.1, np.float32(3) * (1 + 1e-7)], [34.9, 3.01], [35.1, np.nan]])
+    assert beyond(values, low, high).T.tolist() == [
+        [True, False, False, True],
+        [False, False, True, False],
+    ]

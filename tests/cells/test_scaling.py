@@ -149,4 +149,6 @@ def test_other_cells_and_other_dimensions_are_refused():
     with pytest.raises(GridError, match=r"trained by cell on dimensions \('lat', 'lon'\)"):
         align_scaling(found, far.rename(lon="x"), ("lat", "x"))
     everywhere = fit_scaling(features, TRAINING, scaling="global")
-    assert "trained_cell" not in align_scaling(everywhere, far, ("lat", "lon"))
+    elsewhere = align_scaling(everywhere, far, ("lat", "lon"))["trained_cell"]
+    assert not elsewhere.any()  # said, not refused
+    assert "trained_cell" not in align_scaling(everywhere, features.target, ("lat", "lon"))

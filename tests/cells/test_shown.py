@@ -186,3 +186,61 @@ def test_layers_are_those_of_the_data_and_reach_a_metre(ds, fitted, dropped, lay
     found = for_data(type(fitted.model), {}, table, recipe)
     assert found["layers"] == layers
     assert for_data(type(fitted.model), {"layers": [0.5]}, table, recipe)["layers"] == (0.5,)
+
+
+def test_what_nothing_tells_is_told(ds, fitted):
+    assert fitted.card["not identified"] == "levels of storages, which are compared as anomalies"
+    shown = ["swvl1", "terrestrial_water_storage"]
+    text = (
+        r"does not identify how the water.*levels of storages.*levels of soil moisture below 0.07"
+    )
+    with pytest.warns(UserWarning, match=text):
+        found = fit(ds, target=shown, layered=False)
+    assert "budyko" in found.history
+    with pytest.warns(UserWarning, match="how the water that leaves divides.*members=5"):
+        fit(ds, target="swvl1")
+    assert "levels of soil moisture" in fit(ds, target="evaporation").card["not identified"]
+
+
+def test_the_card_says_what_potential_evaporation_is_made_of(ds, fitted):
+    said = (
+        "Priestley and Taylor 1972, albedo 0.23, of shortwave_down, longwave_down, air_temperature"
+    )
+    assert fitted.card["potential evaporation"].startswith(said)
+    bare = ds.drop_vars(["strd", "ssrd"])
+    with pytest.raises(
+        MissingVariableError, match=r"potential_evaporation: not found.*made of net_"
+    ):
+        fit(bare)
+    given = bare.assign(pet=(abs(ds["t2m"] - 270) / 5).assign_attrs(units="mm day-1"))
+    assert "potential evaporation" not in fit(given).card
+
+
+def test_water_from_outside_is_named_and_the_account_closes_with_it(ds):
+    with pytest.warns(UserWarning, match="does not identify"):
+        found = fit(ds, target="swvl1", outside=True)
+    made = found.predict(ds)
+    beyond = made["water_from_outside"]
+    assert beyond.attrs["units"] == "mm day-1"
+    assert float(abs(beyond).max()) > 0.0
+    left = xsm.consistency(ds, made, law="budget", dim=[])["residual"]
+    assert float(abs(left + beyond).max()) < 1e-3
+    assert "0.3 water_from_outside" in found.card["losses"]
+
+
+def test_pores_of_the_data_are_those_of_the_account(ds):
+    soil = xsm.soil_parameters(ds, method="texture_class")[["theta_s"]]
+    known = ds.merge(soil)
+    found = fit(known)
+    assert found.recipe.pores == (0.07, 0.28, 1.0, 2.89)
+    assert found.recipe.static[-1] == "pores_4"
+    assert found.parameters["pores"] == tuple(range(len(found.recipe.static)))[-4:]
+    most = found.predict(known)["swvl1"].max("time")
+    assert bool((most <= soil["theta_s"] + 1e-5).all())
+    assert fit(known, pores=()).recipe.pores == ()
+    with pytest.raises(MissingVariableError, match="theta_s: not found"):
+        found.predict(ds)
+    assert "share" in xsm.audit(found, known)
+    horizons = soil["theta_s"].expand_dims(horizon=2).assign_attrs(units="m3 m-3")
+    with pytest.warns(UserWarning, match=r"pores of the soil are learnt.*layer_edges_m"):
+        assert fit(ds.assign(theta_s=horizons)).recipe.pores == ()

@@ -201,9 +201,12 @@ def test_what_cannot_be_judged_is_refused():
         xsm.reliability(ds, predicted["swvl1"])
     with pytest.raises(TypeError, match="ds is of the type DataArray; a Dataset is needed"):
         xsm.reliability(ds["swvl1"], predicted)
-    short = with_table(predicted, TABLE).isel(probability=slice(0, 9))
-    with pytest.raises(NotEnoughDataError, match=r"the prediction has 9 of them.*Keep it whole"):
-        xsm.intervals(short)
+    whole = with_table(predicted, TABLE)
+    with pytest.raises(NotEnoughDataError, match=r"the prediction has 9 of them.*Keep it as it"):
+        xsm.intervals(whole.isel(probability=slice(0, 9)))
+    spread_out = whole.where(whole["time"] == whole["time"])  # the table gets a time of its own
+    with pytest.raises(NotEnoughDataError, match=r"along `probability` alone.*Keep it as it was"):
+        xsm.reliability(ds, spread_out)
 
 
 def test_a_spread_without_units_is_in_those_of_its_prediction():
@@ -264,3 +267,23 @@ def test_a_spread_of_temperatures_has_no_offset(units):
     table = xsm.reliability(ds, given, levels=[0.9], target="stl1")
     np.testing.assert_allclose(table["sharpness"], 2.0)
     np.testing.assert_allclose(table["coverage"].squeeze(), 0.9, atol=0.05)
+
+
+def test_all_layers_are_judged_each_by_its_own_spread():
+    """Errors of twice the spread lie inside the interval of one spread in 2 Phi(1/2) - 1."""
+    rng = np.random.default_rng(0)
+    time = xr.date_range("2001", periods=20000, freq="D", use_cftime=False)
+    ds = xr.Dataset(coords={"time": time, "station": [0, 1]})
+    predicted = ds.copy()
+    for name, share in (("swvl1", 1), ("swvl2", 2)):
+        truth = 0.3 + 0.01 * rng.standard_normal((20000, 2))
+        guess = truth + share * 0.02 * rng.standard_normal(truth.shape)
+        ds[name] = ("time", "station"), truth, {"units": "m3 m-3"}
+        predicted[name] = ds[name].copy(data=guess)
+        predicted[f"{name}_std"] = ds[name].copy(data=np.full_like(truth, 0.02))
+    table = xsm.reliability(ds, predicted, levels=0.6827, dim=["time", "station"])
+    np.testing.assert_allclose(table["coverage"].values.ravel(), [0.6827, 0.3829], atol=0.01)
+    np.testing.assert_allclose(table["depth"], [0.035, 0.175])
+    assert table["count"].values.tolist() == [40000, 40000]
+    top = xsm.reliability(ds, predicted.drop_vars("swvl2_std"), levels=0.6827)
+    np.testing.assert_allclose(top["coverage"], [0.6827], atol=0.01)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from xsm.losses import Prior, Shown
+from xsm.losses import Budyko, Price, Prior, Shown
 from xsm.losses.budget import monthly_means
 
 
@@ -85,3 +85,33 @@ def test_months_of_pieces_that_begin_at_different_times():
 def test_the_prior_is_the_square_of_standard_deviations():
     found = Prior(spread=0.1)({"precipitation_bias": torch.tensor([0.1, -0.3])}, {})
     assert float(found) == pytest.approx(5.0)
+
+
+def year(rain: float, demand: float, gone: float, steps: int = 365) -> dict[str, torch.Tensor]:
+    rows = {"precipitation": rain, "potential_evaporation": demand, "evaporation": gone}
+    return {name: torch.full((2, steps, 1), value) for name, value in rows.items()}
+
+
+@pytest.mark.parametrize(("arid", "share"), [(0.5, 0.4355), (1.0, 0.6938), (2.0, 0.8940)])
+def test_budyko_gives_the_curve_of_1974(arid, share):
+    """sqrt(a tanh(1/a) (1 - exp(-a))), worked out by hand at three ratios."""
+    assert float(Budyko()(year(2.0, 2.0 * arid, 2.0 * share), {})) == pytest.approx(0, abs=1e-4)
+    assert float(Budyko()(year(2.0, 2.0 * arid, 2.0 * (share + 0.1)), {})) == pytest.approx(1, 0.02)
+
+
+def test_deserts_evaporate_nearly_all_and_wet_places_what_they_can():
+    assert float(Budyko()(year(0.5, 5.0, 0.5), {})) < 1e-3
+    assert float(Budyko()(year(10.0, 0.1, 0.1), {})) < 1e-3
+    dry = year(0.0, 5.0, 0.0)
+    dry = {name: values.requires_grad_() for name, values in dry.items()}
+    Budyko()(dry, {}).backward()
+    assert all(torch.isfinite(values.grad).all() for values in dry.values())
+
+
+def test_a_season_is_no_climate():
+    assert float(Budyko()(year(2.0, 2.0, 0.0, steps=364), {})) == 0.0
+
+
+def test_the_price_is_in_proportion_to_what_comes_or_goes():
+    found = Price("water_from_outside")({"water_from_outside": torch.tensor([-0.2, 0.6])}, {})
+    assert float(found) == pytest.approx(0.4)

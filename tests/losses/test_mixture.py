@@ -7,7 +7,7 @@ import torch
 from torch import distributions as d
 
 from xsm.exceptions import TrainingError
-from xsm.losses import BetaNLL, Mixture
+from xsm.losses import Absence, BetaNLL, Mixture
 from xsm.models.ismoe import ISMoE
 from xsm.nn import Sizes
 from xsm.nn.heads import check_terms
@@ -20,7 +20,7 @@ def drawn(*, gaussian: bool = False) -> tuple[dict[str, torch.Tensor], dict[str,
     weights = torch.softmax(torch.randn(50, 3, generator=random), dim=-1)
     target[::7, 1] = torch.nan
     mean = (weights.unsqueeze(-1) * said).sum(1)
-    output = {"mean": mean, "expert_weight": weights, "expert_departure": said - mean.unsqueeze(1)}
+    output = {"mean": mean, "expert_share": weights, "expert_departure": said - mean.unsqueeze(1)}
     if gaussian:
         output["expert_std"] = 0.05 + torch.rand(50, 3, 2, generator=random)
     return output, {"target": target, "mask": torch.isfinite(target)}
@@ -29,7 +29,7 @@ def drawn(*, gaussian: bool = False) -> tuple[dict[str, torch.Tensor], dict[str,
 def likelihood(output: dict[str, torch.Tensor], target: torch.Tensor, std: torch.Tensor) -> float:
     """Return the mean negative log-likelihood by torch's mixtures."""
     said = (output["mean"].unsqueeze(1) + output["expert_departure"]).transpose(1, 2)
-    shares = output["expert_weight"].unsqueeze(1).expand_as(said)
+    shares = output["expert_share"].unsqueeze(1).expand_as(said)
     parts = d.Normal(said, std.expand(50, 3, 2).transpose(1, 2))
     mixture = d.MixtureSameFamily(d.Categorical(probs=shares), parts)
     seen = torch.isfinite(target)
@@ -58,7 +58,7 @@ def test_its_slope_draws_the_router_to_the_experts_that_know() -> None:
     logits = torch.zeros(4, 2, requires_grad=True)
     weights = torch.softmax(logits, dim=-1)
     mean = (weights.unsqueeze(-1) * said).sum(1)
-    output = {"mean": mean, "expert_weight": weights, "expert_departure": said - mean.unsqueeze(1)}
+    output = {"mean": mean, "expert_share": weights, "expert_departure": said - mean.unsqueeze(1)}
     batch = {"target": target, "mask": torch.ones(4, 1, dtype=torch.bool)}
     Mixture(width=0.2)(output, batch).backward()
     believed = torch.tensor([1.0, 0.0])  # given the target: (1 - 2 s) / s is ten widths away
@@ -68,7 +68,7 @@ def test_its_slope_draws_the_router_to_the_experts_that_know() -> None:
 @pytest.mark.parametrize("gaussian", [False, True])
 def test_what_is_not_observed_and_what_is_constant_have_finite_slopes(gaussian) -> None:
     output, batch = drawn(gaussian=gaussian)
-    output["expert_weight"][:, 0] = 0.0
+    output["expert_share"][:, 0] = 0.0
     leaves = {name: value.requires_grad_() for name, value in output.items()}
     for target in (batch["target"] * torch.nan, torch.full((50, 2), 0.5)):
         found = Mixture()(leaves, {"target": target, "mask": torch.isfinite(target)})
@@ -84,14 +84,14 @@ def test_the_spread_of_a_mixture_is_that_of_its_parts() -> None:
     found = model.evaluate({"dynamic": torch.rand(8, 5, 3), "static": torch.zeros(8, 0)})
     said = (found["mean"].unsqueeze(1) + found["expert_departure"]).squeeze(-1)
     parts = d.Normal(said, found["expert_std"].squeeze(-1))
-    mixture = d.MixtureSameFamily(d.Categorical(probs=found["expert_weight"]), parts)
+    mixture = d.MixtureSameFamily(d.Categorical(probs=found["expert_share"]), parts)
     torch.testing.assert_close(found["mean"].squeeze(-1), mixture.mean)
     torch.testing.assert_close(found["std"].squeeze(-1), mixture.variance.sqrt())
 
 
 def test_it_trains_the_spread_of_a_gaussian_head() -> None:
     assert check_terms([Mixture()], "gaussian", published=False) == (Mixture(),)
-    assert check_terms(ISMoE.losses, "gaussian", published=True) == (BetaNLL(1.0), Mixture())
+    assert check_terms(ISMoE.losses, "gaussian", published=True) == (BetaNLL(1.0), Absence())
 
 
 def test_a_width_of_nothing_is_refused() -> None:

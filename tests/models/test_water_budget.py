@@ -213,3 +213,59 @@ def _none(steps: int) -> torch.Tensor:
     """Return what a network is given where nothing was observed."""
     nothing = torch.zeros(5, steps, 2)
     return seen_inputs(nothing, torch.full_like(nothing, torch.inf), steps)
+
+
+def test_a_piece_of_years_begins_as_years_of_its_weather_end():
+    """A store that only drains ends empty: pieces begin with it empty, whatever the maps say."""
+    model = make().eval().requires_grad_(False)
+    batch = weather(730, 3, rain=0.0, demand=6.0, warm=300.0)
+    alone, on = model.carry(batch, None)[0], model.carry(batch, torch.zeros(3, model.state_size))[0]
+    name = "terrestrial_water_storage"
+    assert float(alone[name][:, 0].max()) < 0.5 * float(on[name][:, 0].min())
+    same = weather(365, 3)
+    same["dynamic"] = same["dynamic"].repeat(1, 2, 1)  # two years that are alike
+    found = model.carry(same, None)[0]["soil_moisture_of_layers"]
+    torch.testing.assert_close(found[:, 30], found[:, 395], atol=5e-3, rtol=0)
+    assert found.isfinite().all()
+
+
+def test_maps_learn_what_records_begin_with():
+    model = make(dropout=0.0)
+    batch = weather(365, 4, rain=0.0)
+    before = float(model.carry(batch, None)[0]["unsettled"].detach().square().mean())
+    optimiser = torch.optim.Adam(model.parameters(), lr=2e-2)
+    for _ in range(40):
+        optimiser.zero_grad()
+        loss = model.carry(batch, None)[0]["unsettled"].square().mean()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.3 * before
+
+
+def test_layers_are_alike_but_for_what_is_their_own():
+    model = make().eval()
+    moved = torch.zeros(1, 1, 8)
+    moved[..., 4], moved[..., 7] = 1.0, 2.0  # uptake of the first layer, drainage of the second
+    assert model._alike(moved).flatten().tolist() == [0, 0, 0, 0, 1, 1, 0, 2]
+
+
+def test_pores_that_are_known_bound_what_layers_hold():
+    model = make(pores=(0, 1)).eval().requires_grad_(False)
+    batch = weather(60, rain=100.0, demand=0.0)
+    batch["static"] = torch.tensor([[0.3, 0.5]]).repeat(5, 1)
+    layers = model.evaluate(batch)["soil_moisture_of_layers"]
+    torch.testing.assert_close(layers.amax(dim=(0, 1)), torch.tensor([0.3, 0.5]), atol=1e-3, rtol=0)
+
+
+def test_water_from_outside_enters_and_leaves_the_account():
+    model = make(outside=True).eval().requires_grad_(False)
+    model.begin[-2:] = torch.tensor([0.0, 0.0])  # much comes, and half of the runoff leaves
+    found = model.evaluate(weather(200))
+    assert "water_from_outside" in [answer.name for answer in model.answers]
+    assert float(found["water_from_outside"].mean()) > 1.0
+    flux = found["precipitation"] + found["water_from_outside"]
+    flux = flux - found["evaporation"] - found["runoff"]
+    gain = found["terrestrial_water_storage"].diff(dim=1)
+    assert float((gain - flux[:, 1:]).abs().max()) < 1e-3
+    assert float(found["precipitation"].min()) >= -1e-5
+    assert "water_from_outside" not in [answer.name for answer in make().answers]

@@ -11,8 +11,8 @@ from xsm.models.cnn_lstm import CNNLSTM
 from xsm.models.ismoe import ISMoE
 from xsm.models.mean_expert import MeanExpert
 from xsm.nn import GroupedEncoder, PatchEncoder, Sizes
-from xsm.nn.experts import router_remarks
 from xsm.nn.groups import GROUPS, resolve_groups
+from xsm.nn.router import router_remarks
 
 NAMES = ("wind_speed", "precipitation", "shortwave_down", "longwave_down")
 
@@ -69,7 +69,7 @@ def test_the_mixture_is_a_weighted_sum_of_separate_experts(patch):
     weight = torch.softmax(model.logits(model.router(parts[-1])[0][-1]), dim=-1)
     mean = sum(weight[:, k : k + 1] * each[k] for k in range(3))
     found = model.evaluate({"dynamic": dynamic, "static": static})
-    torch.testing.assert_close(found["expert_weight"], weight)
+    torch.testing.assert_close(found["expert_share"], weight)
     torch.testing.assert_close(found["mean"], mean)
     model.apart = True
     base = torch.rand(7, 1)
@@ -87,13 +87,16 @@ def test_an_expert_sees_its_own_inputs_alone():
     after = model.evaluate(batch)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"mean", "mean of precipitation", "expert_departure"}
+    torch.testing.assert_close(before["expert_share"], torch.full((3, 3), 1 / 3))
     torch.testing.assert_close(before["expert_weight"], torch.full((3, 3), 1 / 3))
     experts = torch.cat([v for k, v in before.items() if k.startswith("mean of")], dim=1)
     torch.testing.assert_close(before["mean"], experts.mean(1, keepdim=True))
 
 
 def weights_of(model: torch.nn.Module) -> int:
-    return sum(values.numel() for values in model.parameters())
+    """Return the number of weights of what predicts."""
+    names = dict(model.named_parameters())
+    return sum(v.numel() for n, v in names.items() if not n.startswith("explainer."))
 
 
 @pytest.mark.parametrize("patch", [1, 3, 5])
@@ -121,13 +124,15 @@ def test_load_balance_is_the_squared_coefficient_of_variation():
     weights = torch.softmax(torch.randn(50, 4, generator=torch.Generator().manual_seed(0)), -1)
     mean = weights.mean(0)
     expected = (mean.std(unbiased=False) / mean.mean()) ** 2
-    torch.testing.assert_close(LoadBalance()({"expert_weight": weights}, {}), expected)
+    torch.testing.assert_close(LoadBalance()({"expert_share": weights}, {}), expected)
 
 
 def test_remarks_know_what_is_enough():
     even = torch.full((5, 3), 1 / 3)
-    assert router_remarks("abc", even) == ()
-    assert router_remarks("a", torch.ones(5, 1)) == ()
-    assert router_remarks("abc", torch.full((5, 3), float("nan"))) == ()
+    assert router_remarks("abc", even, even) == ()
+    assert router_remarks("a", torch.ones(5, 1), torch.ones(5, 1)) == ()
+    nothing = torch.full((5, 3), float("nan"))
+    assert router_remarks("abc", nothing, nothing) == ()
     turns = torch.eye(3).repeat(2, 1)  # each sample relies on one expert, and none is idle
-    assert router_remarks("abc", turns) == ()
+    assert router_remarks("abc", turns, turns) == ()
+    assert "never matter" in router_remarks("abc", even, torch.eye(3)[:1].expand(5, 3))[0]

@@ -214,3 +214,13 @@ RAIN = np.zeros((3, 2))
 def test_errors_say_what_is_needed(arguments, error, text):
     with pytest.raises(error, match=text):
         inflow_trend(**{"precipitation": RAIN, "outputs": PLAIN, **arguments})
+
+
+def test_factors_make_inputs_canonical_in_the_pass():
+    arrays = world(seed=5)
+    given_units = {"precipitation": 1000.0, "evaporation": -86400.0, "observed": 0.01}
+    other = {k: v / given_units.get(k, 1.0) for k, v in arrays.items()}
+    found = inflow_trend(**other, outputs=OUTPUTS, factors=given_units)
+    expected = inflow_trend(**arrays, outputs=OUTPUTS)
+    for name in OUTPUTS:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, atol=1e-12)

@@ -68,6 +68,7 @@ class PhysmDataset:
     forecast = Verb("api.forecast")
     downscale = Verb("api.downscale", call="downscale_keeping", after=kept)
     blend = Verb("api.blend")
+    cross_validate = Verb("api.cross_validate")
 
     # judgement
     score = Verb("api.score")

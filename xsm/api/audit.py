@@ -11,6 +11,7 @@ import xarray as xr
 from xsm.api.fitted import FittedModel
 from xsm.api.predict import needed_model
 from xsm.cells.apply import read_for
+from xsm.cells.recipe import missing_inputs
 from xsm.data.naming import ROLES, stated
 from xsm.data.provenance import recorded
 from xsm.data.reading import read
@@ -142,7 +143,9 @@ def audit(
     """
     fitted = needed_model(fitted, "audit")
     reading = read_for(fitted, stated(ds, product), variables)
-    inputs = {name: reading.array(name) for name in (*fitted.recipe.dynamic, *fitted.recipe.static)}
+    away = missing_inputs(reading, fitted.recipe)
+    names = (*fitted.recipe.dynamic, *fitted.recipe.static)
+    inputs = {name: reading.array(name) for name in names if name not in away}
     if fitted.recipe.data_integration:
         seen = reading.layers(fitted.recipe.target) or (reading.lookup(fitted.recipe.target),)
         inputs |= {str(v.name): reading.ds[v.name] for v in seen}

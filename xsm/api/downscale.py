@@ -7,6 +7,7 @@ from typing import Any
 
 import xarray as xr
 
+from xsm.api.fit import fit
 from xsm.api.fitted import FittedModel
 from xsm.artefact.asked import Asked
 from xsm.data.naming import stated
@@ -17,7 +18,6 @@ from xsm.exceptions import UnknownNameError, check_choice, did_you_mean
 from xsm.fields.apply import nested
 from xsm.fields.baselines import BASELINES, LEARNING, apply_baseline, learn_maps
 from xsm.fields.collect import collect_sources
-from xsm.fields.fit import fit_fields
 from xsm.fields.labels import present
 from xsm.fields.sources import Covariates, check_stated, choose_target, read_one
 from xsm.nn import FieldModel
@@ -43,6 +43,7 @@ def downscale(
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
     product: str | None = None,
+    **training: Any,
 ) -> xr.Dataset:
     """Downscale a field in space, by a baseline, a network trained here, or a fitted model.
 
@@ -58,7 +59,7 @@ def downscale(
         ``"conservative_bilinear"`` (then shifted so that coarse means are kept), ``"pattern"``
         (interpolation plus the mean fine pattern of the truth), ``"cell_regression"`` (a line for
         each fine cell on the series of its coarse one), or a network: a name or a class is trained
-        first, as by :func:`xsm.fit` with its defaults, a fitted model only predicts: its factor,
+        first, as by :func:`xsm.fit`, a fitted model only predicts: its factor,
         ``supervision``, ``conserve`` and target stay, and others are refused, as is ``truth``.
     covariates : Dataset, DataArray or sequence of them, optional
         Fields with or without time, each data set on any grid of the same kind (a list holds those
@@ -84,6 +85,9 @@ def downscale(
     product : str, optional
         The product that the data are of, where it is not recognised, see
         :func:`xsm.list_products`.
+    **training
+        Of a network that is trained here: all other arguments of :func:`xsm.fit`, such as
+        ``epochs``, ``seed``, ``progress``, ``hidden`` or ``size="published"``.
 
     Returns
     -------
@@ -105,7 +109,8 @@ def downscale(
     UnitsError
         If units of the area are none of an area.
     UnknownNameError
-        If the model or a choice does not exist, or a choice is not that of the fitted model.
+        If the model or a choice does not exist, a choice is not that of the fitted model, or
+        arguments of a training are given where nothing is trained.
 
     References
     ----------
@@ -133,6 +138,7 @@ def downscale(
         target=target,
         variables=variables,
         product=product,
+        **training,
     )[0]
 
 
@@ -149,27 +155,35 @@ def downscale_keeping(
     target: str | None,
     variables: Mapping[str, str] | None,
     product: str | None,
+    **training: Any,
 ) -> tuple[xr.Dataset, FittedModel | None]:
     """Downscale, and return the model that was trained on the way, or given; None of a baseline."""
     check_choice("conserve", conserve, ("soft", "exact"))
     ds = stated(ds, product)
-    asked = Asked(
-        factor=factor,
-        covariates=covariates,
-        truth=truth,
-        supervision=supervision,
-        conserve=conserve,
-        area=area,
-        target=target,
-        variables=variables,
-    )
+    said: dict[str, Any] = {
+        "factor": factor,
+        "covariates": covariates,
+        "truth": truth,
+        "supervision": supervision,
+        "conserve": conserve,
+        "area": area,
+        "target": target,
+        "variables": variables,
+    }
+    asked = Asked(**said)
+    if training and (isinstance(model, FittedModel) or model in BASELINES):
+        msg = (
+            f"{', '.join(training)} is of a training, and nothing is trained here. Leave it out, "
+            'or name a network: model="convlstm_unet".'
+        )
+        raise UnknownNameError(msg)
     if isinstance(model, str) and model in BASELINES:
         return _baseline(model, ds, asked), None
     if isinstance(model, FittedModel):
         fitted = model
         _check_settled(fitted, ds, asked)
     else:
-        fitted = FittedModel.of(fit_fields(ds, _network(model), asked))
+        fitted = fit(ds, _network(model), **said, **training)
     return fitted.downscale(ds, covariates=covariates, area=area, variables=variables), fitted
 
 

@@ -41,7 +41,7 @@ class WithExperts(Learnt):
         -------
         xarray.Dataset
             The target as of :meth:`predict`, with a dimension ``expert``; the sum of the experts,
-            each times its ``expert_weight``, is the prediction. Experts are trained together, not
+            each times its ``expert_share``, is the prediction. Experts are trained together, not
             each by itself. Lazy where the inputs are, NaN where the prediction is.
         """
         found = predict_experts(self, ds, batch_size=batch_size, device=device, variables=variables)
@@ -60,8 +60,8 @@ class WithExperts(Learnt):
     ) -> xr.Dataset:
         """Show how much each expert counts, and how much is lost without its inputs.
 
-        A weight is no importance by itself: an expert may speak for much of the prediction and say
-        what others would say too. Where both disagree, believe the loss.
+        Weights are learnt to say what is lost; here it is measured. Where both disagree, believe
+        the loss.
 
         Parameters
         ----------
@@ -84,9 +84,10 @@ class WithExperts(Learnt):
         Returns
         -------
         xarray.Dataset
-            (expert [, season] [, region]): ``weight``, ``permutation`` (rise of the RMSE without
-            the inputs), ``permutation_share``, ``rmse``, ``agreement`` (rank correlation of weight
-            and share), of an ensemble ``weight_std``; lazy where the data are.
+            (expert [, season] [, region]): ``weight``, ``share`` (of the expert in the prediction),
+            ``permutation`` (rise of the RMSE without the inputs), ``permutation_share``, ``rmse``,
+            ``agreement`` (rank correlation of weight and share), of an ensemble ``weight_std``;
+            lazy where the data are.
         """
         found = importance(
             self,

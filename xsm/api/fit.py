@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -29,7 +30,7 @@ from xsm.typing import Scaling
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["fit"]
+__all__ = ["fit", "learn"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def fit(
     warmup: int = 30,
     latency: tuple[int, int] = (1, 14),
     cuts: int = 0,
+    input_dropout: float = 0.0,
     factor: Factor | None = None,
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
@@ -140,7 +142,7 @@ def fit(
         weights as if it had never stopped; with the file of a finished run it ends at once.
     client : distributed.Client, optional
         Train on all workers of this cluster, one rank a worker, each on its share of the cells;
-        see :func:`xsm.cells.cluster.train_on_cluster`. ``memory_limit`` then holds for each.
+        see :doc:`training on a cluster </training>`. ``memory_limit`` then holds for each.
     sequence : int, optional
         Steps of a piece of the record, such as 180: train a network that runs through the record
         and carries its state, many-to-many, instead of on windows. Every observed step of a piece
@@ -164,6 +166,10 @@ def fit(
         are cut after 1 to 30 steps: for so many steps the observations stay those from before the
         cut, and after half of the cuts the weather is hidden too, of which a channel tells. What
         is predicted with known weather gets worse, so that none is the default.
+    input_dropout : float, default: 0
+        Share of the inputs that are hidden from each sample that trains, such as 0.2: each for
+        itself, for the whole window or piece, of which the network is told by a mask. It then
+        predicts data that lack some of its inputs. Of any network of cells.
     factor, covariates, truth, conserve, area : optional
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
@@ -213,13 +219,6 @@ def fit(
     >>> fitted.name
     'lstm'
     """
-    cls, seed = model_class(model), check_whole("seed", seed)
-    ds = stated(ds, product)
-    window = None if window is None else check_whole("window", window)
-    lead = None if lead is None else check_whole("lead", lead)
-    flags = {"data_integration": data_integration, "known_forcing": known_forcing}
-    for name, flag in flags.items():
-        check_choice(name, str(flag), ("False", "True"))
     asked = Asked(
         target=target,
         dynamic=dynamic,
@@ -248,6 +247,7 @@ def fit(
         warmup=warmup,
         latency=latency,
         cuts=cuts,
+        input_dropout=input_dropout,
         factor=factor,
         covariates=covariates,
         truth=truth,
@@ -255,11 +255,22 @@ def fit(
         conserve=conserve,
         area=area,
     )
+    return FittedModel.of(learn(ds, model, asked, product))
+
+
+def learn(ds: xr.Dataset, model: object, asked: Asked, product: str | None) -> Learnt:
+    """Check what was asked, and train the one or the other kind of model."""
+    cls = model_class(model)
+    whole = {"seed": asked.seed, "window": asked.window, "lead": asked.lead}
+    checked = {n: v if v is None else check_whole(n, v) for n, v in whole.items()}
+    asked = replace(asked, **checked)
+    for name in ("data_integration", "known_forcing"):
+        check_choice(name, str(getattr(asked, name)), ("False", "True"))
     check_alone(asked)
     check_kind(model_name(cls), asked.of_fields, asked.of_cells, downscales=cls.downscales)
     order: Callable[[xr.Dataset, type[Any], Asked], Learnt] = (
         fit_fields if cls.downscales else fit_cells
     )
-    fitted = FittedModel.of(order(ds, cls, asked))
-    _LOG.info("%s %s is trained", fitted.name, fitted.digest)
-    return fitted
+    learnt = order(stated(ds, product), cls, asked)
+    _LOG.info("%s %s is trained", learnt.name, learnt.digest)
+    return learnt

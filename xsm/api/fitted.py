@@ -12,6 +12,7 @@ import xarray as xr
 from xsm.api.arguments import check_kind
 from xsm.api.calibrate import calibrated
 from xsm.api.experts import WithExperts
+from xsm.api.finetune import Transferable
 from xsm.artefact.card import card_text
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.page import model_html
@@ -30,7 +31,7 @@ __all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(WithExperts):
+class FittedModel(WithExperts, Transferable):
     """A trained model, immutable, made by :func:`xsm.fit`.
 
     Parameters
@@ -76,6 +77,7 @@ class FittedModel(WithExperts):
         state: xr.Dataset | None = None,
         batch_size: int | None = None,
         device: str = "auto",
+        domain: xr.Dataset | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> xr.Dataset:
         """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
@@ -86,7 +88,7 @@ class FittedModel(WithExperts):
             Inputs under any product's names.
         state : xarray.Dataset, optional
             What :meth:`state` returned for the steps before.
-        batch_size, device, variables : optional
+        batch_size, device, domain, variables : optional
             As of :func:`xsm.predict`.
 
         Returns
@@ -95,7 +97,8 @@ class FittedModel(WithExperts):
             The target, lazy where the inputs are.
         """
         options: dict[str, Any] = {"batch_size": batch_size, "device": device, "state": state}
-        return recorded(predict_new(self, ds, variables, **options), "predict", of=ds, by=self)
+        found = predict_new(self, ds, variables, domain=domain, **options)
+        return recorded(found, "predict", of=ds, by=self)
 
     def forecast(
         self,
@@ -290,7 +293,7 @@ class FittedModel(WithExperts):
         -----
         With z = (observed - mean) / std, the isotonic map of the pairs (F(z_i), share of F(z_j) at
         or below it) is the empirical distribution function of z itself, since the pairs ascend
-        already: the quantiles are those of z. The conformal ones are those of |z| at the rank
+        already: the quantiles are those of z. The conformal ones are those of abs(z) at the rank
         ceil((n + 1) level) of n, with both signs. Both are tabled from 0.5 to 99.5 %.
 
         References

@@ -1,22 +1,27 @@
-"""What a prediction will take, before anything is computed."""
+"""What a prediction or a training will take, before it begins."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import xarray as xr
 
 from xsm.api.fitted import FittedModel
 from xsm.api.predict import needed_model
+from xsm.api.training_plan import TrainingPlan, plan_training
 from xsm.cells.apply import predict_cells, read_for
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
+from xsm.cells.recipe import missing_inputs
 from xsm.data.naming import stated
 from xsm.data.reading import Reading
+from xsm.exceptions import UnknownNameError
 from xsm.markup import page, paragraph, section, table
 from xsm.training.recipe import Recipe
+from xsm.training.schedule import given
 
 __all__ = ["Plan", "plan"]
 
@@ -103,40 +108,53 @@ class Plan:
 
 def plan(
     ds: xr.Dataset,
-    fitted: FittedModel | None = None,
+    fitted: FittedModel | str | type[Any] | None = None,
     *,
+    target: str | Sequence[str] | None = None,
     batch_size: int | None = None,
     variables: Mapping[str, str] | None = None,
     product: str | None = None,
-) -> Plan:
-    """Say what a prediction will take, and which chunks would serve better.
+    **training: Any,
+) -> Plan | TrainingPlan:
+    """Say what a prediction or a training will take, and what would serve better.
+
+    Of a training some steps are measured on this machine; nothing is trained.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        What :func:`xsm.predict` would be given.
-    fitted : FittedModel, optional
-        The model; ``ds.physm.plan()`` takes the one last fitted through this very object.
+        What :func:`xsm.predict` or :func:`xsm.fit` would be given.
+    fitted : FittedModel, str or class, optional
+        A fitted model, to plan a prediction; ``ds.physm.plan()`` takes the one last fitted through
+        this very object. Or a name or a class, to plan its training.
+    target : str or sequence of str, optional
+        Of a training, as of :func:`xsm.fit`.
     batch_size : int, optional
-        Samples evaluated at a time.
+        Samples evaluated at a time; of a training samples in a batch.
     variables : mapping of str to str, optional
         Role to variable name, as of :func:`xsm.predict`.
     product : str, optional
         The product that the data are of, where it is not recognised, see
         :func:`xsm.list_products`.
+    **training
+        Of a training: all other arguments of :func:`xsm.fit`, such as ``sequence`` or ``factor``.
 
     Returns
     -------
-    Plan
-        Number of blocks and tasks, bytes to be read, memory of a task, and better chunks where
-        there are any. Nothing is computed; missing values count as others.
+    Plan or TrainingPlan
+        Of a prediction: number of blocks and tasks, bytes to be read, memory of a task, and better
+        chunks where there are any. Nothing is computed; missing values count as others. Of a
+        training: samples, the seconds of a step, of preparation and validation and of all together
+        (``seconds``), memory, and what would be faster. Data are read as ``fit`` does.
 
     Raises
     ------
     MissingVariableError
         If there is no model, or the data lack an input.
     UnitsError, GridError
-        As :func:`xsm.predict`.
+        As :func:`xsm.predict`; of a training also the others of :func:`xsm.fit`.
+    UnknownNameError
+        If arguments of a training are given for a prediction, or ``client`` for a training.
 
     Examples
     --------
@@ -146,7 +164,18 @@ def plan(
     >>> found = xsm.plan(ds.chunk(time=100, latitude=2), fitted)
     >>> found.blocks, dict(found.better)  # 22 small blocks; one for all would do
     (22, {'time': -1, 'latitude': 4, 'longitude': 4})
+    >>> xsm.plan(ds, "lstm", epochs=10, iterations=2, hidden_size=4).steps
+    20
     """
+    if fitted is not None and not isinstance(fitted, FittedModel):
+        said = {"target": target, "batch_size": batch_size, "variables": variables}
+        return plan_training(ds, fitted, product, {**given(**said), **training})
+    if training:
+        msg = (
+            f"{', '.join(training)} is of a training, and the plan is of a prediction. Leave it "
+            'out, or name a model: ds.physm.plan("lstm", ...).'
+        )
+        raise UnknownNameError(msg)
     fitted = needed_model(fitted, "plan")
     recipe = fitted.recipe
     reading = read_for(fitted, stated(ds, product), variables)
@@ -191,7 +220,8 @@ def _size_of_inputs(reading: Reading, recipe: Recipe) -> int:
     """Return the bytes of the variables that the model needs, of the layers that it needs."""
     ds, total = reading.ds, 0
     extra = (recipe.target,) if recipe.data_integration else ()
-    for key in (*recipe.dynamic, *recipe.static, *extra):
+    away = missing_inputs(reading, recipe)
+    for key in (k for k in (*recipe.dynamic, *recipe.static, *extra) if k not in away):
         variable = reading.lookup(key)
         names = (variable.name,) if isinstance(variable.name, str) else variable.name
         total += sum(

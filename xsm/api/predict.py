@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import xarray as xr
 
@@ -22,6 +23,7 @@ def predict(
     state: xr.Dataset | None = None,
     batch_size: int | None = None,
     device: str = "auto",
+    domain: xr.Dataset | None = None,
     variables: Mapping[str, str] | None = None,
     product: str | None = None,
 ) -> xr.Dataset:
@@ -43,6 +45,10 @@ def predict(
         ones leave the cache, and 65,536 elsewhere.
     device : str, default: "auto"
         Where to evaluate; one block at a time on a device, on the CPU one on each thread.
+    domain : xarray.Dataset, optional
+        What ``xsm.cross_validate(...).domain()`` has learnt, of the same inputs: the prediction
+        gets ``dissimilarity`` (*space), how unlike a place is to those of training, by the inputs
+        of a year or more, and ``applicable``, 1 where it is at most that of left-out places.
     variables : mapping of str to str, optional
         Role to variable name of ``ds``, where xsm finds none or the wrong one. What was stated in
         training counts where ``ds`` has these names.
@@ -58,9 +64,10 @@ def predict(
         the last lies ``lead`` steps beyond the input (with ``known_forcing``, at its end). NaN
         where a needed input of the cell's own window is NaN, or the cell was not trained. Lazy
         where the inputs are, for any chunking. Beside it ``extrapolation`` (int8): 1 where an input
-        of the window, or a static one, lies outside the range that the model has seen in training,
-        0 elsewhere and where there is no prediction; ``trained_cell`` where cells have a scaling of
-        their own; and of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
+        of the window, or a static one, lies beyond the range that the model has seen in training,
+        by more than a quarter of that range, 0 elsewhere and where there is no prediction;
+        ``trained_cell`` where cells have a scaling of their own, or some had no training data; and
+        of models with a spread ``<target>_std``, see :func:`xsm.intervals`.
         Values that the target cannot have, as negative soil moisture, are left as they are.
 
     Raises
@@ -92,9 +99,8 @@ def predict(
     """
     model = needed_model(fitted, "predict")
     ds, quantified = dequantify(ds)
-    found = model.predict(
-        stated(ds, product), state=state, batch_size=batch_size, device=device, variables=variables
-    )
+    options: dict[str, Any] = {"state": state, "batch_size": batch_size, "device": device}
+    found = model.predict(stated(ds, product), domain=domain, variables=variables, **options)
     return quantify(found) if quantified else found
 
 

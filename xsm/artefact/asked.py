@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
 import xarray as xr
@@ -18,7 +18,26 @@ from xsm.typing import Scaling
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "Tuning"]
+
+
+_ANCHOR = 1e-3  # of a target that is known for a year
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a fitted model goes on, as :meth:`xsm.FittedModel.finetune` describes it."""
+
+    freeze: str | Sequence[str] | None = None
+    anchor: float | None = None
+    head_first: int = 0
+
+    def drawn_back(self, years: float) -> float:
+        """Return the weight of the anchor: the shorter the target is known, the more it holds."""
+        return _ANCHOR / years if self.anchor is None else self.anchor
+
+
+_STEPS = ("epochs", "batch_size", "learning_rate", "patience")  # of the schedule, named by fit
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,7 +45,8 @@ class Asked:
     """The arguments of :func:`xsm.fit`, which describes them, beside data and model.
 
     ``schedule`` holds those of the schedule that were given by name, ``hyperparameters`` all
-    others. None is what was left out.
+    others. None is what was left out. With ``rehearse`` nothing is trained: what it would take is
+    measured, see :mod:`xsm.training.rehearsal`.
     """
 
     target: str | Sequence[str] | None = None
@@ -54,18 +74,29 @@ class Asked:
     warmup: int = 30
     latency: tuple[int, int] = (1, 14)
     cuts: int = 0
+    input_dropout: float = 0.0
     factor: Factor | None = None
     covariates: xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray] | None = None
     truth: xr.Dataset | xr.DataArray | None = None
     supervision: str | None = None
     conserve: str | None = None
     area: xr.DataArray | None = None
+    rehearse: bool = False
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any], *, rehearse: bool = False) -> Asked:
+        """Return the record of arguments by name; what :func:`xsm.fit` has not is the model's."""
+        own = {f.name for f in fields(cls)} - {"schedule", "hyperparameters", "rehearse"}
+        others = {n: v for n, v in arguments.items() if n not in own}
+        steps = {n: others.pop(n, None) for n in _STEPS}
+        said = {n: v for n, v in arguments.items() if n in own}
+        return cls(**said, schedule=given(**steps), hyperparameters=others, rehearse=rehearse)
 
     @property
     def of_cells(self) -> dict[str, Any]:
         """What was said that only models of cells know."""
         names = ("dynamic", "static", "lead", "scaling", "client", "sequence")
-        flags = ("data_integration", "known_forcing")
+        flags = ("data_integration", "known_forcing", "input_dropout")
         said = {name: getattr(self, name) for name in names}
         return given(**said, **{name: getattr(self, name) or None for name in flags})
 
@@ -79,7 +110,7 @@ class Asked:
     def of_networks(self) -> dict[str, Any]:
         """What was said, or holds by default, that only networks know."""
         about = given(losses=self.losses, checkpoint=self.checkpoint, client=self.client)
-        about |= given(sequence=self.sequence)
+        about |= given(sequence=self.sequence, input_dropout=self.input_dropout or None)
         names = ("monitor", "device", "precision")
         return about | {name: getattr(self, name) for name in names}
 
@@ -104,4 +135,5 @@ class Asked:
         names = ("monitor", "device", "precision", "seed")
         noted = None if self.checkpoint is None else os.fspath(self.checkpoint)
         own = {"progress": self.shown, "limit": self.limit, "checkpoint": noted}
+        own |= {"rehearse": self.rehearse}
         return {name: getattr(self, name) for name in names} | own

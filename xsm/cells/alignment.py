@@ -50,7 +50,8 @@ def align_scaling(
     -------
     xarray.Dataset
         The statistics on these cells; NaN, and ``trained_cell`` False, on cells that were not
-        trained. Global statistics are returned as they are.
+        trained. Global statistics are returned as they are, with ``trained_cell`` where the labels
+        of some cells are not among those that were trained.
 
     Raises
     ------
@@ -71,7 +72,9 @@ def align_scaling(
     """
     if scaling.attrs["scaling"] == "global":
         cells = scaling["trained_cell"].dims
-        return scaling.drop_vars("trained_cell").drop_dims(cells, errors="ignore")
+        bare = scaling.drop_vars("trained_cell").drop_dims(cells, errors="ignore")
+        there = _trained_there(scaling["trained_cell"], template, space)
+        return bare if there is None else bare.assign(trained_cell=there)
     trained = scaling["trained_cell"]
     more = {d: n for d, n in members(template).items() if d not in trained.dims}
     if more:  # all members of a place are scaled alike where training had none
@@ -103,6 +106,20 @@ def align_scaling(
     found = found.assign({n: found[n].where(known) for n in held if n != "trained_cell"})
     found["trained_cell"] = found["trained_cell"] & known
     return found.transpose(..., *space)
+
+
+def _trained_there(
+    trained: xr.DataArray, template: xr.DataArray, space: tuple[str, ...]
+) -> xr.DataArray | None:
+    """Tell which cells of the data were trained; None where all were, or no labels tell."""
+    labelled = all(d in trained.indexes and d in template.indexes for d in space)
+    if not space or set(trained.dims) != set(space) or not labelled:
+        return None
+    at = {d: _positions(trained, template, d) for d in space}
+    found = trained.drop_vars(list(trained.coords)).isel(at)
+    for d, place in at.items():
+        found = found & xr.DataArray(place >= 0, dims=d)
+    return None if found.all() else found.transpose(*space)
 
 
 def _tell_unknown(at: Mapping[str, Array], spans: str) -> None:

@@ -10,6 +10,7 @@ import xarray as xr
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
 from xsm.cells.collect import collect
+from xsm.cells.dissimilarity import beside
 from xsm.cells.features import Features
 from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
@@ -23,6 +24,7 @@ from xsm.evaluation.metrics import scored_pair
 from xsm.evaluation.spread import spread_of, standardised
 from xsm.exceptions import UnknownNameError, warn_outside
 from xsm.hydrology.soil.layered import layered_spread
+from xsm.hydrology.soil.pores import with_pores
 from xsm.training.recipe import Recipe
 
 __all__ = [
@@ -47,6 +49,8 @@ def read_for(fitted: Learnt, ds: xr.Dataset, variables: Mapping[str, str] | None
         msg = f"{fitted.name!r} downscales fields: call fitted.downscale(ds, covariates=...)."
         raise UnknownNameError(msg)
     reading = read(ds, variables, remembered=fitted.recipe.variables)
+    if fitted.recipe.pores:
+        reading, _ = with_pores(reading, fitted.recipe.pores)
     require_inputs(reading, fitted.recipe)
     return reading
 
@@ -68,15 +72,17 @@ def predict_cells(
     device: str,
     doubting: bool = True,
     state: xr.Dataset | None = None,
+    domain: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Predict the target for all whole windows of a data set, see :func:`xsm.predict`.
 
     Without ``doubting`` no block is read before the result is computed; ``state`` is what
-    :func:`state_of` returned for the steps before.
+    :func:`state_of` returned for the steps before, ``domain`` what tells where the model applies.
     """
     options = {"batch_size": batch_size, "device": device, "doubting": doubting}
-    found, _, scaling = _predicted(fitted, reading, options, state)
-    return label(fitted, found, reading, scaling)
+    found, features, scaling = _predicted(fitted, reading, options, state)
+    result = label(fitted, found, reading, scaling)
+    return result if domain is None else beside(result, features, fitted.recipe, domain)
 
 
 def state_of(
@@ -117,7 +123,7 @@ def _predicted(
         batch_size=options["batch_size"],
         device=fitted.model.choose_place(options["device"]),
         role=fitted.variable.role,
-        guards=guards_of(reading, recipe.dynamic),
+        guards=guards_of(reading, features.here),
         before=before,
         state=after,
     )
@@ -131,7 +137,7 @@ def inputs_of(
     features = collect(reading, fitted.recipe, with_target=with_target)
     _check_step(fitted, features)
     if doubting:
-        _doubt_inputs(reading, fitted.recipe, with_target=with_target)
+        _doubt_inputs(reading, fitted.recipe, features.missing, with_target=with_target)
     return features
 
 
@@ -160,11 +166,14 @@ def tell_faulty_target(fitted: Learnt, reading: Reading) -> None:
         )
 
 
-def _doubt_inputs(reading: Reading, recipe: Recipe, *, with_target: bool) -> None:
+def _doubt_inputs(
+    reading: Reading, recipe: Recipe, missing: tuple[str, ...], *, with_target: bool
+) -> None:
     """Doubt the values of what a model of cells is given."""
     seen = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
     target = seen if with_target else ()
-    doubt(reading, (*recipe.dynamic, *recipe.static, *target))
+    inputs = (name for name in (*recipe.dynamic, *recipe.static) if name not in missing)
+    doubt(reading, (*inputs, *target))
 
 
 def label(

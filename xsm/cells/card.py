@@ -12,10 +12,12 @@ from xsm.training.recipe import Recipe
 __all__ = ["card_lines", "in_words_of"]
 
 
-def card_lines(recipe: Recipe, members: Mapping[str, int]) -> dict[str, str]:
+def card_lines(
+    recipe: Recipe, members: Mapping[str, int], more: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Describe what a model of cells is given and what it predicts; titles to lines of a card.
 
-    ``members`` are dimensions of an ensemble by their sizes.
+    ``members`` are dimensions of an ensemble by their sizes; ``more`` are lines about the inputs.
     """
     said = ", ".join(f"{n} along {dim!r}" for dim, n in members.items())
     return {
@@ -26,6 +28,12 @@ def card_lines(recipe: Recipe, members: Mapping[str, int]) -> dict[str, str]:
         "dynamic": ", ".join(recipe.dynamic)
         + (", observed target" if recipe.data_integration else ""),
         "static": ", ".join(recipe.static) or "none",
+        **(
+            {"input dropout": f"{recipe.input_dropout:g} of the inputs, told by masks"}
+            if recipe.input_dropout
+            else {}
+        ),
+        **(more or {}),
         **_run(recipe),
         ("lead" if recipe.sequence else "window, lead"): (
             f"{recipe.lead}" if recipe.sequence else f"{recipe.window}, {recipe.lead}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import xarray as xr
 
 from xsm.cells.features import Features
-from xsm.cells.recipe import require_target
+from xsm.cells.recipe import missing_inputs, require_target
 from xsm.data.dimensions import check_same_names
 from xsm.data.grid import axis_of, oriented, step, time_dim, wraps
 from xsm.data.joins import same_labels
@@ -40,25 +41,29 @@ def collect(
     without one whole window.
     """
     reading = reading.part(oriented(reading.ds)) if recipe.patch > 1 else reading
-    names = [*recipe.dynamic, *recipe.static, *([recipe.target] if with_target else [])]
+    missing = missing_inputs(reading, recipe)
+    inputs = [n for n in (*recipe.dynamic, *recipe.static) if n not in missing]
+    names = [*inputs, *([recipe.target] if with_target else [])]
     reading.require(*names)
     _check_depth(reading, names)
     if with_target:
         require_target(reading.table, recipe)
     names = names[: len(names) - (with_target and bool(recipe.depths))]
     arrays = {name: reading.array(name).drop_vars(DEPTH, errors="ignore") for name in names}
+    first = arrays[inputs[0]]
+    time = time_dim(first)
+    arrays |= _standing_for(missing, first, recipe)
     profile = read_profile(reading, recipe.target) if with_target and recipe.depths else None
     keys = {key for term in terms for key in term.needs}
     keys |= {"theta_r", "theta_s"} if recipe.bounded else set()
     wanted = Wanted(reading, terms, keys, recipe.target, profile, recipe.centres)
     series = {key: array for law in LAWS.values() for key, array in law.series(wanted).items()}
-    time = time_dim(arrays[recipe.dynamic[0]])
-    check_same_names({**arrays}, recipe.dynamic[0])
+    check_same_names({**arrays}, inputs[0])
     check_dims({d for array in arrays.values() for d in array.dims} - {time, DEPTH})
     if recipe.target in reading.table.roles:
         name = reading.lookup(recipe.target).name
         check_target(name)
-        check_names(arrays[recipe.dynamic[0]], [f"{name}_std", f"{name}_quantile"])
+        check_names(first, [f"{name}_std", f"{name}_quantile"])
     _check_static(arrays, recipe, time)
     soil = {key: array for law in LAWS.values() for key, array in law.maps(wanted).items()}
     layers = {f"soil {name}": array for name, array in soil.items()}
@@ -66,7 +71,7 @@ def collect(
         layers["target"] = layered_array(profile)
     _check_numbers({**arrays, **series, **layers})
     _check_size({**arrays, **layers})
-    _check_length(arrays[recipe.dynamic[0]].sizes[time], recipe)
+    _check_length(first.sizes[time], recipe)
     together = _together([*arrays.values(), *series.values(), *layers.values()], time)
     space = _space(together[0], time, recipe)
     order = (time, *space, ...)
@@ -82,8 +87,18 @@ def collect(
         time=time,
         space=space,
         soil={name: still[f"soil {name}"] for name in soil},
-        wrap=bool(space) and wraps(arrays[recipe.dynamic[0]], space[-1]),
+        wrap=bool(space) and wraps(first, space[-1]),
+        missing=missing,
     )
+
+
+def _standing_for(
+    missing: Sequence[str], like: xr.DataArray, recipe: Recipe
+) -> dict[str, xr.DataArray]:
+    """Return zeros that stand for inputs which the data lack, (time, *space) or (*space)."""
+    zeros = xr.zeros_like(like, np.float32)
+    still = zeros.isel({time_dim(like): 0}, drop=True)
+    return {name: still if name in recipe.static else zeros for name in missing}
 
 
 def _check_depth(reading: Reading, names: Sequence[str]) -> None:

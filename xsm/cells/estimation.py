@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +27,7 @@ from xsm.options import thread_count
 from xsm.training.history import History
 from xsm.training.job import Trained
 from xsm.training.recipe import Recipe
+from xsm.training.rehearsal import Pace, RehearsedError
 from xsm.training.splits import Split
 from xsm.typing import Array, FloatArray
 
@@ -35,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 
 
 _VALIDATION = 131_072  # windows that validate at most: their RMSE is known to 0.2 %
+_PARTS = (32, 8)  # of the windows, one in so many is fitted to tell how long all take
 _BLOCK = 8  # a block that is read takes one in so many bytes of the limit
 
 
@@ -49,6 +52,7 @@ class Estimation:
     seed: int
     progress: bool | None
     limit: int
+    rehearse: bool = False
 
     @property
     def sizes(self) -> Sizes:
@@ -96,6 +100,8 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     few = min(_VALIDATION, job.limit // 8 // (6 * count + 64))
     gather = partial(_gather, job, features, scaling)
     training = gather(job.split.training, max(1, most))
+    if job.rehearse:
+        raise RehearsedError(_pace(job, gather(job.split.training, max(1, most))))
     validation = gather(job.split.validation, max(1, few)) if job.split.validates else None
     rows: list[tuple[int, float, float]] = []
     hide = None if job.progress is None else not job.progress
@@ -117,6 +123,29 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     said = training.describe(f"windows of {count} features")
     said += f"; {validation.describe('validate')}" if validation else ""
     return Trained(estimator.arrays, _history(estimator, rows), said)
+
+
+def _pace(job: Estimation, drawn: Drawing) -> Pace:
+    """Return what a fit takes, from fits on subsets: seconds grow by a power of the windows."""
+    count, random = len(drawn.inputs), np.random.default_rng(job.seed)
+    begun = time.perf_counter()
+    sizes = sorted({min(count, max(500, count // part)) for part in _PARTS})
+    seconds = []
+    for size in sizes:
+        rows = random.choice(count, size, replace=False)
+        context = Training(None, job.seed, thread_count(), lambda *_: None)
+        started = time.perf_counter()
+        estimator = job.model(job.sizes, **job.hyperparameters)
+        estimator.fit_arrays(drawn.inputs[rows], drawn.target[rows], context)
+        seconds.append(time.perf_counter() - started)
+    power = 1.0
+    if len(sizes) > 1:
+        power = max(0.0, np.log(seconds[-1] / seconds[0]) / np.log(sizes[-1] / sizes[0]))
+    whole = seconds[-1] * (count / sizes[-1]) ** power
+    held = count * job.model(job.sizes, **job.hyperparameters).sample_bytes()
+    said = drawn.describe(f"windows of {feature_count(job.sizes)} features")
+    spent = time.perf_counter() - begun
+    return Pace(samples=said, stages=1, stage=float(whole), memory=held, spent=spent)
 
 
 def _arrays(estimator: Estimator, drawn: Drawing, training: Training) -> Mapping[str, Array]:

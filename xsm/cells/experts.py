@@ -62,7 +62,7 @@ def expert_means(
         token=f"{fitted.token}-apart",
         batch_size=batch_size,
         device=place,
-        guards=guards_of(reading, fitted.recipe.dynamic),
+        guards=guards_of(reading, features.here),
     )
     flag, names = found["extrapolation"], mixtures[0].groups
     return {k: {"mean": found[f"mean of {k}"], "extrapolation": flag} for k in names}, scaling
@@ -138,6 +138,8 @@ def importance(
     names = xr.DataArray(list(mixture.groups), dims="expert", name="expert")
     permuted: xr.DataArray = xr.concat(rows, names)
     result = _table(weight, permuted, _root(whole), moves, fitted)
+    words = {"long_name": "mean share of the expert in the prediction", "units": "1"}
+    result["share"] = _mean(found["expert_share"], parts, features).assign_attrs(words)
     if others:
         each = [
             _mean(run(features, k)["expert_weight"], parts, features)
@@ -147,7 +149,7 @@ def importance(
         result["weight_std"] = xr.concat(each, "_member").std("_member").assign_attrs(words)
     if found["expert_weight"].chunks is None:
         copies = alike_remark(features, mixture.groups)
-        tell(mixture, found["expert_weight"], result["agreement"], copies)
+        tell(mixture, found, result["agreement"], copies)
     return result
 
 
@@ -312,17 +314,22 @@ def _spearman(*parts: Array) -> Array:
 
 
 def tell(
-    mixture: ExpertLSTM, weights: xr.DataArray, agreement: xr.DataArray, copies: str | None
+    mixture: ExpertLSTM,
+    found: Mapping[str, xr.DataArray],
+    agreement: xr.DataArray,
+    copies: str | None,
 ) -> None:
     """Tell of a collapse, of experts that never matter, of copies, and of weights that mislead."""
-    values = torch.from_numpy(np.ascontiguousarray(weights.values))
-    said = [*mixture.remarks({"expert_weight": values}), *([copies] if copies else [])]
+    names = ("expert_weight", "expert_share")
+    said = mixture.remarks({n: torch.from_numpy(np.ascontiguousarray(found[n])) for n in names})
+    said = (*said, *([copies] if copies else []))
     least = float(agreement.fillna(1.0).min())
     if mixture.router is not None and least < _AGREED:
-        said.append(
+        said += (
             "Weights and permutation importance order the experts differently: their rank "
             f"correlation falls to {least:.2f}. Where they disagree, believe 'permutation': see "
-            "'agreement' for each part, and train with xsm.losses.Mixture() in losses=, as usual."
+            "'agreement' for each part, and train longer, with xsm.losses.Absence() in losses=, as "
+            "usual.",
         )
     for remark in said:
         warn_outside(remark)

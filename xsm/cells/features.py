@@ -40,6 +40,8 @@ class Features:
         Hydraulic parameters (*space, depth), where they are needed.
     wrap : bool
         The last dimension of space goes around the globe.
+    missing : tuple of str
+        Inputs that the data lack, which stand here as 0 and are hidden from the model.
     """
 
     dynamic: dict[str, xr.DataArray]
@@ -50,6 +52,7 @@ class Features:
     space: tuple[str, ...]
     soil: dict[str, xr.DataArray] = field(default_factory=dict)
     wrap: bool = False
+    missing: tuple[str, ...] = ()
 
     @property
     def observed(self) -> xr.DataArray:
@@ -58,6 +61,11 @@ class Features:
             msg = "These features hold no target; collect(..., with_target=True) takes it."
             raise MissingVariableError(msg)
         return self.target
+
+    @property
+    def here(self) -> tuple[str, ...]:
+        """Dynamic inputs that the data hold."""
+        return tuple(name for name in self.dynamic if name not in self.missing)
 
     @property
     def steps(self) -> int:
@@ -84,6 +92,7 @@ class Features:
             self.space,
             _of_kind(loaded, "soil"),
             self.wrap,
+            self.missing,
         )
 
     def with_maps(self) -> Features:

@@ -18,11 +18,12 @@ from xsm.cells.collect import collect
 from xsm.cells.estimation import Estimation, run_estimation
 from xsm.cells.features import Features
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
+from xsm.cells.identified import tell_unidentified, unidentified
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
 from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain
-from xsm.cells.shown import all_shown, check_days
+from xsm.cells.shown import all_shown, check_days, known_pores
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.doubt import doubt, guards_of
@@ -49,11 +50,17 @@ from xsm.typing import Scaling
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["fit_cells"]
+__all__ = ["Begun", "divide", "doubt_used", "fit_cells", "learnt_of", "look_again"]
+
+
+_UNTAUGHT = (
+    "No term of the loss trains the weights of the experts, which stay the same for all. Add "
+    "xsm.losses.Absence() to losses=. 'expert_share' says how much each expert speaks."
+)
 
 
 @dataclass(frozen=True, eq=False)
-class _Begun:
+class Begun:
     """What learns, and what it learns from: decided, collected, divided and scaled.
 
     ``network`` are its hyper-parameters; ``started`` is when that began.
@@ -106,20 +113,26 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
         **(asked.run | _precision(asked)),
         data="" if asked.checkpoint is None else data_token(begun.features.named()),
     )
-    _tell_alike(cls, begun, job.sizes)
+    _tell_of_experts(cls, begun, job.sizes, terms)
+    tell_unidentified(_unidentified(begun), shown)
     trained = [_train(job.member(k), begun, asked.client) for k in range(members)]
     made = assemble([job.rebuild(each.weights) for each in trained])
     settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
     settings |= {"monitor": asked.monitor, "head": head, "members": members}
     settings |= {"log_precipitation": logs} if sequence else {}
-    return _learnt(begun, made, trained, settings, asked.limit, terms)
+    return learnt_of(begun, made, trained, settings, asked.limit, terms)
 
 
-def _tell_alike(cls: type[Model], begun: _Begun, sizes: Sizes) -> None:
-    """Warn of experts whose weights cannot be told apart, since their inputs are copies."""
-    if issubclass(cls, ExpertLSTM):
-        settled = cls.settle(sizes, begun.network)
-        said = alike_remark(begun.features, dict(settled.get("groups", ())))
+def _tell_of_experts(cls: type[Model], begun: Begun, sizes: Sizes, terms: Sequence[Loss]) -> None:
+    """Warn of experts whose weights are copies', or that no term of the loss trains."""
+    if not issubclass(cls, ExpertLSTM):
+        return
+    settled = cls.settle(sizes, begun.network)
+    copies = alike_remark(begun.features, dict(settled.get("groups", ())))
+    taught = [
+        "expert_absence" in {k for t in some for k in t.reads} for some in (cls.losses, terms)
+    ]
+    for said in (copies, _UNTAUGHT if taught == [True, False] else None):
         if said is not None:
             warn_outside(said)
 
@@ -137,11 +150,12 @@ def _fit_estimator(ds: xr.Dataset, cls: type[Estimator], asked: Asked) -> Learnt
     reading = read(ds, asked.variables)
     begun = _begin(reading, cls, asked, own, (), asked.limit // 2, started)
     recipe, split, network = begun.recipe, begun.split, begun.network
-    job = Estimation(cls, network, recipe, split, asked.seed, asked.shown, asked.limit)
+    seen = asked.shown, asked.limit, asked.rehearse
+    job = Estimation(cls, network, recipe, split, asked.seed, *seen)
     trained = run_estimation(job, begun.features, begun.scaling)
     settings = {**cls.hyperparameters(), **network, "seed": asked.seed, "valid": asked.valid}
     made = job.rebuild(trained.weights)
-    return _learnt(begun, made, [trained], settings, asked.limit, words=in_words_of(cls))
+    return learnt_of(begun, made, [trained], settings, asked.limit, words=in_words_of(cls))
 
 
 def _begin(
@@ -155,7 +169,7 @@ def _begin(
     *,
     logs: bool = False,
     shown: tuple[str, ...] = (),
-) -> _Begun:
+) -> Begun:
     """Decide what goes in and what comes out, and collect it; in memory where there is room."""
     options = {**cls.hyperparameters(), **network}
     runs = asked.sequence is not None
@@ -174,10 +188,11 @@ def _begin(
         forcing=cls.forcing if issubclass(cls, Model) else (),
     )
     recipe = replace(as_sequence(recipe, asked, logs=logs), shown=shown)
-    _doubt(reading, recipe, terms)
+    reading, recipe = known_pores(cls, reading, recipe, network)
+    doubt_used(reading, recipe, terms)
     features = collect(reading, recipe, terms=terms)
     check_days(features, recipe)
-    split = _divide(features.steps, asked.valid, recipe)
+    split = divide(features.steps, asked.valid, recipe)
     site = site_of(features.observed, features.space)
     resident = fits(features, room)
     features = features.load() if resident else features
@@ -193,14 +208,14 @@ def _begin(
         plain=recipe.plain,
         beside=counts,
     )
-    _look_again(reading, recipe, features, scaling if not resident else None)
+    look_again(reading, recipe, features, scaling if not resident else None)
     scaling = scaling.assign_attrs(site=site) if site else scaling
     warn_of_gaps(reading, sum_gaps(counts, features, scaling), recipe)
     settled = for_data(cls, network, reading.table, recipe)
-    return _Begun(cls, reading, recipe, settled, features, split, scaling, started)
+    return Begun(cls, reading, recipe, settled, features, split, scaling, started)
 
 
-def _divide(steps: int, valid: float, recipe: Recipe) -> Split:
+def divide(steps: int, valid: float, recipe: Recipe) -> Split:
     """Divide the series into what trains and what validates."""
     if not recipe.sequence:
         return chronological(steps, valid=valid, window=recipe.window, lead=recipe.lead)
@@ -208,25 +223,27 @@ def _divide(steps: int, valid: float, recipe: Recipe) -> Split:
     return in_pieces(steps, valid=valid, sequence=sequence, warmup=warmup, ahead=ahead)
 
 
-def _doubt(reading: Reading, recipe: Recipe, terms: Sequence[Loss]) -> None:
+def doubt_used(
+    reading: Reading, recipe: Recipe, terms: Sequence[Loss], *, missing: Sequence[str] = ()
+) -> None:
     """Doubt the values of all that is used: inputs, target, and what laws take."""
     fluxes = [role for law in LAWS.values() for role in law.roles(terms)]
     target = reading.layers(recipe.target) if recipe.depths else (recipe.target,)
-    used = (*recipe.dynamic, *recipe.static, *target, *fluxes)
-    doubt(reading, used, inputs=recipe.dynamic)
+    inputs = [name for name in (*recipe.dynamic, *recipe.static) if name not in missing]
+    doubt(reading, (*inputs, *target, *fluxes), inputs=recipe.dynamic)
 
 
-def _look_again(
+def look_again(
     reading: Reading, recipe: Recipe, features: Features, scaling: xr.Dataset | None
 ) -> None:
     """Look at all values that were read: themselves, or where they are not kept, their extremes."""
-    guards = guards_of(reading, [*recipe.dynamic, *([] if recipe.depths else [recipe.target])])
+    guards = guards_of(reading, [*features.here, *([] if recipe.depths else [recipe.target])])
     for name, guard in guards.items():
         array = features.dynamic.get(name, features.observed)
         guard(array.values if scaling is None else extremes(scaling, recipe, name))
 
 
-def _train(job: Job, begun: _Begun, client: Client | None) -> Trained:
+def _train(job: Job, begun: Begun, client: Client | None) -> Trained:
     """Train a network here, or on a cluster."""
     if client is None:
         return run_job(job, begun.features, begun.scaling)
@@ -235,8 +252,8 @@ def _train(job: Job, begun: _Begun, client: Client | None) -> Trained:
     return train_on_cluster(client, job, begun.features, begun.scaling)
 
 
-def _learnt(
-    begun: _Begun,
+def learnt_of(
+    begun: Begun,
     made: Model | Estimator,
     trained: Sequence[Trained],
     settings: Mapping[str, Any],
@@ -248,7 +265,7 @@ def _learnt(
     reading, recipe, features = begun.reading, begun.recipe, begun.features
     variable = reading.lookup(recipe.target)
     card = whole_card(
-        card_lines(recipe, members(next(iter(features.dynamic.values())))),
+        card_lines(recipe, members(next(iter(features.dynamic.values()))), _made(begun)),
         trained[0],
         features.observed[features.time].values,
         begun.split,
@@ -257,6 +274,7 @@ def _learnt(
         clock.perf_counter() - begun.started,
     )
     named = {**features.dynamic, **features.static, recipe.target: features.observed}
+    named = {name: array for name, array in named.items() if name not in features.missing}
     climatology = _climatology(features, limit)
     known = climatology is not None and features.steps > FEWEST
     return Learnt(
@@ -277,6 +295,20 @@ def _learnt(
         layers=reading.layers(recipe.target) if recipe.depths else (),
         persistence=learn_persistence(features.observed, climatology).compute() if known else None,
     )
+
+
+def _unidentified(begun: Begun) -> tuple[str, ...]:
+    """Return what of an account is not identified; nothing of other models."""
+    recipe = begun.recipe
+    return unidentified(recipe, begun.network.get("layers", ())) if recipe.shown else ()
+
+
+def _made(begun: Begun) -> dict[str, str]:
+    """Return the lines of a card on what potential evaporation is, and what is not identified."""
+    demand = "potential_evaporation"
+    way = begun.reading.table.way(demand) if demand in begun.recipe.dynamic else ""
+    lines = {"potential evaporation": way, "not identified": "; ".join(_unidentified(begun))}
+    return {title: line for title, line in lines.items() if line}
 
 
 def _climatology(features: Features, limit: int) -> xr.DataArray | None:

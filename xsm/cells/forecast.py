@@ -190,7 +190,7 @@ def _run(
     recipe, weather = fitted.recipe, runs.weather
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     options = {**options, "token": fitted.token, "role": fitted.variable.role}
-    options["guards"] = guards_of(reading, recipe.dynamic)
+    options["guards"] = guards_of(reading, features.here)
     runner, moving, maps = make_node(fitted.model, recipe, scaling, features, **options)
     assert isinstance(runner, Runner)  # of a sequence
     lazy = any(a.chunks is not None for a in (*moving, *maps, *weather.sources))

@@ -23,9 +23,9 @@ __all__ = ["as_given", "label_prediction", "present"]
 
 
 _FLAG = {
-    "long_name": "an input of the window lies outside the range seen in training",
+    "long_name": "an input lies beyond the range seen in training by more than a quarter of it",
     "flag_values": np.array([0, 1], np.int8),
-    "flag_meanings": "inside_training_range outside_training_range",
+    "flag_meanings": "inside_training_range far_outside_training_range",
 }
 _TRAINED = {
     "long_name": "cell had enough observations to be trained",

@@ -49,16 +49,21 @@ class Pieces(Windows):
             found |= {"lag": lag.repeat_interleave(size), "lost": lost}
         if self.recipe.cuts:
             found |= draw_cuts(batches * size, self.answered, self.recipe.cuts, random)
+        found |= super().sight(batches, size, random) or {}
         return found or None
 
-    def apart(self, last: int) -> Pieces:
+    def apart(self, last: int, *, first: bool = False) -> Pieces:
         """Keep pieces whose answers follow each other without overlap, from a step back.
 
         ``last`` is its place in the series in which ``start`` counts, so that the blocks of a
-        record keep what the whole record keeps.
+        record keep what the whole record keeps. With ``first`` those from its start stay too,
+        which may overlap the next: no answer is left out.
         """
         ends = self.start + self.samples // self.count
-        self.samples = self.samples[(last - ends) % (self.answered - self.recipe.warmup) == 0]
+        kept = (last - ends) % (self.answered - self.recipe.warmup) == 0
+        if first:
+            kept |= ends == self.answered - 1 + self.recipe.ahead
+        self.samples = self.samples[kept]
         return self
 
     def batch(self, index: Tensor, sight: Batch | None = None) -> Batch:
@@ -66,7 +71,7 @@ class Pieces(Windows):
 
         ``dynamic`` is (batch, steps, dynamic), ``target`` and ``mask`` (batch, steps, layer).
         """
-        batch = super().batch(index)
+        batch = super().batch(index, sight)
         seen = [self._seen(index, sight)] if self.recipe.data_integration else []
         if self.recipe.cuts:
             steps = (len(index), self.answered, 1)

@@ -52,9 +52,9 @@ def predict_lazily(  # noqa: PLR0913
 
     Each output that the model answers with (time, *space [, depth]), float32, labelled by the time
     that it is valid at: ``lead`` steps after its window's end; and ``extrapolation``, int8: 1 where
-    an input of the window, or a static one, lies outside the range seen in training, 0 elsewhere
-    and where there is no prediction. Lazy where the features are, in chunks of equal length; arrays
-    in memory are shared between threads (option ``threads``).
+    an input of the window, or a static one, lies beyond the range seen in training by more than a
+    quarter of it, 0 elsewhere and where there is no prediction. Lazy where the features are, in
+    chunks of equal length; arrays in memory are shared between threads (option ``threads``).
 
     ``scaling`` holds statistics on the cells of the features, ``token`` names the model's content.
     ``batch_size`` samples are evaluated at a time: memory grows with it, not with the block; None
@@ -98,10 +98,10 @@ def make_node(  # noqa: PLR0913
 ) -> tuple[Predictor, list[xr.DataArray], list[xr.DataArray]]:
     """Return what predicts a block, and the arrays that it takes: (time, *space), and maps."""
     batch_size = None if batch_size is None else check_whole("batch_size", batch_size, 1)
-    common, maps, rows = _maps(scaling, features)
+    common, maps, rows = _maps(_without_bounds_of(features.missing, scaling), features)
     watch = tuple((guards or {}).get(name) for name in features.dynamic)
     kind = Runner if recipe.sequence else Predictor
-    own = batch_size, device, token, Impossible(role), watch
+    own = batch_size, device, token, Impossible(role), watch, features.missing
     node = kind(model.frozen_copy(), recipe, common, rows, *own)
     moving = list(features.dynamic.values())
     if recipe.data_integration:
@@ -155,6 +155,15 @@ def _maps(
         rows.append((name, maps[-1].sizes["_row"]))
     bare = [a.drop_vars(list(a.coords)).transpose("_row", *features.space) for a in maps]
     return common, bare, tuple(rows)
+
+
+def _without_bounds_of(missing: Sequence[str], scaling: xr.Dataset) -> xr.Dataset:
+    """Return statistics in which no value of what is missing lies outside its range."""
+    if not missing:
+        return scaling
+    limits = [f"{kind}_{end}" for kind in ("dynamic", "static") for end in ("min", "max")]
+    away = {n: ~scaling[n][n.partition("_")[0]].isin(list(missing)) for n in limits}
+    return scaling.assign({n: scaling[n].where(there) for n, there in away.items()})
 
 
 def _run_blocks(

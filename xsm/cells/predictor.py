@@ -16,7 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.cells.hidden import with_masks, without_missing
 from xsm.cells.inputs import (
+    BEYOND,
     as_logs,
     beyond,
     model_inputs,
@@ -60,7 +62,8 @@ class Predictor:
     four that it met last. ``common`` are statistics that are the same for all cells; ``rows`` names
     and counts the rows of the maps that come with each block, in their order: static inputs, and
     the statistics by cell. ``token`` names the content, for graphs; ``impossible`` tells of values
-    that the target cannot have; ``guards`` look at the dynamic inputs, in their order.
+    that the target cannot have; ``guards`` look at the dynamic inputs, in their order; inputs that
+    are ``missing`` are hidden.
     """
 
     model: Model | Estimator
@@ -72,10 +75,16 @@ class Predictor:
     token: str
     impossible: Impossible = field(default_factory=partial(Impossible, ""))
     guards: tuple[Guard | None, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         """Name the content, so that equal models share work."""
-        settings = (self.token, str(self.batch_size), self.device, repr(self.guards))
+        settings = (
+            self.token,
+            str(self.batch_size),
+            self.device,
+            repr((self.guards, self.missing)),
+        )
         return ("xsm.Predictor", *settings)
 
     def __reduce__(self) -> tuple[Any, tuple[str, bytes]]:
@@ -127,7 +136,7 @@ class Predictor:
         none; ``arrays`` (time, *space) the dynamic inputs, canonical, with data integration each
         layer of the target too. Returns (time, *space, channel) float32, finite but in the last
         channel, which tells of the forcing of this step: NaN where some is missing, 1 where some
-        lies outside the range seen in training, else 0.
+        lies beyond the range seen in training by more than a quarter of it, else 0.
         """
         steps, *space = arrays[0].shape
         look(self.guards, arrays)
@@ -140,6 +149,7 @@ class Predictor:
         joined = np.empty((steps, flat[0].shape[1], channels + 1), np.float32)
         inputs = model_inputs(flat[:count], observed, stats, shift=0, out=joined[..., :-1])
         outside, missing = np.zeros((2, *joined.shape[:2]), bool)
+        without_missing(inputs, self.recipe.dynamic, self.missing)
         for i, values in enumerate(flat[:count]):
             outside |= beyond(values, stats["dynamic_min"][i], stats["dynamic_max"][i])
             missing |= ~np.isfinite(inputs[..., i])
@@ -155,7 +165,7 @@ class Predictor:
         the block and the ``halo`` steps after them, and ``reach`` rows and columns around it.
         Returns (row, time, *space) float32: the values of all outputs for the windows that begin at
         each step, canonical units, NaN where a window is not whole; then 1 where a window or a
-        static input lies outside the range seen in training, else 0.
+        static input lies beyond the range seen in training by more than a quarter, else 0.
         """
         space = scaled.shape[1:-1]
         series = self._shifted(scaled.reshape(len(scaled), -1, scaled.shape[-1]))
@@ -163,6 +173,7 @@ class Predictor:
         own, squares = self._squares(space)
         still = [stats[f"static {name}"] for name in self.recipe.static]
         static = static_inputs(still, stats, series.shape[1])
+        static = with_masks(static, self.recipe, self.missing)
         whole, outside = self._windows(series[:, own], [v[own] for v in still], stats, own)
         steps, cells = whole.shape
         scale, offset, base = (
@@ -288,7 +299,7 @@ class Predictor:
             count = len(self.recipe.dynamic)
             observed = series[..., count : count + self.recipe.layers]
             low, scale = (spread(stats[f"target_{n}"], own, *observed.shape[1:]) for n in GOAL)
-            slack = ROUNDING * np.maximum(np.abs(low), np.abs(low + scale)) / scale
+            slack = BEYOND + ROUNDING * np.maximum(np.abs(low), np.abs(low + scale)) / scale
             new |= ((observed < -slack) | (observed > 1 + slack)).any(axis=-1)
         outside = _running(new, self.recipe.window) > 0
         for i, values in enumerate(still):

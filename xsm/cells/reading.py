@@ -11,6 +11,7 @@ import xarray as xr
 
 from xsm.cells.blocks import neighbourhood
 from xsm.cells.features import Features
+from xsm.cells.hidden import hidden_of, without_missing
 from xsm.cells.inputs import as_logs, model_inputs, neighbour_table, static_inputs
 from xsm.cells.pieces import Pieces
 from xsm.cells.windows import Windows
@@ -113,9 +114,11 @@ def _windows(  # noqa: PLR0913
     windowed = recipe.data_integration and not recipe.sequence  # a piece gathers what it sees
     dynamic = as_logs(dynamic, recipe.dynamic, recipe.logs)
     kind = partial(Pieces, recipe=recipe) if recipe.sequence else Windows
+    given = model_inputs(dynamic, target[:, keep] if windowed else None, stats, shift=recipe.shift)
+    still = static_inputs(maps, stats, len(keep))
     return kind(
-        model_inputs(dynamic, target[:, keep] if windowed else None, stats, shift=recipe.shift),
-        static_inputs(maps, stats, len(keep)),
+        without_missing(given, recipe.dynamic, features.missing),
+        without_missing(still, recipe.static, features.missing),
         scaled,
         _constants(features, recipe, mine, own),
         window=recipe.window,
@@ -125,6 +128,7 @@ def _windows(  # noqa: PLR0913
         complete=complete,
         neighbours=around,
         start=start + (times.start or 0),
+        hidden=hidden_of(recipe, features.missing),
         device=device,
     )
 

@@ -28,10 +28,12 @@ from xsm.training.recipe import Recipe
 from xsm.typing import Scaling
 
 __all__ = [
+    "account_layers",
     "for_data",
     "holds_target",
     "input_groups",
     "make_recipe",
+    "missing_inputs",
     "require_inputs",
     "require_target",
 ]
@@ -57,7 +59,10 @@ def for_data(
     if "depths" in model.hyperparameters():  # an account of layers
         found["role"] = table.lookup(recipe.target).role
         found["depths"] = recipe.depths or ((recipe.layer,) if recipe.layer else ())
-        found["layers"] = tuple(found.get("layers") or _bottoms(table))
+        found["layers"] = account_layers(table, network)
+    if recipe.pores:
+        own = [f"pores_{k + 1}" for k in range(len(recipe.pores))]
+        found["pores"] = tuple(map(recipe.static.index, own))
     if isinstance(found.get("groups"), Mapping):
         found["groups"] = input_groups(table, found["groups"])
     return found
@@ -123,7 +128,21 @@ def make_recipe(
         bounded=bounded,
         layer=None if depths else table.lookup(name).depth,
         plain=(*forcing, name) if forcing else (),
+        input_dropout=_share(asked.input_dropout),
     )
+
+
+def _share(given: object) -> float:
+    """Return the probability of an input to be hidden, checked."""
+    if isinstance(given, int | float) and 0 <= given < 1:
+        return float(given)
+    msg = f"input_dropout={given!r} was given; a share from 0 to below 1 is needed, such as 0.2."
+    raise NotEnoughDataError(msg)
+
+
+def account_layers(table: VariableTable, network: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the bottoms of the layers of an account, m: as asked for, else those of the data."""
+    return tuple(network.get("layers") or _bottoms(table))
 
 
 def _bottoms(table: VariableTable) -> tuple[float, ...]:
@@ -167,7 +186,20 @@ def holds_target(table: VariableTable, recipe: Recipe) -> bool:
 def require_inputs(reading: Reading, recipe: Recipe) -> None:
     """Refuse data that lack inputs of a model, and say which names it remembers."""
     observed = [recipe.target] if recipe.data_integration else []
-    names = [*recipe.dynamic, *recipe.static, *observed]
+    away = missing_inputs(reading, recipe)
+    names = [n for n in (*recipe.dynamic, *recipe.static, *observed) if n not in away]
+    if away:
+        if not set(recipe.dynamic) - set(away):
+            msg = (
+                f"The data hold none of the model's dynamic inputs {list(recipe.dynamic)}. Name "
+                'them: variables={"precipitation": "..."}.'
+            )
+            raise MissingVariableError(msg)
+        warn_outside(
+            f"The data lack {list(away)}: hidden from the model, as in its training "
+            f"(input_dropout={recipe.input_dropout:g}). Where they are there under other names, "
+            f'say so: variables={{"{away[0]}": "..."}}.'
+        )
     try:
         reading.require(*names)
     except MissingVariableError as error:
@@ -180,6 +212,12 @@ def require_inputs(reading: Reading, recipe: Recipe) -> None:
             "A fitted model finds its inputs by role. What is found under no name is named in this "
             "call, variables={...}.",
         ]
+        lacks = [n for n in names if n not in reading.table and n != recipe.target]
+        if lacks and not recipe.input_dropout:
+            lines.append(
+                f"This model needs each of its inputs. One that can do without {lacks} is trained "
+                "with fit(..., input_dropout=0.2)."
+            )
         if before:
             lines.append(f"In fit these were {before}.")
         if own:
@@ -189,6 +227,16 @@ def require_inputs(reading: Reading, recipe: Recipe) -> None:
                 f"ds = ds.rename({{{renamed}}})."
             )
         raise MissingVariableError("\n".join(lines)) from None
+
+
+def missing_inputs(reading: Reading, recipe: Recipe) -> tuple[str, ...]:
+    """Return the inputs that data lack and that a model can do without.
+
+    What is there but faulty is no missing input: using it raises its error.
+    """
+    table = reading.table
+    there = {*table.found, *table.problems, *table.names}
+    return tuple(name for name in recipe.hideable if name not in there)
 
 
 def require_target(table: VariableTable, recipe: Recipe) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.cells.hidden import with_masks
 from xsm.cells.inputs import static_inputs, with_one, with_presence
 from xsm.cells.predictor import GOAL, Predictor, spread
 from xsm.nn import Model, last_seen, seen_inputs, with_seen
@@ -72,6 +73,7 @@ class Runner(Predictor):
         space = [n - 2 * self.reach for n in space]
         still = [stats[f"static {name}"] for name in recipe.static]
         static = static_inputs(still, stats, series.shape[1])
+        static = with_masks(static, recipe, self.missing)
         mine = series[:, own]
         whole, outside = self._windows(mine, [v[own] for v in still], stats, own)
         cells, layers = mine.shape[1], recipe.layers

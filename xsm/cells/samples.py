@@ -49,22 +49,25 @@ def make_samples(
     limit: int,
     answered: int = 1,
     device: str | torch.device = "cpu",
+    later: xr.Dataset | None = None,
 ) -> tuple[Windows | Stream, Windows | Drawn | None]:
     """Return the samples that train and those that validate, within a limit of memory, bytes.
 
     Those that train are resident where :func:`fits` says so, else streamed. Those that validate are
     all, or 131,072 that are drawn evenly where there are more (fewer where they would take more
-    than a share of the limit); None where nothing validates. Without one whole sample it raises
+    than a share of the limit); None where nothing validates. ``later`` are the statistics of the
+    cells that validate, where these are others. Without one whole sample it raises
     :class:`NotEnoughDataError`.
     """
+    both = scaling, scaling if later is None else later
     if fits(features, limit):
-        return _resident(features.load(), scaling, recipe, split, answered, torch.device(device))
-    return _streamed(features, scaling, recipe, split, answered, limit, torch.device(device))
+        return _resident(features.load(), both, recipe, split, answered, torch.device(device))
+    return _streamed(features, both, recipe, split, answered, limit, torch.device(device))
 
 
 def _resident(
     features: Features,
-    scaling: xr.Dataset,
+    scalings: tuple[xr.Dataset, xr.Dataset],
     recipe: Recipe,
     split: Split,
     answered: int,
@@ -74,10 +77,10 @@ def _resident(
     needed = _sizes(features)[1] * _values(features)
     room = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else needed
     on = device if needed <= 0.8 * room or device.type != "cuda" else torch.device("cpu")
-    make = partial(make_windows, features, scaling, recipe, answered=answered)
-    training: Windows | Stream = make(split.training, device=on)
+    make = partial(make_windows, features, recipe=recipe, answered=answered)
+    training: Windows | Stream = make(scalings[0], times=split.training, device=on)
     if on != device:  # a stream of one block: gathered on the host, sent from pinned memory
-        windows = make(split.training)
+        windows = make(scalings[0], times=split.training)
         training = Stream(
             [lambda _: windows],
             slots=1,
@@ -89,7 +92,8 @@ def _resident(
     if not split.validates:
         return training, None
     steps = _answered_later(features, recipe, split, answered)
-    later = make(split.validation, answered=steps, device=on).apart(_last(features, split))
+    later = make(scalings[1], times=split.validation, answered=steps, device=on)
+    later = later.apart(_last(features, split), first=scalings[1] is not scalings[0])
     most = min(_VALIDATION, _VALIDATION_BYTES // _sample(features, recipe))
     if on == device and len(later) <= most:
         return training, later
@@ -99,7 +103,7 @@ def _resident(
 
 def _streamed(
     features: Features,
-    scaling: xr.Dataset,
+    scalings: tuple[xr.Dataset, xr.Dataset],
     recipe: Recipe,
     split: Split,
     answered: int,
@@ -108,13 +112,14 @@ def _streamed(
 ) -> tuple[Stream, Drawn | None]:
     """Return samples of which a pool of blocks is in memory."""
     features = features.with_maps()
+    scaling, other = scalings
     held, windows = _sizes(features)
     land = max(float(scaling["trained_cell"].mean()), 0.05)
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool, where a quarter of it stays
     positions = max(1, int(_THIN * size / max(windows, held / 2)))
     sample = _sample(features, recipe)
-    plan = partial(plan_blocks, features, scaling, recipe, positions=positions, answered=answered)
-    boxes = plan(times=split.training)
+    plan = partial(plan_blocks, features, recipe=recipe, positions=positions, answered=answered)
+    boxes = plan(scaling, times=split.training)
     _check_chunks(features, boxes, split.training)
     # Cells with neighbours stay together: a share of them needs all that are around.
     thin = 1 if recipe.patch > 1 or len(boxes) <= _SLOTS / _THIN / land else _THIN
@@ -135,9 +140,11 @@ def _streamed(
     steps = _answered_later(features, recipe, split, answered)
     there /= _new_steps(recipe, steps)
     share = min(1.0, min(_VALIDATION, 6 * size / sample) / (there * land))
-    boxes = plan(times=split.validation, answered=steps)
-    later = [partial(read, box, 1, answered=steps) for box in boxes]
-    apart = [partial(_apart, block, _last(features, split)) for block in later]
+    boxes = plan(other, times=split.validation, answered=steps)
+    read = partial(read_block, features, other, recipe, answered=steps)
+    later = [partial(read, box, 1) for box in boxes]
+    first = other is not scaling
+    apart = [partial(_apart, block, _last(features, split), first) for block in later]
     return stream, draw_evenly(apart, share=share, seed=0, device=device)
 
 
@@ -158,9 +165,9 @@ def _last(features: Features, split: Split) -> int:
     return split.validation.indices(features.steps)[1] - 1
 
 
-def _apart(block: Block, last: int, random: torch.Generator | None) -> Windows:
+def _apart(block: Block, last: int, first: bool, random: torch.Generator | None) -> Windows:  # noqa: FBT001
     """Read a block and keep samples that answer no step twice."""
-    return block(random).apart(last)
+    return block(random).apart(last, first=first)
 
 
 def _check_chunks(

@@ -114,6 +114,9 @@ def fit_scaling(
         offset, scale = xr.zeros_like(offset), xr.ones_like(scale)
     still_moments = _pool(_of_maps(still), inside)
     static = _spread(still_moments)
+    if plain:
+        kept = ~static[0]["static"].isin(list(plain))
+        static = static[0].where(kept, 0.0), static[1].where(kept, 1.0)
     mean = goal.sel(_moment="mean", drop=True).where(goal.sel(_moment="count", drop=True) > 0)
     middle = (mean - offset) / scale
     found = {

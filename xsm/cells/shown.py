@@ -8,15 +8,24 @@ from typing import Any
 
 from xsm.artefact.asked import Asked
 from xsm.cells.features import Features
+from xsm.cells.recipe import account_layers
 from xsm.data.grid import step
 from xsm.data.naming import VariableTable
-from xsm.exceptions import GridError, MissingVariableError, NotEnoughDataError
+from xsm.data.reading import Reading
+from xsm.estimators import Estimator
+from xsm.exceptions import (
+    GridError,
+    MissingVariableError,
+    NotEnoughDataError,
+    warn_outside,
+)
+from xsm.hydrology.soil.pores import with_pores
 from xsm.losses import Loss
 from xsm.nn import Model
 from xsm.registry import model_name
 from xsm.training.recipe import Recipe
 
-__all__ = ["all_shown", "check_days"]
+__all__ = ["all_shown", "check_days", "known_pores"]
 
 
 def all_shown(
@@ -48,6 +57,29 @@ def all_shown(
     keys = {role: f"observed_{role}" for role in shown} | {shown[0]: "target"}
     options = {**cls.hyperparameters(), **network}
     return replace(asked, target=found[shown[0]]), cls.terms_of(keys, options), shown
+
+
+def known_pores(
+    cls: type[Model] | type[Estimator],
+    reading: Reading,
+    recipe: Recipe,
+    network: Mapping[str, Any],
+) -> tuple[Reading, Recipe]:
+    """Return data and recipe with the pores of an account's layers as maps, where data tell them.
+
+    They are inputs as all static maps are, but not scaled. ``pores=()`` leaves them out.
+    """
+    wanted = "pores" in cls.hyperparameters() and network.get("pores") is None
+    if not (wanted and "theta_s" in reading):
+        return reading, recipe
+    layers = account_layers(reading.table, network)
+    try:
+        reading, names = with_pores(reading, layers)
+    except GridError as error:
+        warn_outside(f"The pores of the soil are learnt, pores=(). {error}")
+        return reading, recipe
+    static, plain = (*recipe.static, *names), (*recipe.plain, *names)
+    return reading, replace(recipe, static=static, plain=plain, pores=layers)
 
 
 def check_days(features: Features, recipe: Recipe) -> None:

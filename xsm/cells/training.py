@@ -22,18 +22,24 @@ def sizes_of(recipe: Recipe, *, gaussian: bool = False) -> Sizes:
     seen = (3 if recipe.sequence else 2) * recipe.layers * recipe.data_integration
     dynamic = len(recipe.dynamic) + seen + bool(recipe.cuts)  # whether the weather is known
     answer = (2 if gaussian else 1) * recipe.layers  # as many numbers for the spread
-    maps, names, runs = len(recipe.static), recipe.dynamic, bool(recipe.sequence)
+    maps = len(recipe.static) + len(recipe.hideable)  # with a mask of each
+    names, runs = recipe.dynamic, bool(recipe.sequence)
     return Sizes(dynamic, maps, recipe.window, answer, gaussian, names, runs)
 
 
 @usual_settings()
 def run_job(
-    job: Job, features: Features, scaling: xr.Dataset, *, ranks: Ranks | None = None
+    job: Job,
+    features: Features,
+    scaling: xr.Dataset,
+    *,
+    ranks: Ranks | None = None,
+    later: xr.Dataset | None = None,
 ) -> Trained:
     """Make samples of features, lazy or not, and train on them in this process.
 
     ``scaling`` holds the statistics of the same cells, ``ranks`` are processes that train together,
-    each on its share of the blocks.
+    each on its share of the blocks; ``later`` are the statistics of other cells that validate.
     """
     training, validation = make_samples(
         features,
@@ -43,5 +49,6 @@ def run_job(
         limit=job.limit,
         answered=answered_steps(job.losses),
         device=choose_device(job.device),
+        later=later,
     )
     return train_network(job, training, validation, ranks)

@@ -215,8 +215,8 @@ def _of_runs(
     """Join the runs of a product along time, and find the steps of each forecast in them."""
     names = names_of_both(dict(variables or {}), fitted.recipe.variables)
     reading = read(runs[0], remembered=names)
-    reading.require(*fitted.recipe.dynamic)
-    doubt(reading, fitted.recipe.dynamic)
+    reading.require(*features.here)
+    doubt(reading, features.here)
     parts = [_arrays(reading.part(run), fitted, features) for run in runs]
     time = time_dim(runs[0])
     many = next((a for a in parts[0] if "member" in a.dims), None)
@@ -258,7 +258,8 @@ def _arrays(reading: Reading, fitted: Learnt, features: Features) -> list[xr.Dat
     time, found = time_dim(reading.ds), []
     template = next(iter(features.dynamic.values()))
     for name in fitted.recipe.dynamic:
-        array = reading.array(name).drop_vars(DEPTH, errors="ignore")
+        key = features.here[0] if name in features.missing else name
+        array = reading.array(key).drop_vars(DEPTH, errors="ignore")
         many = [d for d in members(array) if d not in features.space]
         array = array.rename({many[0]: "member"} if many else {})
         array = on_cells(array, template, features.space, what="weather")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.cells.hidden import Hidden
 from xsm.cells.inputs import with_one, with_presence
 from xsm.nn import Batch, Schedule, last_observation
 from xsm.training.seeds import generator
@@ -63,6 +64,8 @@ class Windows:
         the middle; one past the last is a cell that does not exist.
     start : int, default: 0
         Place of the first time step in a longer series.
+    hidden : Hidden, optional
+        Inputs that are hidden from some samples that train.
     device : str or torch.device, default: "cpu"
         Where the tensors lie.
     """
@@ -82,9 +85,11 @@ class Windows:
         warmup: int | None = None,
         neighbours: Array | None = None,
         start: int = 0,
+        hidden: Hidden | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         target = series["target"]
+        self.hidden = hidden
         self.window, self.lead, self.count = window, lead, target.shape[1]
         self.start, self.device, self.answered = start, torch.device(device), answered
         whole = np.asarray(np.isfinite(inputs[..., :forcing]).all(axis=-1))
@@ -142,10 +147,12 @@ class Windows:
         return self.starts[at] + (share * self.counts[at]).long()
 
     def sight(self, batches: int, size: int, random: torch.Generator) -> Batch | None:
-        """Draw what samples that train are shown of the past; None where it is all."""
-        return None
+        """Draw what samples that train are shown; None where it is all: here, ``known`` inputs."""
+        if self.hidden is None:
+            return None
+        return {"known": self.hidden.draw(batches * size, random)}
 
-    def apart(self, last: int) -> Windows:
+    def apart(self, last: int, *, first: bool = False) -> Windows:
         """Keep samples that answer no step twice: all, where each answers one."""
         return self
 
@@ -178,6 +185,10 @@ class Windows:
         batch = self._by_step(still, 1) | self._by_step(moving, self.answered)
         if self.around is None:
             dynamic, static = dynamic.squeeze(2), static.squeeze(1)
+        if self.hidden is not None:
+            known = self.hidden.told(len(at)) if sight is None else sight["known"]
+            around = self.around is not None
+            dynamic, static = self.hidden.hide(dynamic, static, known, around=around)
         return {"dynamic": dynamic, "static": static, **batch}
 
     def _by_step(self, rows: Batch, steps: int) -> Batch:

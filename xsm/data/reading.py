@@ -12,7 +12,7 @@ from xsm.data.grid import time_dim
 from xsm.data.naming import ROLES, Variable, VariableTable, find_variables, stated
 from xsm.data.naming.matching import check_overrides
 from xsm.data.refused import check_names
-from xsm.data.units import dequantify, quantify
+from xsm.data.units import Conversion, dequantify, quantify
 
 __all__ = ["Reading", "names_of_both", "read"]
 
@@ -46,6 +46,20 @@ class Reading:
         found = self.table.array(self.ds, key)
         check_names(found)
         return found
+
+    def scaled(self, key: str | Variable) -> tuple[xr.DataArray, float]:
+        """Return a variable as it is held, and the number that it is multiplied by to be canonical.
+
+        For compiled scans, which multiply as they read. 1 and :meth:`array` where units need more
+        than a number.
+        """
+        variable = self.lookup(key) if isinstance(key, str) else key
+        change = variable.conversion
+        plain = variable.how != "derived" and not change.offset and not change.months
+        if not plain or self.ds[variable.name].dtype.kind != "f":
+            return self.array(key), 1.0
+        found = self.array(replace(variable, conversion=Conversion()))
+        return found.rename(key if isinstance(key, str) else found.name), change.factor
 
     def lookup(self, name: str) -> Variable:
         """Return a variable by its role or its name, see :meth:`VariableTable.lookup`."""

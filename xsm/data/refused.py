@@ -33,7 +33,7 @@ __all__ = [
 
 
 OWN_DIMS = frozenset(
-    {"dynamic", "static", "source", "trend", "level", "pit_value", "probability"}
+    {"dynamic", "static", "source", "trend", "level", "pit_value", "probability", "feature"}
     | {"month", "dayofyear", "lag", "rank", "expert", "season"}
     | {"network_row", "recent_row", "seen_row", "question", "soil_layer"}
 )
@@ -48,20 +48,22 @@ RESULTS = frozenset(
     | {"count", "count_filtered", "inconsistency", "observed_inconsistency", "out_of_range"}
     | {"residual", "flux", "change", "r", "rmse", "r2", "kge", "ubrmse", "bias", "mae", "skill"}
     | {"coverage", "width", "sharpness", "crps", "pit", "texture_class", "extrapolation"}
-    | {"crps_skill", "spread_error", "acc", "rank_histogram"}
+    | {"crps_skill", "spread_error", "acc", "rank_histogram", "dissimilarity", "applicable"}
     | {"theta_r", "theta_s", "vg_alpha", "vg_n", "k_sat", "air_entry", "trained_cell"}
     | {"soil_moisture", "evaporation", "surface_runoff", "drainage", "ponding"}
     | {"soil_water_flux", "root_water_uptake", "groundwater_storage", "expert_weight"}
+    | {"expert_share"}
     | {"residual_rms", "share", "explained", "storage_change", "precipitation", "runoff"}
     | {"network", "recent", "seen", "age", "steps", "worst", "observation_age"}
     | {"terrestrial_water_storage", "unsaturated_storage", "snow_water_equivalent"}
     | {"groundwater_recharge", "soil_moisture_increment", "soil_moisture_of_layers"}
+    | {"water_from_outside"}
 )
 """Variables that results hold; no dimension and no coordinate of the data may be one."""
 
 OUTPUTS = frozenset(
-    {"extrapolation", "trained_cell", "expert_weight", "cell_area", "lead"}
-    | {"init", "valid_time", "observation_age"}
+    {"extrapolation", "trained_cell", "expert_weight", "expert_share", "cell_area", "lead"}
+    | {"init", "valid_time", "observation_age", "dissimilarity", "applicable"}
 )
 """Variables and coordinates that predictions hold beside the target."""
 

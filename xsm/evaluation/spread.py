@@ -100,7 +100,9 @@ def reliability(
           many members were below, relative to the even share; it is read as ``pit``.
         - ``count``: pairs.
 
-        Of forecasts by start and lead time all of these by ``lead``.
+        Of forecasts by start and lead time all of these by ``lead``. A target of several layers
+        is judged whole, where the prediction has a spread of each; ``dim`` without ``"depth"``
+        keeps them apart.
 
     Raises
     ------
@@ -174,9 +176,12 @@ def reliability_of(
         )
         return _described(judged, wanted, reading.units(target))
     name = spread_of(predicted, wanted)
-    if reading.lookup(target).dim in predicted[name].dims:  # a profile, layer by layer
-        observed, mean = layered_pair(reading, predicted[[name]], target)
-        std = layered_spread(reading, predicted, [name], target)
+    layers = list(dict.fromkeys(str(v.name) for v in reading.layers(target)))
+    if not all(f"{n}_std" in predicted for n in layers):
+        layers = [name]
+    if len(layers) > 1 or reading.lookup(target).dim in predicted[name].dims:  # layer by layer
+        observed, mean = layered_pair(reading, predicted[layers], target)
+        std = layered_spread(reading, predicted, layers, target)
     else:
         observed = observed_target(reading, target)
         observed = guarded(observed, guards_of(reading, [target]).get(target))
@@ -239,11 +244,13 @@ def shape_of(predicted: xr.Dataset, name: str) -> Shape:
         return Shape()
     table = predicted[f"{name}_quantile"]
     given = table["probability"].values if "probability" in table.coords else np.zeros(0)
-    if given.shape != PROBABILITIES.shape or not np.allclose(given, PROBABILITIES):
+    whole = given.shape == PROBABILITIES.shape and np.allclose(given, PROBABILITIES)
+    if table.dims != ("probability",) or not whole:
         msg = (
-            f"{name}_quantile is needed along `probability` from {PROBABILITIES[0]} to "
-            f"{PROBABILITIES[-1]}, as predict gives it; the prediction has {given.size} of them. "
-            f"Keep it whole, or leave it out: predicted.drop_vars('{name}_quantile')."
+            f"{name}_quantile is needed along `probability` alone, from {PROBABILITIES[0]} to "
+            f"{PROBABILITIES[-1]}, as predict gives it (of forecasts along `lead` too); the "
+            f"prediction has {given.size} of them, along {table.dims}. Keep it as it was, or leave "
+            f"it out: predicted.drop_vars('{name}_quantile')."
         )
         raise NotEnoughDataError(msg)
     return Shape(np.asarray(table.values, dtype=float))

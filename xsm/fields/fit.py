@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Collection
-from typing import cast
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import xarray as xr
 
@@ -18,14 +19,16 @@ from xsm.fields.collect import collect_sources
 from xsm.fields.samples import make_fields, sizes_of
 from xsm.fields.sources import check_stated, choose_target, read_one
 from xsm.losses import Loss
-from xsm.nn import FieldModel, assemble, check_terms, head_and_members
+from xsm.nn import FieldModel, Schedule, assemble, check_terms, head_and_members
+from xsm.nn.devices import choose_device
 from xsm.nn.settings import usual_settings
 from xsm.registry import model_name
 from xsm.training.job import Job, train_network
 from xsm.training.recipe import NestedRecipe
 from xsm.training.schedule import make_schedule
+from xsm.training.start import Start
 
-__all__ = ["fit_fields"]
+__all__ = ["Settled", "fit_fields", "train_fields"]
 
 
 @usual_settings()
@@ -35,12 +38,37 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
     None of ``supervision``, ``factor`` and ``window`` stands for what the data allow, for 4 where
     no truth tells, and for the network's own.
     """
-    started = clock.perf_counter()
     head, members, own = head_and_members(asked.hyperparameters, head=cls.default_head)
+    size = own.pop("size", "auto")
+    check_choice("size", size, ("auto", "published"))
     network, schedule = make_schedule(cls, dict(asked.schedule), own, asked.precision)
     if asked.conserve is not None:
         network["conserve"] = asked.conserve
     check_choice("conserve", network.get("conserve", "soft"), ("soft", "exact"))
+    settled = Settled(network, schedule, head, (None,) * members, sized=size == "auto")
+    return train_fields(ds, cls, asked, settled)
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """What network is trained and how; where each member starts, and the covariates' scales.
+
+    With ``sized`` hyper-parameters that were not given are those of the network for the data.
+    """
+
+    network: dict[str, Any]
+    schedule: Schedule
+    head: str
+    starts: Sequence[Start | None]
+    wanted: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    scaling: xr.Dataset | None = None
+    sized: bool = False
+
+
+def train_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked, settled: Settled) -> Learnt:
+    """Train networks on fields: collect them, scale them, and put together what was learnt."""
+    started = clock.perf_counter()
+    network, head = settled.network, settled.head
     supervision = asked.supervision or ("scale_transfer" if asked.truth is None else "truth")
     check_choice("supervision", supervision, ("truth", "scale_transfer", "interpolation"))
     window = cls.window if asked.window is None else asked.window
@@ -55,8 +83,13 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
         truth=asked.truth if supervision == "truth" else None,
         area=asked.area,
         variables=asked.variables,
+        wanted=settled.wanted,
         history=window - 1,
     )
+    if settled.sized:
+        known = native.target if native.truth is None else native.truth
+        sized = cls.sized(known.size, choose_device(asked.device).type)
+        network = {n: v for n, v in sized.items() if n in cls.hyperparameters()} | network
     options = {**cls.hyperparameters(), **network}
     recipe = NestedRecipe(
         role,
@@ -70,25 +103,24 @@ def fit_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked) -> Learnt:
         supervision=supervision,
         anchored=bool(options.get("anchor", True)) and supervision == "truth",
     )
-    samples = make_fields(native, recipe, options, asked)
+    samples = make_fields(native, recipe, options, asked, kept=settled.scaling)
     sources, split = samples.sources, samples.split
     job = Job(
         cls,
         network,
         _terms(cls, asked, head, samples.training.arrays),
-        schedule,
+        settled.schedule,
         sizes_of(sources, window, gaussian=head == "gaussian"),
         split,
         recipe,
         **asked.run,
         data="" if asked.checkpoint is None else data_token(sources.named()),
     )
-    trained = [
-        train_network(job.member(k), samples.training, samples.validation) for k in range(members)
-    ]
+    jobs = [replace(job.member(k), start=start) for k, start in enumerate(settled.starts)]
+    trained = [train_network(each, samples.training, samples.validation) for each in jobs]
     made = cast("FieldModel", assemble([job.rebuild(each.weights) for each in trained]))
     settings = {**job.settings, "precision": asked.precision, "valid": asked.valid}
-    settings |= {"monitor": asked.monitor, "head": head, "members": members}
+    settings |= {"monitor": asked.monitor, "head": head, "members": len(jobs)}
     variable = reading.lookup(role)
     return Learnt(
         name=model_name(cls),

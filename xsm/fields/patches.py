@@ -106,9 +106,11 @@ class Fields:
         network learns to do without.
     device : str or torch.device, default: "cpu"
         Where the tensors lie.
+    most : int, optional
+        Patches that :meth:`slices` yields at most, drawn evenly from all; by default all.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         arrays: Arrays,
         steps: Array,
@@ -119,6 +121,7 @@ class Fields:
         base_scale: float = 1.0,
         hide: float = 0.0,
         device: str | torch.device = "cpu",
+        most: int | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.arrays = {k: torch.from_numpy(np.asarray(v)).to(device) for k, v in arrays.items()}
@@ -127,7 +130,10 @@ class Fields:
         self.steps = [int(k) for k in steps if np.isfinite(arrays["target"][k]).any()]
         self.corners = [(y, x) for y in self._starts(0) for x in self._starts(1)]
         pairs = [(k, corner) for k in self.steps for corner in self.corners]
-        self.places = [p for p in pairs if torch.isfinite(self._cut(*p)["target"]).any()]
+        target = self.arrays["target"]
+        self.places = [p for p in pairs if torch.isfinite(self._fine(target, *p)).any()]
+        if most is not None and len(self.places) > most:
+            self.places = [self.places[k * len(self.places) // most] for k in range(most)]
 
     def __len__(self) -> int:
         """Return the number of patches that cover all fields."""
@@ -137,6 +143,14 @@ class Fields:
         """Return first cells of patches that cover an axis."""
         cells, size = self.arrays["present"].shape[-2 + axis], self.patch[axis]
         return sorted({min(k, cells - size) for k in range(0, cells, size)})
+
+    def _fine(self, series: Tensor, step: int, corner: tuple[int, int]) -> Tensor:
+        """Return a patch of a fine series; columns beyond the last go on at the first."""
+        height, width = self.arrays["present"].shape[-2:]
+        high, wide = series.shape[-2] // height, series.shape[-1] // width
+        columns = torch.arange(corner[1] * wide, (corner[1] + self.patch[1]) * wide)
+        rows = slice(corner[0] * high, (corner[0] + self.patch[0]) * high)
+        return series[step, :, rows][..., columns % series.shape[-1]]
 
     def _cut(self, step: int, corner: tuple[int, int], hide: Tensor | None = None) -> Batch:
         """Return one sample."""

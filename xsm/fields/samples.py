@@ -18,7 +18,7 @@ from xsm.fields.frame import Frame
 from xsm.fields.loss_series import loss_series
 from xsm.fields.patches import Fields
 from xsm.fields.regional import fit_regional
-from xsm.fields.scaling import field_statistics, frame_of, stacked
+from xsm.fields.scaling import field_statistics, frame_of, stacked, with_covariates_of
 from xsm.fields.sources import Sources
 from xsm.fields.supervision import supervised, with_maps
 from xsm.nn import Sizes
@@ -30,6 +30,7 @@ from xsm.typing import Array, FloatArray
 __all__ = ["FieldSamples", "make_fields", "sizes_of"]
 
 
+_VALIDATION, _FEWEST = 65_536, 64  # coarse cells, and patches, that validate: others say no more
 _LAYERS = 3  # channels of the base: interpolated, anchor minus interpolated, whether there is one
 
 
@@ -49,11 +50,17 @@ class FieldSamples:
 
 
 def make_fields(
-    native: Sources, recipe: NestedRecipe, options: Mapping[str, Any], asked: Asked
+    native: Sources,
+    recipe: NestedRecipe,
+    options: Mapping[str, Any],
+    asked: Asked,
+    *,
+    kept: xr.Dataset | None = None,
 ) -> FieldSamples:
     """Return the samples of fields on the grids of the prediction, lazy or not.
 
-    ``options`` are all hyper-parameters of the network, of which ``patch`` and ``hide`` are read.
+    ``options`` are all hyper-parameters of the network, of which ``patch`` and ``hide`` are read;
+    ``kept`` are statistics whose scales of covariates stay.
     Refused are fields that take more than the limit of memory or hold no whole window with a
     target, and ``supervision="truth"`` without one.
     """
@@ -71,7 +78,7 @@ def make_fields(
         sources = replace(sources, truth=interpolate(sources.target, sources.nest))
     window = recipe.window
     split = chronological(sources.steps, valid=asked.valid, window=window, lead=0)
-    scaling = field_statistics(sources, split.training)
+    scaling = with_covariates_of(field_statistics(sources, split.training), kept)
     scaling, left_out = with_maps(scaling, sources, split.training, recipe)
     frame = frame_of(scaling, sources.nest, sources.area, window=window)
     fine = stacked(sources.fine, (sources.steps, *sources.nest.shape), 1)
@@ -137,7 +144,9 @@ def _fields(
     hide = float(options["hide"]) if recipe.anchored else 0.0
     training = Fields(arrays, steps[ends < split.training.stop], hide=hide, **settings)
     begin = split.validation.start + frame.window - 1
-    validation = Fields(arrays, steps[ends >= begin], **settings) if split.validates else None
+    most = max(_FEWEST, _VALIDATION // (settings["patch"][0] * settings["patch"][1]))
+    later = steps[ends >= begin]
+    validation = Fields(arrays, later, most=most, **settings) if split.validates else None
     for what, found in (("train", training), ("validate", validation)):
         if found is not None and not len(found):
             msg = (

@@ -16,7 +16,7 @@ from xsm.fields.sources import Sources
 from xsm.physics.rounding import ROUNDING
 from xsm.typing import FloatArray
 
-__all__ = ["field_statistics", "frame_of", "maps_of", "stacked"]
+__all__ = ["field_statistics", "frame_of", "maps_of", "stacked", "with_covariates_of"]
 
 
 _LEAST = 0.01  # of the spread of the target: smallest scale of what is left to learn
@@ -80,6 +80,20 @@ def field_statistics(sources: Sources, training: slice) -> xr.Dataset:
     found["target_offset"], found["target_scale"] = found["dynamic_offset"][1][0], scale
     found["base_scale"] = spread / scale
     return xr.Dataset(found, coords)
+
+
+def with_covariates_of(scaling: xr.Dataset, kept: xr.Dataset | None) -> xr.Dataset:
+    """Return statistics with the scales of covariates of others; the target keeps its own."""
+    if kept is None:
+        return scaling
+    found = scaling.copy()
+    for part in ("offset", "scale"):
+        for kind in ("fine", "static"):
+            found[f"{kind}_{part}"] = kept[f"{kind}_{part}"]
+        own = kept[f"dynamic_{part}"].values.copy()
+        own[0] = scaling[f"dynamic_{part}"].values[0]
+        found[f"dynamic_{part}"] = "dynamic", own
+    return found
 
 
 def _spread(values: FloatArray) -> float:

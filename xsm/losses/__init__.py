@@ -3,7 +3,8 @@
 All terms act on the scaled target, so that published weights keep their meaning.
 """
 
-from xsm.losses.budget import Prior, Shown
+from xsm.losses.absence import Absence
+from xsm.losses.budget import Budyko, Price, Prior, Shown
 from xsm.losses.load_balance import LoadBalance
 from xsm.losses.mixture import Mixture
 from xsm.losses.richards import Richards
@@ -20,10 +21,13 @@ from xsm.losses.water_balance import WaterBalance
 
 __all__ = [
     "RMSE",
+    "Absence",
     "BetaNLL",
+    "Budyko",
     "LoadBalance",
     "Loss",
     "Mixture",
+    "Price",
     "Prior",
     "Richards",
     "Shown",

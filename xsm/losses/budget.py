@@ -9,9 +9,10 @@ from torch import Tensor
 
 from xsm.losses.terms import Batch
 
-__all__ = ["Prior", "Shown", "monthly_means"]
+__all__ = ["Budyko", "Price", "Prior", "Shown", "monthly_means"]
 
 
+_YEAR = 365  # steps below which a mean knows a season, and not the climate
 _LEAST = 1e-6  # of a spread: below it the quantity does not vary, and its error is not divided
 
 
@@ -134,6 +135,92 @@ class Prior:
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
         return (output[self.output] / self.spread).square().mean()
+
+
+@dataclass(frozen=True)
+class Price:
+    """Mean of a flux without its sign, mm day-1: what is not needed stays at 0 (an L1 penalty).
+
+    Parameters
+    ----------
+    output : str, default: "outside"
+        Key of the model's output.
+    weight : float, default: 0.3
+        Factor of the term in the total.
+
+    Examples
+    --------
+    >>> float(Price()({"outside": torch.tensor([[-1.0, 3.0]])}, {}))
+    2.0
+    """
+
+    output: str = "outside"
+    weight: float = 0.3
+    needs = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the term in the history."""
+        return self.output
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Keys of the model's output that the term reads."""
+        return (self.output,)
+
+    def __call__(self, output: Batch, batch: Batch) -> Tensor:
+        """Return the unweighted term, a scalar."""
+        return output[self.output].abs().mean()
+
+
+@dataclass(frozen=True)
+class Budyko:
+    """How far the share of rain that evaporates is from what its climate lets expect.
+
+    Parameters
+    ----------
+    spread : float, default: 0.1
+        How far places lie from the curve, one standard deviation, as a share of precipitation.
+    weight : float, default: 0.03
+        Factor of the term in the total.
+
+    Notes
+    -----
+    Budyko (1974), without a parameter, of means P, E and E0 over all steps that are compared::
+
+        E / P = sqrt(a tanh(1 / a) (1 - exp(-a))),   a = E0 / P
+
+    Deserts evaporate nearly all that rains. Over less than 365 steps the term is 0: they know a
+    season, and not the climate.
+
+    References
+    ----------
+    Budyko, M. I. (1974). Climate and Life. Academic Press.
+
+    Examples
+    --------
+    >>> rows = {"precipitation": 1.0, "potential_evaporation": 1.0, "evaporation": 0.6938}
+    >>> output = {name: torch.full((1, 365, 1), value) for name, value in rows.items()}
+    >>> round(float(Budyko()(output, {})), 3)
+    0.0
+    """
+
+    spread: float = 0.1
+    weight: float = 0.03
+    name = "budyko"
+    needs = ()
+    reads = ("precipitation", "potential_evaporation", "evaporation")
+    answered = 2
+
+    def __call__(self, output: Batch, batch: Batch) -> Tensor:
+        """Return the unweighted term, a scalar."""
+        rain, demand, gone = (output[key].mean(dim=1) for key in self.reads)
+        if output["evaporation"].shape[1] < _YEAR:
+            return 0.0 * gone.mean()
+        rain = rain.clamp_min(1e-3)
+        arid = (demand / rain).clamp_min(1e-3)
+        wanted = (arid * torch.tanh(1 / arid) * (1 - torch.exp(-arid))).sqrt()
+        return ((gone / rain - wanted) / self.spread).square().mean()
 
 
 def monthly_means(

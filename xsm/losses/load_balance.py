@@ -35,7 +35,7 @@ class LoadBalance:
     --------
     >>> import torch
     >>> even, alone = torch.eye(4), torch.eye(4)[:1]
-    >>> [float(LoadBalance()({"expert_weight": w}, {})) for w in (even, alone)]
+    >>> [float(LoadBalance()({"expert_share": w}, {})) for w in (even, alone)]
     [0.0, 3.0]
     """
 
@@ -54,9 +54,9 @@ class LoadBalance:
     @property
     def reads(self) -> tuple[str, ...]:
         """Keys of the model's output that the term reads."""
-        return ("expert_weight",)
+        return ("expert_share",)
 
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
-        mean = output["expert_weight"].mean(dim=0)  # (expert,)
+        mean = output["expert_share"].mean(dim=0)  # (expert,)
         return len(mean) * (mean * mean).sum() - 1.0

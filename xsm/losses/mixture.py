@@ -1,4 +1,4 @@
-"""A term that lets experts compete, so that their weights say who knows."""
+"""A term that lets experts compete, so that their shares say who knows alone."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ class Mixture:
 
     Notes
     -----
-    With the weights ``w_e`` of the experts, what each says ``y_e``, and the observation y, both in
-    the min-max scaled target (Jacobs et al. 1991, Eq. 1.3), the mean over observed samples of ::
+    With the shares ``w_e`` of the experts (``expert_share``), what each says ``y_e``, and the
+    observation y, both in the min-max scaled target (Jacobs et al. 1991, Eq. 1.3), the mean over
+    observed samples of ::
 
         L = -log sum_e w_e exp( -(y - y_e)^2 / (2 s^2) )
 
     with a Gaussian head plus ``log s_e`` within the exponent, and ``log(2 pi) / 2``. The squared
     error of the weighted sum lets experts cooperate: any share of the sum may be anyone's, and
-    weights say nothing. Here each expert is drawn towards y by itself, by as much as it is believed
+    shares say nothing. Here each expert is drawn towards y by itself, by as much as it is believed
     to be the one that knows (``h_e = w_e p_e / sum_k w_k p_k``, given y), and the router is drawn
-    towards h. The weights of a prediction are what is believed before y is known. An expert has to
+    towards h. The shares of a prediction are what is believed before y is known. An expert has to
     be able to answer alone: where factors act only together, put them in one group of ``groups=``.
     Where s is small, whoever is ahead first gets all, and experts may end as constants among which
     the router chooses: in a planted world whose driver changes with the season the right expert led
@@ -68,7 +69,7 @@ class Mixture:
     >>> for share in (0.9, 0.5):
     ...     weights = torch.tensor([[share, 1 - share]] * 2)
     ...     centre = (weights.unsqueeze(-1) * apart).sum(1)
-    ...     output = {"mean": target + centre, "expert_weight": weights}
+    ...     output = {"mean": target + centre, "expert_share": weights}
     ...     output["expert_departure"] = apart - centre.unsqueeze(1)
     ...     print(round(float(Mixture()(output, batch)), 4))  # -log(share)
     0.1054
@@ -96,7 +97,7 @@ class Mixture:
     @property
     def reads(self) -> tuple[str, ...]:
         """Keys of the model's output that the term reads."""
-        return ("mean", "expert_weight", "expert_departure")
+        return ("mean", "expert_share", "expert_departure")
 
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
@@ -109,7 +110,7 @@ class Mixture:
             exponent = -0.5 * (error / self._width(target, mask)) ** 2
         else:
             exponent = -0.5 * (error / spread) ** 2 - spread.log() - 0.5 * math.log(2 * math.pi)
-        share = output["expert_weight"].clamp_min(torch.finfo(exponent.dtype).tiny)
+        share = output["expert_share"].clamp_min(torch.finfo(exponent.dtype).tiny)
         found = -torch.logsumexp(share.log().unsqueeze(-1) + exponent, dim=-2)  # (..., target)
         return torch.where(mask, found, 0.0).sum() / mask.sum().clamp_min(1)
 

@@ -7,6 +7,7 @@ published summary gives none.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,6 +17,10 @@ from xsm.losses.fields import InfiltrationCorrelation, InfiltrationSign, MassBal
 from xsm.nn import Batch, ConvLSTM, FieldModel, Output, Sizes, UNet, masked_resize
 
 __all__ = ["ConvLSTMUNet"]
+
+
+_SMALL = 16  # channels of size="auto": a sixteenth of the work of 64, and as good (docs/papers)
+_LEAST = {32: 5_000_000, 64: 20_000_000}  # values of the truth, for more channels on a GPU
 
 
 class ConvLSTMUNet(FieldModel):
@@ -49,8 +54,13 @@ class ConvLSTMUNet(FieldModel):
     (``head="point"`` leaves the second out). Both start at zero weights, so that the untrained
     network is the base.
 
+    The sizes above are published. ``fit`` and ``downscale`` take ``size="auto"``, of 16 channels
+    (``hidden=16, widths=(16, 32, 64)``), on a GPU 32 from five million values of the truth and 64
+    from twenty million; ``size="published"`` takes those above, and ``hidden`` and ``widths`` go
+    before either.
+
     ``L = beta_nll + 0.5 mass + 0.05 sign + 0.05 correlation + 0.001 variation``, see
-    :mod:`xsm.losses` and :mod:`xsm.losses.fields`; the weights are xsm's. The two terms of
+    :mod:`xsm.losses` and ``xsm.losses.fields``; the weights are xsm's. The two terms of
     infiltration are there where precipitation and soil moisture are among the covariates.
 
     Examples
@@ -91,6 +101,13 @@ class ConvLSTMUNet(FieldModel):
         self.head = nn.Conv2d(widths[0], 2 if sizes.gaussian else 1, 1)
         for weights in self.head.parameters():
             nn.init.zeros_(weights)
+
+    @classmethod
+    def sized(cls, values: int, device: str) -> dict[str, Any]:
+        """Return the channels that so many values of the truth and a device allow, see Notes."""
+        allowed = [n for n, least in _LEAST.items() if device != "cpu" and values >= least]
+        hidden = max(allowed, default=_SMALL)
+        return {"hidden": hidden, "widths": (hidden, 2 * hidden, 4 * hidden)}
 
     def forward(self, batch: Batch) -> Output:
         """Return ``mean`` and ``log_variance`` (batch, 1, y, x) of the scaled target."""

@@ -5,7 +5,7 @@ Yang et al. (2025). J. Hydrol. 661:133763.
 
 from __future__ import annotations
 
-from xsm.losses import RMSE, Mixture
+from xsm.losses import RMSE, Absence
 from xsm.nn import ExpertLSTM, Groups, Sizes
 
 __all__ = ["ISMoE"]
@@ -29,8 +29,8 @@ class ISMoE(ExpertLSTM):
     hidden_size : int, default: 64
         Hidden units of the same.
     size : {"matched", "full"}, default: "matched"
-        The whole mixture has about as many weights as that ``cnn_lstm``, or each expert is as
-        large as that.
+        What predicts, all experts and the router, has about as many weights as that ``cnn_lstm``,
+        or each expert is as large as that.
     router_size : int, default: 16
         Hidden units of the router's LSTM.
     dropout : float, default: 0.15
@@ -41,13 +41,15 @@ class ISMoE(ExpertLSTM):
     Notes
     -----
     Each expert ``e`` is a CNN-LSTM on its inputs and all static maps, and answers with ``y_e``. The
-    router sees all inputs through an encoder and an LSTM of its own: ``w = softmax(A h + b)``.
-    The prediction is ``sum_e w_e y_e``; ``w`` comes with it as ``expert_weight``. Experts compete
-    (:class:`xsm.losses.Mixture`): each answers for itself, which is ours. With data
+    router sees all inputs through an encoder and an LSTM of its own: ``g = softmax(A h + b)``. The
+    prediction is ``sum_e g_e y_e``; ``g`` comes with it as ``expert_share``. ``expert_weight`` is
+    what the prediction would lose without the inputs of each expert, as a share of all losses, and
+    known before the observation: a small net of the router's state ``h`` learns it in training from
+    samples whose inputs were exchanged (:class:`xsm.losses.Absence`). With data
     integration all experts see the observations, and predict the change since the last one. Which
-    inputs are grouped, the dense softmax and all sizes are ours: of the paper only the summary was
-    at hand. A weight says how much of the prediction an expert speaks, not how much the prediction
-    would lose without its inputs: :meth:`xsm.FittedModel.importance` shows both.
+    inputs are grouped, the dense softmax, the weights and all sizes are ours: of the paper only the
+    summary was at hand. :meth:`xsm.FittedModel.importance` puts the loss of accuracy beside the
+    weights.
 
     Examples
     --------
@@ -59,7 +61,7 @@ class ISMoE(ExpertLSTM):
     (['precipitation', 'radiation'], torch.Size([4, 2]))
     """
 
-    losses = (RMSE(weight=1.0), Mixture(weight=0.05))
+    losses = (RMSE(weight=1.0), Absence())
 
     def __init__(  # noqa: PLR0913
         self,

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from xsm.exceptions import UnknownNameError
-from xsm.losses import Loss, Prior, Shown
+from xsm.losses import Budyko, Loss, Price, Prior, Shown
 from xsm.nn import Answer, Batch, Dropout, Model, Output, Schedule, Sizes
-from xsm.nn.budget import Parameters, overlap
+from xsm.nn.budget import Parameters, overlap, settled, unsettled
 from xsm.nn.observed import MIDDLE, SPREAD
 from xsm.nn.recurrent import all_hidden, remembering
 from xsm.physics.budget import FLUXES, STORES
@@ -30,9 +30,15 @@ _FREEZING = 273.15
 # Logits that gates begin with: stores drain slowly at first, so that none runs empty.
 _MELT, _SURFACE, _CANOPY, _ASIDE, _UPTAKE, _DRAINAGE = -2.0, -4.0, -2.0, 0.0, -1.0, -3.0
 _GAIN = -1.0
+_COMES, _LEAVES = -7.0, -5.0  # logits of water from outside the account, and to there
+_MOST_COMES = 10.0  # mm day-1
 # What nothing shown tells of stays where it begins: for soil moisture alone, rain that does not
 # reach the soil may have run off or evaporated from plants.
-_PRIORS = (Prior(), Prior("departure", spread=2.0, weight=0.005))
+_PRIORS = (
+    Prior(weight=0.05),
+    Prior("departure", spread=2.0, weight=0.005),
+    Prior("unsettled", spread=0.1, weight=0.01),
+)
 _NEW = math.log(2.0)  # log(1 + age) of what was observed at the end of the step before
 
 _WORDS = {
@@ -45,6 +51,7 @@ _WORDS = {
     "groundwater_storage": "water in the ground at the end of the step, which feeds rivers",
     "groundwater_recharge": "water that reaches the groundwater",
     "soil_moisture_increment": "water that observations have put into the soil",
+    "water_from_outside": "water from outside of the account, negative where it leaves to there",
     "soil_moisture_of_layers": "soil moisture of the layers of the account",
 }
 _UNKNOWN_LEVEL = ("terrestrial_water_storage", "groundwater_storage")
@@ -72,17 +79,30 @@ class WaterBudget(Model):
         What the target is; from the data.
     depths : tuple of (float, float), optional
         Top and bottom of the target's layers, m; from the data.
+    pores : tuple of int, optional
+        Which maps hold the pores of the layers, m3 m-3: by default those of ``theta_s``, where the
+        data have it (:func:`xsm.soil_parameters` gives it). ``()`` learns them.
+    outside : bool, default: False
+        Whether water may come from outside of the account with the rain (irrigation, inflow from
+        other cells), or leave to there in the place of runoff (pumping, deep loss). It is answered
+        as ``water_from_outside``, mm day-1, and has a price in proportion to its size.
 
     Notes
     -----
     The account is that of :mod:`xsm.physics.budget`, in mm and days. An LSTM of weather and maps
-    gives the shares of each day, a network of maps the capacities of the layers, the exponents of
+    gives the shares of each day, which a layer has of the layer above but for its own part, a
+    network of maps the capacities of the layers, the exponents of
     drainage, what percolates and feeds rivers, the threshold of snow, the stores to begin with,
     and a bias of precipitation whose prior is normal with a spread of 0.1. Logits of shares have a
     weak prior around slow drainage and little runoff at the surface. Rain turns to snow, and
     snow melts, around the threshold. Then for any weights::
 
         precipitation (1 + bias) - evaporation - runoff = d(terrestrial water storage)
+
+    to which ``outside`` and data integration add what they bring. Pieces of a year or more begin
+    with the stores that years of their weather lead to; what maps say of a record's first step
+    learns from these. Where neither evaporation nor runoff is shown, Budyko's curve is a prior of
+    what share of the rain evaporates, with a spread of 0.1.
 
     Soil moisture is compared by layers, by the overlap of depths; of a satellite as b0 + b1 of the
     top layer, in each cell; storages as anomalies. The loss is the sum of the errors of all that
@@ -129,7 +149,7 @@ class WaterBudget(Model):
     begin: Tensor
     seen: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (hyper-parameters)
         self,
         sizes: Sizes,
         *,
@@ -140,6 +160,8 @@ class WaterBudget(Model):
         monthly: Sequence[str] = ("terrestrial_water_storage",),
         role: str = "soil_moisture",
         depths: Sequence[tuple[float, float]] = (),
+        pores: Sequence[int] | None = None,
+        outside: bool = False,
     ) -> None:
         super().__init__(sizes)
         if sizes.gaussian:
@@ -159,10 +181,12 @@ class WaterBudget(Model):
         runs = bool(sizes.names) and role in self.observes[:2]
         self.given = (sizes.dynamic - len(sizes.names)) // 3 if runs else 0  # layers observed
         self.integrates = bool(self.given)
-        self.head = nn.Linear(hidden_size, 4 + (2 + self.integrates) * count)
-        self.parameters_of = Parameters(sizes.static, self.bottoms)
+        self.outside = 2 if outside else 0  # rows of what comes, and of what leaves
+        self.head = nn.Linear(hidden_size, 4 + (2 + self.integrates) * count + self.outside)
+        self.parameters_of = Parameters(sizes.static, self.bottoms, pores or ())
         begin = [_MELT, _SURFACE, _CANOPY, _ASIDE, *[_UPTAKE] * count, *[_DRAINAGE] * count]
         begin += [_GAIN] * count if self.integrates else []
+        begin += [_COMES, _LEAVES] if outside else []
         self.register_buffer("begin", torch.tensor(begin), persistent=False)
         self.register_buffer("seen", overlap(self.bottoms, depths), persistent=False)
         self.state_size = 2 * hidden_size + len(STORES) + count + 1
@@ -182,7 +206,10 @@ class WaterBudget(Model):
             )
             for role, key in shown.items()
         ]
-        return (*terms, *_PRIORS)
+        split = {"evaporation", "runoff"} & set(shown)
+        more: list[Loss] = [] if split else [Budyko()]
+        more += [Price("water_from_outside")] if options.get("outside") else []
+        return (*terms, *_PRIORS, *more)
 
     @property
     def answers(self) -> tuple[Answer, ...]:
@@ -190,6 +217,7 @@ class WaterBudget(Model):
         mean = Answer("mean", self.sizes.target)
         left = {self.role, "soil_moisture_of_layers"}
         left |= set() if self.integrates else {"soil_moisture_increment"}
+        left |= set() if self.outside else {"water_from_outside"}
         rows = [name for name in _WORDS if name not in left]
         told = [Answer(n, kind="quantity", units=_units(n), long_name=_WORDS[n]) for n in rows]
         own = tuple(zip((0.0, *self.bottoms), self.bottoms, strict=False))
@@ -214,17 +242,32 @@ class WaterBudget(Model):
         hidden, after = all_hidden(self.lstm, self._steps(dynamic, static), memory)
         with torch.autocast(dynamic.device.type, enabled=False):
             moved = self.head(self.dropout(hidden).float())
-            shares = torch.sigmoid(moved + self.begin)
+            shares = torch.sigmoid(self._alike(moved) + self.begin)
+            own = shares.shape[-1] - self.outside
+            shares, beyond = shares[..., :own], shares[..., own:].unbind(dim=-1)
             still = self.parameters_of(static.float())
-            start = still["start"]
-            if state is not None:
-                start = torch.where(state[:, -1:] > 0, state[:, units:-1], start)
             given = self._given(dynamic.float(), shares, still)
+            if self.outside:
+                given[1] = given[1] + _MOST_COMES * beyond[0]
+            start = settled(given, still) if state is None else still["start"]
+            far = unsettled(still, start)  # 0 of what goes on
+            if state is not None:
+                start = torch.where(state[:, -1:] > 0, state[:, units:-1], still["start"])
             stores, fluxes = water_budget(given, still["fixed"].T, start.T)
             found = self._answered(given, stores, fluxes, still)
+            found |= _with_outside(found, *beyond) if self.outside else {}
             found["departure"] = moved.transpose(0, 1)
+            found["unsettled"] = far.unsqueeze(1).expand(-1, dynamic.shape[1], -1)
         begun = torch.ones_like(start[:, :1])
         return found, torch.cat([after, stores[:, -1].T, begun], dim=-1)
+
+    def _alike(self, moved: Tensor) -> Tensor:
+        """Return logits of which each layer has those of the layer above, and what is its own."""
+        count = len(self.bottoms)
+        days, uptake, drainage, rest = moved.split(
+            [4, count, count, moved.shape[-1] - 4 - 2 * count], -1
+        )
+        return torch.cat([days, uptake.cumsum(dim=-1), drainage.cumsum(dim=-1), rest], dim=-1)
 
     def _steps(self, dynamic: Tensor, static: Tensor) -> Tensor:
         """Return what the LSTM is given (steps, batch, hidden): forcing in numbers near 1."""
@@ -234,7 +277,7 @@ class WaterBudget(Model):
         columns[warm] = (columns[warm] - _FREEZING - 10) / 10
         columns[demand] = columns[demand] / 2 - 1
         steps = torch.stack(columns, dim=-1).transpose(0, 1)
-        maps = static.expand(steps.shape[0], -1, -1)
+        maps = self.parameters_of.near(static).expand(steps.shape[0], -1, -1)
         return torch.relu(self.enter(torch.cat([steps, maps], dim=-1)))
 
     def _given(self, dynamic: Tensor, shares: Tensor, still: Output) -> Tensor:
@@ -272,6 +315,7 @@ class WaterBudget(Model):
         theta = (soil / still["thickness"].view(-1, 1, 1)).permute(2, 1, 0)
         rows = {
             "precipitation": given[0] + given[1],
+            "potential_evaporation": given[2],
             "evaporation": flux["canopy"] + taken.sum(dim=0),
             "runoff": flux["surface"] + flux["interflow"] + flux["baseflow"],
             "snow_water_equivalent": snow,
@@ -292,6 +336,16 @@ class WaterBudget(Model):
         else:
             mean = found[self.role]
         return {"mean": mean, **found}
+
+
+def _with_outside(found: Output, comes: Tensor, leaves: Tensor) -> Output:
+    """Return rain and runoff without what comes from outside and leaves to there (step, batch)."""
+    gain, lost = _MOST_COMES * comes.T.unsqueeze(-1), leaves.T.unsqueeze(-1) * found["runoff"]
+    return {
+        "precipitation": found["precipitation"] - gain,
+        "runoff": found["runoff"] - lost,
+        "water_from_outside": gain - lost,
+    }
 
 
 def _units(name: str) -> str:

@@ -10,6 +10,7 @@ from xsm.nn.groups import Groups
 from xsm.nn.heads import check_terms, head_and_members
 from xsm.nn.masked import MaskedConv2d, masked_pool, masked_resize
 from xsm.nn.observed import last_observation, last_seen, seen_inputs, with_seen, without_weather
+from xsm.nn.parts import frozen_weights, weights_of_parts
 from xsm.nn.recurrent import PointLSTM
 from xsm.nn.spatial import PatchEncoder, PatchLSTM, check_patch
 from xsm.nn.unet import UNet
@@ -42,6 +43,7 @@ __all__ = [
     "check_terms",
     "conserve_means",
     "dropping",
+    "frozen_weights",
     "head_and_members",
     "last_observation",
     "last_seen",
@@ -50,6 +52,7 @@ __all__ = [
     "members_of",
     "seen_inputs",
     "weight_bytes",
+    "weights_of_parts",
     "with_seen",
     "without_weather",
 ]

@@ -331,7 +331,7 @@ class Model(nn.Module, abc.ABC):
         return {n: torch.stack([each[n] for each in outputs]).mean(dim=0) for n in names}
 
     def choose_place(self, device: str) -> str:
-        """Return where it predicts, see :func:`xsm.nn.devices.choose_device`."""
+        """Return where it predicts, see ``xsm.nn.devices``."""
         return str(choose_device(device))
 
     def frozen_copy(self) -> Model:

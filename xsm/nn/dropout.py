@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xsm.exceptions import TrainingError
 from xsm.nn.randomness import Drawing, Source
 
-__all__ = ["Dropout", "dropping"]
+__all__ = ["Dropout", "choose", "dropping"]
 
 
 _OWN = threading.local()
@@ -111,7 +111,7 @@ def dropping(masks: Masks | None, *, foreign: bool = False) -> Iterator[None]:
         None draws each mask when it is needed, from torch's global generator.
     foreign : bool, default: False
         What other classes draw comes from the source of the masks too, see
-        :func:`xsm.nn.randomness.draws`.
+        ``xsm.nn.randomness.draws``.
 
     Yields
     ------
@@ -135,6 +135,19 @@ def dropping(masks: Masks | None, *, foreign: bool = False) -> Iterator[None]:
             yield
     finally:
         _OWN.masks = before
+
+
+def choose(count: int) -> int:
+    """Draw a whole number below ``count``, from what this thread draws its masks from.
+
+    Examples
+    --------
+    >>> choose(1)
+    0
+    """
+    masks: Masks | None = getattr(_OWN, "masks", None)
+    random = None if masks is None else masks.random.on("cpu")
+    return int(torch.randint(count, (1,), generator=random))
 
 
 class Dropout(nn.Module):

@@ -12,19 +12,17 @@ from torch import Tensor, nn
 
 from xsm.exceptions import check_choice
 from xsm.losses import RMSE, Loss
+from xsm.nn.absence import FASTER, absences, explainer, with_absent
 from xsm.nn.base import Answer, Batch, Model, Output, Schedule, Sizes
 from xsm.nn.dropout import Dropout
 from xsm.nn.groups import Groups, channel_names, resolve_groups
 from xsm.nn.heads import with_spread
 from xsm.nn.mixture_size import MixtureSize, encoder_widths
 from xsm.nn.recurrent import all_hidden, centred, last_hidden, remembering
+from xsm.nn.router import router_remarks
 from xsm.nn.spatial import PatchEncoder, check_patch
 
 __all__ = ["ExpertLSTM", "GroupedEncoder"]
-
-
-_FEW = 1.5  # experts: where the mean weights are spread over fewer, the router has collapsed
-_NEVER = 0.01  # an expert whose weight is nowhere above does not matter
 
 
 class GroupedEncoder(nn.Module):
@@ -119,7 +117,7 @@ class ExpertLSTM(Model):
     sizes : Sizes
         Sizes of inputs and outputs, derived from the data, and the names of the inputs.
     groups : mapping of str to sequence of str, optional
-        Inputs of each expert, see :func:`xsm.nn.groups.resolve_groups`.
+        Inputs of each expert, see ``xsm.nn.groups``.
     patch : int, default: 3
         Cells along a side of the square that the CNNs see; 1 where the data are no grid.
     channels, hidden_size : int, default: 32, 64
@@ -186,24 +184,27 @@ class ExpertLSTM(Model):
         self.head = _Stack(len(self.groups), hidden_size, sizes.target)
         self.router = nn.LSTM(inputs, router_size) if router_size else None
         self.logits = nn.Linear(router_size, len(self.groups)) if router_size else None
+        self.own = [[names.index(n) for n in members] for members in self.groups.values()]
+        self.explainer = explainer(router_size, len(self.groups)) if router_size else None
         self.state_size = 2 * (hidden_size * len(self.groups) + router_size)
         for lstm in self.lstms if sizes.sequence else ():
             remembering(cast(nn.LSTM, lstm))
 
     @property
     def answers(self) -> tuple[Answer, ...]:
-        """The target, the weights, and where experts are wanted apart, what each of them says."""
-        weights = Answer(
-            "expert_weight",
-            rows=len(self.groups),
-            kind="share",
-            dim="expert",
-            labels=tuple(self.groups),
-            long_name="share of each expert in the prediction",
-        )
+        """The target, weights and shares, and where experts are wanted apart, what each says."""
+        meant = {
+            "expert_weight": "share of what would be lost without the inputs of each expert",
+            "expert_share": "share of each expert in the prediction",
+        }
+        labels = tuple(self.groups)
+        weights = [
+            Answer(name, len(labels), "share", "expert", labels, words)
+            for name, words in meant.items()
+        ]
         own = super().answers
         each = [Answer(f"mean of {name}", own[0].rows) for name in self.groups]
-        return (*own, weights, *(each if self.apart else []))
+        return (*own, *weights, *(each if self.apart else []))
 
     @classmethod
     def settle(cls, sizes: Sizes, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,9 +219,23 @@ class ExpertLSTM(Model):
         """Return (..., group * channels) of the cells around each (..., [cell,] dynamic)."""
         return self.encoder(dynamic)
 
-    def forward(self, batch: Batch) -> Output:
-        """Return ``mean`` (batch, target), scaled, and ``expert_weight`` (batch, expert).
+    def evaluate(self, batch: Batch) -> Output:
+        """Return the outputs of a batch, of one with a target beside ``expert_absence``.
 
+        In training some samples come twice, the second time without an expert's inputs.
+        """
+        if self.explainer is None or "target" not in batch:
+            return super().evaluate(batch)
+        if not self.training:
+            found = super().evaluate(batch)
+            return {**found, "expert_absence": torch.zeros_like(found["expert_departure"])}
+        joined, which = with_absent(batch, self.own)
+        return absences(super().evaluate(joined), len(batch["dynamic"]), which)
+
+    def forward(self, batch: Batch) -> Output:
+        """Return ``mean`` (batch, target), scaled, ``expert_weight`` and ``expert_share``.
+
+        Weights, which explain, and shares, which make the sum, are (batch, expert).
         ``expert_departure`` (batch, expert, target) is what each says less the mean. With a
         Gaussian head ``std`` is that of the mixture of the experts' Gaussians, beside
         ``expert_std`` (batch, expert, target).
@@ -268,12 +283,16 @@ class ExpertLSTM(Model):
         # bfloat16 holds 8 bits: enough for the products inside, not for the answer.
         with torch.autocast(kept.device.type, enabled=False):
             said = self.answer(self.head(kept.float()))  # (..., expert, target)
-            weights = self.weigh(router, said)
+            shares = self.weigh(router, said)
+            weights = shares
+            if self.explainer is not None and router is not None:
+                weights = torch.softmax(FASTER * self.explainer(router.detach().float()), dim=-1)
             each = with_spread({"mean": said}) if self.sizes.gaussian else {"mean": said}
-            share = weights.unsqueeze(-1)
+            share = shares.unsqueeze(-1)
             mean = (share * each["mean"]).sum(dim=-2)
             departure = each["mean"] - mean.unsqueeze(-2)
-        found = {"mean": mean, "expert_weight": weights, "expert_departure": departure}
+        found = {"mean": mean, "expert_weight": weights, "expert_share": shares}
+        found["expert_departure"] = departure
         if self.sizes.gaussian:
             found["expert_std"] = each["std"]
             found["std"] = (share * (each["std"] ** 2 + departure**2)).sum(dim=-2).sqrt()
@@ -307,64 +326,21 @@ class ExpertLSTM(Model):
 
     def remarks(self, output: Output) -> tuple[str, ...]:
         """Tell of a router that has collapsed, and of experts that never matter."""
-        return () if self.router is None else router_remarks(self.groups, output["expert_weight"])
+        if self.router is None:
+            return ()
+        return router_remarks(self.groups, output["expert_share"], output["expert_weight"])
 
     def pool(self, outputs: Sequence[Output]) -> Output:
         """Return mean weights, and experts' means whose weighted sum is the ensemble's mean."""
         found = super().pool(outputs)
         if not self.apart:
             return found
-        weights = torch.stack([each["expert_weight"] for each in outputs])  # (member, ...)
+        weights = torch.stack([each["expert_share"] for each in outputs])  # (member, ...)
         shares = weights / weights.sum(dim=0).clamp_min(torch.finfo(weights.dtype).tiny)
         for k, name in enumerate(self.groups):
             means = torch.stack([each[f"mean of {name}"] for each in outputs])
             found[f"mean of {name}"] = (shares[..., k : k + 1] * means).sum(dim=0)
         return found
-
-
-def router_remarks(names: Sequence[str] | Mapping[str, Any], weights: Tensor) -> tuple[str, ...]:
-    """Tell of a router that has collapsed, and of experts that never matter.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The experts.
-    weights : Tensor
-        (..., expert) of many samples; NaN counts for nothing.
-
-    Returns
-    -------
-    tuple of str
-        A sentence where ``exp(H)`` of the mean weights, the number of experts that share them, is
-        below 1.5 (``H = -sum w ln w``), and one where experts have nowhere more than 0.01.
-
-    Examples
-    --------
-    >>> router_remarks(["rain", "wind"], torch.tensor([[0.999, 0.001]]))[1][:44]
-    "The weight of ['wind'] is nowhere above 0.01"
-    """
-    flat = weights.reshape(-1, weights.shape[-1])
-    flat = flat[torch.isfinite(flat).all(dim=1)]
-    if not len(flat) or len(names) < 2:
-        return ()
-    mean, most = flat.mean(0, dtype=torch.float64), flat.amax(0)
-    spread = float(torch.exp(-torch.xlogy(mean, mean).sum()))
-    said = []
-    if spread < _FEW:
-        shown = {name: round(float(w), 3) for name, w in zip(names, mean, strict=True)}
-        said.append(
-            f"The router has collapsed onto {spread:.2f} of {len(names)} experts (mean weights "
-            f"{shown}): the weights tell little, and the others were hardly trained. Add "
-            "xsm.losses.LoadBalance(weight=0.01) to losses=, or train longer."
-        )
-    idle = [name for name, w in zip(names, most, strict=True) if w < _NEVER]
-    if idle:
-        said.append(
-            f"The weight of {idle} is nowhere above {_NEVER}: these experts never matter. Leave "
-            "their inputs out of dynamic=, put them into another of groups=, or add "
-            "xsm.losses.LoadBalance(weight=0.01) to losses=."
-        )
-    return tuple(said)
 
 
 def _taps(square: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class FieldModel(Model):
     ----------
     sizes : Sizes
         ``dynamic`` and ``static`` count the channels of ``dynamic`` and ``fine``. With
-        ``gaussian`` :meth:`forward` returns ``log_variance`` beside ``mean``.
+        ``gaussian`` ``forward`` returns ``log_variance`` beside ``mean``.
     conserve : {"soft", "exact"}, default: "soft"
         Whether area-weighted means of the fine field are drawn to the coarse one by a term of the
         loss alone, or made equal to it by the last layer too.
@@ -53,11 +53,11 @@ class FieldModel(Model):
     lead: ClassVar[int] = 0
     scaling: ClassVar[Scaling] = "global"
     schedule: ClassVar[Schedule] = Schedule(
-        epochs=200,
+        epochs=60,
         iterations=20,
         batch_size=8,
         validate_every=2,
-        patience=15,
+        patience=10,
         sampling="mixed",
     )
 
@@ -72,6 +72,24 @@ class FieldModel(Model):
     ) -> None:
         super().__init__(sizes)
         self.conserve, self.patch, self.anchor, self.hide = conserve, patch, anchor, hide
+
+    @classmethod
+    def sized(cls, values: int, device: str) -> dict[str, Any]:
+        """Return the hyper-parameters of ``size="auto"``; by default those of the constructor.
+
+        Parameters
+        ----------
+        values : int
+            Values of the truth that train.
+        device : str
+            Kind of the device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+        Returns
+        -------
+        dict of str to Any
+            Arguments of the constructor; what the user gives goes before.
+        """
+        return {}
 
     def outputs(self, batch: Batch) -> Output:
         """Return what ``forward`` does, with ``std`` in the place of ``log_variance``."""

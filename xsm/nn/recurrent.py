@@ -27,9 +27,9 @@ class PointLSTM(Model):
     Notes
     -----
     As a sequence it has an input layer before the LSTM, ``relu(W [x, s, d] + b)``, forgets slowly
-    at first (:func:`remembering`), and its answer begins at the middle of the target's range and
-    moves in steps of its usual spread (:func:`centred`); with data integration the head is given
-    what was observed beside the hidden state, and begins at it (:func:`beginning`). Windows have
+    at first (``remembering``), and its answer begins at the middle of the target's range and
+    moves in steps of its usual spread (``centred``); with data integration the head is given
+    what was observed beside the hidden state, and begins at it (``beginning``). Windows have
     none of these, as published.
     """
 
@@ -125,7 +125,7 @@ def remembering(lstm: nn.LSTM) -> nn.LSTM:
     -------
     torch.nn.LSTM
         The same. Measured on mHM Mosel after 300 batches: RMSE 0.0159, with torch's own biases
-        0.0175; without the input layer 0.0217, without :func:`centred` 0.0196.
+        0.0175; without the input layer 0.0217, without ``centred`` 0.0196.
 
     Examples
     --------

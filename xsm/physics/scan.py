@@ -70,8 +70,8 @@ def scan(
         As of :func:`scratch`; their type is that of the arithmetic.
     rates : tuple
         Of each step (time,) one over its length in days, the same with the sign of the snow term,
-        and its weight in means of several steps; the threshold; and the share of the terms below
-        which a change is what rounding leaves.
+        and its weight in means of several steps; the threshold; the share of the terms below which
+        a change is what rounding leaves; and what each input is multiplied by (6,).
     level : bool
         Compare the inflow with 0, not with the inflow before.
     steps : int
@@ -83,7 +83,7 @@ def scan(
     --------
     >>> rain, trend = np.array([[1.0], [3.0]]), np.empty((2, 1))
     >>> absent, state = (None,) * 5, np.full((6, 1), np.nan)
-    >>> rows, rates = scratch(1, rain.dtype), (*np.ones((3, 2)), 0.0, 1e-15)
+    >>> rows, rates = scratch(1, rain.dtype), (*np.ones((3, 2)), 0.0, 1e-15, (1.0,) * 6)
     >>> scan((rain, *absent), (None, trend, None, None), state, rows, rates, False, 2, (0, 1, 1))
     >>> trend.ravel()
     array([nan,  1.])
@@ -113,6 +113,7 @@ def scan(
                 kept[4][: hi - lo],
                 kept[5][: hi - lo],
                 here,
+                rates[5],
                 level,
             )
         for k in range(6):
@@ -144,6 +145,7 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     total: Any,
     count: Any,
     rates: Any,
+    factors: Any,
     level: Any,
 ) -> None:
     """Take one step for the cells of a tile, without branches, in the precision of the state."""
@@ -153,22 +155,27 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     for i in range(total.size):
         w = size = zero
         if precipitation is not None:
-            w += number(precipitation[i])
-            size += abs(number(precipitation[i]))
+            rain = number(precipitation[i]) * factors[0]
+            w += rain
+            size += abs(rain)
         if evaporation is not None:
-            w -= number(evaporation[i])
-            size += abs(number(evaporation[i]))
+            lost = number(evaporation[i]) * factors[1]
+            w -= lost
+            size += abs(lost)
         if surface_runoff is not None:
-            w -= number(surface_runoff[i])
-            size += abs(number(surface_runoff[i]))
+            away = number(surface_runoff[i]) * factors[2]
+            w -= away
+            size += abs(away)
         if snow is not None:
-            w += snow_rate * (snow_before[i] - number(snow[i]))
-            snow_before[i] = snow[i]
-            size += rate * abs(snow_before[i])
+            pack = number(snow[i]) * factors[3]
+            w += snow_rate * (snow_before[i] - pack)
+            snow_before[i] = pack
+            size += rate * abs(pack)
         if storage is not None:
-            w -= rate * (number(storage[i]) - storage_before[i])
-            storage_before[i] = storage[i]
-            size += rate * abs(storage_before[i])
+            deep = number(storage[i]) * factors[4]
+            w -= rate * (deep - storage_before[i])
+            storage_before[i] = deep
+            size += rate * abs(deep)
         if inflow is not None:
             inflow[i] = w
         if observed is None:
@@ -176,7 +183,7 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
             change = w - before
             inflow_before[i] = w
         else:
-            now, last = number(observed[i]), observed_before[i]
+            now, last = number(observed[i]) * factors[5], observed_before[i]
             here, first = now == now, last != last  # noqa: PLR0124
             total_now, count_now = total[i] + weight * w, count[i] + weight
             mean = total_now / count_now

@@ -70,6 +70,7 @@ def inflow_trend(  # noqa: PLR0913
     snow: FloatArray | None = None,
     deep_storage: FloatArray | None = None,
     observed: FloatArray | None = None,
+    factors: Mapping[str, float] | None = None,
     outputs: Sequence[str] = ("inflow", "trend"),
     trend: Trend = "change",
     threshold: float = 0.0,
@@ -99,6 +100,9 @@ def inflow_trend(  # noqa: PLR0913
         Water below the target layer, mm, at the end of the step.
     observed : ndarray (time, ...), optional
         Observed soil moisture in any unit; NaN is a gap.
+    factors : mapping of str to float, optional
+        Numbers that make inputs of other units those above, by name of the input. They are applied
+        in the same pass, in the precision of the arithmetic.
     outputs : sequence of {"inflow", "trend", "filtered", "previous"}
         What is wanted; ``filtered`` and ``previous`` need ``observed``.
     trend : {"change", "level"}, default: "change"
@@ -180,11 +184,12 @@ def inflow_trend(  # noqa: PLR0913
     weight = (np.ones_like(lengths) if np.ndim(step_days) == 0 else lengths).astype(dtype)
     kinds = {dtype, *(array.dtype for array in arrays.values())}
     rounding = number(4 * max(np.finfo(kind).eps for kind in kinds))
+    scales = tuple(number((factors or {}).get(name, 1.0)) for name in INPUTS)
     _split(
         tuple(columns.get(name) for name in INPUTS),
         tuple(targets.get(name) for name in OUTPUTS),
         state,
-        (rate, -rate if reverse_snow else rate, weight, number(threshold), rounding),
+        (rate, -rate if reverse_snow else rate, weight, number(threshold), rounding, scales),
         trend == "level",
         threads,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from xsm.synthetic.drivers import driver_world
 from xsm.synthetic.land import land_world
 from xsm.synthetic.profile import profile_world
 
-__all__ = ["land_world", "profile_world"]
+__all__ = ["driver_world", "land_world", "profile_world"]

@@ -113,7 +113,7 @@ def land_world(*, years: int = 3, shape: tuple[int, int] = (24, 32), seed: int =
         sd_t - sd_{t-1} + sum_i z_i (swvl_i,t - swvl_i,{t-1}) = tp_t + e_t - ro_t
 
     To that end these variables are float64; the others are float32. The equations are those of
-    :func:`xsm.synthetic.columns.simulate` and :func:`xsm.synthetic.weather.make_weather`.
+    ``xsm.synthetic.columns`` and ``xsm.synthetic.weather``.
 
     Examples
     --------

@@ -21,6 +21,7 @@ from xsm.training.identity import described_model, described_schedule, described
 from xsm.training.loop import Alone, Ranks, Samples, Slices, train
 from xsm.training.recipe import Recipe
 from xsm.training.splits import Split
+from xsm.training.start import Start
 
 __all__ = ["Job", "Trained", "train_network"]
 
@@ -34,6 +35,8 @@ class Job:
 
     ``network`` are hyper-parameters, settled for the sizes. ``limit`` are the bytes that samples
     may take. ``data`` is a token of the data, so that a checkpoint of other data is refused.
+    ``start`` is where training goes on from; None begins with weights that are drawn. With
+    ``rehearse`` steps are measured instead, see :func:`xsm.training.loop.train`.
     """
 
     model: type[Model]
@@ -51,6 +54,8 @@ class Job:
     limit: int
     checkpoint: str | None = None
     data: str = ""
+    start: Start | None = None
+    rehearse: bool = False
 
     def __post_init__(self) -> None:
         """Settle hyper-parameters that depend on the sizes."""
@@ -95,6 +100,7 @@ class Job:
             "split": repr(self.split),
             "data": self.data,
             "ranks": str(ranks),
+            **({} if self.start is None else {"start": self.start.identity()}),
         }
 
 
@@ -127,11 +133,12 @@ def train_network(
         model = job.model(job.sizes, **job.network)
     with usual_settings(), one_intraop_thread():
         model = model.to(device)
+        drawn_back = () if job.start is None else job.start.put_into(model)
         history = train(
             model,
             training,
             validation,
-            losses=job.losses,
+            losses=(*job.losses, *drawn_back),
             schedule=replace(job.schedule, batch_size=-(-job.schedule.batch_size // ranks.size)),
             seed=job.seed + 1_000_003 * ranks.rank,
             monitor=job.monitor,
@@ -139,6 +146,8 @@ def train_network(
             progress=job.progress,
             checkpoint=checkpoint,
             ranks=ranks,
+            start=job.start,
+            rehearse=job.rehearse,
         )
         if validation and not ranks.rank:
             _warn(model, validation, answered_steps(job.losses))

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain, count
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from xsm.exceptions import TrainingError, UnknownNameError, did_you_mean
 from xsm.losses import Loss, answered_steps, check_losses, total_loss, unique_names
 from xsm.losses.terms import last_steps
 from xsm.nn import Batch, Model, Output, Schedule
+from xsm.nn.devices import can_train_in_bfloat16
 from xsm.nn.randomness import draws
 from xsm.options import thread_count
 from xsm.training.adam import Adam
+from xsm.training.bar import Bar
 from xsm.training.checkpoint import Checkpoint
 from xsm.training.history import History, Log, under
+from xsm.training.rehearsal import RehearsedError, held_bytes, measure_pace, time_of
+from xsm.training.start import Start
 from xsm.training.steps import Parts, Step, Whole, count_parts
 
 __all__ = ["Alone", "Ranks", "Samples", "Slices", "train", "train_epoch"]
-
-_LOG = logging.getLogger(__name__)
 
 
 _VALIDATION_BATCH = 4096
@@ -97,13 +101,17 @@ def train(  # noqa: PLR0913
     progress: bool | None = None,
     checkpoint: Checkpoint | None = None,
     ranks: Ranks | None = None,
+    start: Start | None = None,
+    rehearse: bool = False,
 ) -> History:
     """Train a network in place and leave it with its best weights.
 
     What happens in an epoch depends on the weights, the seed and the number of the epoch alone, so
     that a run that goes on from a checkpoint ends with the weights of one that never stopped (on
     the CPU, in float32, on one thread). Without ``validation`` the last weights are kept;
-    ``monitor`` is ``total`` or the name of a term; ``training`` is closed at the end.
+    ``monitor`` is ``total`` or the name of a term; ``training`` is closed at the end. ``start``
+    tells which weights move in which epoch; without it all do.
+    With ``rehearse`` some steps are measured, and :class:`RehearsedError` says what they took.
 
     Raises :class:`TrainingError` if a term cannot be computed, a loss is not finite, or the
     checkpoint is of another run, :class:`UnknownNameError` if ``monitor`` is no term.
@@ -117,27 +125,28 @@ def train(  # noqa: PLR0913
         done = _restore(checkpoint, model, optimiser, log, schedule.epochs)
         _check_together(done, ranks)
         step = _step(model, training, ranks, losses, precision, schedule)
+        if rehearse:
+            _rehearse(model, training, validation, step, optimiser, losses, precision, schedule)
         hide = None if progress is None else not progress
-        hide = True if ranks.rank else hide
-        with tqdm(
-            total=schedule.epochs, initial=done, unit="epoch", disable=hide, leave=False
+        with closing(
+            Bar(schedule, done, hide=True if ranks.rank else hide, log=not ranks.rank)
         ) as bar:
             for epoch in range(done + 1, schedule.epochs + 1):
                 if log.waited >= schedule.patience:
                     break
                 model.train()
                 optimiser.rate = schedule.rate(epoch)
+                if start is not None and start.release(model, epoch):
+                    step.close()
+                    step = _step(model, training, ranks, losses, precision, schedule)
                 step.begin(seed, epoch)
-                parts = train_epoch(step, training.batches(epoch, schedule, seed), optimiser)
+                batches = training.batches(epoch, schedule, seed)
+                parts = train_epoch(step, batches, optimiser, bar.step)
                 log.add(_finite(ranks.sum(parts), losses, schedule))
-                bar.update()
                 if epoch % schedule.validate_every == 0 or epoch == schedule.epochs:
                     found = _validate(model, validation, losses, ranks) if validation else None
                     log.close(epoch, model, found)
-                    bar.set_postfix_str(f"{monitor} {log.latest:.4g}")
-                    if not ranks.rank:
-                        said = epoch, schedule.epochs, monitor, log.latest
-                        _LOG.info("%s of %s epochs: %s %.4g", *said)
+                    bar.epoch(epoch, f"{monitor} {log.latest:.4g}" if log.epochs else "")
                 if checkpoint is not None and not ranks.rank:
                     last = epoch == schedule.epochs or log.waited >= schedule.patience
                     checkpoint.save(_state(epoch, model, optimiser, log), now=last)
@@ -146,6 +155,47 @@ def train(  # noqa: PLR0913
         if step is not None:
             step.close()
     return log.finish(model)
+
+
+def _rehearse(
+    model: Model,
+    training: Samples,
+    validation: Slices | None,
+    step: Step,
+    optimiser: Adam,
+    losses: Sequence[Loss],
+    precision: str,
+    schedule: Schedule,
+) -> None:
+    """Measure what the schedule takes, also in the other arithmetic, and end the run."""
+    started = time.perf_counter()
+    step.begin(0, 1)
+    pace = measure_pace(
+        model,
+        step,
+        lambda epoch: training.batches(epoch, schedule, 0),
+        validation.slices(_VALIDATION_BATCH) if validation else (),
+        optimiser,
+        schedule,
+        validating=len(validation) if validation else 0,
+    )
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[precision]
+    others = {}
+    if other == "float32" or can_train_in_bfloat16(training.device):
+        rival = _step(model, training, Alone(), losses, other, schedule)
+        rival.begin(0, 1)
+        model.train()
+        steps = chain.from_iterable(training.batches(k, schedule, 0) for k in count(1))
+        others[f'precision="{other}"'] = time_of(rival, steps, optimiser)
+        rival.close()
+    found = {
+        "samples": training.describe(),
+        "precision": precision,
+        "memory": pace.memory + held_bytes(training),
+        "alternatives": others,
+        "spent": time.perf_counter() - started,
+    }
+    raise RehearsedError(replace(pace, **found))
 
 
 def _step(
@@ -159,8 +209,11 @@ def _step(
     """Return the step: in parts where one process on CPUs has threads for them."""
     alone = ranks.size == 1 and training.device.type == "cpu"
     if alone:
-        evaluated = schedule.batch_size * answered_steps(losses)
-        rows = schedule.batch_size * training.example()["dynamic"].shape[1]
+        example = training.example()
+        target = example["target"]  # of whole fields each sample has many answers
+        answers = target.numel() if target.dim() == 4 else answered_steps(losses)
+        evaluated = schedule.batch_size * answers
+        rows = schedule.batch_size * example["dynamic"].shape[1]
         count = count_parts(model, evaluated, thread_count(), rows=rows, precision=precision)
         if count > 1:
             return Parts(model, losses, precision, count, thread_count())
@@ -224,8 +277,13 @@ def _check_together(done: int, ranks: Ranks) -> None:
         raise TrainingError(msg)
 
 
-def train_epoch(step: Step, batches: Iterable[Batch], optimiser: Adam) -> Tensor:
-    """Train on one batch after another.
+def train_epoch(
+    step: Step,
+    batches: Iterable[Batch],
+    optimiser: Adam,
+    moved: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Train on one batch after another, and call ``moved`` after each.
 
     Returns (term + 2,) float64: the sums of the total and of each unweighted term over the batches,
     and their number.
@@ -234,6 +292,7 @@ def train_epoch(step: Step, batches: Iterable[Batch], optimiser: Adam) -> Tensor
     for batch in batches:
         rows.append(step(batch))
         optimiser.move()
+        moved()
     values = torch.stack([value for row in rows for value in row]).view(len(rows), -1)
     parts = values.cpu().double().sum(0)  # one wait for the device an epoch
     return torch.cat([parts, parts.new_tensor([len(rows)])])

@@ -55,9 +55,14 @@ class Recipe:
         Dynamic inputs, and the target, that are not scaled but in canonical units.
     shown : tuple of str
         Roles that a model learns from together, the target among them; empty for one alone.
+    pores : tuple of float
+        Bottoms of the layers, m, whose pores are taken from ``theta_s`` of the data as static maps.
     cuts : int
         Steps after each cut of a piece that trains: their observations are those from before it,
         and after half of the cuts the weather is hidden, of which a channel tells. 0 is no cuts.
+    input_dropout : float
+        Probability of each input to be hidden from a sample that trains, of which a mask tells; 0
+        where all inputs are always needed.
     """
 
     target: str
@@ -81,8 +86,16 @@ class Recipe:
     plain: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     cuts: int = 0
+    input_dropout: float = 0.0
+    pores: tuple[float, ...] = ()
 
     downscales: ClassVar[bool] = False
+
+    @property
+    def hideable(self) -> tuple[str, ...]:
+        """Inputs that the model can do without, dynamic ones first; in plain units none."""
+        names = (*self.dynamic, *self.static) if self.input_dropout else ()
+        return tuple(name for name in names if name not in self.plain)
 
     @property
     def layers(self) -> int:
@@ -126,8 +139,10 @@ class NestedRecipe(Recipe):
         False.
     layer : tuple of float, optional
         None.
-    sequence, warmup, latency, logs, plain, shown, cuts : int, int, tuples, int
-        0, 0, (1, 1), empty and 0: they belong to models that run through the record.
+    sequence, warmup, latency, logs, plain, shown, cuts, pores : int, int, tuples, int, tuple
+        0, 0, (1, 1), empty, 0 and empty: they belong to models that run through the record.
+    input_dropout : float
+        0.
     factor : tuple of int
         Fine cells of a coarse one along y and x.
     supervision : {"truth", "scale_transfer", "interpolation"}

@@ -117,13 +117,15 @@ class Parts:
         for values in joined.values():
             values.requires_grad_()
         total, terms = total_loss(self.losses, joined, batch)
+        # a term can read weights too, as what draws them back does
         slopes: Sequence[Tensor | None] = torch.autograd.grad(
-            total, list(joined.values()), allow_unused=True
+            total, [*joined.values(), *self._weights], allow_unused=True
         )
-        pairs = zip(joined, slopes, strict=True)
+        direct = slopes[len(joined) :]
+        pairs = zip(joined, slopes, strict=False)
         back = {name: slope.chunk(self.count) for name, slope in pairs if slope is not None}
         found = self._each(self._backward, [(outputs[k], back, k) for k in range(count)])
-        for weight, gradient in zip(self._weights, _added(found), strict=True):
+        for weight, gradient in zip(self._weights, _added([*found, direct]), strict=True):
             weight.grad = gradient
         return (total.detach(), *terms.values())
 

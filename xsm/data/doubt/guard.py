@@ -16,8 +16,9 @@ __all__ = ["Guard", "look"]
 
 @dataclass(frozen=True)
 class Guard:
-    """Looks at canonical values of one variable: refuses fill values, warns beyond the range.
+    """Looks at values of one variable: refuses fill values, warns beyond the range.
 
+    The values times ``factor`` are canonical.
     ``codes`` are the fill values that lie beyond ``low`` and ``high``, in canonical units,
     ``given`` the same in those of the data; ``quiet`` where the range was warned of already.
     """
@@ -29,13 +30,14 @@ class Guard:
     codes: tuple[float, ...]
     given: tuple[float, ...]
     quiet: bool = False
+    factor: float = 1.0
 
     def __call__(self, values: Array) -> Array:
         """Return the values, or raise :class:`UnitsError` where some are fill values."""
-        if values.size and not self.fits(
-            np.fmin.reduce(values, None), np.fmax.reduce(values, None)
-        ):
-            self._tell(values)
+        if values.size:
+            low, high = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
+            if not self.fits(*sorted((low * self.factor, high * self.factor))):
+                self._tell(values * self.factor)
         return values
 
     def fits(self, low: float, high: float) -> bool:

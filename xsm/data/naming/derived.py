@@ -7,7 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-__all__ = ["ESTIMATED", "RECIPES", "saturation_vapour_pressure", "specific_humidity"]
+__all__ = [
+    "ESTIMATED",
+    "RECIPES",
+    "made_of",
+    "saturation_vapour_pressure",
+    "specific_humidity",
+    "ways_of",
+]
 
 
 _EPSILON = 287.0597 / 461.5250
@@ -178,3 +185,21 @@ RECIPES: tuple[tuple[str, tuple[str, ...], Callable[..., xr.DataArray]], ...] = 
 
 ESTIMATED = frozenset({"potential_evaporation"})
 """Roles that are estimated of others: where these are faulty, their own faults say enough."""
+
+_WAYS = {
+    _of_energy: "all net radiation",
+    _priestley_taylor: "Priestley and Taylor 1972, albedo 0.23",
+    _makkink: "Makkink 1957 after De Bruin 1987",
+}
+"""Ways to potential evaporation, in words."""
+
+
+def ways_of(role: str) -> list[tuple[str, ...]]:
+    """Return the roles that a role can be made of, one way after the other."""
+    return [parts for name, parts, _ in RECIPES if name == role]
+
+
+def made_of(role: str, parts: tuple[str, ...]) -> str:
+    """Return in words how a role is estimated of others."""
+    own = next(f for name, needed, f in RECIPES if (name, needed) == (role, parts))
+    return f"{_WAYS[own]}, of {', '.join(parts)}" if own in _WAYS else f"of {', '.join(parts)}"

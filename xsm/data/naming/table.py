@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from xsm.data.joins import same_labels
-from xsm.data.naming.derived import RECIPES
+from xsm.data.naming.derived import RECIPES, made_of, ways_of
 from xsm.data.naming.display import as_html, as_text, told_once
 from xsm.data.naming.products import PRODUCTS
 from xsm.data.naming.roles import ROLES
@@ -217,6 +217,13 @@ class VariableTable:
             array = array.isel({variable.dim: variable.index}, drop=True)
         return self._described(variable.conversion(array), variable, attrs).rename(name)
 
+    def way(self, role: str) -> str:
+        """Return in words what a role is made of where the data do not hold it; else nothing."""
+        held = self.found.get(role, ())
+        names = held[0].name if held and held[0].how == "derived" else None
+        ways = [parts for parts in ways_of(role) if names == part_names(self.found, parts)]
+        return made_of(role, ways[0]) if names and ways else ""
+
     def __repr__(self) -> str:
         """Return the table as text."""
         return as_text(self.found, self.problems, self.faults, self.notes, self._title)
@@ -294,9 +301,11 @@ class VariableTable:
         hint = (
             f" Did you mean {near}?" if near else f" The data hold {', '.join(have) or 'nothing'}."
         )
+        parts = "; or ".join(", ".join(way) for way in ways_of(name))
+        made = f" It can be made of {parts}, where the data hold these." if parts else ""
         return (
             f"{name}: not found by standard_name or by a name such as {shown}.{hint} "
-            f'Type variables={{"{name}": "<its name>"}}.'
+            f'Type variables={{"{name}": "<its name>"}}.{made}'
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, zip_longest
 from operator import getitem
 from typing import Any
 
@@ -41,6 +41,8 @@ class Plan:
         The axis of time.
     guards : tuple of Guard or None
         Look at the arrays of blocks, in their order.
+    factors : tuple of float
+        Numbers that make the arrays canonical, in their order; by default they are.
 
     Examples
     --------
@@ -57,6 +59,7 @@ class Plan:
     reverse_snow: bool = False
     axis: int = 0
     guards: tuple[Guard | None, ...] = ()
+    factors: tuple[float, ...] = ()
 
 
 def scan_arrays(plan: Plan, arrays: Sequence[Any]) -> list[Any]:
@@ -98,11 +101,13 @@ def _scan(
     from xsm.physics.water_balance import inflow_trend
 
     given = dict(zip(plan.names, arrays, strict=False))
-    layers = arrays[len(plan.names) :]
+    layers, factors = arrays[len(plan.names) :], plan.factors[len(plan.names) :]
     if layers:
-        given["deep_storage"] = _storage(layers, plan.weights)
+        weights = [w * f for w, f in zip_longest(plan.weights, factors, fillvalue=1.0)]
+        given["deep_storage"] = _storage(layers, weights)
     found = inflow_trend(
         **given,
+        factors=dict(zip(plan.names, plan.factors, strict=False)),
         outputs=plan.outputs,
         trend=plan.trend,
         threshold=plan.threshold,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import get_args
 
 import xarray as xr
@@ -53,7 +54,7 @@ _LONG = {
     "previous_observation": "last soil moisture observed before the step",
 }
 
-_GUIDES = ("inflow_trend_filtered", "previous_observation")  # what observations make of it
+_GUIDES = {"inflow_trend_filtered", "previous_observation"}  # what observations make of it
 
 
 def water_balance(  # noqa: PLR0913
@@ -65,6 +66,7 @@ def water_balance(  # noqa: PLR0913
     threshold: float = 0.0,
     compat: Compat | None = None,
     target: str | None = None,
+    outputs: Sequence[str] | None = None,
     variables: Mapping[str, str] | None = None,
     product: str | None = None,
 ) -> xr.Dataset:
@@ -92,6 +94,9 @@ def water_balance(  # noqa: PLR0913
     target : str, optional
         Role or variable of the observed soil moisture; by default ``soil_moisture`` (its top
         layer), else ``satellite_soil_moisture``, else none.
+    outputs : sequence of str, optional
+        Which of the variables below are made; by default all that the data allow. Of data in
+        memory each takes as much as a term.
     variables : mapping of str to str, optional
         Role to variable name, where a variable is not found or another one is wanted.
     product : str, optional
@@ -111,7 +116,7 @@ def water_balance(  # noqa: PLR0913
     Raises
     ------
     UnknownNameError, TypeError
-        If a term, the trend or ``compat`` does not exist, or ``ds`` is no Dataset.
+        If a term, the trend, ``compat`` or an output does not exist, or ``ds`` is no Dataset.
     MissingVariableError, UnitsError
         If variables are missing or have no usable units; all in one error.
     GridError
@@ -167,6 +172,7 @@ def water_balance(  # noqa: PLR0913
         threshold=threshold,
         compat=compat,
         target=target,
+        outputs=outputs,
     )
     title = "Inflow of water into the soil, and its trend"
     return reading.given_back(recorded(found, "water_balance", of=ds, title=title))
@@ -190,32 +196,33 @@ def inflow_arrays(  # noqa: PLR0913
     of pint; all else as there. With ``free`` the trend is that of each step's inflow, whatever was
     observed.
     """
-    _check(terms, trend, compat)
+    _check(terms, trend, compat, outputs)
     table = reading.table
     observed = _target(table, target)
     roles = balance_roles(terms, compat)
     needed = [*roles.values(), *([observed] if observed else [])]
-    require_roles(
-        table, [*needed, *(["soil_moisture"] if (deep or compat) and not observed else [])]
-    )
+    guided = deep or compat or not _GUIDES.isdisjoint(outputs or ())
+    require_roles(table, [*needed, *(["soil_moisture"] if guided and not observed else [])])
     doubt(reading, needed)
     guards = guards_of(reading, needed)
-    arrays = {term: reading.array(role) for term, role in roles.items()}
+    held = {term: reading.scaled(role) for term, role in roles.items()}
     if observed:
-        arrays["observed"] = reading.array(observed)
+        held["observed"] = reading.scaled(observed)
     storage = deep_layers(table, observed) if deep else own_layer(table, observed) if compat else {}
     if observed:
         check_water(table, observed)
-    arrays |= {f"layer {v.name} {v.index}": reading.array(v) for v in storage}
-    reference = "observed" if observed else next(iter(arrays))
-    arrays = _aligned(arrays, reference)
+    held |= {f"layer {v.name} {v.index}": reading.scaled(v) for v in storage}
+    reference = "observed" if observed else next(iter(held))
+    arrays = _aligned({name: array for name, (array, _) in held.items()}, reference)
     like = arrays[reference]
     if free:
         arrays.pop("observed", None)
     if outputs is None:
         outputs = list(_NAMES) if observed else list(_NAMES)[:2]
+    looks = {k: guards.get(roles.get(k, observed or "")) for k in arrays}
     plan = Plan(
         names=tuple(k for k in arrays if not k.startswith("layer ")),
+        factors=tuple(held[k][1] for k in arrays),
         weights=tuple(storage.values()),
         outputs=tuple(_NAMES[name] for name in outputs),
         trend=trend,
@@ -223,7 +230,7 @@ def inflow_arrays(  # noqa: PLR0913
         step_days=lengths_of(reading, like),
         reverse_snow=compat is not None,
         axis=like.dims.index(time_dim(like)),
-        guards=tuple(guards.get(roles.get(k, observed or "")) for k in arrays),
+        guards=tuple(look and replace(look, factor=held[k][1]) for k, look in looks.items()),
     )
     results = scan_arrays(plan, [a.data for a in arrays.values()])
     units = like.attrs.get("units", "1")
@@ -262,16 +269,21 @@ def previous_observation(observed: xr.DataArray) -> xr.DataArray:
     return observed.copy(data=scan_arrays(plan, [observed.data])[0])
 
 
-def _check(terms: Sequence[str], trend: str, compat: str | None) -> None:
+def _check(
+    terms: Sequence[str], trend: str, compat: str | None, outputs: Sequence[str] | None
+) -> None:
     """Raise one error for all names that do not exist."""
     given = [*(("term", term, TERMS) for term in terms), ("trend", trend, get_args(Trend))]
     if compat is not None:
         given.append(("compat", compat, get_args(Compat)))
+    given += [("output", name, tuple(_NAMES)) for name in outputs or ()]
     wrong = [
         f"{kind} {name!r} does not exist. {did_you_mean(str(name), known)}"
         for kind, name, known in given
         if name not in known
     ]
+    if outputs is not None and not outputs:
+        wrong.append(f"outputs is empty. {did_you_mean('', _NAMES)}")
     if not terms:
         wrong.append(f"terms is empty. {did_you_mean('', TERMS)}")
     if wrong:

@@ -14,7 +14,7 @@ from xsm.exceptions import GridError, MissingVariableError, UnitsError
 from xsm.hydrology.soil.carsel_parrish import PARAMETERS
 from xsm.hydrology.soil.layering import describe_layers, role_array
 
-__all__ = ["HYDRAULIC", "layer_parameters"]
+__all__ = ["HYDRAULIC", "layer_parameters", "of_layers"]
 
 
 HYDRAULIC = (*PARAMETERS, "air_entry")
@@ -47,7 +47,7 @@ def layer_parameters(
     source = reading if parameters is None else read(parameters)
     _require(source.table, given=parameters is not None)
     names = [role for role in HYDRAULIC if role in source.table.found]
-    found = {role: _at(source, role, centres, dim) for role in names}
+    found = {role: of_layers(source, role, centres, dim) for role in names}
     return {"air_entry": xr.DataArray(0.0, name="air_entry")} | found
 
 
@@ -65,7 +65,7 @@ def _require(table: VariableTable, *, given: bool) -> None:
         raise type(error)(msg) from error
 
 
-def _at(reading: Reading, role: str, centres: Sequence[float], dim: str) -> xr.DataArray:
+def of_layers(reading: Reading, role: str, centres: Sequence[float], dim: str) -> xr.DataArray:
     """Return a parameter, by layer where it is by horizon."""
     array, layers = role_array(reading, role).drop_attrs(deep=False), reading.layers(role)
     along = layers[0].dim or ("depth" if len(layers) > 1 else None)

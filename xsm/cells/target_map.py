@@ -1,0 +1,129 @@
+"""From what a source says to a new target: a line through both, the scale of the new target."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from xsm.artefact.learnt import Learnt
+from xsm.cells.alignment import scaling_for
+from xsm.cells.features import Features
+from xsm.cells.prediction import predict_lazily
+from xsm.exceptions import NotEnoughDataError
+from xsm.training.recipe import Recipe
+
+__all__ = ["TargetMap", "agreement", "map_target", "said_by"]
+
+
+_FEWEST = 10  # pairs
+_LEAST = 0.2  # correlation: with less, a line would squeeze all that the network says
+
+
+@dataclass(frozen=True)
+class TargetMap:
+    """The new target as ``offset + slope * source``, canonical units, ([depth]) each.
+
+    ``r`` is their correlation, ``count`` the number of pairs.
+    """
+
+    offset: xr.DataArray
+    slope: xr.DataArray
+    mean: xr.DataArray
+    r: xr.DataArray
+    count: int
+
+    def scale(self, scaling: xr.Dataset) -> dict[str, xr.DataArray]:
+        """Return the scale of the new target, such that the network says what it said, mapped."""
+        low = self.offset + self.slope * scaling["target_offset"]
+        size = self.slope * scaling["target_scale"]
+        middle = (self.mean - low) / size
+        return {"target_offset": low, "target_scale": size, "target_mean": middle}
+
+    def __str__(self) -> str:
+        """Say the line of each layer."""
+        lines = zip(*(np.atleast_1d(v) for v in (self.offset, self.slope, self.r)), strict=True)
+        said = [f"{a:.4g} + {b:.3g} x source (r {r:.2f})" for a, b, r in lines]
+        return f"{'; '.join(said)}, {self.count:,} pairs"
+
+
+def said_by(source: Learnt, features: Features, recipe: Recipe, *, device: str) -> xr.DataArray:
+    """Return what a model says at the times of the target, NaN elsewhere, in its own units.
+
+    What was observed is hidden from it: it would be of another target.
+    """
+    if recipe.data_integration:
+        none = xr.full_like(features.observed, np.nan)
+        features = replace(features, target=none)
+    scaling = scaling_for(source.scaling, features, bounded=recipe.bounded)
+    found = predict_lazily(
+        source.model,
+        recipe,
+        scaling,
+        features,
+        token=source.token,
+        batch_size=None,
+        device=source.model.choose_place(device),
+    )["mean"]
+    like = features.observed
+    before = recipe.window - 1 + recipe.ahead  # steps without an answer
+    steps = min(found.sizes[features.time], like.sizes[features.time] - before)
+    found = found.isel({features.time: slice(0, steps)}).transpose(*like.dims)
+    there = like.isel({features.time: slice(before, before + steps)})
+    ends = (before, like.sizes[features.time] - before - steps)
+    return there.copy(data=found.data).pad({features.time: ends}).assign_coords(like.coords)
+
+
+def agreement(said: xr.DataArray, observed: xr.DataArray, space: tuple[str, ...]) -> xr.Dataset:
+    """Return the moments of pairs ([depth]), read in one pass: count, means, (co)variances."""
+    both = said.notnull() & observed.notnull()
+    x = said.astype(np.float64).where(both)
+    y = observed.astype(np.float64).where(both)
+    dims = [d for d in observed.dims if d in space or d == observed.dims[0]]
+    count = both.sum(dims)
+    sums = {"x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y}
+    found = xr.Dataset({k: v.drop_vars(list(v.coords)).sum(dims) for k, v in sums.items()})
+    found = found.assign(count=count.drop_vars(list(count.coords))).compute()
+    n = found["count"].clip(min=1)
+    mean = {k: found[k] / n for k in sums}
+    return xr.Dataset(
+        {
+            "count": found["count"],
+            "x": mean["x"],
+            "y": mean["y"],
+            "xx": (mean["xx"] - mean["x"] ** 2).clip(min=0),
+            "yy": (mean["yy"] - mean["y"] ** 2).clip(min=0),
+            "xy": mean["xy"] - mean["x"] * mean["y"],
+        }
+    )
+
+
+def map_target(moments: xr.Dataset, what: str) -> TargetMap:
+    """Return the line of least squares through pairs of source and target.
+
+    Where they hardly agree the slope is kept at a fifth of the ratio of their spreads, and a
+    warning says so.
+    """
+    count = int(moments["count"].min())
+    if count < _FEWEST:
+        msg = (
+            f"{count} observations of {what} come with a prediction of the source; at least "
+            f"{_FEWEST} are needed. Give a longer record: the weather before the first "
+            "observation counts too, for the source begins with a warm-up or a whole window."
+        )
+        raise NotEnoughDataError(msg)
+    tiny = np.finfo(float).tiny
+    ratio = (moments["yy"] / moments["xx"].clip(min=tiny)) ** 0.5
+    ratio = ratio.where((moments["xx"] > 0) & (moments["yy"] > 0), 1.0)
+    r = moments["xy"] / (moments["xx"] * moments["yy"]).clip(min=tiny) ** 0.5
+    if bool((r < _LEAST).any()):
+        warnings.warn(
+            f"The source tells little of {what}: correlation {float(r.min()):.2f} over "
+            f"{count:,} pairs. Fine-tuning may be no better than xsm.fit; compare both.",
+            UserWarning,
+            stacklevel=4,
+        )
+    slope = ratio * r.clip(min=_LEAST)
+    return TargetMap(moments["y"] - slope * moments["x"], slope, moments["y"], r, count)
