@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +11,7 @@ from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
 from xsm.cells.features import Features
 from xsm.cells.prediction import predict_lazily
-from xsm.exceptions import NotEnoughDataError
+from xsm.exceptions import NotEnoughDataError, warn_outside
 from xsm.training.recipe import Recipe
 
 __all__ = ["TargetMap", "agreement", "map_target", "said_by"]
@@ -119,11 +118,9 @@ def map_target(moments: xr.Dataset, what: str) -> TargetMap:
     ratio = ratio.where((moments["xx"] > 0) & (moments["yy"] > 0), 1.0)
     r = moments["xy"] / (moments["xx"] * moments["yy"]).clip(min=tiny) ** 0.5
     if bool((r < _LEAST).any()):
-        warnings.warn(
+        warn_outside(
             f"The source tells little of {what}: correlation {float(r.min()):.2f} over "
-            f"{count:,} pairs. Fine-tuning may be no better than xsm.fit; compare both.",
-            UserWarning,
-            stacklevel=4,
+            f"{count:,} pairs. Fine-tuning may be no better than xsm.fit; compare both."
         )
     slope = ratio * r.clip(min=_LEAST)
     return TargetMap(moments["y"] - slope * moments["x"], slope, moments["y"], r, count)
