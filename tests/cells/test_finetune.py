@@ -186,11 +186,11 @@ def test_few_cells_leave_out_the_end_of_the_record(ds, run):
 
 
 def test_the_shorter_the_target_is_known_the_more_the_source_counts(ds, run):
-    """160 days, and every second of them: 0.001 a year, steps as the share of a year."""
+    """160 days, and every second of them: 0.0001 of a year, steps as the share of a year."""
     half = ds.assign(soil_moisture=ds["soil_moisture"][::2])
     for data, days in ((ds, 160), (half.reindex_like(ds), 80)):
         tuned = run.finetune(data, **SHORT)
-        assert tuned.parameters["anchor"] == pytest.approx(1e-3 * 365.25 / days)
+        assert tuned.parameters["anchor"] == pytest.approx(1e-4 * (365.25 / days) ** 2)
         rate = tuned.parameters["learning_rate"] / run.parameters["learning_rate"]
         assert rate == pytest.approx(days / 365.25)
 
