@@ -24,7 +24,7 @@ __all__ = ["Asked", "Tuning"]
 # Of a target that is known for a year; the square keeps a source that knows all seasons where few
 # days are known. Measured from a simulation to SMAP, one seed, RMSE of the year after: 30 days of
 # winter 0.072 with 0.001, 0.060 with 0.01, 0.057 with 0.1 (from scratch 0.087); 90 days from May
-# 0.054 with 0.001 and with 0.01, 0.056 with 0.1 (0.054); a year 0.045 with 0.0001, 0.048 with 0.003.
+# 0.054 with 0.001 and 0.01, 0.056 with 0.1 (0.054); a year 0.045 with 0.0001, 0.048 with 0.003.
 _ANCHOR = 1e-4
 
 
