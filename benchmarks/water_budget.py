@@ -278,8 +278,10 @@ def table(name: str, results: list[dict[str, Any]]) -> str:
             mean = max(r["residual"]["mean"] for r in rows)
             most = max(r["residual"]["most"] for r in rows)
             said = f"| {label} | residual, mm day-1: mean {mean:.1e}, at most {most:.1e} "
-            wall, cpu = (statistics.median(r["seconds"][k] for r in rows) for k in (0, 1))
-            said += f"; the fit took {cpu:.0f} s of a processor ({wall:.0f} s under load) "
+            timed = [r["seconds"] for r in rows if r["seconds"]]
+            if timed:
+                wall, cpu = (statistics.median(each[k] for each in timed) for k in (0, 1))
+                said += f"; a fit took {cpu:.0f} s of a processor ({wall:.0f} s under load) "
             lines.append(f"{said}| {len(rows)} | | | | |")
     return "\n".join(lines)
 
