@@ -45,7 +45,7 @@ def test_steps_and_samples_are_those_of_the_fit(land):
     [
         ("phy_lstm", {"sequence": 40, "warmup": 10, "hidden_size": 4}),
         ("cnn_lstm", {"head": "gaussian", "hidden_size": 4}),
-        ("random_forest", {"trees": 4}),
+        ("random_forest", {"n_estimators": 4}),
     ],
 )
 def test_every_kind_of_model_has_a_plan(land, name, more):
