@@ -30,6 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 import xarray as xr
+from results import by_columns
 
 import xsm
 from xsm.losses import total_loss
@@ -275,9 +276,8 @@ def main() -> None:
         print(json.dumps(rows[-1]), flush=True)
     if args.write:
         TABLE.write_text(page(rows, args), "utf-8")
-        TABLE.with_suffix(".json").write_text(
-            json.dumps({"models": rows}, indent=1) + "\n", "utf-8"
-        )
+        report = {"models": by_columns(rows, "model")}
+        TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def page(rows: list[dict[str, Any]], args: argparse.Namespace) -> str:
