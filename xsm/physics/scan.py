@@ -90,7 +90,7 @@ def scan(
     """
     start, stop, tile = cells
     for lo in range(start, stop, tile):
-        hi = lo + tile if lo + tile < stop else stop
+        hi = min(stop, lo + tile)
         for k in range(6):
             row = kept[k]
             for i in range(lo, hi):
