@@ -37,7 +37,7 @@ VERBS = (
     "variables",
     "water_balance",
 )
-ARRAY_VERBS = ("consistency", "fit", "forecast", "predict", "score")
+ARRAY_VERBS = ("consistency", "fit", "forecast", "plan", "predict", "score")
 
 
 def test_import_loads_nothing_heavy() -> None:
@@ -46,6 +46,13 @@ def test_import_loads_nothing_heavy() -> None:
     print(f"import xsm adds {1000 * found['seconds']:.1f} ms to import xarray")  # noqa: T201
     assert "xsm" in found["added"]
     assert not HEAVY & set(found["added"])
+
+
+def test_verbs_of_data_do_without_torch() -> None:
+    verbs = ("check", "consistency", "daily", "reliability", "score", "water_balance")
+    code = f"import sys, xsm; [getattr(xsm, n) for n in {verbs}]; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_every_public_name_resolves() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from xsm.api.fitted import FittedModel
 from xsm.data.reading import read
 from xsm.data.targets import bare_prediction, default_target
 from xsm.evaluation.forecasts import score_forecast
@@ -15,6 +15,9 @@ from xsm.evaluation.leads import is_forecast
 from xsm.evaluation.metrics import score as score_prediction
 from xsm.evaluation.metrics import scored_pair
 from xsm.exceptions import NotEnoughDataError
+
+if TYPE_CHECKING:
+    from xsm.api.fitted import FittedModel
 
 __all__ = ["score"]
 
@@ -116,19 +119,13 @@ def score(
     >>> float(table["rmse"].sel(source="model").max())
     0.0
     """
-    given: object = baselines
-    if not isinstance(given, bool | FittedModel):
-        msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
-        raise TypeError(msg)
+    known = _known(baselines)
     reading = read(ds, variables, product)
     predicted = bare_prediction(predicted)
     if not all(predicted.sizes.values()):
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
         raise NotEnoughDataError(msg)
     target = target or str(predicted.attrs.get("target") or default_target(reading.table))
-    known: Known | bool = bool(baselines)
-    if isinstance(baselines, FittedModel):
-        known = Known(baselines.climatology, baselines.persistence)
     if is_forecast(predicted):
         if isinstance(predicted, xr.DataArray):
             predicted = predicted.to_dataset(name=str(reading.lookup(target).name))
@@ -139,3 +136,15 @@ def score(
         known = known_before(pair[0], int((observed < guess.min()).sum()))
     beside = known if isinstance(known, Known) else None
     return score_prediction(reading, *pair, dim=dim, target=target, lead=lead, known=beside)
+
+
+def _known(baselines: object) -> Known | bool:
+    """Return what baselines are made of: what a model has learnt, or whether there are any."""
+    if isinstance(baselines, bool):
+        return baselines
+    from xsm.api.fitted import FittedModel  # it takes torch, which other scores do without
+
+    if not isinstance(baselines, FittedModel):
+        msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
+        raise TypeError(msg)
+    return Known(baselines.climatology, baselines.persistence)
