@@ -42,9 +42,8 @@ def run(name: str, data: dict[str, Any]) -> dict[str, Any]:
     names = {"xr": xr, "np": np, "xsm": xsm, **data}
     with xsm.set_options(progress=False):
         for code in cells(name):
-            tree = ast.parse(
-                re.sub(r"^short = .*", f"short = {TINY[name]}", code, flags=re.MULTILINE)
-            )
+            quick = re.sub(r"^short = .*", f"short = {TINY[name]}", code, flags=re.MULTILINE)
+            tree = ast.parse(quick.replace("[0:330:7]", "[0:330:30]"))  # fewer starts
             exec(compile(tree, f"examples/{name}.py", "exec"), names)
             plt.close("all")
     return names
@@ -118,7 +117,9 @@ def test_a_file_of_grace_becomes_a_map_of_groundwater_with_intervals() -> None:
 
 def test_a_record_of_era5_land_becomes_a_forecast_of_two_weeks() -> None:
     hourly = truth(1096, start="2018-01-01")
-    ds = era5_land_daily(hourly).rename(lat="latitude", lon="longitude")
+    one = era5_land_daily(hourly).rename(lat="latitude", lon="longitude")
+    shifted = [one.assign_coords(longitude=one["longitude"] + 2 * k) for k in range(8)]
+    ds = xr.concat(shifted, "longitude")  # 48 cells, enough to calibrate
     names = run("forecast", {"ds": ds, "at": PLACE})
     assert names["fan"].sizes["lead"] == 14
     assert {"swvl1", "swvl1_std"} <= set(names["fan"].data_vars)
