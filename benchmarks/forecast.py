@@ -61,7 +61,8 @@ def run(
     options = {**options, **(SMALL if small else {}), **OWN.get(name, {})}
     test = case.test
     if name == "caravan":
-        model, options, test = "cnn_lstm", {**LAYERS, "head": options["head"]}, slice("2006", None)
+        young = {"head": options["head"], "latency": options["latency"]}
+        model, options, test = "cnn_lstm", {**LAYERS, **young}, slice("2006", None)
     spread = "head" in options
     if spread:
         options = {"valid": 0.25, **options, **SPREADS.get(name, {})}

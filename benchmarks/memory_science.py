@@ -38,6 +38,10 @@ TITLES: dict[str, tuple[str, dict[str, Any]]] = {
         "lstm",
         {"sequence": 180, **WEATHER, "valid": 0},
     ),
+    "weather of the day, a tenth validates, mean of five": (
+        "lstm",
+        {"sequence": 180, **WEATHER, "valid": 0.1, "members": 5},
+    ),
     "last observation, known weather, 1 day": ("lstm", {"sequence": 180, **KNOWN}),
     "observation of the day before, known weather": (
         "lstm",
@@ -72,6 +76,7 @@ RUNS: dict[str, list[str]] = {
     "smap_years": [
         USUAL[0],
         "weather of the day, the whole period trains",
+        "weather of the day, a tenth validates, mean of five",
         *(t for t in TITLES if t.startswith("windows")),
     ],
     "land": USUAL,

@@ -30,6 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 import xarray as xr
+from results import by_columns
 
 import xsm
 from xsm.losses import total_loss
@@ -40,6 +41,7 @@ from xsm.training.adam import Adam
 
 TABLE = Path(__file__).parents[1] / "docs" / "benchmarks" / "models.md"
 KINDS = ("float32", "bfloat16")
+ESTIMATORS = ("random_forest", "xgboost")
 Candidate = Callable[[int], None]
 
 
@@ -200,7 +202,7 @@ def of_estimator(name: str, args: argparse.Namespace) -> dict[str, Any]:
     with mock.patch.object(estimation, "_arrays", take):
         fitted = xsm.fit(ds, name, progress=False, **given)
     inputs, target = held[0], held[1].ravel()
-    library = libraries(fitted)[name]
+    library = library_of(name, fitted)
     model = library()
     todo: dict[str, Candidate] = {
         "xsm": lambda _: xsm.fit(ds, name, progress=False, **given) and None,
@@ -225,19 +227,17 @@ def of_estimator(name: str, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def libraries(fitted: xsm.FittedModel) -> dict[str, Callable[[], Any]]:
+def library_of(name: str, fitted: xsm.FittedModel) -> Callable[[], Any]:
     """Return how a user of the library would make the same estimator."""
     from sklearn.ensemble import RandomForestRegressor
     from xgboost import XGBRegressor
 
-    said = fitted.parameters
-    common = {"n_jobs": os.cpu_count(), "random_state": 0}
-    forest = {"n_estimators": said.get("trees", 100), "max_depth": said.get("max_depth")}
-    boosted = {"n_estimators": said.get("rounds", 100), "tree_method": "hist"}
-    return {
-        "random_forest": lambda: RandomForestRegressor(**forest, **common),
-        "xgboost": lambda: XGBRegressor(**boosted, **common),
-    }
+    own = ("max_features", "min_samples_leaf")
+    if name == "xgboost":
+        own = ("learning_rate", "subsample", "colsample_bytree")
+    said = {key: fitted.parameters[key] for key in ("n_estimators", "max_depth", *own)}
+    said |= {"n_jobs": os.cpu_count(), "random_state": 0}
+    return lambda: (XGBRegressor if name == "xgboost" else RandomForestRegressor)(**said)
 
 
 def world(name: str) -> tuple[xr.Dataset, dict[str, Any]]:
@@ -252,7 +252,9 @@ def world(name: str) -> tuple[xr.Dataset, dict[str, Any]]:
         return gws.to_dataset(), {"factor": 4, "supervision": "interpolation"}
     if getattr(cls, "observes", ()):
         return ds, {"sequence": 120}
-    return ds, {"trees": 20} if name == "random_forest" else {}
+    if name in ESTIMATORS:
+        return ds, {"n_estimators": 20 if name == "random_forest" else 100}
+    return ds, {}
 
 
 def main() -> None:
@@ -274,9 +276,8 @@ def main() -> None:
         print(json.dumps(rows[-1]), flush=True)
     if args.write:
         TABLE.write_text(page(rows, args), "utf-8")
-        TABLE.with_suffix(".json").write_text(
-            json.dumps({"models": rows}, indent=1) + "\n", "utf-8"
-        )
+        report = {"models": by_columns(rows, "model")}
+        TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def page(rows: list[dict[str, Any]], args: argparse.Namespace) -> str:

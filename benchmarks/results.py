@@ -30,6 +30,12 @@ class Results:
         return f"Made with `python benchmarks/{script} --data DIR --results FILE`, {commits}."
 
 
+def by_columns(rows: list[dict[str, Any]], name: str) -> dict[str, dict[str, Any]]:
+    """Return rows as columns of values by name, as the page of all benchmarks takes them."""
+    columns = dict.fromkeys(key for row in rows for key in row if key != name)
+    return {c: {row[name]: "" if row.get(c) is None else row[c] for row in rows} for c in columns}
+
+
 def commit() -> str:
     """Return the commit that is measured."""
     command = ["git", "describe", "--always", "--dirty"]

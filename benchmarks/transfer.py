@@ -29,8 +29,7 @@ FIRST, BEGINS = np.datetime64("2015-05-01"), np.datetime64("2016-04-01")  # SMAP
 BEFORE, TEST = slice(None, "2016-03-31"), slice("2016-04-01", "2017-03-31")
 SEASONS = ("first", "last")
 MAPS = ["sand", "silt", "clay", "bulk_density"]
-NETWORK: dict[str, Any] = {"sequence": 180, "lead": 0, "hidden_size": 64, "batch_size": 32}
-NETWORK |= {"progress": False}
+NETWORK: dict[str, Any] = {"sequence": 180, "lead": 0, "hidden_size": 64, "progress": False}
 TRIALS: dict[str, dict[str, Any]] = {
     "steps of the source": {"learning_rate": 8e-3},
     "no anchor": {"anchor": 0.0},

@@ -33,6 +33,7 @@ import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
+from results import by_columns
 
 import xsm
 
@@ -69,7 +70,8 @@ def main() -> None:
         print(json.dumps(rows[-1]), flush=True)
     if args.write:
         TABLE.write_text(page(rows, args), "utf-8")
-        TABLE.with_suffix(".json").write_text(json.dumps({"verbs": rows}, indent=1) + "\n", "utf-8")
+        report = {"verbs": by_columns(rows, "verb")}
+        TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
 def measured(verb: Verb, args: argparse.Namespace) -> dict[str, Any]:

@@ -4,7 +4,9 @@
 
 ``DIR`` holds the data sets as NetCDF. Each result is appended to ``FILE`` (JSON lines), and is not
 made again where it stands there. Of each quantity the tables hold medians over cells, then over
-seeds: R, R2 (Nash and Sutcliffe), RMSE, bias; storages are compared as anomalies.
+seeds: R, R2 (Nash and Sutcliffe), RMSE, bias; storages are compared as anomalies. ``--blend`` adds
+the mean of an account and an LSTM, and ``--only caravan`` the residual where nothing but soil
+moisture, snow and weather is known.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from typing import Any
 
 import xarray as xr
 from results import Results, write_tables
+
+from xsm.physics.evaporation import hargreaves
 
 COLUMNS = ("r", "r2", "rmse", "bias")
 FLUXES = ["evaporation", "runoff", "snow_water_equivalent"]
@@ -70,7 +74,16 @@ CASES = {
         {},
         {"sequence": 730, "warmup": 60, "valid": 0.25, "batch_size": 8},
     ),
+    "caravan": Case(
+        "Caravan, three basins (ERA5-Land; train 2001-2006, test 2007-2008)",
+        "caravan_era5land/caravan_era5land_3basins_daily.nc",
+        slice("2001", "2006"),
+        slice("2007", "2008"),
+        {"potential_evaporation": "pet"},
+        {"sequence": 730, "warmup": 60, "valid": 0.25, "batch_size": 8},
+    ),
 }
+BLENDED = ("mhm", "land")
 ALL = "all but groundwater"
 FEW = "soil moisture of the top layer and monthly storage"
 SOIL = "soil moisture"
@@ -79,7 +92,10 @@ TITLES: dict[str, dict[str, Any]] = {
     FEW: {"target": ["soil_moisture", "terrestrial_water_storage"], "layered": False},
     SOIL: {"target": ["soil_moisture"]},
 }
-RUNS = {"mhm": [ALL, FEW], "land": [ALL, FEW, SOIL], "wkg": [SOIL]}
+SNOWY = "soil moisture and snow"
+TITLES[SNOWY] = {"target": ["soil_moisture", "snow_water_equivalent"]}
+BLEND = "blend"
+RUNS = {"mhm": [ALL, FEW], "land": [ALL, FEW, SOIL], "wkg": [SOIL], "caravan": [SNOWY]}
 
 
 def load(name: str, folder: str) -> xr.Dataset:
@@ -92,6 +108,11 @@ def load(name: str, folder: str) -> xr.Dataset:
         depths = {"swvl1": 70.0, "swvl2": 210.0, "swvl3": 720.0, "swvl4": 1890.0}
         water = sum(ds[key] * mm for key, mm in depths.items()) + 1000.0 * ds["sd"]
         ds["terrestrial_water_storage"] = water.assign_attrs(units="mm")
+    if name == "caravan":  # whose own potential evaporation is 4,000 mm a year and more
+        low, high = (ds[f"temperature_2m_{which}"] + 273.15 for which in ("min", "max"))
+        pet = hargreaves(low, high, ds["gauge_lat"], ds["time"].dt.dayofyear)
+        ds["pet"] = pet.transpose(*low.dims).assign_attrs(units="mm day-1")
+        ds = ds.sel(time=slice("2001", "2008")).drop_vars("potential_evaporation_sum")
     if name == "wkg":
         ds = ds.drop_vars("et").rename(et_from_le="et")  # whole, where the other has gaps
         for key in ("pr", "tair", "rsds", "rlds", "rh", "ps", "wspd"):
@@ -108,10 +129,14 @@ def pairs(name: str, ds: xr.Dataset, found: xr.Dataset) -> dict[str, tuple[Any, 
         "mhm": {"et": 0, "runoff": 0, "swe": 0, "storage": 1, "gw": 1},
         "land": {"e": 0, "ro": 0, "sd": 0, "terrestrial_water_storage": 1},
         "wkg": {"et": 0},
+        "caravan": {"streamflow": 0, "snow_depth_water_equivalent_mean": 0},
     }[name]
     made = {key: (found[key], ds[key], bool(level)) for key, level in keys.items()}
     layers = found.get("soil_moisture_of_layers")
-    if name == "land":
+    if name == "caravan":
+        own = [ds[f"volumetric_soil_water_layer_{k}_mean"] for k in (1, 2, 3, 4)]
+        guess = [found.get(str(array.name)) for array in own]
+    elif name == "land":
         own = [ds[f"swvl{k}"] for k in (1, 2, 3, 4)]
         guess = [found.get(f"swvl{k}") for k in (1, 2, 3, 4)]
     else:
@@ -190,6 +215,49 @@ def run(name: str, label: str, seed: int, folder: str, more: dict[str, Any]) -> 
     return made
 
 
+def run_blend(name: str, seed: int, folder: str) -> dict[str, Any]:
+    """Judge an account, an LSTM of the weather of the day, and their mean, on the top layer."""
+    import torch
+
+    import xsm
+
+    torch.set_num_threads(1)
+    xsm.set_options(threads=1)
+    warnings.simplefilter("ignore", UserWarning)
+    case, ds = CASES[name], load(name, folder)
+    maps = {"static": case.options["static"]} if "static" in case.options else {}
+    train = ds.sel(time=case.train)
+    begins = train["time"][-train.sizes["time"] // 4]
+    own = {"seed": seed, "progress": False, "variables": case.variables, "valid": 0.25, **maps}
+    own |= {"sequence": 365, "warmup": 60, "epochs": 12, "batch_size": 24}
+    shown = [t for t in TITLES[ALL]["target"] if name != "land" or t != "snow_water_equivalent"]
+    account = xsm.fit(train, "water_budget", target=shown, layered=False, **own)
+    plain = xsm.fit(train, "lstm", lead=0, **own)
+    top = account.variable.name
+    unseen = train[top].where(train["time"] >= begins)  # all is run through, a quarter weighs
+    both = xsm.blend([account, plain], train.assign({top: unseen}))
+    made: dict[str, Any] = {"case": name, "run": BLEND, "seed": seed, "more": {}}
+    made["weights"] = both.weights
+    truth = xsm.variables(ds).array(ds, "soil_moisture")
+    for label, model in (("water_budget", account), ("lstm", plain), ("blend", both)):
+        found = model.predict(ds)[top].sel(time=case.test)
+        found = found.squeeze([d for d in found.dims if d not in truth.dims], drop=True)
+        made[label] = scores(found, truth, anomaly=False)
+    return made
+
+
+def blends(results: list[dict[str, Any]]) -> str:
+    """Return what means of two models reached as Markdown."""
+    rows = [r for r in results if r["run"] == BLEND]
+    lines = ["## Blend of an account and an LSTM (soil moisture of the top layer)", ""]
+    lines.append("| data | seed | RMSE account | LSTM | blend | weight of the account |")
+    lines.append("|---|---:|---:|---:|---:|---:|")
+    for r in sorted(rows, key=lambda r: (r["case"], r["seed"])):
+        said = " | ".join(f"{r[k]['rmse']:.4f}" for k in ("water_budget", "lstm", "blend"))
+        lines.append(f"| {r['case']} | {r['seed']} | {said} | {r['weights'][0]:.2f} |")
+    return "\n".join(lines) if rows else ""
+
+
 def table(name: str, results: list[dict[str, Any]]) -> str:
     """Return one data set's results as Markdown."""
     own = [r for r in results if r["case"] == name]
@@ -210,6 +278,10 @@ def table(name: str, results: list[dict[str, Any]]) -> str:
             mean = max(r["residual"]["mean"] for r in rows)
             most = max(r["residual"]["most"] for r in rows)
             said = f"| {label} | residual, mm day-1: mean {mean:.1e}, at most {most:.1e} "
+            timed = [r["seconds"] for r in rows if r["seconds"]]
+            if timed:
+                wall, cpu = (statistics.median(each[k] for each in timed) for k in (0, 1))
+                said += f"; a fit took {cpu:.0f} s of a processor ({wall:.0f} s under load) "
             lines.append(f"{said}| {len(rows)} | | | | |")
     return "\n".join(lines)
 
@@ -227,6 +299,7 @@ def main() -> None:
     parser.add_argument(
         "--more", type=json.loads, default={}, help="further arguments of fit, JSON"
     )
+    parser.add_argument("--blend", action="store_true", help="judge means of two models")
     parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -234,16 +307,22 @@ def main() -> None:
     said = {k: str(v) for k, v in options.more.items()}
     there = {(r["case"], r["run"], r["seed"], str(r["more"])) for r in results.rows}
     wanted = [(n, label) for n in options.only for label in RUNS[n] if label in options.runs]
+    if options.blend:
+        wanted = [(name, BLEND) for name in BLENDED if name in options.only]
     for seed in options.seeds:
         for name, label in wanted:
             if (name, label, seed, str(said)) in there:
                 continue
-            found = run(name, label, seed, options.data, options.more)
+            if label == BLEND:
+                found = run_blend(name, seed, options.data)
+            else:
+                found = run(name, label, seed, options.data, options.more)
             for key, value in results.add(found).items():
                 print(key, value, flush=True)
     text = "\n\n".join(
         table(n, results.rows) for n in CASES if any(r["case"] == n for r in results.rows)
     )
+    text = f"{text}\n\n{blends(results.rows)}".strip()
     head = results.made_with("water_budget.py")
     text = f"{head}\n\n{text}"
     print("\n" + text)

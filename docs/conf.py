@@ -70,7 +70,6 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = True  # types in the sections lead to their pages
 numpydoc_xref_ignore = "all"  # words that are no types
 numpydoc_xref_aliases = {
-    **{name: name for name in objects.names()},
     "Dataset": "xarray.Dataset",
     "DataArray": "xarray.DataArray",
     "ndarray": "numpy.ndarray",
@@ -116,6 +115,17 @@ def plain_stars(app: Sphinx, what: str, name: str, value: object, *rest: list[st
     lines[:] = [re.sub(r"(?<![*\\`\w])\*(?=\w+[ ,)\]])(?!\w+\*)", r"\\*", line) for line in lines]
 
 
+def linked_types(app: Sphinx, what: str, name: str, value: object, *rest: list[str]) -> None:
+    """Lead full names of types, which numpydoc leaves as they are, to their pages."""
+    lines = rest[-1]
+    names = "|".join(re.escape(name) for name in objects.names())
+    type_of = re.compile(rf"(?<![`\w.<~])({names})(?![\w.`>(])")
+    alone = re.compile(rf"\s*(?:{names})(?: or (?:{names}|None))*\s*")
+    for at, line in enumerate(lines):
+        if re.match(r"\s*\*\*.+\*\* : ", line) or alone.fullmatch(line):
+            lines[at] = type_of.sub(r":obj:`\1`", line)
+
+
 def pages_of_the_root(app: Sphinx, page: str, text: list[str]) -> None:
     """Lead links to files above ``docs/`` to the pages that hold them."""
     text[0] = re.sub(r"\]\((?:\.\./)+(CONTRIBUTING|CHANGELOG)\.md", _page, text[0])
@@ -132,4 +142,5 @@ def setup(app: Sphinx) -> None:
     toctrees = logging.getLogger("sphinx.sphinx.directives.other")
     toctrees.addFilter(lambda record: "toctree glob pattern" not in str(record.msg))
     app.connect("autodoc-process-docstring", plain_stars, priority=900)
+    app.connect("autodoc-process-docstring", linked_types, priority=901)
     app.connect("source-read", pages_of_the_root)

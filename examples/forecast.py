@@ -27,6 +27,7 @@ import xsm
 xsm.set_options(progress=False)
 ds = xsm.open_tutorial("land").isel(latitude=slice(2, 14, 2), longitude=slice(14, 30, 2))
 ds = ds.drop_vars(["swvl2", "swvl3", "swvl4"])  # yours: xr.open_mfdataset("era5land_*.nc")
+at = {"latitude": 42.0, "longitude": 15.0}  # a place to show
 
 # %% [markdown]
 # ## 1. Train
@@ -96,10 +97,11 @@ ax = scores["no weather"].physm.plot.skill(metric="rmse")
 # the width of each lead from hindcasts. Use a period that the network was not trained on.
 
 # %%
-first = fitted.forecast(ds, init=starts[:24], lead=14)
+half = len(starts) // 2
+first = fitted.forecast(ds, init=starts[:half], lead=14)
 right = fitted.calibrate(ds, forecast=first, method="conformal")
-before = xsm.reliability(ds, hindcasts["no weather"].isel(init=slice(24, None)))
-after = xsm.reliability(ds, right.forecast(ds, init=starts[24:], lead=14))
+before = xsm.reliability(ds, hindcasts["no weather"].isel(init=slice(half, None)))
+after = xsm.reliability(ds, right.forecast(ds, init=starts[half:], lead=14))
 cover = xr.concat(
     [
         t["coverage"]
@@ -116,7 +118,6 @@ cover.round(2)
 # ## 5. The next two weeks at one place
 
 # %%
-at = {"latitude": 42.0, "longitude": 15.0}
 fan = right.forecast(ds, init=today, lead=14)
 ax = ds.physm.plot.fan(fan, at=at)
 

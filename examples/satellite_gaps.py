@@ -36,6 +36,7 @@ noisy = truth + rng.normal(0, 0.015, truth.shape)
 weather = world[["tp", "t2m", "ssrd", "d2m", "sp", "sand", "clay", "elevation"]]
 satellite = noisy.where(seen).clip(0).assign_attrs(units="m3 m-3")
 name = "soil_moisture"  # yours: "sm" in ESA CCI, "soil_moisture_am" in SMAP L3
+at = {"latitude": 42.0, "longitude": 15.0}  # a place to show
 ds = weather.assign({name: satellite})  # yours: xsm.regrid(weather, satellite).merge(satellite)
 
 # %% [markdown]
@@ -112,7 +113,6 @@ table.to_dataframe().round(4)
 # Observations are dots with gaps between; the line is the estimate, the band its 90 % interval.
 
 # %%
-at = {"latitude": 42.0, "longitude": 15.0}
 summer = slice("2020-05", "2020-08")
 ax = ds.sel(time=summer).physm.plot.series(estimate.sel(time=summer), at=at, level=0.9)
 

@@ -76,6 +76,13 @@ def test_import_loads_nothing_heavy() -> None:
     assert not HEAVY & set(found["added"])
 
 
+def test_verbs_of_data_do_without_torch() -> None:
+    verbs = ("check", "consistency", "daily", "reliability", "score", "water_balance")
+    code = f"import sys, xsm; [getattr(xsm, n) for n in {verbs}]; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_every_public_name_resolves() -> None:
     for name in xsm.__all__:
         assert callable(getattr(xsm, name)), name

@@ -22,7 +22,7 @@ def projects() -> dict[str, tuple[str, list[str]]]:
 def _entry(kind: str, name: str, place: str) -> str:
     """Return a line of an inventory."""
     domain = "std" if kind in {"label", "term"} else "py"
-    return f"{name} {domain}:{kind} 1 {place} -"
+    return f"{name} {domain}:{kind} 1 {place.replace('$', name)} -"
 
 
 def names() -> list[str]:

@@ -38,7 +38,7 @@ def domain(validated) -> xr.Dataset:
 
 def test_seasons_are_found_as_they_were_made():
     days = pd.date_range("2001-01-01", periods=1461)
-    turn = 2 * np.pi * days.dayofyear.to_numpy() / 365.25
+    turn = 2 * np.pi * days.day_of_year.to_numpy() / 365.25
     warm = 10 + 3 * np.cos(turn) - 2 * np.sin(turn)
     rain = xr.DataArray(warm[:, None], {"time": days}, ("time", "x"))
     hill = xr.DataArray([7.0], dims="x")

@@ -93,11 +93,8 @@ def test_the_weights_find_the_planted_truth(kind, east):
         assert (there.sel(expert=known).min("expert") > others).mean() >= 0.9
     noise = weight.drop_sel(expert=["precipitation", "radiation"])
     assert float(noise.mean(("lat", "lon")).max()) < 0.1
-    table = fitted.importance(ds, by="half", repeats=1)
-    assert (table["agreement"] > 0.8).all()
-    first = table["permutation"].sortby("expert").transpose("half", "expert")
-    top = first["expert"].values[first.sel(half="east").argsort().values[-len(east) :]]
-    assert set(top) == set(east)
+    lost = fitted.importance(ds, by="half", repeats=1)["permutation"].sel(half="east").compute()
+    assert set(lost["expert"].values[lost.argsort().values[-len(east) :]]) == set(east)
 
 
 def test_groups_that_do_not_fit_are_refused_with_the_near_misses(small):
@@ -271,13 +268,14 @@ def test_spreads_and_ensembles_keep_weights_and_experts(small, form, no_compute,
     xr.testing.assert_identical(again.importance(small, repeats=1)["weight"], mean)
 
 
-def test_the_weights_of_an_ensemble_are_the_mean_of_its_members(small):
-    fitted = small.physm.fit("ismoe", window=8, members=2, **QUICK)
+@pytest.mark.parametrize("name", ["expert_weight", "expert_share"])
+def test_the_weights_of_an_ensemble_are_the_mean_of_its_members(small, name):
+    fitted = small.physm.fit("ismoe", window=8, members=2, **{**QUICK, "iterations": 12})
     members = [replace(fitted, model=m) for m in members_of(fitted.model)]
-    weights = [member.predict(small)["expert_weight"] for member in members]
+    weights = [member.predict(small)[name] for member in members]
     assert not weights[0].equals(weights[1])
     expected = (weights[0] + weights[1]) / 2
-    np.testing.assert_allclose(fitted.predict(small)["expert_weight"], expected, atol=1e-6)
+    np.testing.assert_allclose(fitted.predict(small)[name], expected, atol=1e-6)
 
 
 def test_a_layered_mixture_has_a_spread_for_each_layer(small):
@@ -352,6 +350,7 @@ class Collapsed(ISMoE):
     def __init__(self, sizes: Sizes, *, hidden_size: int = 8, patch: int = 1) -> None:
         super().__init__(sizes, hidden_size=hidden_size, patch=patch)
         self.logits.bias.data[0] = 20.0
+        self.explainer[-1].bias.data[0] = 20.0
 
 
 def test_a_collapse_is_told(small):

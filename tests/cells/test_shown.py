@@ -213,7 +213,8 @@ def test_the_card_says_what_potential_evaporation_is_made_of(ds, fitted):
     ):
         fit(bare)
     given = bare.assign(pet=(abs(ds["t2m"] - 270) / 5).assign_attrs(units="mm day-1"))
-    assert "potential evaporation" not in fit(given).card
+    own = {"potential_evaporation": "pet"}
+    assert "potential evaporation" not in fit(given, variables=own).card
 
 
 def test_water_from_outside_is_named_and_the_account_closes_with_it(ds):

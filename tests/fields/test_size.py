@@ -13,7 +13,7 @@ QUICK = {"factor": 2, "epochs": 1, "iterations": 1, "batch_size": 2, "progress":
 
 
 def size_of(**given):
-    found = coarse_of(truth(12)).physm.fit("convlstm_unet", **QUICK, **given).parameters
+    found = coarse_of(truth()).physm.fit("convlstm_unet", **QUICK, **given).parameters
     return found["hidden"], tuple(found["widths"])
 
 

@@ -86,8 +86,8 @@ class WithExperts(Learnt):
         xarray.Dataset
             (expert [, season] [, region]): ``weight``, ``share`` (of the expert in the prediction),
             ``permutation`` (rise of the RMSE without the inputs), ``permutation_share``, ``rmse``,
-            ``agreement`` (rank correlation of weight and share), of an ensemble ``weight_std``;
-            lazy where the data are.
+            ``agreement`` (rank correlation of weight and permutation_share), of an ensemble
+            ``weight_std``; lazy where the data are.
         """
         found = importance(
             self,

@@ -71,8 +71,8 @@ class Transferable(Learnt):
             ``"recurrent"``, ``"input"``, or ``"all but head"``.
         anchor : float, optional
             Weight of half the squared distance of all weights from this model's (Li et al. 2018);
-            0 for none. By default 0.001 divided by the years that the target is known for, counted
-            by observed steps: the fewer there are, the more this model counts.
+            0 for none. By default 0.0001 divided by the square of the years that the target is
+            known for, counted by observed steps: the fewer, the more this model counts.
         head_first : int, default: 0
             First epochs in which the head alone learns.
         valid : float, default: 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from xsm.api.fitted import FittedModel
 from xsm.data.provenance import recorded
 from xsm.data.reading import read
 from xsm.data.targets import bare_prediction, check_prediction_of, default_target
@@ -16,6 +16,9 @@ from xsm.evaluation.leads import is_forecast
 from xsm.evaluation.metrics import score as score_prediction
 from xsm.evaluation.metrics import scored_pair
 from xsm.exceptions import NotEnoughDataError
+
+if TYPE_CHECKING:
+    from xsm.api.fitted import FittedModel
 
 __all__ = ["score"]
 
@@ -118,10 +121,7 @@ def score(
     >>> float(table["rmse"].sel(source="model").max())
     0.0
     """
-    given: object = baselines
-    if not isinstance(given, bool | FittedModel):
-        msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
-        raise TypeError(msg)
+    known = _known(baselines)
     reading = read(ds, variables, product)
     predicted = bare_prediction(predicted)
     if not all(predicted.sizes.values()):
@@ -133,9 +133,6 @@ def score(
     )
     if isinstance(predicted, xr.DataArray):
         check_prediction_of(reading, predicted, target, stated=stated is not None)
-    known: Known | bool = bool(baselines)
-    if isinstance(baselines, FittedModel):
-        known = Known(baselines.climatology, baselines.persistence)
     if is_forecast(predicted):
         if isinstance(predicted, xr.DataArray):
             predicted = predicted.to_dataset(name=str(reading.lookup(target).name))
@@ -148,3 +145,15 @@ def score(
     beside = known if isinstance(known, Known) else None
     found = score_prediction(reading, *pair, dim=dim, target=target, lead=lead, known=beside)
     return recorded(found, "score", of=reading.ds)
+
+
+def _known(baselines: object) -> Known | bool:
+    """Return what baselines are made of: what a model has learnt, or whether there are any."""
+    if isinstance(baselines, bool):
+        return baselines
+    from xsm.api.fitted import FittedModel  # it takes torch, which other scores do without
+
+    if not isinstance(baselines, FittedModel):
+        msg = f"baselines={baselines!r} was given; True, False or a fitted model is needed."
+        raise TypeError(msg)
+    return Known(baselines.climatology, baselines.persistence)

@@ -148,6 +148,8 @@ class CrossValidation:
 def _middle(scores: xr.Dataset) -> xr.Dataset:
     """Return medians over all cells, and how many values there were."""
     space = [d for d in scores["count"].dims if d != "source"]
+    if not space:
+        return scores
     parts = {}
     for name, array in scores.data_vars.items():
         whole = array.chunk(dict.fromkeys(space, -1)) if array.chunks is not None else array

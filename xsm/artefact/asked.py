@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Tuning"]
 
 
-_ANCHOR = 1e-3  # of a target that is known for a year
+# Of a target that is known for a year; the square keeps a source that knows all seasons where few
+# days are known. Measured from a simulation to SMAP, one seed, RMSE of the year after: 30 days of
+# winter 0.072 with 0.001, 0.060 with 0.01, 0.057 with 0.1 (from scratch 0.087); 90 days from May
+# 0.054 with 0.001 and 0.01, 0.056 with 0.1 (0.054); a year 0.045 with 0.0001, 0.048 with 0.003.
+_ANCHOR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Tuning:
 
     def drawn_back(self, years: float) -> float:
         """Return the weight of the anchor: the shorter the target is known, the more it holds."""
-        return _ANCHOR / years if self.anchor is None else self.anchor
+        return _ANCHOR / years**2 if self.anchor is None else self.anchor
 
 
 _STEPS = ("epochs", "batch_size", "learning_rate", "patience")  # of the schedule, named by fit

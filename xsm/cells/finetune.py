@@ -58,8 +58,8 @@ class _Held:
 class _Here:
     """The new data: what is read of them, and what trains and validates.
 
-    ``line`` leads from the source to the new target, ``told`` is the source's own target, where
-    the data hold it.
+    A piece has so many ``steps``; ``line`` leads from the source to the new target, ``told`` is the
+    source's own target, where the data hold it.
     """
 
     cls: type[Model]
@@ -69,6 +69,7 @@ class _Here:
     recipe: Recipe
     features: Features
     held: _Held
+    steps: int
     scaling: xr.Dataset
     line: TargetMap | None
     told: xr.DataArray | None
@@ -126,16 +127,16 @@ def _gather(source: Learnt, ds: xr.Dataset, asked: Asked) -> _Here:
     resident = fits(features, asked.limit)
     features = features.load() if resident else features
     held = _held(features, recipe, asked)
+    steps = _piece(recipe, held.split)
     found = _statistics(reading, recipe, features, terms, held, resident=resident)
     line, told = _line(source, reading, features, recipe, held, asked.device)
     scaling = _scaling(source, found, line, features.missing)
     scaling = scaling.assign_attrs(site=site) if site else scaling
-    return _Here(cls, network, terms, reading, recipe, features, held, scaling, line, told)
+    return _Here(cls, network, terms, reading, recipe, features, held, steps, scaling, line, told)
 
 
-def _job(source: Learnt, here: _Here, asked: Asked, years: float) -> Job:
-    """Return the run: pieces are as long as the source's, or as the record."""
-    recipe, split, terms = here.recipe, here.held.split, here.terms
+def _piece(recipe: Recipe, split: Split) -> int:
+    """Return the steps of a piece: as many as the source's, or as the record has."""
     steps = min(recipe.sequence, split.training.stop - recipe.ahead)
     if recipe.sequence and steps <= recipe.warmup:
         msg = (
@@ -144,11 +145,17 @@ def _job(source: Learnt, here: _Here, asked: Asked, years: float) -> Job:
             "where the target was not observed."
         )
         raise NotEnoughDataError(msg)
+    return steps
+
+
+def _job(source: Learnt, here: _Here, asked: Asked, years: float) -> Job:
+    """Return the run that goes on."""
+    recipe, split, terms = here.recipe, here.held.split, here.terms
     exact = recipe.sequence and asked.precision == "auto"  # 8 bits would lose what is added
     return Job(
         here.cls,
         for_data(here.cls, here.network, here.reading.table, recipe),
-        over_pieces(terms, steps, recipe.warmup) if recipe.sequence else terms,
+        over_pieces(terms, here.steps, recipe.warmup) if recipe.sequence else terms,
         schedule_after(source, asked, years),
         sizes_of(recipe, gaussian=source.parameters["head"] == "gaussian"),
         split,

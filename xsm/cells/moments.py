@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
-from xsm.typing import Array, FloatArray
+from xsm.typing import FloatArray
 
 __all__ = ["MOMENTS", "cell_moments", "merge_moments", "pool_moments"]
 
@@ -15,24 +12,9 @@ __all__ = ["MOMENTS", "cell_moments", "merge_moments", "pool_moments"]
 MOMENTS = ("count", "mean", "squares", "low", "high")
 """Rows of the moments: number of finite values, mean, sum of squared deviations, extremes."""
 
-
-@njit(nogil=True, error_model="numpy")
-def _scan(
-    values: Any, first: Any, count: Any, total: Any, squares: Any, low: Any, high: Any
-) -> None:
-    """Sum deviations from each cell's first value in float64, time outside, cells inside."""
-    for t in range(values.shape[0]):
-        for i in range(values.shape[1]):
-            x = np.float64(values[t, i])
-            here = np.isfinite(x)
-            new = here and count[i] == 0.0
-            first[i] = x if new else first[i]
-            d = x - first[i] if here else 0.0
-            count[i] += 1.0 if here else 0.0
-            total[i] += d
-            squares[i] += d * d
-            low[i] = x if here and x < low[i] else low[i]
-            high[i] = x if here and x > high[i] else high[i]
+# Values at a time, so that all steps stay in cache: 5 ns a value. A compiled loop took 1 ns, and of
+# each process 0.7 s to be compiled, as long as 170 million values take more here.
+_TOGETHER = 2**16
 
 
 def cell_moments(values: FloatArray) -> FloatArray:
@@ -60,24 +42,28 @@ def cell_moments(values: FloatArray) -> FloatArray:
     >>> cell_moments(np.array([[1.0], [np.nan], [3.0]])).ravel().tolist()
     [2.0, 2.0, 2.0, 1.0, 3.0]
     """
-    flat = _native(values).reshape(values.shape[0], -1)
+    flat = values.reshape(values.shape[0], -1)
     cells = flat.shape[1]
     first, count, total, squares = np.zeros((4, cells))
     low, high = np.full(cells, np.inf), np.full(cells, -np.inf)
-    _scan(flat, first, count, total, squares, low, high)
+    step = max(1, _TOGETHER // max(cells, 1))
+    for row in range(0, len(flat), step):
+        part = flat[row : row + step].astype(np.float64)
+        here = np.isfinite(part)
+        values_at = part[here.argmax(axis=0), np.arange(cells)]  # the first finite one
+        first = np.where((count == 0) & here.any(axis=0), values_at, first)
+        with np.errstate(invalid="ignore"):
+            d = np.where(here, part - first, 0.0)
+        count += here.sum(axis=0)
+        total += d.sum(axis=0)
+        squares += np.einsum("ti,ti->i", d, d)
+        low = np.minimum(low, np.where(here, part, np.inf).min(axis=0))
+        high = np.maximum(high, np.where(here, part, -np.inf).max(axis=0))
     some = np.maximum(count, 1.0)
     mean = np.where(count > 0, first + total / some, 0.0)
     spread = np.maximum(squares - total * total / some, 0.0)
     found = np.stack([count, mean, spread, low, high])
     return found.reshape(5, *values.shape[1:])
-
-
-def _native(values: Array) -> Array:
-    """Return numbers of a kind that is compiled for: of this machine's byte order, 4 or 8 bytes."""
-    kind = values.dtype
-    if kind.kind in "iub" or (kind.isnative and kind in (np.float32, np.float64)):
-        return values
-    return values.astype(np.float32 if kind.kind == "f" and kind.itemsize <= 4 else np.float64)
 
 
 def merge_moments(parts: FloatArray) -> FloatArray:

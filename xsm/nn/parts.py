@@ -21,6 +21,22 @@ def weights_of_parts(network: nn.Module) -> dict[str, tuple[str, ...]]:
     Parts are the modules of a network by their own names, and by what they do: ``"head"`` is what
     answers, the module of that name, else the last one; ``"recurrent"`` all that carries a state;
     ``"input"`` all before that.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Any network.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Names as of ``network.named_parameters()``, by part; parts may share weights.
+
+    Examples
+    --------
+    >>> parts = weights_of_parts(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)))
+    >>> parts["head"]
+    ('1.weight', '1.bias')
     """
     own = [(n, m) for n, m in network.named_children() if any(True for _ in m.parameters())]
     found = {n: tuple(f"{n}.{k}" for k, _ in m.named_parameters()) for n, m in own}
@@ -38,7 +54,30 @@ def weights_of_parts(network: nn.Module) -> dict[str, tuple[str, ...]]:
 
 
 def frozen_weights(network: nn.Module, freeze: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names of the weights that stay: of parts, or of ``"all but <part>"``."""
+    """Return the names of the weights that stay: of parts, or of ``"all but <part>"``.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Any network.
+    freeze : str or sequence of str, optional
+        Parts, see :func:`weights_of_parts`.
+
+    Returns
+    -------
+    tuple of str
+        In the order of ``network.named_parameters()``.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such part, or nothing would be left to train.
+
+    Examples
+    --------
+    >>> frozen_weights(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)), "all but head")
+    ('0.weight', '0.bias')
+    """
     parts = weights_of_parts(network)
     every = [name for name, _ in network.named_parameters()]
     asked = [] if freeze is None else [freeze] if isinstance(freeze, str) else list(freeze)

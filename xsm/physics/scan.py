@@ -90,9 +90,11 @@ def scan(
     """
     start, stop, tile = cells
     for lo in range(start, stop, tile):
-        hi = min(lo + tile, stop)
+        hi = min(stop, lo + tile)
         for k in range(6):
-            kept[k][: hi - lo] = state[k, lo:hi]
+            row = kept[k]
+            for i in range(lo, hi):
+                row[i - lo] = state[k, i]
         for t in range(steps):
             here = (rates[0][t], rates[1][t], rates[2][t], rates[3], rates[4])
             _step(
@@ -117,7 +119,9 @@ def scan(
                 level,
             )
         for k in range(6):
-            state[k, lo:hi] = kept[k][: hi - lo]
+            row = kept[k]
+            for i in range(lo, hi):
+                state[k, i] = row[i - lo]
 
 
 @_compile

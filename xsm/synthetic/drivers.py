@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -73,11 +72,12 @@ def driver_world(
         name: rng.gamma(2.0, 2.0, (steps, *shape))
         for name in ("rain", "light", "heat", "wind", "pressure", "snow")
     }
-    time = pd.date_range("2020-01-01", periods=steps)
+    days = np.datetime64("2020-01-01", "ns") + np.arange(steps) * np.timedelta64(1, "D")
+    time = xr.DataArray(days, dims="time")
     east = np.broadcast_to(np.arange(shape[1]) >= shape[1] // 2, shape)
     lit = np.broadcast_to(east, drawn["rain"].shape)
     if kind == "seasons":
-        lit = np.broadcast_to(time.month.isin(SUMMER)[:, None, None], lit.shape)
+        lit = np.broadcast_to(time.dt.month.isin(SUMMER).values[:, None, None], lit.shape)
     light = drawn["light"] * (drawn["rain"] / 4.0 if kind == "together" else 1.0)
     driver = np.where(lit, "both" if kind == "together" else "radiation", "precipitation")
     dims = ("time", "lat", "lon")
@@ -93,7 +93,7 @@ def driver_world(
         moving |= {"snowfall": drawn["snow"]}
     arrays = {name: (dims, values, {"units": _units(name)}) for name, values in moving.items()}
     coords = {
-        "time": time,
+        "time": days,
         "lat": np.arange(shape[0])[::-1] * 1.0,
         "lon": np.arange(shape[1]) * 1.0,
         "half": (dims[1:], np.where(east, "east", "west")),
@@ -103,13 +103,13 @@ def driver_world(
     return xr.Dataset({**arrays, "clay": clay}, coords)
 
 
-def _temperature(kind: str, drawn: dict[str, Array], time: pd.DatetimeIndex) -> Array:
+def _temperature(kind: str, drawn: dict[str, Array], time: xr.DataArray) -> Array:
     """Return the temperature: a copy of the rain, the season and some noise, or noise, in K."""
     if kind == "copy":
         return 275.0 + 2.0 * drawn["rain"]
     if kind != "seasons":
         return 275.0 + 2.0 * drawn["heat"]
-    season = np.cos(2.0 * np.pi * (time.day_of_year.to_numpy() - 196.0) / 365.25)
+    season = np.cos(2.0 * np.pi * (time.dt.dayofyear.values - 196.0) / 365.25)
     return 281.0 + 12.0 * season[:, None, None] + drawn["heat"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain, count
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -180,7 +180,7 @@ def _rehearse(
         validating=len(validation) if validation else 0,
     )
     other = {"float32": "bfloat16", "bfloat16": "float32"}[precision]
-    others = {}
+    others: dict[str, float] = {}
     if other == "float32" or can_train_in_bfloat16(training.device):
         rival = _step(model, training, Alone(), losses, other, schedule)
         rival.begin(0, 1)
@@ -188,7 +188,7 @@ def _rehearse(
         steps = chain.from_iterable(training.batches(k, schedule, 0) for k in count(1))
         others[f'precision="{other}"'] = time_of(rival, steps, optimiser)
         rival.close()
-    found = {
+    found: dict[str, Any] = {
         "samples": training.describe(),
         "precision": precision,
         "memory": pace.memory + held_bytes(training),
