@@ -15,6 +15,7 @@ from xsm.models.lstm import LSTM
 from xsm.nn import Schedule, Sizes
 from xsm.nn.devices import can_train_in_bfloat16, choose_device, seeded
 from xsm.training.loop import train
+from xsm.training.rehearsal import RehearsedError
 
 DATA_ONLY = (RMSE(),)
 SCHEDULE = Schedule(epochs=6, iterations=20, validate_every=2, learning_rate=5e-3)
@@ -54,6 +55,16 @@ def test_it_learns_a_bucket_better_than_the_mean(data):
     assert validation_rmse(model, data[1]) < 0.5**0.5 * float(batch["target"].std())
     assert history.epoch.tolist() == list(range(2, history.epoch[-1] + 1, 2))
     assert history.training["total"][-1] < history.training["total"][0]
+
+
+def test_a_rehearsal_measures_steps_and_ends(data, monkeypatch):
+    monkeypatch.setattr("xsm.training.rehearsal._SECONDS", 0.01)
+    with pytest.raises(RehearsedError, match="only to be measured") as measured:
+        run(data, rehearse=True)
+    found = vars(measured.value.pace)
+    assert (found["stages"], found["validations"]) == (120, 3)
+    assert set(found["alternatives"]) <= {'precision="bfloat16"'}
+    assert found["memory"] > sum(4 * 4 * w.numel() for w in LSTM(Sizes(2, 1, 12)).parameters()) / 64
 
 
 def test_the_best_weights_are_kept(data):
