@@ -20,7 +20,6 @@
 # one, with other weather and other soils, where a satellite has looked for three months.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
@@ -105,14 +104,10 @@ error = {
 error
 
 # %%
-place = {"latitude": 4, "longitude": 5}
-figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
-axes.plot(seen["time"], seen.isel(place), ".", color="grey", ms=3, label="satellite")
-for name, f in found.items():
-    axes.plot(f["time"], f["sm_surface"].isel(place), lw=1, label=f"{name}, RMSE {error[name]:.3f}")
-axes.axvspan(np.datetime64("2019-03-01"), np.datetime64("2019-06-01"), color="gold", alpha=0.3)
-axes.set(ylabel="soil moisture (m3 m-3)")
-axes.legend(fontsize=8)
+place = {"latitude": 41.0, "longitude": 13.75}
+shown = {f"{name}, RMSE {error[name]:.3f}": f for name, f in found.items()}
+ax = mine.physm.plot.series(shown, at=place, **stated)
+ax.axvspan(np.datetime64("2019-03-01"), np.datetime64("2019-06-01"), color="gold", alpha=0.3)
 
 # %% [markdown]
 # ## A product that lacks an input

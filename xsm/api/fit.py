@@ -262,7 +262,8 @@ def learn(ds: xr.Dataset, model: object, asked: Asked, product: str | None) -> L
     """Check what was asked, and train the one or the other kind of model."""
     cls = model_class(model)
     whole = {"seed": asked.seed, "window": asked.window, "lead": asked.lead}
-    checked: dict[str, Any] = {n: v if v is None else check_whole(n, v) for n, v in whole.items()}
+    wanted = {n: v for n, v in whole.items() if v is not None or n == "seed"}
+    checked: dict[str, Any] = {n: check_whole(n, v) for n, v in wanted.items()}
     asked = replace(asked, **checked)
     for name in ("data_integration", "known_forcing"):
         check_choice(name, str(getattr(asked, name)), ("False", "True"))

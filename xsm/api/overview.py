@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.api.memory import recall
+from xsm.api.variables import variables
 from xsm.data.grid import time_dim
-from xsm.data.naming import VariableTable, find_variables
+from xsm.data.naming import VariableTable
 from xsm.data.naming.dimensions import members
 from xsm.data.naming.display import rows_of, unusable
 from xsm.data.naming.roles import METEOROLOGY
@@ -211,7 +212,7 @@ def overview(data: xr.Dataset | xr.DataArray, there: Collection[str] = ()) -> Ov
         warnings.simplefilter("ignore", UserWarning)
         plain = dequantify(data[[name for name in data if isinstance(name, str)]])[0]
         try:
-            found = find_variables(plain)
+            found = variables(plain)
         except (GridError, MissingVariableError, UnitsError, UnknownNameError) as error:
             return Overview(kind, (), {}, {"data": str(error)}, model)
         seen = _Seen(plain, found, model, array)

@@ -96,6 +96,8 @@ def _standing_for(
     missing: Sequence[str], like: xr.DataArray, recipe: Recipe
 ) -> dict[str, xr.DataArray]:
     """Return zeros that stand for inputs which the data lack, (time, *space) or (*space)."""
+    if not missing:
+        return {}
     zeros = xr.zeros_like(like, np.float32)
     still = zeros.isel({time_dim(like): 0}, drop=True)
     return {name: still if name in recipe.static else zeros for name in missing}

@@ -79,12 +79,8 @@ class Predictor:
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         """Name the content, so that equal models share work."""
-        settings = (
-            self.token,
-            str(self.batch_size),
-            self.device,
-            repr((self.guards, self.missing)),
-        )
+        hidden = repr((self.guards, self.missing))
+        settings = (self.token, str(self.batch_size), self.device, hidden)
         return ("xsm.Predictor", *settings)
 
     def __reduce__(self) -> tuple[Any, tuple[str, bytes]]:

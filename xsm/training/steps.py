@@ -256,10 +256,11 @@ def _masks(*seeds: int) -> Masks:
 
 
 def _evaluate(evaluate: Callable[[Batch], Output], batch: Batch, precision: str) -> Output:
-    """Evaluate a batch in the arithmetic that is wanted."""
-    kind = batch["dynamic"].device.type
-    try:
-        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-            return evaluate(batch)
-    finally:
-        torch.clear_autocast_cache()  # within a user's autocast rounded weights would be kept
+    """Evaluate a batch in the arithmetic that is wanted.
+
+    Rounded weights are not kept: all threads share those of torch, and a part would go on with the
+    ones of another or not, as time decides; their gradients would be added in other orders.
+    """
+    kind, rounded = batch["dynamic"].device.type, precision == "bfloat16"
+    with torch.autocast(kind, torch.bfloat16, enabled=rounded, cache_enabled=False):
+        return evaluate(batch)
