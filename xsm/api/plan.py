@@ -167,7 +167,8 @@ def plan(
     >>> xsm.plan(ds, "lstm", epochs=10, iterations=2, hidden_size=4).steps
     20
     """
-    if fitted is not None and not isinstance(fitted, FittedModel):
+    path = isinstance(fitted, str) and not fitted.isidentifier()
+    if fitted is not None and not isinstance(fitted, FittedModel) and not path:
         said = {"target": target, "batch_size": batch_size, "variables": variables}
         return plan_training(ds, fitted, product, {**given(**said), **training})
     if training:
