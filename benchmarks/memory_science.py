@@ -126,7 +126,8 @@ def run(name: str, label: str, seed: int, folder: str, *, small: bool = False) -
     if name == "caravan":  # has the state drifted? The second half by a run that begins at rest
         anew = fitted.predict(ds.sel(time=slice("1999", None)))
     made: dict[str, Any] = {"case": name, "run": label + _MARK * small, "seed": seed}
-    made |= {"epoch": int(fitted.history.attrs["best_epoch"]), "seconds": seconds}
+    best = np.ravel(fitted.history.attrs["best_epoch"])  # of each member
+    made |= {"epoch": int(np.median(best)), "seconds": seconds}
     made |= {"machine": os.cpu_count(), "parameters": {k: str(v) for k, v in options.items()}}
     for key, truth in observed(ds, name).items():
         part = found[key].sel(time=case.test)
