@@ -188,7 +188,7 @@ def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     with xsm.set_options(progress=False):
-        first, second, third = fenced("python", TRAINING)
+        first, second, third, fourth = fenced("python", TRAINING)
         exec(compile(first, "docs/training.md", "exec"), names)
         card = names["fitted"].card["training"]
         assert "31 blocks, about 6,358 samples of each, 31 at a time" in card
@@ -197,6 +197,9 @@ def test_the_page_on_training_is_true(tmp_path: Path, monkeypatch: pytest.Monkey
         assert int(names["longer"].history.epoch[-1]) == 3
         exec(compile(third, "docs/training.md", "exec"), names)
         assert names["fitted"].card["training"].count("1 ranks")
+        exec(compile(fourth, "docs/training.md", "exec"), names)
+        assert names["plan"].steps == 75
+        assert names["plan"].seconds > 0
 
 
 def test_the_model_of_the_contributing_page_trains() -> None:

@@ -270,6 +270,7 @@ def test_a_run_goes_on_from_its_checkpoint(ds, run, tmp_path):
         run.finetune(ds, epochs=4, **settings, anchor=0.5, checkpoint=tmp_path / "whole")
 
 
+@pytest.mark.filterwarnings("ignore:What is shown")
 def test_an_account_of_water_goes_on_with_a_satellite():
     """The network knows soil moisture by layers; a satellite sees a line of the first."""
     ds = bucket_dataset(100, (3, 4))

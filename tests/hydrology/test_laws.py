@@ -114,7 +114,8 @@ def test_a_law_gives_terms_what_they_need_and_no_more(land):
 
 def test_a_row_is_a_law_that_audits(land, dryness):
     found = xsm.consistency(land, law="dryness", quiet=0.5, target="swvl2", terms=["rain"])
-    assert found.attrs == {"target": "swvl2", "terms": "['rain']", "quiet": 0.5, "dim": "None"}
+    said = {"target": "swvl2", "terms": "['rain']", "quiet": 0.5, "dim": "None"}
+    assert {name: found.attrs[name] for name in said} == said
     with pytest.raises(UnknownNameError, match="trend given with law='dryness', which takes quiet"):
         xsm.consistency(land, law="dryness", trend="level")
 

@@ -123,8 +123,8 @@ class Transferable(Learnt):
         --------
         >>> import xsm
         >>> ds = xsm.open_tutorial("land").isel(latitude=slice(0, 4), longitude=slice(20, 24))
-        >>> short = {"epochs": 1, "iterations": 2, "progress": False}
-        >>> fitted = xsm.fit(ds, "lstm", scaling="global", hidden_size=4, **short)
+        >>> short = {"epochs": 3, "iterations": 30, "progress": False}
+        >>> fitted = xsm.fit(ds, "lstm", scaling="global", hidden_size=16, **short)
         >>> tuned = fitted.finetune(ds, target="swvl2", freeze="recurrent", **short)
         >>> tuned.fingerprint["lineage"][0]["target"], tuned.recipe.target
         ('soil_moisture', 'swvl2')

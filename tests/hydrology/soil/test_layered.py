@@ -56,7 +56,7 @@ def test_layers_in_variables_of_their_own_come_back_as_these(land):
 def test_one_named_layer_is_one_layer(land):
     fitted = land.physm.fit("cnn_lstm", target="swvl2", **QUICK)
     assert fitted.recipe.depths == ()
-    assert list(land.physm.predict(fitted)) == ["swvl2", "extrapolation"]
+    assert list(land.physm.predict(fitted)) == ["swvl2", "extrapolation", "trained_cell"]  # the sea
 
 
 @pytest.mark.parametrize(
