@@ -19,7 +19,7 @@ from xsm.nn import Batch, ConvLSTM, FieldModel, Output, Sizes, UNet, masked_resi
 __all__ = ["ConvLSTMUNet"]
 
 
-_SMALL = 16  # channels of size="auto": a sixteenth of the work of 64, and as good (docs/papers)
+_SMALL = 16  # channels of size="auto": a sixteenth of the work of 64; tables in docs/papers
 _LEAST = {32: 5_000_000, 64: 20_000_000}  # values of the truth, for more channels on a GPU
 
 
