@@ -11,18 +11,15 @@ forecasts begin each month of 2001 to 2020, with the weather of 1981 to 2000 as 
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
 import time
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cases import CASES, load, observed
-from results import Results, write_tables
+from results import Results, arguments, write_tables
 
 LEADS = (1, 3, 7, 14)
 USUAL = {"sequence": 180, "data_integration": True, "known_forcing": True, "latency": (1, 2)}
@@ -206,18 +203,12 @@ def spread_table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what is missing, and write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--results", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--only", choices=sorted(CASES), nargs="*", default=["smap"])
     parser.add_argument("--runs", nargs="*", default=list(RUNS))
     parser.add_argument("--small", action="store_true", help="64 units, half batches")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     results = Results(options.results)
     there = {(r["case"], r["run"], r["seed"]) for r in results.rows}
     for seed in options.seeds:

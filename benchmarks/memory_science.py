@@ -9,18 +9,16 @@ training period validates. The tables hold medians over cells, then over seeds.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from cases import CASES, load, observed
-from results import Results, write_tables
+from results import Results, arguments, write_tables
 
 COLUMNS = ("rmse", "ubrmse", "bias", "r")
 
@@ -177,18 +175,12 @@ def table(name: str, results: list[dict[str, Any]], folder: str) -> str:
 
 def main() -> None:
     """Run what is missing, and write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--results", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--only", choices=sorted(CASES), nargs="*", default=list(CASES))
     parser.add_argument("--runs", nargs="*", default=list(TITLES))
     parser.add_argument("--small", action="store_true", help="64 units, half batches")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     results = Results(options.results)
     there = {(r["case"], r["run"], r["seed"]) for r in results.rows}
     for seed in options.seeds:

@@ -10,8 +10,6 @@ where it stands there. Scores are medians over cells, then over seeds.
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
 import time
 import warnings
@@ -21,7 +19,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from cases import CASES, load
-from results import Results, write_tables
+from results import Results, arguments, write_tables
 from scipy.stats import rankdata
 
 CASE = CASES["smap"]
@@ -191,15 +189,9 @@ def tables(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what is not there yet, and write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--results", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     results = Results(options.results)
     done = {row["seed"] for row in results.rows}
     for seed in range(options.seeds):

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
+
+
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """Return what all benchmarks take that keep their results; networks run on one thread."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", required=True, help="folder of the data sets")
+    parser.add_argument("--results", type=Path, required=True, help="kept line by line, as JSON")
+    parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
+    return parser
 
 
 class Results:

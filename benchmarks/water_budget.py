@@ -11,7 +11,6 @@ moisture, snow and weather is known.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from results import Results, write_tables
+from results import Results, arguments, write_tables
 
 from xsm.physics.evaporation import hargreaves
 
@@ -288,11 +287,7 @@ def table(name: str, results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run what is missing, and write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--results", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--only", choices=sorted(CASES), nargs="*", default=list(CASES))
     parser.add_argument("--runs", choices=list(TITLES), nargs="*", default=list(TITLES))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
@@ -300,9 +295,7 @@ def main() -> None:
         "--more", type=json.loads, default={}, help="further arguments of fit, JSON"
     )
     parser.add_argument("--blend", action="store_true", help="judge means of two models")
-    parser.add_argument("--write", type=Path, default=None, help="page whose tables are replaced")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     results = Results(options.results)
     said = {k: str(v) for k, v in options.more.items()}
     there = {(r["case"], r["run"], r["seed"], str(r["more"])) for r in results.rows}

@@ -262,8 +262,8 @@ def learn(ds: xr.Dataset, model: object, asked: Asked, product: str | None) -> L
     """Check what was asked, and train the one or the other kind of model."""
     cls = model_class(model)
     whole = {"seed": asked.seed, "window": asked.window, "lead": asked.lead}
-    wanted = {n: v for n, v in whole.items() if v is not None or n == "seed"}
-    checked: dict[str, Any] = {n: check_whole(n, v) for n, v in wanted.items()}
+    stands = {n for n, v in whole.items() if v is None and n != "seed"}  # the model's own
+    checked: dict[str, Any] = {n: check_whole(n, v) for n, v in whole.items() if n not in stands}
     asked = replace(asked, **checked)
     for name in ("data_integration", "known_forcing"):
         check_choice(name, str(getattr(asked, name)), ("False", "True"))

@@ -127,12 +127,10 @@ def score(
     if not all(predicted.sizes.values()):
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
         raise NotEnoughDataError(msg)
-    stated, target = (
-        target,
-        target or str(predicted.attrs.get("target") or default_target(reading.table)),
-    )
+    stated = target is not None
+    target = target or str(predicted.attrs.get("target") or default_target(reading.table))
     if isinstance(predicted, xr.DataArray):
-        check_prediction_of(reading, predicted, target, stated=stated is not None)
+        check_prediction_of(reading, predicted, target, stated=stated)
     if is_forecast(predicted):
         if isinstance(predicted, xr.DataArray):
             predicted = predicted.to_dataset(name=str(reading.lookup(target).name))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -23,7 +22,7 @@ from xsm.cells.samples import fits
 from xsm.cells.scaling import fit_scaling
 from xsm.cells.shown import all_shown, check_days
 from xsm.cells.site import site_of
-from xsm.cells.target_map import TargetMap, agreement, map_target, said_by
+from xsm.cells.target_map import TargetMap, agreement, correlation, map_target, said_by
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.fingerprint import data_token
 from xsm.data.reading import Reading, read
@@ -322,7 +321,7 @@ def _line(
         told = own if own.dims == features.observed.dims else None
     if recipe.plain or recipe.bounded:
         return None, told
-    said = said_by(source, features, old, device=device)
+    said = said_by(source, features, device=device)
     pairs = agreement(said, _training(features.observed, features, held), features.space)
     return map_target(pairs, repr(recipe.target)), told
 
@@ -355,10 +354,8 @@ def _lines(source: Learnt, learnt: Learnt, here: _Here, device: str) -> dict[str
     if here.told is None:
         return lines
     known = replace(features, target=here.told)
-    say = partial(said_by, features=known, device=device)
-    pairs = [
-        agreement(say(m, recipe=m.recipe), here.told, features.space) for m in (source, learnt)
-    ]
-    before, after = (float(p["xy"] / np.sqrt(p["xx"] * p["yy"])) for p in pairs)
+    said = (said_by(m, known, device=device) for m in (source, learnt))
+    pairs = [agreement(each, here.told, features.space) for each in said]
+    before, after = (float(correlation(p)) for p in pairs)
     name = source.recipe.target
     return {**lines, f"r with {name}": f"{before:.3f} before, {after:.3f} after"}

@@ -10,9 +10,8 @@ import numpy as np
 import xarray as xr
 
 from xsm.artefact.learnt import Learnt
-from xsm.cells.alignment import scaling_for
 from xsm.cells.features import Features
-from xsm.cells.prediction import predict_lazily
+from xsm.cells.prediction import predicted_mean
 from xsm.data.joins import common
 from xsm.typing import Array
 
@@ -72,14 +71,6 @@ def _cells(features: Features, chosen: Array) -> Features:
 
 def _rmse(fitted: Learnt, features: Features) -> float:
     """Return the error of a model on cells that were observed."""
-    found = predict_lazily(
-        fitted.model,
-        fitted.recipe,
-        scaling_for(fitted.scaling, features, bounded=fitted.recipe.bounded),
-        features,
-        token=fitted.token,
-        batch_size=None,
-        device=fitted.model.choose_place("auto"),
-    )
-    observed, near = common(features.observed, {"the prediction": found["mean"]})
+    found = predicted_mean(fitted, features)
+    observed, near = common(features.observed, {"the prediction": found})
     return float(np.sqrt(((near["the prediction"] - observed) ** 2).mean()))

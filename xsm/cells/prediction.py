@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xsm.artefact.learnt import Learnt
+from xsm.cells.alignment import scaling_for
 from xsm.cells.chain import chained
 from xsm.cells.features import Features
 from xsm.cells.halo import even_chunks, with_halo
@@ -28,10 +30,23 @@ from xsm.nn import Answer, Model
 from xsm.training.recipe import Recipe
 from xsm.typing import Array, FloatArray
 
-__all__ = ["blocks_of", "make_node", "named", "predict_lazily", "scale_block"]
+__all__ = ["blocks_of", "make_node", "named", "predict_lazily", "predicted_mean", "scale_block"]
 
 
 _COMMON = ("static_offset", "static_scale", "static_min", "static_max")  # the same for all cells
+
+
+def predicted_mean(fitted: Learnt, features: Features, *, device: str = "auto") -> xr.DataArray:
+    """Return what a fitted model says of features, as of :func:`predict_lazily`."""
+    return predict_lazily(
+        fitted.model,
+        fitted.recipe,
+        scaling_for(fitted.scaling, features, bounded=fitted.recipe.bounded),
+        features,
+        token=fitted.token,
+        batch_size=None,
+        device=fitted.model.choose_place(device),
+    )["mean"]
 
 
 def predict_lazily(  # noqa: PLR0913

@@ -8,13 +8,11 @@ import numpy as np
 import xarray as xr
 
 from xsm.artefact.learnt import Learnt
-from xsm.cells.alignment import scaling_for
 from xsm.cells.features import Features
-from xsm.cells.prediction import predict_lazily
+from xsm.cells.prediction import predicted_mean
 from xsm.exceptions import NotEnoughDataError, warn_outside
-from xsm.training.recipe import Recipe
 
-__all__ = ["TargetMap", "agreement", "map_target", "said_by"]
+__all__ = ["TargetMap", "agreement", "correlation", "map_target", "said_by"]
 
 
 _FEWEST = 10  # pairs
@@ -48,24 +46,16 @@ class TargetMap:
         return f"{'; '.join(said)}, {self.count:,} pairs"
 
 
-def said_by(source: Learnt, features: Features, recipe: Recipe, *, device: str) -> xr.DataArray:
+def said_by(source: Learnt, features: Features, *, device: str) -> xr.DataArray:
     """Return what a model says at the times of the target, NaN elsewhere, in its own units.
 
     What was observed is hidden from it: it would be of another target.
     """
+    recipe = source.recipe
     if recipe.data_integration:
         none = xr.full_like(features.observed, np.nan)
         features = replace(features, target=none)
-    scaling = scaling_for(source.scaling, features, bounded=recipe.bounded)
-    found = predict_lazily(
-        source.model,
-        recipe,
-        scaling,
-        features,
-        token=source.token,
-        batch_size=None,
-        device=source.model.choose_place(device),
-    )["mean"]
+    found = predicted_mean(source, features, device=device)
     like = features.observed
     before = recipe.window - 1 + recipe.ahead  # steps without an answer
     steps = min(found.sizes[features.time], like.sizes[features.time] - before)
@@ -99,6 +89,12 @@ def agreement(said: xr.DataArray, observed: xr.DataArray, space: tuple[str, ...]
     )
 
 
+def correlation(moments: xr.Dataset) -> xr.DataArray:
+    """Return the correlation of pairs; 0 where one of both is constant."""
+    size = (moments["xx"] * moments["yy"]).clip(min=np.finfo(float).tiny)
+    return moments["xy"] / size**0.5
+
+
 def map_target(moments: xr.Dataset, what: str) -> TargetMap:
     """Return the line of least squares through pairs of source and target.
 
@@ -116,7 +112,7 @@ def map_target(moments: xr.Dataset, what: str) -> TargetMap:
     tiny = np.finfo(float).tiny
     ratio = (moments["yy"] / moments["xx"].clip(min=tiny)) ** 0.5
     ratio = ratio.where((moments["xx"] > 0) & (moments["yy"] > 0), 1.0)
-    r = moments["xy"] / (moments["xx"] * moments["yy"]).clip(min=tiny) ** 0.5
+    r = correlation(moments)
     if bool((r < _LEAST).any()):
         warn_outside(
             f"The source tells little of {what}: correlation {float(r.min()):.2f} over "

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from xsm.data.grid import without_scalars
 from xsm.data.joins import snap
-from xsm.data.locations import coordinates, in_degrees, locate, straight
+from xsm.data.locations import flat_places, locate, straight
 from xsm.exceptions import GridError, NotEnoughDataError, UnknownNameError, did_you_mean
 from xsm.typing import Array
 
@@ -178,9 +178,7 @@ def _regions(cells: xr.DataArray, seen: Array, count: int, size: float | None, s
     points = locate(cells)
     known = points[seen]
     middles, own = kmeans2(known, count, minit="++", seed=seed, iter=50, missing="raise")
-    _, east = coordinates(cells)
-    flat = xr.broadcast(east.reset_coords(drop=True), cells)[0].transpose(*cells.dims)
-    place = flat.values.ravel()[seen]
+    place = flat_places(cells)[1][seen]
     order = np.argsort([np.median(place[own == k]) for k in range(len(middles))])
     numbers = np.zeros(seen.shape, int)
     numbers[seen] = np.argsort(order)[own]
@@ -199,18 +197,13 @@ def _blocks(cells: xr.DataArray, seen: Array, count: int, size: float | None, se
             f"size={max(3 * np.median(near), across / 8):.2g}."
         )
         raise NotEnoughDataError(msg)
-    north, east = coordinates(cells)
-    y, x = (
-        xr.broadcast(c.reset_coords(drop=True), cells)[0].transpose(*cells.dims).values.ravel()
-        for c in (north, east)
-    )
-    if in_degrees(north):
+    y, x, degrees = flat_places(cells)
+    if degrees:
         row = np.floor(y * _DEGREE / size)
         wide = np.cos(np.deg2rad((row + 0.5) * size / _DEGREE)).clip(1e-3)
         column = np.floor(x * _DEGREE * wide / size)
     else:
-        scale = 1e-3 if north.attrs.get("units") in {"m", "metre", "meter", "metres"} else 1.0
-        row, column = np.floor(y * scale / size), np.floor(x * scale / size)
+        row, column = np.floor(y / size), np.floor(x / size)
     _, block = np.unique(np.stack([row, column])[:, seen], axis=1, return_inverse=True)
     sizes = np.bincount(block.ravel())
     _check_count(count, len(sizes), f"blocks of {size:g} km with observations")

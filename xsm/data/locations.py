@@ -9,7 +9,7 @@ from xsm.data.grid import axis_of
 from xsm.exceptions import GridError
 from xsm.typing import FloatArray
 
-__all__ = ["coordinates", "in_degrees", "locate", "straight"]
+__all__ = ["coordinates", "flat_places", "in_degrees", "locate", "straight"]
 
 
 _RADIUS = 6371.0  # km
@@ -45,21 +45,34 @@ def in_degrees(coordinate: xr.DataArray) -> bool:
     return any(text.endswith(("latitude", "longitude", "lat", "lon")) for text in said)
 
 
+def flat_places(cells: xr.DataArray) -> tuple[FloatArray, FloatArray, bool]:
+    """Return northing and easting of cells in the order of the flat array, and if in degrees.
+
+    Of others than degrees in km, where their units are metres; of unknown units as they are.
+    """
+    pair = coordinates(cells)
+    y, x = (
+        xr.broadcast(each.reset_coords(drop=True), cells)[0]
+        .transpose(*cells.dims)
+        .values.ravel()
+        .astype(np.float64)
+        for each in pair
+    )
+    degrees = in_degrees(pair[0])
+    metres = not degrees and pair[0].attrs.get("units") in {"m", "metre", "meter", "metres"}
+    scale = 1e-3 if metres else 1.0
+    return y * scale, x * scale, degrees
+
+
 def locate(cells: xr.DataArray) -> FloatArray:
     """Return the places of cells as points (cell, axis), km, in the order of the flat array.
 
     Of degrees on a sphere (three axes), of others on a plane: of metres as kilometres, of unknown
     units as they are. Cells without a finite coordinate are NaN.
     """
-    north, east = coordinates(cells)
-    flat = [
-        xr.broadcast(each.reset_coords(drop=True), cells)[0].transpose(*cells.dims).values.ravel()
-        for each in (north, east)
-    ]
-    y, x = (each.astype(np.float64) for each in flat)
-    if not in_degrees(north):
-        metres = 1e-3 if north.attrs.get("units") in {"m", "metre", "meter", "metres"} else 1.0
-        return np.stack([y, x], axis=1) * metres
+    y, x, degrees = flat_places(cells)
+    if not degrees:
+        return np.stack([y, x], axis=1)
     lat, lon = np.deg2rad(y), np.deg2rad(x)
     points = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
     return _RADIUS * np.stack(points, axis=1)
