@@ -77,8 +77,8 @@ def test_training_begins_at_a_line_of_what_the_source_says(ds, kind):
     """Least squares by numpy, of the same pairs; steps of 1e-12 move nothing."""
     model, options = KINDS[kind]
     first, new = source(ds, model, **options), other(ds)
-    tuned = first.finetune(new, valid=0, losses=[RMSE()] if "head" not in options else None,
-                           **stated(new), **STILL)  # fmt: skip
+    tuned = first.finetune(new, losses=[RMSE()] if "head" not in options else None,
+                           cell_offset=False, **stated(new), **STILL)  # fmt: skip
     if kind == "observations":  # what the source was told of its own target is hidden
         ds = ds.assign(soil_moisture=ds["soil_moisture"] * np.nan)
         new = new.assign(surface_sm=new["surface_sm"] * np.nan)

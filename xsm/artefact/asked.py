@@ -35,6 +35,7 @@ class Tuning:
     freeze: str | Sequence[str] | None = None
     anchor: float | None = None
     head_first: int = 0
+    cell_offset: bool = True
 
     def drawn_back(self, years: float) -> float:
         """Return the weight of the anchor: the shorter the target is known, the more it holds."""

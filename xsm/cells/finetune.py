@@ -17,6 +17,7 @@ from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.fit import Begun, divide, doubt_used, learnt_of, look_again
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
+from xsm.cells.offsets import folded, learn_offsets
 from xsm.cells.recipe import for_data, holds_target, make_recipe, missing_inputs, require_inputs
 from xsm.cells.samples import fits
 from xsm.cells.scaling import fit_scaling
@@ -79,7 +80,7 @@ class _Here:
         if self.held.cells is None:
             return None
         order = self.scaling["trained_cell"].dims
-        return self.scaling.assign(trained_cell=self.held.cells.transpose(*order))
+        return folded(self.scaling).assign(trained_cell=self.held.cells.transpose(*order))
 
 
 @usual_settings()
@@ -87,13 +88,13 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
     """Go on from a network of cells: its inputs' scales stay, the target gets one of its own."""
     started = clock.perf_counter()
     _check_source(source)
-    here = _gather(source, ds, asked)
+    here = _gather(source, ds, asked, offsets=tuning.cell_offset)
     years = _years(features := here.features, here.held)
     job = _job(source, here, asked, years)
     recipe, anchor = here.recipe, tuning.drawn_back(years)
     begins = starts(source, tuning, anchor)
     jobs = [replace(job.member(k), start=start) for k, start in enumerate(begins)]
-    made = [run_job(each, features, here.scaling, later=here.later) for each in jobs]
+    made = [run_job(each, features, folded(here.scaling), later=here.later) for each in jobs]
     model = assemble([each.rebuild(t.weights) for each, t in zip(jobs, made, strict=True)])
     settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
     settings |= {"monitor": asked.monitor, "head": source.parameters["head"], "members": len(jobs)}
@@ -107,8 +108,8 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
     return gone_on(source, learnt, tuning, anchor, lines)
 
 
-def _gather(source: Learnt, ds: xr.Dataset, asked: Asked) -> _Here:
-    """Read the new data by the source's recipe, and scale them."""
+def _gather(source: Learnt, ds: xr.Dataset, asked: Asked, *, offsets: bool) -> _Here:
+    """Read the new data by the source's recipe, and scale them, each cell with its own offset."""
     cls = type(members_of(cast(Model, source.model))[0])
     network = {k: source.parameters.get(k, v) for k, v in cls.hyperparameters().items()}
     reading = read(ds, asked.variables, remembered=source.recipe.variables)
@@ -128,7 +129,7 @@ def _gather(source: Learnt, ds: xr.Dataset, asked: Asked) -> _Here:
     held = _held(features, recipe, asked)
     steps = _piece(recipe, held.split)
     found = _statistics(reading, recipe, features, terms, held, resident=resident)
-    line, told = _line(source, reading, features, recipe, held, asked.device)
+    line, told = _line(source, reading, features, recipe, held, asked.device, offsets=offsets)
     scaling = _scaling(source, found, line, features.missing)
     scaling = scaling.assign_attrs(site=site) if site else scaling
     return _Here(cls, network, terms, reading, recipe, features, held, steps, scaling, line, told)
@@ -308,6 +309,8 @@ def _line(
     recipe: Recipe,
     held: _Held,
     device: str,
+    *,
+    offsets: bool,
 ) -> tuple[TargetMap | None, xr.DataArray | None]:
     """Return the new target's line on the source, None where both are physical.
 
@@ -322,8 +325,10 @@ def _line(
     if recipe.plain or recipe.bounded:
         return None, told
     said = said_by(source, features, device=device)
-    pairs = agreement(said, _training(features.observed, features, held), features.space)
-    return map_target(pairs, repr(recipe.target)), told
+    observed = _training(features.observed, features, held)
+    line = map_target(agreement(said, observed, features.space), repr(recipe.target))
+    rest = observed - line.offset - line.slope * said
+    return replace(line, cells=learn_offsets(rest, features.time) if offsets else None), told
 
 
 def _scaling(
