@@ -10,6 +10,7 @@ import xsm
 from tests.cells.test_finetune import RUN, SEEN, STILL, other, source, stated
 from tests.worlds import bucket_dataset
 from xsm.cells.offsets import learn_offsets
+from xsm.exceptions import UnknownNameError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The source tells little:UserWarning")
 
@@ -185,3 +186,42 @@ def test_every_kind_of_network_has_them(grid, seen, model, options):
         assert abs(float(rest) - float(was)) < 0.01
     else:
         assert abs(float(rest)) < 0.25 * abs(float(was))
+
+
+@pytest.fixture(scope="module")
+def uneven(grid, apart) -> xr.Dataset:
+    """Soil moisture that lies off by another amount in each cell, whatever its maps say."""
+    soil = (grid["soil_moisture"] + apart + 0.06).transpose(*grid["soil_moisture"].dims)
+    return grid.assign(soil_moisture=soil.assign_attrs(units="m3 m-3"))
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("lstm", RUN),
+        ("lstm", {"scaling": "global"}),
+        ("random_forest", {"scaling": "global", "n_estimators": 5}),
+    ],
+    ids=["sequence", "windows", "trees"],
+)
+def test_a_network_is_trained_on_what_cells_have_in_common(uneven, model, options):
+    """Before it has learnt anything it says the mean of each cell, not that of all."""
+    short = {} if model == "random_forest" else STILL
+    common = {"target": "soil_moisture", "static": [], "valid": 0.25, "progress": False}
+    for offset, share in ((True, (0.7, 1.0)), (False, (0.0, 0.1))):  # shrunk by a short record
+        fitted = xsm.fit(uneven, model, cell_offset=offset, **{**common, **short, **options})
+        found = fitted.predict(uneven)["soil_moisture"].mean("time")
+        assert ("offsets of cells" in fitted.card["scaling"]) is offset
+        seen = uneven["soil_moisture"].mean("time")
+        slope = np.polyfit(seen.values.ravel(), found.values.ravel(), 1)[0]
+        assert share[0] < slope + 0.02 < share[1] + 0.02
+
+
+def test_where_cells_have_scales_of_their_own_offsets_are_refused(grid):
+    land = xsm.open_tutorial("land").isel(latitude=slice(4), longitude=slice(20, 24))
+    with pytest.raises(UnknownNameError, match=r"cell_offset=True was given, and each cell"):
+        xsm.fit(grid, "lstm", target="soil_moisture", scaling="cell", cell_offset=True)
+    rain = {"dynamic": ["precipitation"], "static": [], "target": "soil_moisture"}
+    makes = {**rain, "sequence": 60, "layers": (0.1, 1.0), "cell_offset": True}
+    with pytest.raises(UnknownNameError, match=r"of this model keeps its physical scale. Leave it"):
+        xsm.fit(land, "water_budget", **makes)

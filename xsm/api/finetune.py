@@ -144,6 +144,7 @@ class Transferable(Learnt):
             target=target,
             variables=variables,
             valid=valid,
+            cell_offset=cell_offset,
             losses=losses,
             schedule=given(
                 epochs=epochs,
@@ -166,8 +167,6 @@ class Transferable(Learnt):
         downscales = self.recipe.downscales
         check_kind(self.name, asked.of_fields, {}, downscales=downscales)
         order = finetune_fields if downscales else finetune_cells
-        found = order(
-            self, stated(ds, product), asked, Tuning(freeze, anchor, head_first, cell_offset)
-        )
+        found = order(self, stated(ds, product), asked, Tuning(freeze, anchor, head_first))
         vars(made := object.__new__(type(self))).update(vars(found))
         return made

@@ -88,7 +88,7 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
     """Go on from a network of cells: its inputs' scales stay, the target gets one of its own."""
     started = clock.perf_counter()
     _check_source(source)
-    here = _gather(source, ds, asked, offsets=tuning.cell_offset)
+    here = _gather(source, ds, asked)
     years = _years(features := here.features, here.held)
     job = _job(source, here, asked, years)
     recipe, anchor = here.recipe, tuning.drawn_back(years)
@@ -108,7 +108,7 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
     return gone_on(source, learnt, tuning, anchor, lines)
 
 
-def _gather(source: Learnt, ds: xr.Dataset, asked: Asked, *, offsets: bool) -> _Here:
+def _gather(source: Learnt, ds: xr.Dataset, asked: Asked) -> _Here:
     """Read the new data by the source's recipe, and scale them, each cell with its own offset."""
     cls = type(members_of(cast(Model, source.model))[0])
     network = {k: source.parameters.get(k, v) for k, v in cls.hyperparameters().items()}
@@ -129,7 +129,7 @@ def _gather(source: Learnt, ds: xr.Dataset, asked: Asked, *, offsets: bool) -> _
     held = _held(features, recipe, asked)
     steps = _piece(recipe, held.split)
     found = _statistics(reading, recipe, features, terms, held, resident=resident)
-    line, told = _line(source, reading, features, recipe, held, asked.device, offsets=offsets)
+    line, told = _line(source, reading, features, recipe, held, asked.device)
     scaling = _scaling(source, found, line, features.missing)
     scaling = scaling.assign_attrs(site=site) if site else scaling
     return _Here(cls, network, terms, reading, recipe, features, held, steps, scaling, line, told)
@@ -209,6 +209,7 @@ def _recipe(
         static=[n for n in before.static if n not in away],
         data_integration=before.data_integration,
         known_forcing=before.known_forcing,
+        cell_offset=False,
     )
     made = make_recipe(
         reading,
@@ -235,6 +236,7 @@ def _recipe(
         depths=made.depths,
         centres=made.centres,
         layer=made.layer,
+        cell_offset=asked.cell_offset and not (made.bounded or made.plain),
         variables=made.variables,
         plain=made.plain,
         shown=shown,
@@ -309,8 +311,6 @@ def _line(
     recipe: Recipe,
     held: _Held,
     device: str,
-    *,
-    offsets: bool,
 ) -> tuple[TargetMap | None, xr.DataArray | None]:
     """Return the new target's line on the source, None where both are physical.
 
@@ -328,7 +328,8 @@ def _line(
     observed = _training(features.observed, features, held)
     line = map_target(agreement(said, observed, features.space), repr(recipe.target))
     rest = observed - line.offset - line.slope * said
-    return replace(line, cells=learn_offsets(rest, features.time) if offsets else None), told
+    cells = learn_offsets(rest, features.time) if recipe.cell_offset else None
+    return replace(line, cells=cells), told
 
 
 def _scaling(

@@ -1,14 +1,15 @@
-"""Offsets of cells: by how much a new target lies above what a model says, cell by cell."""
+"""Offsets of cells: by how much each lies above what all cells, or a source, say of it."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 
+from xsm.cells.features import Features
 from xsm.data.joins import positions, snap
 from xsm.hydrology.soil.layering import DEPTH
 
-__all__ = ["OFFSET", "folded", "learn_offsets", "offsets_there"]
+__all__ = ["OFFSET", "folded", "learn_offsets", "offsets_there", "with_offsets"]
 
 
 OFFSET = "cell_offset"
@@ -41,6 +42,14 @@ def learn_offsets(rest: xr.DataArray, time: str) -> xr.DataArray | None:
     between = (parts["mean"].where(seen).var(space) - chance.where(seen).mean(space)).clip(min=0)
     size = (between + chance).clip(min=np.finfo(float).tiny)
     return (parts["mean"] * between / size).where(seen, 0.0).drop_attrs()
+
+
+def with_offsets(scaling: xr.Dataset, features: Features, training: slice) -> xr.Dataset:
+    """Return statistics with the offset of each cell from the mean of all, of training steps."""
+    observed = features.observed.isel({features.time: training}).astype(np.float64)
+    over = [d for d in observed.dims if d != DEPTH]
+    offsets = learn_offsets(observed - observed.mean(over), features.time)
+    return scaling if offsets is None else scaling.assign({OFFSET: offsets})
 
 
 def folded(scaling: xr.Dataset) -> xr.Dataset:
