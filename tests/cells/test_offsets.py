@@ -208,13 +208,13 @@ def test_a_network_is_trained_on_what_cells_have_in_common(uneven, model, option
     """Before it has learnt anything it says the mean of each cell, not that of all."""
     short = {} if model == "random_forest" else STILL
     common = {"target": "soil_moisture", "static": [], "valid": 0.25, "progress": False}
-    for offset, share in ((True, (0.7, 1.0)), (False, (0.0, 0.1))):  # shrunk by a short record
+    for offset, share in ((True, (0.7, 1.0)), (False, (-0.3, 0.3))):  # shrunk by a short record
         fitted = xsm.fit(uneven, model, cell_offset=offset, **{**common, **short, **options})
         found = fitted.predict(uneven)["soil_moisture"].mean("time")
         assert ("offsets of cells" in fitted.card["scaling"]) is offset
         seen = uneven["soil_moisture"].mean("time")
         slope = np.polyfit(seen.values.ravel(), found.values.ravel(), 1)[0]
-        assert share[0] < slope + 0.02 < share[1] + 0.02
+        assert share[0] < slope < share[1] + 0.02
 
 
 def test_where_cells_have_scales_of_their_own_offsets_are_refused(grid):
