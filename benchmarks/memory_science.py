@@ -53,6 +53,17 @@ TITLES: dict[str, tuple[str, dict[str, Any]]] = {
         "lstm",
         {"sequence": 180, **KNOWN, "latency": (1, 1), "hidden_size": 16, "batch_size": 32},
     ),
+    "observation of the day before, known weather, mean of five of 16 units": (
+        "lstm",
+        {
+            "sequence": 180,
+            **KNOWN,
+            "latency": (1, 1),
+            "hidden_size": 16,
+            "batch_size": 32,
+            "members": 5,
+        },
+    ),
     "last observation, known weather, 7 days": (
         "lstm",
         {"sequence": 180, **KNOWN, "lead": 7, "latency": (7, 7)},
@@ -84,7 +95,11 @@ RUNS: dict[str, list[str]] = {
         *(t for t in TITLES if t.startswith("windows")),
     ],
     "land": [*USUAL, OFFSETS],
-    "wkg": [*USUAL, "observation of the day before, known weather, 16 units"],
+    "wkg": [
+        *USUAL,
+        "observation of the day before, known weather, 16 units",
+        "observation of the day before, known weather, mean of five of 16 units",
+    ],
     "caravan": [t for t in TITLES if t.startswith("layers")],
 }
 
