@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
 import xsm
-from xsm.cells.areas import draw_runs, runs_of
+from xsm.cells.areas import draw_runs, plan_areas, runs_of
 from xsm.cells.collect import collect
-from xsm.cells.reading import make_windows
+from xsm.cells.features import Features
+from xsm.cells.reading import make_windows, read_block
+from xsm.cells.stream import Stream, draw_evenly
 from xsm.data.reading import read
 from xsm.exceptions import GridError, MissingVariableError, UnknownNameError
 from xsm.hydrology.balance.areas import area_maps
 from xsm.hydrology.needs import Wanted
 from xsm.losses import Shown
+from xsm.losses.areas import area_means
 from xsm.nn import Schedule
+from xsm.training.recipe import Recipe
 
 SMALL = {"epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False, "valid": 0.4}
 PIECE = {"sequence": 60, "warmup": 10, "batch_size": 8}
@@ -99,18 +106,20 @@ def test_what_is_no_map_of_labels_is_refused(ds, change, text):
         maps(ds, mascon=change(ds))
 
 
-def test_the_operator_is_the_mean_of_numpy_and_all_cells_of_an_area_learn(ds, fitted):
+@pytest.fixture(scope="module")
+def collected(ds, fitted) -> tuple[Features, xr.Dataset, Recipe]:
+    """Return features of storage as the target, their statistics, and the recipe."""
+    own = {"target": TWS, "depths": (), "centres": (), "layer": None}
+    recipe = replace(fitted.recipe, **own)
+    features = collect(read(ds), recipe, terms=[STORAGE]).load()
+    plain = {"target_offset": 0.0, "target_scale": 1.0, "target_mean": 0.0}
+    plain = {name: xr.DataArray(value) for name, value in plain.items()}
+    return features, fitted.scaling.assign(plain, trained_cell=ds["mascon"].notnull()), recipe
+
+
+def test_the_operator_is_the_mean_of_numpy_and_all_cells_of_an_area_learn(collected):
     """A batch that is drawn holds whole areas; only these count, each by its mean of a month."""
-    reading, recipe = read(ds), fitted.recipe
-    recipe = recipe.__class__(
-        **{**recipe.__dict__, "target": TWS, "depths": (), "centres": (), "layer": None}
-    )
-    features = collect(reading, recipe, terms=[STORAGE]).load()
-    scaling = fitted.scaling.assign(trained_cell=ds["mascon"].notnull())
-    for name in ("target_offset", "target_scale", "target_mean"):
-        if name in scaling:
-            plain = 1.0 if name == "target_scale" else 0.0
-            scaling = scaling.assign({name: xr.DataArray(plain)})
+    features, scaling, recipe = collected
     windows = make_windows(features, scaling, recipe, slice(0, 160), answered=120)
     schedule = Schedule(iterations=1, batch_size=10, sampling="mixed")
     batch = next(windows.batches(1, schedule, 0))
@@ -170,14 +179,30 @@ def test_the_card_says_so_batches_are_whole_and_it_is_saved(ds, fitted, tmp_path
     xr.testing.assert_identical(again.predict(ds.drop_vars("mascon")), found)
 
 
-def test_streamed_blocks_hold_whole_areas(ds, monkeypatch):
+def test_blocks_that_are_streamed_hold_whole_areas(collected):
+    features, scaling, recipe = collected
+    parts = plan_areas(features, scaling, recipe, slice(0, 160), 160 * 3, answered=60)
+    assert sorted(int(own["trained_cell"].sum()) for _, own in parts) == [3, 5, 5]  # 5 cut in time
+    blocks = [partial(read_block, features, own, recipe, box, 1, answered=60) for box, own in parts]
+    stream = Stream(blocks, slots=3, steps=160, samples=100, gathered=20, refill=False)
+    for batch in stream.batches(1, Schedule(iterations=4, batch_size=10, sampling="mixed"), 0):
+        area, share = batch["area"][:, 0], batch["area_share"]
+        whole = area_means(share, share, area.unsqueeze(1), share)[1]
+        assert int(torch.isfinite(whole).sum()) >= 1
+        assert len(area.unique(dim=0)) <= 4  # not ten cells of ten times
+    stream.close()
+    kept = draw_evenly(blocks, share=0.5, seed=0)
+    assert torch.isfinite(
+        area_means(*[kept.batch["area_share"]] * 2, kept.batch["area"], kept.batch["area_share"])[1]
+    ).any()
+
+
+def test_a_fit_can_be_streamed(ds, monkeypatch):
     monkeypatch.setattr("xsm.cells.samples.fits", lambda features, limit: False)
-    lazy = ds.drop_vars("mascon").chunk(time=-1, latitude=1, longitude=1)
+    lazy = ds.chunk(time=-1, latitude=1, longitude=1)
     with pytest.warns(UserWarning, match="does not identify"):
-        found = fit(lazy.assign(mascon=ds["mascon"]), target=TWS, members=2, memory_limit="200 kB")
-    terms = found.history[TWS]
-    assert (terms > 0).all()
-    assert "1 % of their area" not in found.card["footprint"]
+        found = fit(lazy, target=TWS, members=2, sequence=100)
+    assert bool((found.history[TWS].sel(part="training") > 0).all())
 
 
 def test_a_model_goes_on_with_whole_areas(ds, fitted):
