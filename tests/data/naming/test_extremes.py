@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 import xsm
+from xsm.exceptions import MissingVariableError
 from xsm.physics.evaporation import hargreaves
 
 DAYS = np.arange("2020-07-10", "2020-07-20", dtype="M8[D]").astype("M8[ns]")
@@ -20,8 +21,8 @@ def pair(
     """Return extremes, degC, under two names; of one place where its coordinates are given."""
     mirrored = {k: v.replace("max", "min").replace("Max", "Min") for k, v in said.items()}
     fields = {
-        high: ("time", HIGH, {"units": "degC", **said}),
-        low: ("time", LOW, {"units": "degC", **(mirrored if other is None else other)}),
+        high: ("time", HIGH.copy(), {"units": "degC", **said}),
+        low: ("time", LOW.copy(), {"units": "degC", **(mirrored if other is None else other)}),
     }
     return xr.Dataset(fields, {"time": DAYS, **at})
 
@@ -142,7 +143,7 @@ def test_other_ways_come_first_and_without_a_latitude_there_is_none():
     nowhere = xsm.variables(ds.drop_vars("lat"))
     assert "potential_evaporation" not in nowhere
     with pytest.raises(
-        xsm.MissingVariableError, match="temperature_max, temperature_min at a known latitude"
+        MissingVariableError, match="temperature_max, temperature_min at a known latitude"
     ):
         nowhere.require("potential_evaporation")
 
