@@ -12,101 +12,168 @@
 # ---
 
 # %% [markdown]
-# # Evaporation from soil moisture
+# # Evaporation at a tower from soil moisture
 #
-# Evaporation is measured at few places, soil moisture at many. How fast the soil dries after rain
-# says how much water leaves it. `water_budget` keeps an account of all water: it is shown soil
-# moisture and the weather, and answers with evaporation, runoff and storage, so that inputs and
-# outputs balance on each day. What it never saw can only be as good as the account allows, so the
-# tutorial ends with the comparison.
+# Evaporation is measured at few places, soil moisture and weather at many. How fast the soil dries
+# after rain says how much water leaves it. `water_budget` keeps an account of all water: it is
+# shown the soil moisture of two sensors and the weather, and answers with evaporation, which it
+# never sees. The tower measures evaporation too, so that the tutorial can compare.
+#
+# The tower is simulated, one cell of the tutorial's land under the names and units of AmeriFlux.
+# Put the path of your own file, FLUXNET or AmeriFlux, daily, `.csv` or `.nc`, in the first line.
+
+# %%
+path = None  # yours: "AMF_US-Wkg_FLUXNET_SUBSET_DD_2004-2020_3-5.csv", or a NetCDF file
 
 # %% tags=["data"]
+import numpy as np
+import pandas as pd
 import xarray as xr
 
 import xsm
 
 xsm.set_options(progress=False)
-world = xsm.open_tutorial("land").isel(latitude=slice(2, 10, 2), longitude=slice(14, 26, 2))
-hidden = world[["e", "ro"]]  # the truth, which the model does not see
-ds = world.drop_vars(["e", "ro", "sro"])  # yours: soil moisture by layer, snow and weather
-ds.physm.variables()
+
+
+def open_tower(path):
+    """Open a daily file of a tower; -9999 is missing."""
+    if path.endswith(".nc"):
+        return xr.open_dataset(path).load()
+    rows = pd.read_csv(path, na_values=[-9999], parse_dates=["TIMESTAMP"])
+    ds = rows.rename(columns={"TIMESTAMP": "time"}).set_index("time").to_xarray()
+    return ds.assign_attrs(product="fluxnet")  # says the units, which a csv file leaves out
+
+
+def simulated_tower():
+    """Make a tower of one cell of the tutorial's land, with gaps of the weather."""
+    cell = xsm.open_tutorial("land").sel(latitude=41.0, longitude=15.0, method="nearest")
+    steam = 611.2 * np.exp(17.62 * (cell["d2m"] - 273.15) / (cell["d2m"] - 30.03))
+    full = 611.2 * np.exp(17.62 * (cell["t2m"] - 273.15) / (cell["t2m"] - 30.03))
+    ds = xr.Dataset(
+        {
+            "P": 1000 * cell["tp"],  # mm
+            "TA": cell["t2m"] - 273.15,  # degC
+            "SW_IN": cell["ssrd"] / 86400,  # W m-2
+            "LW_IN": cell["strd"] / 86400,
+            "RH": 100 * steam / full,  # %
+            "PA": cell["sp"] / 1000,  # kPa
+            "SWC_1_1_1": 100 * cell["swvl1"],  # %
+            "SWC_1_2_1": 100 * cell["swvl2"],
+            "LE": -cell["e"] * 1000 * 2.45e6 / 86400,  # W m-2: evaporation is made of it
+        }
+    ).drop_attrs(deep=True)
+    broken = np.random.default_rng(0).random(ds.sizes["time"]) < 0.02
+    for name in ("TA", "SW_IN", "RH"):
+        ds[name] = ds[name].where(~broken)
+    return ds.drop_vars(["latitude", "longitude"]).assign_attrs(product="fluxnet")
+
+
+ds = simulated_tower() if path is None else open_tower(path)
 
 # %% [markdown]
-# ## 1. Train
+# ## 1. Say where the sensors are, and fill gaps of the weather
 #
-# `target=` names what was observed; any of soil moisture, snow, evaporation, runoff and storage,
-# with gaps. Potential evaporation is made of radiation and temperature. Long pieces let slow stores
-# count.
+# Sensors of this tower hang at 5 and 15 cm and stand for the soil around them. The account runs
+# through each day, so that the weather may have no gaps: days without it take the mean of their day
+# of the year. Soil moisture and evaporation keep their gaps.
 
 # %%
+sensors = {"SWC_1_1_1": [0.0, 0.1], "SWC_1_2_1": [0.1, 0.2]}  # m; SWC_F_MDS_1, ... of FLUXNET
+for name, edges in sensors.items():
+    if name in ds:
+        ds[name].attrs["layer_edges_m"] = edges
+
+table = ds.physm.variables()
+weather = ["precipitation", "air_temperature", "shortwave_down", "longwave_down"]
+weather += ["relative_humidity", "surface_pressure", "wind_speed"]
+for role in weather:
+    if role in table.roles:
+        name = table[role].name
+        usual = ds[name].groupby("time.dayofyear").mean()
+        usual = usual.interpolate_na("dayofyear", fill_value="extrapolate")
+        filled = ds[name].groupby("time.dayofyear").fillna(usual).drop_vars("dayofyear")
+        ds[name] = filled.assign_attrs(ds[name].attrs)
+table
+
+# %% [markdown]
+# ## 2. Train on soil moisture
+#
+# `target=` names all that the model is shown. Evaporation is not among it. The last third of the
+# record is left for the comparison.
+
+# %%
+end = ds["time"][2 * ds.sizes["time"] // 3]
+train, later = ds.sel(time=slice(None, end)), slice(end, None)
 short = {"epochs": 12, "iterations": 8}  # leave it out for the full schedule
-fitted = ds.sel(time=slice("2018", "2019")).physm.fit(
-    "water_budget", target=["soil_moisture", "snow_water_equivalent"], sequence=365, **short
+fitted = train.physm.fit(
+    "water_budget", target="soil_moisture", sequence=365, batch_size=4, valid=0, **short
 )
 fitted
 
 # %% [markdown]
-# ## 2. Predict all terms
+# ## 3. Compare with the tower
+#
+# The simple rule that has to be beaten is potential evaporation times the relative wetness of the
+# upper sensor, whose dry and wet ends are those of the years that train.
 
 # %%
 found = fitted.predict(ds)
-found
+truth = table.array(ds, "evaporation")
+said = xsm.variables(found).array(found, "evaporation")
+
+wet = table.array(ds, "soil_moisture")
+dry, full = (wet.sel(time=slice(None, end)).quantile(q, "time") for q in (0.01, 0.99))
+rule = table.array(ds, "potential_evaporation") * ((wet - dry) / (full - dry)).clip(0, 1)
+
+
+def scores(guess):
+    """Return what compares days that the tower observed, after training."""
+    pair = xr.Dataset({"guess": guess, "truth": truth}).sel(time=later).dropna("time")
+    bias = float(pair["guess"].mean() / pair["truth"].mean() - 1)
+    return {
+        "mean (mm/day)": float(pair["guess"].mean()),
+        "r of days": float(xr.corr(pair["guess"], pair["truth"])),
+        "bias (%)": 100 * bias,
+        "RMSE (mm/day)": float(np.sqrt(((pair["guess"] - pair["truth"]) ** 2).mean())),
+    }
+
+
+guesses = {"tower": truth, "account": said, "potential times wetness": rule}
+pd.DataFrame({name: scores(guess) for name, guess in guesses.items()}).T.round(2)
+
+# %%
+weekly = {
+    name: guess.rename("evaporation")
+    .assign_attrs(units="mm day-1", long_name="evaporation")
+    .rolling(time=7, center=True, min_periods=4)
+    .mean()
+    .sel(time=later)
+    .to_dataset()
+    for name, guess in guesses.items()
+}
+ax = weekly["tower"].physm.plot.series(weekly["account"], target="evaporation")
 
 # %% [markdown]
-# ## 3. Does the account close?
+# ## 4. Does the account close, and does it do what water must do?
 #
-# Precipitation minus evaporation, runoff and the change of storage is 0 to rounding, on every day
-# and in every cell, whatever the network has learnt.
+# Precipitation minus evaporation, runoff and the change of storage is 0 to rounding on every day.
+# `audit` changes the weather and looks at the answers: without rain the stored water must not rise,
+# without demand nothing may evaporate.
 
 # %%
 account = ds.physm.consistency(found, law="budget")
 account
 
-# %% [markdown]
-# ## 4. Compare with the truth
-#
-# Evaporation and runoff of 2020, a year that the model did not see: the mean, and the correlation
-# of months.
-
-# %% tags=["truth"]
-import pandas as pd
-
-year = slice("2020-02", "2020-12")
-truth = {"evaporation": -1000 * hidden["e"], "runoff": 1000 * hidden["ro"]}
-rows = {}
-for name, values in truth.items():
-    own, said = values.sel(time=year), found[name].sel(time=year)
-    r = xr.corr(own.resample(time="MS").mean(), said.resample(time="MS").mean(), "time")
-    rows[name] = {
-        "truth (mm/day)": float(own.mean()),
-        "model (mm/day)": float(said.mean()),
-        "r of months": float(r.median()),
-    }
-pd.DataFrame(rows).T.round(2)
-
-# %% tags=["truth"]
-at = {"latitude": 42.5, "longitude": 15.0}
-own = truth["evaporation"].assign_attrs(units="mm day-1").sel(time=year)
-weekly = own.rename("evaporation").to_dataset().rolling(time=7, center=True).mean()
-said = found[["evaporation"]].sel(time=year).rolling(time=7, center=True).mean()
-ax = weekly.physm.plot.series(said, at=at, target="evaporation")
-
-# %% [markdown]
-# The course follows the truth, the level does not: soil moisture alone does not say which part of
-# the rain ran off without wetting the soil, and the account then gives too much of it to runoff.
-# Use the result as an index of when and where the soil loses water. For amounts, show the model
-# what you have of the other terms (runoff of a gauge, evaporation of a tower, storage of GRACE):
-# name it in `target=`, and compare again, since a short training does not use it fully.
-
-# %% [markdown]
-# ## 5. Ask what water must do
-#
-# `audit` changes the weather and looks at the answers: without rain the stored water must not rise,
-# without demand nothing may evaporate.
-
 # %%
 xsm.audit(fitted, ds.isel(time=slice(0, 400)))
 
 # %% [markdown]
-# How much of each term is identified by what, on simulated and on observed data, stands on the page
-# about the water budget.
+# ## 5. What to expect at a real tower
+#
+# The same at a semi-arid grassland, US-Wkg (Walnut Gulch, Kendall), with the full schedule, sensors
+# at 5 and 15 cm, trained on 2004 to 2010 and compared in 2011 and 2012, the median of three seeds: r
+# of days 0.83, bias -13 %. Potential evaporation times relative wetness has 0.82 and +55 %. The
+# course follows the tower; the level depends on a prior, Budyko's curve, since soil moisture does
+# not say which part of the rain ran off without wetting the soil. Show the model what else you
+# have: runoff of a gauge, snow, storage, or some months of evaporation, `target=["soil_moisture",
+# "evaporation"]`. The page about the water budget has all figures.

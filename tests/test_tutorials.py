@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 import xsm
-from tests.door.files import era5_land_daily, smap_l3
+from tests.door.files import era5_land_daily, fluxnet_daily, smap_l3
 from tests.door.truth import LAT, LON, truth
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -25,6 +26,7 @@ TINY = {
     "groundwater": {"hidden": 2, "widths": (2, 4), "epochs": 1, "iterations": 1},
     "forecast": {"epochs": 1, "iterations": 1, "hidden_size": 4},
     "satellite_gaps": {"epochs": 1, "iterations": 1, "hidden_size": 4},
+    "evaporation": {"epochs": 1, "iterations": 1, "hidden_size": 4},
 }
 
 
@@ -134,3 +136,14 @@ def test_a_record_of_smap_is_filled() -> None:
     assert float(names["filled"].isel(time=slice(60, None)).notnull().mean()) > 0.99
     kept = names["filled"].where(seen, drop=True)
     xr.testing.assert_allclose(kept, ds["soil_moisture_am"].where(seen, drop=True))
+
+
+@pytest.mark.filterwarnings("ignore:.*does not identify:UserWarning")
+def test_a_file_of_fluxnet_becomes_evaporation() -> None:
+    """Columns of the daily subset of FLUXNET2015: names and units of its table, LE as the truth."""
+    tower = fluxnet_daily(truth(800, start="2018-01-01")).rename(TIMESTAMP="time")
+    names = run("evaporation", {"ds": tower.assign_attrs(product="fluxnet"), "pd": pd})
+    assert names["table"]["evaporation"].name == ("LE_F_MDS",)
+    assert names["said"].sizes == {"time": 800}
+    assert set(names["scores"](names["said"])) >= {"r of days", "bias (%)"}
+    assert abs(float(names["account"]["residual"])) < 1e-3

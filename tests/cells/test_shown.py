@@ -217,6 +217,21 @@ def test_the_card_says_what_potential_evaporation_is_made_of(ds, fitted):
     assert "potential evaporation" not in fit(given, variables=own).card
 
 
+def test_extremes_of_temperature_are_enough_weather(ds):
+    """Rain, the least and the greatest temperature of the day: what most stations measure."""
+    spread = 5.0
+    extremes = {"tmax": ds["t2m"] + spread, "tmin": ds["t2m"] - spread}
+    extremes = {name: array.assign_attrs(units="K") for name, array in extremes.items()}
+    bare = ds.drop_vars(["strd", "ssrd", "t2m", "d2m", "sp", "u10", "v10"], errors="ignore")
+    bare = bare.assign(extremes)
+    found = fit(bare)
+    assert found.card["potential evaporation"].startswith("Hargreaves and Samani 1985")
+    assert found.card["air temperature"].startswith("mean of the extremes of the day")
+    assert found.recipe.dynamic == ("precipitation", "air_temperature", "potential_evaporation")
+    steps = xsm.consistency(bare, found.predict(bare), law="budget", dim=[])["residual"]
+    assert float(abs(steps).max()) < 1e-3
+
+
 def test_water_from_outside_is_named_and_the_account_closes_with_it(ds):
     with pytest.warns(UserWarning, match="does not identify"):
         found = fit(ds, target="swvl1", outside=True)

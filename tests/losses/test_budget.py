@@ -115,3 +115,11 @@ def test_a_season_is_no_climate():
 def test_the_price_is_in_proportion_to_what_comes_or_goes():
     found = Price("water_from_outside")({"water_from_outside": torch.tensor([-0.2, 0.6])}, {})
     assert float(found) == pytest.approx(0.4)
+
+
+def test_the_spread_of_anomalies_is_of_what_was_observed():
+    """Anomalies of gaps are no observations, also where the record has a level."""
+    truth = steps(90.0, 110.0, math.nan, math.nan)
+    guess = steps(0.0, 0.0, 0.0, 0.0)
+    term = Shown("groundwater_storage", "observed_gw", "gw", anomaly=True)
+    assert float(term({"gw": guess}, {"observed_gw": truth})) == pytest.approx(1.0)

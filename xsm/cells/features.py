@@ -37,7 +37,7 @@ class Features:
     space : tuple of str
         Names of the other dimensions, without depth.
     soil : dict of str to DataArray
-        Hydraulic parameters (*space, depth), where they are needed.
+        Hydraulic parameters (*space, depth), and areas (*space), where loss terms need them.
     wrap : bool
         The last dimension of space goes around the globe.
     missing : tuple of str

@@ -13,6 +13,7 @@ import xarray as xr
 from xsm.artefact.asked import Asked, Tuning
 from xsm.artefact.learnt import Learnt
 from xsm.artefact.lineage import gone_on, observed_years, schedule_after, starts
+from xsm.cells.areas import whole_areas
 from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.fit import Begun, divide, doubt_used, learnt_of, look_again
@@ -156,7 +157,7 @@ def _job(source: Learnt, here: _Here, asked: Asked, years: float) -> Job:
         here.cls,
         for_data(here.cls, here.network, here.reading.table, recipe),
         over_pieces(terms, here.steps, recipe.warmup) if recipe.sequence else terms,
-        schedule_after(source, asked, years),
+        whole_areas(schedule_after(source, asked, years), here.features, here.scaling),
         sizes_of(recipe, gaussian=source.parameters["head"] == "gaussian"),
         split,
         recipe,
@@ -252,7 +253,7 @@ def _held(features: Features, recipe: Recipe, asked: Asked) -> _Held:
     over = [d for d in features.observed.dims if d not in features.space]
     seen = features.observed.notnull().any(over).transpose(*features.space).compute()
     cells = np.flatnonzero(seen.values)
-    if len(cells) < _FEW or not asked.valid:
+    if len(cells) < _FEW or not asked.valid or "area" in features.soil:  # areas stay whole
         few = recipe.sequence and replace(recipe, sequence=min(recipe.sequence, steps // 2))
         return _Held(divide(steps, asked.valid, few or recipe), None)
     count = max(1, round(asked.valid * len(cells)))

@@ -13,6 +13,7 @@ from xsm.artefact.asked import Asked
 from xsm.artefact.card import history_dataset, whole_card
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alike import alike_remark
+from xsm.cells.areas import described_areas, whole_areas
 from xsm.cells.card import card_lines, in_words_of
 from xsm.cells.collect import collect
 from xsm.cells.estimation import Estimation, run_estimation
@@ -24,7 +25,7 @@ from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
 from xsm.cells.sequences import as_sequence, check_sequence, log_of_rain
-from xsm.cells.shown import all_shown, check_days, known_pores
+from xsm.cells.shown import all_shown, check_areas, check_days, known_pores
 from xsm.cells.site import site_of
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.doubt import doubt, guards_of
@@ -98,10 +99,12 @@ def _fit_network(ds: xr.Dataset, cls: type[Model], asked: Asked) -> Learnt:
     network, schedule = make_schedule(cls, steps, own, asked.precision, sequence=runs)
     reading = read(ds, asked.variables)
     asked, own_terms, shown = all_shown(cls, asked, reading.table, network)
+    check_areas(network, own_terms, asked)
     losses = own_terms if asked.losses is None else asked.losses
     terms = check_terms(losses, head, published=asked.losses is None)
     room = asked.limit if asked.client is None else 0  # the workers read what they train on
     begun = _begin(reading, cls, asked, network, terms, room, started, logs=logs, shown=shown)
+    schedule = whole_areas(schedule, begun.features, begun.scaling)
     sequence, warmup = begun.recipe.sequence, begun.recipe.warmup
     job = Job(
         cls,
@@ -306,10 +309,12 @@ def _unidentified(begun: Begun) -> tuple[str, ...]:
 
 
 def _made(begun: Begun) -> dict[str, str]:
-    """Return the lines of a card on what potential evaporation is, and what is not identified."""
-    demand = "potential_evaporation"
-    way = begun.reading.table.way(demand) if demand in begun.recipe.dynamic else ""
-    lines = {"potential evaporation": way, "not identified": "; ".join(_unidentified(begun))}
+    """Return the lines of a card on what was estimated, areas, and what is not identified."""
+    table, inputs = begun.reading.table, begun.recipe.dynamic
+    made = ("air_temperature", "potential_evaporation")
+    ways = {name.replace("_", " "): table.way(name) for name in made if name in inputs}
+    areas = described_areas(begun.features, begun.scaling, begun.network.get("footprint", ""))
+    lines = {**ways, "footprint": areas, "not identified": "; ".join(_unidentified(begun))}
     return {title: line for title, line in lines.items() if line}
 
 

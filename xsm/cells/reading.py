@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xsm.cells.areas import shares
 from xsm.cells.blocks import neighbourhood
 from xsm.cells.features import Features
 from xsm.cells.hidden import hidden_of, without_missing
@@ -144,7 +145,10 @@ def _constants(
     if based:
         found["base"] = found.pop("target_mean")
     for name, array in features.soil.items():
-        found[name] = array.values.reshape(-1, recipe.layers)[cells]
+        wide = recipe.layers if DEPTH in array.dims else 1
+        found[name] = array.values.reshape(-1, wide)[cells]
+    if "area" in found:
+        found["area_share"] = shares(found["area"], found["area_share"])
     if features.soil and recipe.depths:
         size = np.diff(np.array(recipe.depths), axis=1)[:, 0]
         found["layer_centre"] = np.broadcast_to(np.array(recipe.centres), shape)

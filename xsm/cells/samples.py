@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import xarray as xr
 
+from xsm.cells.areas import plan_areas
 from xsm.cells.blocks import plan_blocks
 from xsm.cells.features import Features
 from xsm.cells.reading import make_windows, read_block
@@ -118,20 +120,24 @@ def _streamed(
     size = limit / (_SLOTS + _SPARE)  # bytes of a block in the pool, where a quarter of it stays
     positions = max(1, int(_THIN * size / max(windows, held / 2)))
     sample = _sample(features, recipe)
-    plan = partial(plan_blocks, features, recipe=recipe, positions=positions, answered=answered)
-    boxes = plan(scaling, times=split.training)
-    _check_chunks(features, boxes, split.training)
-    # Cells with neighbours stay together: a share of them needs all that are around.
-    thin = 1 if recipe.patch > 1 or len(boxes) <= _SLOTS / _THIN / land else _THIN
+    plan = partial(_plan, features, recipe=recipe, positions=positions, answered=answered)
+    parts = plan(scaling, times=split.training)
+    _check_chunks(features, [box for box, _ in parts], split.training)
+    # Cells with neighbours stay together: a share of them needs all that are around; so do those of
+    # an area, whose mean is compared.
+    together = recipe.patch > 1 or "area" in features.soil
+    thin = 1 if together or len(parts) <= _SLOTS / _THIN / land else _THIN
     slots = int(_SLOTS / _THIN * thin / land)
-    read = partial(read_block, features, scaling, recipe, answered=answered)
     stream = Stream(
-        [partial(read, box, thin) for box in boxes],
+        [
+            partial(read_block, features, own, recipe, box, thin, answered=answered)
+            for box, own in parts
+        ],
         slots=slots,
         steps=features.steps,
         samples=max(1, int(positions * land / thin / _new_steps(recipe, answered))),
         gathered=min(GATHERED, int(size / sample)),
-        refill=len(boxes) > slots or thin > 1,
+        refill=len(parts) > slots or thin > 1,
         device=device,
     )
     if not split.validates:
@@ -140,12 +146,22 @@ def _streamed(
     steps = _answered_later(features, recipe, split, answered)
     there /= _new_steps(recipe, steps)
     share = min(1.0, min(_VALIDATION, 6 * size / sample) / (there * land))
-    boxes = plan(other, times=split.validation, answered=steps)
-    read = partial(read_block, features, other, recipe, answered=steps)
-    later = [partial(read, box, 1) for box in boxes]
+    parts = plan(other, times=split.validation, answered=steps)
+    later = [
+        partial(read_block, features, own, recipe, box, 1, answered=steps) for box, own in parts
+    ]
     first = other is not scaling
     apart = [partial(_apart, block, _last(features, split), first) for block in later]
     return stream, draw_evenly(apart, share=share, seed=0, device=device)
+
+
+def _plan(
+    features: Features, scaling: xr.Dataset, **options: Any
+) -> list[tuple[dict[str, slice], xr.Dataset]]:
+    """Return the blocks to read, each with the statistics of its cells."""
+    if "area" in features.soil:
+        return plan_areas(features, scaling, **options)
+    return [(box, scaling) for box in plan_blocks(features, scaling, **options)]
 
 
 def _answered_later(features: Features, recipe: Recipe, split: Split, answered: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from xsm.exceptions import (
     GridError,
     MissingVariableError,
     NotEnoughDataError,
+    UnknownNameError,
     warn_outside,
 )
 from xsm.hydrology.soil.pores import with_pores
@@ -25,7 +26,7 @@ from xsm.nn import Model
 from xsm.registry import model_name
 from xsm.training.recipe import Recipe
 
-__all__ = ["all_shown", "check_days", "known_pores"]
+__all__ = ["all_shown", "check_areas", "check_days", "known_pores"]
 
 
 def all_shown(
@@ -80,6 +81,33 @@ def known_pores(
         return reading, recipe
     static, plain = (*recipe.static, *names), (*recipe.plain, *names)
     return reading, replace(recipe, static=static, plain=plain, pores=layers)
+
+
+def check_areas(network: Mapping[str, Any], terms: Sequence[Loss], asked: Asked) -> None:
+    """Refuse areas of which nothing that is shown is a mean, or whose cells are apart."""
+    name = network.get("footprint")
+    if not name:
+        return
+    if not isinstance(name, str):
+        msg = (
+            f"footprint={name!r:.60} was given; the name of a map of labels in the data is needed: "
+            'ds["mascon"] = labels, footprint="mascon".'
+        )
+        raise UnknownNameError(msg)
+    if not any(getattr(term, "footprint", "") for term in terms):
+        monthly = list(network.get("monthly", ("terrestrial_water_storage",)))
+        msg = (
+            f"footprint={name!r} was given, but nothing that is shown is a mean of months over "
+            f"areas: monthly={monthly}. Show one of these, target=[...], or name it in monthly=; "
+            "else leave footprint= out."
+        )
+        raise MissingVariableError(msg)
+    if asked.client is not None:
+        msg = (
+            f"footprint={name!r} was given with client=: workers share the cells, and those of an "
+            "area have to be together. Train in this process, without client=."
+        )
+        raise UnknownNameError(msg)
 
 
 def check_days(features: Features, recipe: Recipe) -> None:

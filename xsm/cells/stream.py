@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from xsm.cells.areas import Runs, draw_runs, places
 from xsm.cells.windows import Windows, draw_times, in_batches, most_evaluated
 from xsm.exceptions import NotEnoughDataError
 from xsm.nn import Batch, Schedule
@@ -239,7 +240,7 @@ def draw_evenly(
         windows = block(None)
         if len(windows):
             count = -int(-share * len(windows) // 1)  # at least one
-            order = torch.randperm(len(windows), generator=generator(seed, 3, number))
+            order = windows.shuffled(generator(seed, 3, number))
             parts.append(windows.batch(order[:count].sort().values))
     if not parts:
         raise NotEnoughDataError(_nothing(len(blocks)))
@@ -256,12 +257,15 @@ def _draw(
 ) -> tuple[Tensor, Tensor]:
     """Draw samples from all blocks of a pool: the slot and the position in it, each (batch, size).
 
-    With ``"time"``, a time is drawn as likely as any other that has samples, then cells at it.
+    With ``"time"``, a time is drawn as likely as any other that has samples, then cells at it; of
+    areas, whole ones.
     """
+    if held := [runs for windows in pool if (runs := windows.runs) is not None]:
+        return _draw_areas(held, batches, size, random)
     if sampling == "mixed":
         held = torch.tensor([len(windows) for windows in pool])
         share = torch.rand(batches, size, generator=random, dtype=torch.float64)
-        return _places(held, (share * held.sum()).long())
+        return places(held, (share * held.sum()).long())
     by_time, starts = torch.zeros((2, steps, len(pool)), dtype=torch.long)
     for s, windows in enumerate(pool):
         by_time[windows.start + windows.times, s] = windows.counts
@@ -272,15 +276,21 @@ def _draw(
     share = torch.rand(at.shape, generator=random, dtype=torch.float64)
     earlier = together.cumsum(0) - together
     rank = earlier[at] + (share * together[at]).long()
-    run, inside = _places(by_time.view(-1), rank)  # a run is a time in a slot
+    run, inside = places(by_time.view(-1), rank)  # a run is a time in a slot
     return run % len(pool), starts.view(-1)[run] + inside
 
 
-def _places(lengths: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
-    """Return in which of several runs, laid end to end, a place lies, and where in it."""
-    ends = lengths.cumsum(0)
-    run = torch.searchsorted(ends, rank, right=True)
-    return run, rank - (ends - lengths)[run]
+def _draw_areas(
+    held: Sequence[Runs], batches: int, size: int, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw the samples of whole areas, whose runs each slot holds."""
+    many = torch.tensor([len(runs.counts) for runs in held])
+    counts = torch.cat([runs.counts for runs in held])
+    run, inside = draw_runs(counts, batches, size, random)
+    slot = torch.arange(len(held)).repeat_interleave(many)[run]
+    before = torch.tensor([0, *(len(runs.order) for runs in held[:-1])]).cumsum(0)
+    starts = torch.cat([runs.starts + first for runs, first in zip(held, before, strict=True)])
+    return slot, torch.cat([runs.order for runs in held])[starts[run] + inside]
 
 
 def _gather(
@@ -290,10 +300,10 @@ def _gather(
     order = slot.argsort(stable=True)
     counts = slot.bincount(minlength=len(pool)).tolist()
     parts = []
-    for windows, places in zip(pool, order.split(counts), strict=True):
-        if len(places):
-            own = None if sight is None else {n: v[places] for n, v in sight.items()}
-            parts.append(windows.batch(index[places], own))
+    for windows, rows in zip(pool, order.split(counts), strict=True):
+        if len(rows):
+            own = None if sight is None else {n: v[rows] for n, v in sight.items()}
+            parts.append(windows.batch(index[rows], own))
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
     return {n: torch.cat([p[n] for p in parts]).index_select(0, place) for n in parts[0]}

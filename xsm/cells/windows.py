@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xsm.cells.areas import Runs, draw_runs, runs_of, with_ends
 from xsm.cells.hidden import Hidden
 from xsm.cells.inputs import with_one, with_presence
 from xsm.nn import Batch, Schedule, last_observation
@@ -126,6 +127,19 @@ class Windows:
         """Return the number of samples."""
         return len(self.samples)
 
+    @property
+    def runs(self) -> Runs | None:
+        """The samples of each area at each time; None where no mean over areas is compared."""
+        area = self.cells.get("area")
+        return None if area is None else runs_of(self.samples, self.count, area)
+
+    def shuffled(self, random: torch.Generator) -> Tensor:
+        """Return the positions of all samples in random order, those of an area together."""
+        runs = self.runs
+        return (
+            torch.randperm(len(self), generator=random) if runs is None else runs.shuffled(random)
+        )
+
     def draw(
         self,
         batches: int,
@@ -138,8 +152,12 @@ class Windows:
 
         ``"time"`` takes the cells of a batch at one random time (Fang and Shen 2020; at several
         times where a time holds fewer cells than a batch, so that a single series trains too),
-        ``"mixed"`` takes each sample at its own. Drawn on the CPU, the same for every device.
+        ``"mixed"`` takes each sample at its own; those of an area, whose mean is compared, come
+        together. Drawn on the CPU, the same for every device.
         """
+        if (runs := self.runs) is not None:
+            run, inside = draw_runs(runs.counts, batches, batch_size, random)
+            return runs.order[runs.starts[run] + inside]
         if sampling == "mixed":
             return torch.randint(len(self), (batches, batch_size), generator=random)
         at = draw_times(len(self.starts), int(self.counts.max()), batches, batch_size, random)
@@ -176,6 +194,7 @@ class Windows:
         ends = (at.unsqueeze(1) + self._ago).view(-1)  # (batch * answered,)
         moving = {name: values.index_select(0, ends) for name, values in self.series.items()}
         still = {name: values.index_select(0, cell) for name, values in self.cells.items()}
+        still = with_ends(still, self.start + at // self.count)
         moving["mask"] = torch.isfinite(moving["target"])
         if "base" in still:
             observed = dynamic[:, :, own, self.observed].unfold(1, self.window, 1)

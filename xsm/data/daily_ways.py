@@ -171,6 +171,7 @@ def _is_amount(name: str, array: xr.DataArray, role: Role) -> bool:
 
 def _state(role: Role | None, said: str, states: States) -> Day | None:
     """Return how a state or a rate becomes daily; None of one without a role or a method."""
+    said = said or ("" if role is None else role.extreme)
     if said in _EXTREMES:
         return _EXTREMES[said]
     if role is None and said not in WAYS:

@@ -9,7 +9,7 @@ from xsm.data.grid import axis_of
 from xsm.exceptions import GridError
 from xsm.typing import FloatArray
 
-__all__ = ["coordinates", "flat_places", "in_degrees", "locate", "straight"]
+__all__ = ["coordinates", "flat_places", "in_degrees", "latitude_of", "locate", "straight"]
 
 
 _RADIUS = 6371.0  # km
@@ -34,6 +34,18 @@ def coordinates(cells: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
         "a map of classes, folds=<DataArray>."
     )
     raise GridError(msg)
+
+
+def latitude_of(cells: xr.DataArray) -> xr.DataArray | None:
+    """Return the latitude of cells, degrees north, as it lies along them; None where it is unknown.
+
+    Only coordinates are read.
+    """
+    for name, coordinate in cells.coords.items():
+        number = coordinate.dtype.kind in "iuf" and set(coordinate.dims) <= set(cells.dims)
+        if number and axis_of(cells, str(name)) == "Y" and in_degrees(coordinate):
+            return coordinate
+    return None
 
 
 def in_degrees(coordinate: xr.DataArray) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from xsm.hydrology.balance.areas import area_maps
 from xsm.hydrology.balance.budget import budget_consistency
 from xsm.hydrology.balance.consistency import water_balance_consistency
 from xsm.hydrology.balance.observed import observed_roles, observed_series
@@ -72,6 +73,7 @@ LAWS: dict[str, Law] = {
             audit=budget_consistency,
             arguments=("states",),
             series=observed_series,
+            maps=area_maps,
             roles=observed_roles,
         ),
     )

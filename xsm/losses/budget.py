@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xsm.losses.areas import area_means
 from xsm.losses.terms import Batch
 
 __all__ = ["Budyko", "Price", "Prior", "Shown", "monthly_means"]
@@ -34,6 +35,9 @@ class Shown:
         Compare means of whole months: of the days that were observed, and of all days predicted.
     anomaly : bool, default: False
         Take the mean over the steps compared from both: a storage is known but for its level.
+    footprint : str, default: ""
+        Map of the data that labels areas: means over each are compared, weighted by the sizes of
+        cells. Areas that are not whole in a batch are not.
 
     Notes
     -----
@@ -55,6 +59,7 @@ class Shown:
     weight: float = 1.0
     monthly: bool = False
     anomaly: bool = False
+    footprint: str = ""
 
     @property
     def name(self) -> str:
@@ -64,7 +69,8 @@ class Shown:
     @property
     def needs(self) -> tuple[str, ...]:
         """Keys of the batch that the term reads."""
-        return (self.key, *(("month", "month_days") if self.monthly else ()))
+        of_areas = ("area", "area_share") if self.footprint else ()
+        return (self.key, *(("month", "month_days") if self.monthly else ()), *of_areas)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -74,7 +80,7 @@ class Shown:
     @property
     def answered(self) -> int:
         """Steps that are compared with each other, at least."""
-        return 2 if self.monthly or self.anomaly else 1
+        return 2 if self.monthly or self.anomaly or self.footprint else 1
 
     def __call__(self, output: Batch, batch: Batch) -> Tensor:
         """Return the unweighted term, a scalar."""
@@ -82,6 +88,10 @@ class Shown:
         if self.monthly:
             months = batch["month"], batch["month_days"]
             predicted, observed = monthly_means(predicted, observed, *months)
+        if self.footprint:
+            predicted, observed = area_means(
+                predicted, observed, batch["area"], batch["area_share"]
+            )
         seen = torch.isfinite(observed)
         predicted = torch.where(seen, predicted, 0.0)
         observed = torch.where(seen, observed, 0.0)
@@ -268,7 +278,7 @@ def monthly_means(
 def _share(predicted: Tensor, observed: Tensor, seen: Tensor) -> Tensor:
     """Return the error (row, layer) as a share of the spread, the sum over layers."""
     many = seen.sum(dim=0).clamp_min(1)
-    mean = observed.sum(dim=0) / many
+    mean = torch.where(seen, observed, 0.0).sum(dim=0) / many
     variance = torch.where(seen, observed - mean, 0.0).square().sum(dim=0) / many
     spread = variance.sqrt()
     # the norm, whose gradient is 0 at a perfect fit, where that of a square root is infinite

@@ -75,6 +75,10 @@ class WaterBudget(Model):
         Whether all layers of soil moisture that the data hold are shown; else the top one.
     monthly : tuple of str, optional
         Roles whose observations are means of months: one value in each, or equal ones on all days.
+    footprint : str, optional
+        Name of a map of the data that labels areas, by whole numbers or names; NaN outside of all.
+        Roles of ``monthly`` are then compared as means over each area, weighted by the sizes of
+        cells: storage that a satellite sees over 300 km, runoff of a gauged basin.
     role : str, default: "soil_moisture"
         What the target is; from the data.
     depths : tuple of (float, float), optional
@@ -158,6 +162,7 @@ class WaterBudget(Model):
         layers: Sequence[float] = (0.1, 0.4, 1.0),
         layered: bool = True,
         monthly: Sequence[str] = ("terrestrial_water_storage",),
+        footprint: str = "",
         role: str = "soil_moisture",
         depths: Sequence[tuple[float, float]] = (),
         pores: Sequence[int] | None = None,
@@ -195,7 +200,7 @@ class WaterBudget(Model):
     @classmethod
     def terms_of(cls, shown: Mapping[str, str], options: Mapping[str, Any]) -> tuple[Loss, ...]:
         """Return the terms that compare what is shown: roles and their keys in the batch."""
-        monthly = tuple(options["monthly"])
+        monthly, footprint = tuple(options["monthly"]), str(options.get("footprint") or "")
         terms = [
             Shown(
                 role,
@@ -203,6 +208,7 @@ class WaterBudget(Model):
                 "mean" if key == "target" else role,
                 monthly=role in monthly,
                 anomaly=role in _UNKNOWN_LEVEL,
+                footprint=footprint if role in monthly else "",
             )
             for role, key in shown.items()
         ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from xsm.data.doubt.extremes import extremes_together
 from xsm.data.doubt.fills import CODES
 from xsm.data.doubt.finding import Finding
 from xsm.data.doubt.guard import Guard
@@ -84,7 +85,7 @@ def judge_all(ds: xr.Dataset, variables: Sequence[Variable]) -> list[Judged]:
     fills = {name: [c for p in products if name in p.known for c in p.fills] for name in samples}
     names = [(v, str(v.name)) for v in variables]
     judged = [judge(ds, v, samples[name], fills[name]) for v, name in names if name in samples]
-    return _shares_together(judged)
+    return extremes_together(_shares_together(judged))
 
 
 def _shares_together(judged: list[Judged]) -> list[Judged]:

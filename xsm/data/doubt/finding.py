@@ -23,8 +23,8 @@ class Finding:
         Its name in the data set.
     kind : str
         ``"fill"``, ``"infinite"``, ``"units"``, ``"range"``, ``"saturation"``, ``"sign"``,
-        ``"sawtooth"``, ``"constant"``, ``"missing"``, ``"flag"``, ``"unusable"`` or ``"told"``, a
-        remark of ``ds.physm.variables()``.
+        ``"sawtooth"``, ``"order"``, ``"constant"``, ``"missing"``, ``"flag"``, ``"unusable"`` or
+        ``"told"``, a remark of ``ds.physm.variables()``.
     severity : {"stop", "warn", "note"}
         Whether verbs refuse the variable, warn, or say nothing.
     words : str

@@ -7,9 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from xsm.data.grid import time_dim
+from xsm.data.locations import latitude_of
+from xsm.physics.evaporation import hargreaves
+
 __all__ = [
     "ESTIMATED",
+    "PLACED",
     "RECIPES",
+    "in_words",
     "made_of",
     "saturation_vapour_pressure",
     "specific_humidity",
@@ -159,9 +165,23 @@ def _makkink(shortwave: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray
     return _of_energy(0.65 * _weight(temperature, _SEA_LEVEL) * shortwave)
 
 
+def _middle(high: xr.DataArray, low: xr.DataArray) -> xr.DataArray:
+    """Return the mean of the extremes of the day."""
+    return (high + low) / 2
+
+
+def _hargreaves(high: xr.DataArray, low: xr.DataArray) -> xr.DataArray:
+    """Return 0.0023 (T + 17.8) sqrt(T_max - T_min) R (Hargreaves and Samani 1985), of latitude."""
+    days = low[time_dim(low)].dt.dayofyear
+    found: xr.DataArray = hargreaves(low, high, latitude_of(low), days)
+    return found.transpose(*low.dims).astype(low.dtype, copy=False)
+
+
+_EXTREMES = ("temperature_max", "temperature_min")
 _RADIATION = ("shortwave_down", "longwave_down", "air_temperature")
 RECIPES: tuple[tuple[str, tuple[str, ...], Callable[..., xr.DataArray]], ...] = (
     ("wind_speed", ("eastward_wind", "northward_wind"), _speed),
+    ("air_temperature", _EXTREMES, _middle),
     ("specific_humidity", ("dew_point_temperature", "surface_pressure"), _from_dew_point),
     (
         "specific_humidity",
@@ -178,10 +198,14 @@ RECIPES: tuple[tuple[str, tuple[str, ...], Callable[..., xr.DataArray]], ...] = 
     ("potential_evaporation", (*_RADIATION, "surface_pressure"), _priestley_taylor),
     ("potential_evaporation", _RADIATION, _priestley_taylor),
     ("potential_evaporation", ("shortwave_down", "air_temperature"), _makkink),
+    ("potential_evaporation", _EXTREMES, _hargreaves),
     ("precipitation", ("rainfall", "snowfall"), _sum),
     ("runoff", ("surface_runoff", "subsurface_runoff"), _sum),
 )
 """Role, the roles it is made of, and how; the first that the data allow is used."""
+
+PLACED: frozenset[Callable[..., xr.DataArray]] = frozenset({_hargreaves})
+"""Ways that need the latitude, as a coordinate in degrees."""
 
 ESTIMATED = frozenset({"potential_evaporation"})
 """Roles that are estimated of others: where these are faulty, their own faults say enough."""
@@ -190,13 +214,21 @@ _WAYS = {
     _of_energy: "all net radiation",
     _priestley_taylor: "Priestley and Taylor 1972, albedo 0.23",
     _makkink: "Makkink 1957 after De Bruin 1987",
+    _hargreaves: "Hargreaves and Samani 1985, by latitude",
+    _middle: "mean of the extremes of the day",
 }
-"""Ways to potential evaporation, in words."""
+"""Ways to potential evaporation and air temperature, in words."""
 
 
 def ways_of(role: str) -> list[tuple[str, ...]]:
     """Return the roles that a role can be made of, one way after the other."""
     return [parts for name, parts, _ in RECIPES if name == role]
+
+
+def in_words(role: str) -> str:
+    """Return of what a role can be made, one way after the other, in words."""
+    ways = [(parts, f) for name, parts, f in RECIPES if name == role]
+    return "; or ".join(", ".join(p) + " at a known latitude" * (f in PLACED) for p, f in ways)
 
 
 def made_of(role: str, parts: tuple[str, ...]) -> str:

@@ -9,9 +9,10 @@ import xarray as xr
 
 from xsm.data.attributes import two_units
 from xsm.data.intervals import with_bounds_read
+from xsm.data.locations import latitude_of
 from xsm.data.naming.amounts import check_sign, flux_conversion
 from xsm.data.naming.assumed import assumed, sensors_at
-from xsm.data.naming.derived import ESTIMATED, RECIPES
+from xsm.data.naming.derived import ESTIMATED, PLACED, RECIPES
 from xsm.data.naming.dimensions import unplaced
 from xsm.data.naming.held import in_memory, sample
 from xsm.data.naming.layers import Bounds, depth_dim, dim_bounds, layer_bounds
@@ -186,9 +187,11 @@ class _Finder:
 
     def derive(self) -> None:
         """Add what can be made of other variables."""
-        for role, parts, _ in RECIPES:
+        for role, parts, way in RECIPES:
             names = part_names(self.found, parts)
-            if role not in self.found and role not in self.problems and names is not None:
+            if names is None or (way in PLACED and latitude_of(self.ds[names[0]]) is None):
+                continue
+            if role not in self.found and role not in self.problems:
                 self.found[role] = (Variable(role, names, "derived", ROLES[role].units),)
         for role, parts, _ in RECIPES:
             faulty = [p for p in parts if p in self.problems and role not in ESTIMATED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -202,13 +203,36 @@ def _by_table(
             owner = found[name][0] if name in found else _alone(ds, name)
             if owner in _SAID_OVER and _says(ds[name], role.said):
                 found[name] = (role, f"{name!r} is that by its long_name.")
-    return found
+    return found | {name: (role, "") for name in free if (role := _extreme(ds[name]))}
 
 
 _NAMED = {
     name for product in PRODUCTS.values() for names in product.names.values() for name in names
 }
 _SAID_OVER = (ROLES["soil_moisture"], ROLES["satellite_soil_moisture"])
+
+
+_MEAN = ROLES["air_temperature"]
+_EXTREMES = {role.extreme: role for role in ROLES.values() if role.extreme}
+_METHOD = re.compile(r"(?:^|\s)(?!area|lat|lon)\w+: (\w+)")
+_WORD = re.compile(r"\b(max|min)(?:imum|imal)?\b|\btmm([xn])\b", re.IGNORECASE)
+
+
+def _extreme(array: xr.DataArray) -> Role | None:
+    """Return the role of extremes of air temperature: by ``cell_methods``, its name, or words.
+
+    Files of gridMET call the maximum ``air_temperature``; its ``long_name`` says "tmmx".
+    """
+    name, attrs = str(array.name), array.attrs
+    own = next((role for role in _EXTREMES.values() if name in role.names), None)
+    if own is None and name not in _MEAN.names and attrs.get("standard_name") != _MEAN.output:
+        return None
+    methods = _METHOD.findall(str(attrs.get("cell_methods", "")))  # the first is that within days
+    if methods or own is not None:
+        return _EXTREMES.get(methods[0].removesuffix("imum"), own) if methods else own
+    words = f"{attrs.get('long_name', '')} {attrs.get('description', '')}"
+    told = {{"x": "max", "n": "min"}.get(b.lower(), a.lower()) for a, b in _WORD.findall(words)}
+    return _EXTREMES[told.pop()] if len(told) == 1 else None
 
 
 def _says(array: xr.DataArray, words: tuple[str, ...]) -> bool:

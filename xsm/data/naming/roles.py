@@ -57,6 +57,8 @@ class Role:
         Alias that does not count where another variable is in the data set.
     said : tuple of str
         Words of a ``long_name`` that tell the role, whatever role the name has.
+    extreme : str
+        ``"max"`` or ``"min"`` where it is that of each day, which ``cell_methods`` tell.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Role:
     stems: tuple[str, ...] = ()
     unless: dict[str, str] = field(default_factory=dict)
     said: tuple[str, ...] = ()
+    extreme: str = ""
 
     @property
     def flux(self) -> bool:

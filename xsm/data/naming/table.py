@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 from xsm.data.joins import same_labels
-from xsm.data.naming.derived import RECIPES, made_of, ways_of
+from xsm.data.naming.derived import RECIPES, in_words, made_of, ways_of
 from xsm.data.naming.display import as_html, as_text, told_once
 from xsm.data.naming.products import PRODUCTS
 from xsm.data.naming.roles import ROLES
@@ -301,7 +301,7 @@ class VariableTable:
         hint = (
             f" Did you mean {near}?" if near else f" The data hold {', '.join(have) or 'nothing'}."
         )
-        parts = "; or ".join(", ".join(way) for way in ways_of(name))
+        parts = in_words(name)
         made = f" It can be made of {parts}, where the data hold these." if parts else ""
         return (
             f"{name}: not found by standard_name or by a name such as {shown}.{hint} "
