@@ -154,6 +154,10 @@ weekly = {
 ax = weekly["tower"].physm.plot.series(weekly["account"], target="evaporation")
 
 # %% [markdown]
+# The course of evaporation follows the tower. Its level does not after so short a training: the
+# account lets rain run off that the soil never held, since soil moisture alone does not say how
+# rain divides, and the simple rule is better here. Train the full schedule before you use amounts.
+#
 # ## 4. Does the account close, and does it do what water must do?
 #
 # Precipitation minus evaporation, runoff and the change of storage is 0 to rounding on every day.
