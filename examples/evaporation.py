@@ -104,7 +104,7 @@ table
 # %%
 end = ds["time"][2 * ds.sizes["time"] // 3]
 train, later = ds.sel(time=slice(None, end)), slice(end, None)
-short = {"epochs": 12, "iterations": 8}  # leave it out for the full schedule
+short = {"epochs": 24, "iterations": 16}  # leave it out for the full schedule
 fitted = train.physm.fit(
     "water_budget", target="soil_moisture", sequence=365, batch_size=4, valid=0, **short
 )
@@ -154,9 +154,10 @@ weekly = {
 ax = weekly["tower"].physm.plot.series(weekly["account"], target="evaporation")
 
 # %% [markdown]
-# The course of evaporation follows the tower. Its level does not after so short a training: the
-# account lets rain run off that the soil never held, since soil moisture alone does not say how
-# rain divides, and the simple rule is better here. Train the full schedule before you use amounts.
+# The course of evaporation follows the tower more closely than the rule does. The level does not:
+# soil moisture of the upper 20 cm does not say which part of the rain ran off and how much roots
+# take from below, and here the account gives too much of it to runoff. Use the result as an index
+# of when the soil loses water, and show the model more before you use amounts (section 5).
 #
 # ## 4. Does the account close, and does it do what water must do?
 #
