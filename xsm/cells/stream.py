@@ -260,8 +260,8 @@ def _draw(
     With ``"time"``, a time is drawn as likely as any other that has samples, then cells at it; of
     areas, whole ones.
     """
-    if held := [runs for windows in pool if (runs := windows.runs) is not None]:
-        return _draw_areas(held, batches, size, random)
+    if areas := [runs for windows in pool if (runs := windows.runs) is not None]:
+        return _draw_areas(areas, batches, size, random)
     if sampling == "mixed":
         held = torch.tensor([len(windows) for windows in pool])
         share = torch.rand(batches, size, generator=random, dtype=torch.float64)

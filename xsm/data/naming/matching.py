@@ -203,7 +203,8 @@ def _by_table(
             owner = found[name][0] if name in found else _alone(ds, name)
             if owner in _SAID_OVER and _says(ds[name], role.said):
                 found[name] = (role, f"{name!r} is that by its long_name.")
-    return found | {name: (role, "") for name in free if (role := _extreme(ds[name]))}
+    extremes = {name: extreme for name in free if (extreme := _extreme(ds[name]))}
+    return found | {name: (extreme, "") for name, extreme in extremes.items()}
 
 
 _NAMED = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from xsm.data.grid import space_dims
@@ -52,7 +51,7 @@ def _known(values: Array) -> Array:
         return np.isfinite(values)
     if values.dtype.kind in "iub":
         return np.ones(values.shape, bool)
-    return ~(pd.isnull(values) | (values == ""))
+    return ~(xr.DataArray(values).isnull().values | (values == ""))
 
 
 def _numbered(values: Array, name: str) -> Array:
@@ -81,5 +80,6 @@ def _sizes(like: xr.DataArray) -> xr.DataArray:
     north = latitude_of(like)
     if north is None:
         return xr.DataArray(1.0)
-    sizes: xr.DataArray = np.cos(np.deg2rad(north.astype(np.float64))).clip(1e-6)
+    angle = np.deg2rad(north.values.astype(np.float64))
+    sizes = north.copy(data=np.cos(angle).clip(1e-6))
     return sizes.reset_coords(drop=True).drop_attrs()
