@@ -40,6 +40,10 @@ TITLES: dict[str, tuple[str, dict[str, Any]]] = {
         "lstm",
         {"sequence": 180, **WEATHER, "valid": 0.1, "members": 5},
     ),
+    "weather of the day, offsets of cells": (
+        "lstm",
+        {"sequence": 180, **WEATHER, "cell_offset": True},
+    ),
     "last observation, known weather, 1 day": ("lstm", {"sequence": 180, **KNOWN}),
     "observation of the day before, known weather": (
         "lstm",
@@ -68,16 +72,18 @@ USUAL = [
     "last observation, known weather, 1 day",
     "observation of the day before, known weather",
 ]
+OFFSETS = "weather of the day, offsets of cells"
 RUNS: dict[str, list[str]] = {
     "mhm": [*USUAL, *(t for t in TITLES if t.startswith("windows"))],
-    "smap": [*USUAL, "last observation, known weather, 7 days"],
+    "smap": [*USUAL, OFFSETS, "last observation, known weather, 7 days"],
     "smap_years": [
         USUAL[0],
+        OFFSETS,
         "weather of the day, the whole period trains",
         "weather of the day, a tenth validates, mean of five",
         *(t for t in TITLES if t.startswith("windows")),
     ],
-    "land": USUAL,
+    "land": [*USUAL, OFFSETS],
     "wkg": [*USUAL, "observation of the day before, known weather, 16 units"],
     "caravan": [t for t in TITLES if t.startswith("layers")],
 }

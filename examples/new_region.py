@@ -85,7 +85,7 @@ tuned
 # %% [markdown]
 # The card says what came from where. The source's inputs keep their scales, whatever the names and
 # units of the new product; the target begins at a line from what the source says to what the
-# satellite saw.
+# satellite saw, and each observed cell gets an offset of its own.
 #
 # The same network from scratch, on the same three months:
 

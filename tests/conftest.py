@@ -23,7 +23,7 @@ os.environ["SOURCE_DATE_EPOCH"] = "1767225600"  # the same history in all result
 settings.register_profile(
     "dev", max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", settings.get_profile("dev"), max_examples=20, derandomize=True)
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=12, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 

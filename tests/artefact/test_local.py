@@ -208,7 +208,7 @@ def test_storage_options_are_for_urls(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork and SIGKILL")
 def test_a_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path):
-    found = json.loads(run(KILLS, tmp_path, 30))
+    found = json.loads(run(KILLS, tmp_path, 14))
     assert found["lost"] == []
     assert found["last"]
     assert set(found["found"]) <= {0, 1}

@@ -77,8 +77,8 @@ def test_training_begins_at_a_line_of_what_the_source_says(ds, kind):
     """Least squares by numpy, of the same pairs; steps of 1e-12 move nothing."""
     model, options = KINDS[kind]
     first, new = source(ds, model, **options), other(ds)
-    tuned = first.finetune(new, valid=0, losses=[RMSE()] if "head" not in options else None,
-                           **stated(new), **STILL)  # fmt: skip
+    tuned = first.finetune(new, losses=[RMSE()] if "head" not in options else None,
+                           cell_offset=False, **stated(new), **STILL)  # fmt: skip
     if kind == "observations":  # what the source was told of its own target is hidden
         ds = ds.assign(soil_moisture=ds["soil_moisture"] * np.nan)
         new = new.assign(surface_sm=new["surface_sm"] * np.nan)
@@ -255,7 +255,7 @@ def test_the_lineage_is_kept_and_saved(ds, run, tmp_path):
 
 def test_the_card_says_how_well_the_old_target_is_known(ds, run):
     both = other(ds).assign(soil_moisture=ds["soil_moisture"])
-    tuned = run.finetune(both, **stated(ds), **STILL)
+    tuned = run.finetune(both, cell_offset=False, **stated(ds), **STILL)
     before, after = tuned.card["r with soil_moisture"].split(", ")
     assert before.split()[0] == after.split()[0]
 

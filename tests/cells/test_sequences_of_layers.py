@@ -101,3 +101,27 @@ def test_layers_are_forecast_as_they_are_predicted(profile) -> None:
     xr.testing.assert_allclose(
         hidden.compute(), profile.physm.forecast(fitted, lead=5), rtol=0, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_each_layer_is_calibrated_by_itself(profile, turn) -> None:
+    """The mean square of (observed - mean) / std is 1 in each layer, which had been far apart."""
+    ds = profile.isel(depth=slice(None, None, turn))
+    own = QUICK | {"known_forcing": True, "lead": 1, "head": "gaussian"}
+    raw = ds.physm.fit("pgdl_cnn_lstm", data_integration=True, **own)
+    inits = ds["time"].values[60:180]
+    made = raw.forecast(ds, init=inits, lead=[1, 3], weather="known")
+
+    def square(found: xr.Dataset) -> xr.DataArray:
+        seen = ds["theta"].sel(time=found["valid_time"])
+        z = (seen - found["theta"]) / found["theta_std"]
+        return (z**2).mean(["init", "latitude", "longitude"])
+
+    assert float(abs(square(made) - 1).max()) > 0.1
+    fitted = raw.calibrate(ds, forecast=made)
+    again = fitted.forecast(ds, init=inits, lead=[1, 3], weather="known")
+    np.testing.assert_allclose(square(again), 1.0, rtol=1e-4)
+    plain = raw.calibrate(ds)
+    found = ds.physm.predict(plain)
+    z = ((ds["theta"] - found["theta"]) / found["theta_std"]).transpose("depth", ...)
+    np.testing.assert_allclose((z**2).mean(z.dims[1:]), 1.0, rtol=1e-4)

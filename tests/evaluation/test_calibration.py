@@ -229,3 +229,28 @@ def test_a_forged_number_of_members_is_refused(fitted, tmp_path):
     forge(tmp_path / "model.xsm", change)
     with pytest.raises(ArtefactError, match="1000000000 members and 6 arrays of weights"):
         xsm.load(tmp_path / "model.xsm")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_layer_has_a_factor_of_its_own(method):
+    """Errors of known size by layer: the factors give them back, the shape is of all."""
+    sizes = np.array([0.5, 1.0, 4.0])
+    z = sizes * stats.norm.rvs(size=(4000, 3), random_state=0)
+    z[:100, 1] = np.nan
+    labels = {"depth": [0.1, 0.3, 0.5]}
+    layers = xr.DataArray(z, labels, ("time", "depth"))
+    found = learn_calibration(layers, method)
+    whole = found["scale"] * found["layer_scale"]
+    np.testing.assert_allclose(whole, sizes, rtol=0.04)
+    lazy = learn_calibration(layers.chunk(time=1000, depth=1), method)
+    xr.testing.assert_allclose(lazy, found)
+    if "quantile" in found:
+        inside = found["quantile"].sel(probability=[0.05, 0.95])
+        np.testing.assert_allclose(inside, [-1.645, 1.645], rtol=0.05)
+
+
+def test_layers_that_all_lie_right_have_a_factor_of_one():
+    z = xr.DataArray(np.zeros((300, 2)), dims=("time", "depth"))
+    z[:, 0] = stats.norm.rvs(size=300, random_state=1)
+    found = learn_calibration(z, "scale")
+    assert float(found["layer_scale"][1]) == 1.0

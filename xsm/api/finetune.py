@@ -33,6 +33,7 @@ class Transferable(Learnt):
         freeze: str | Sequence[str] | None = None,
         anchor: float | None = None,
         head_first: int = 0,
+        cell_offset: bool = True,
         valid: float = 0.0,
         losses: Sequence[Loss] | None = None,
         epochs: int | None = None,
@@ -75,6 +76,10 @@ class Transferable(Learnt):
             known for, counted by observed steps: the fewer, the more this model counts.
         head_first : int, default: 0
             First epochs in which the head alone learns.
+        cell_offset : bool, default: True
+            Give each observed cell an offset of its own, the mean of what the line leaves there in
+            training, shrunk by how few and how variable they are (Robinson 1991); other cells have
+            none. Nothing happens with fewer than 10 observed cells, and in models that downscale.
         valid : float, default: 0
             Share of the observed cells, drawn at random, that decides when to stop and does not
             train, for predictions in other cells; with fewer than 10, share of the time steps at
@@ -116,6 +121,8 @@ class Transferable(Learnt):
 
         References
         ----------
+        Robinson, G. K. (1991). That BLUP is a good thing: the estimation of random effects.
+        Statist. Sci. 6:15-32.
         Li, X., Grandvalet, Y. and Davoine, F. (2018). Explicit inductive bias for transfer learning
         with convolutional networks. ICML, PMLR 80:2825-2834.
 
@@ -137,6 +144,7 @@ class Transferable(Learnt):
             target=target,
             variables=variables,
             valid=valid,
+            cell_offset=cell_offset,
             losses=losses,
             schedule=given(
                 epochs=epochs,

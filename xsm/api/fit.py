@@ -68,6 +68,7 @@ def fit(
     latency: tuple[int, int] = (1, 14),
     cuts: int = 0,
     input_dropout: float = 0.0,
+    cell_offset: bool = False,
     factor: Factor | None = None,
     covariates: Covariates | None = None,
     truth: xr.Dataset | xr.DataArray | None = None,
@@ -170,6 +171,11 @@ def fit(
         Share of the inputs that are hidden from each sample that trains, such as 0.2: each for
         itself, for the whole window or piece, of which the network is told by a mask. It then
         predicts data that lack some of its inputs. Of any network of cells.
+    cell_offset : bool, default: False
+        Give each trained cell an offset of its own, its mean from that of all cells, shrunk by how
+        few and how variable its observations are (Robinson 1991). For predictions in cells that
+        train: others have none, and the network does not learn how places differ. With
+        ``scaling="global"``, as of sequences, and at least 10 cells.
     factor, covariates, truth, conserve, area : optional
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
@@ -210,6 +216,7 @@ def fit(
     ----------
     Geng, Q. et al. (2024). Front. For. Glob. Change 7:1353011.
     Fang, K. and Shen, C. (2020). J. Hydrometeorol. 21:399-413.
+    Robinson, G. K. (1991). Statist. Sci. 6:15-32.
 
     Examples
     --------
@@ -248,6 +255,7 @@ def fit(
         latency=latency,
         cuts=cuts,
         input_dropout=input_dropout,
+        cell_offset=cell_offset,
         factor=factor,
         covariates=covariates,
         truth=truth,

@@ -250,6 +250,8 @@ class FittedModel(WithExperts, Transferable):
     ) -> FittedModel:
         """Return a model whose spread fits what was observed.
 
+        Of several layers each gets a factor of its own; the shape of the errors is that of all.
+
         Parameters
         ----------
         ds : xarray.Dataset

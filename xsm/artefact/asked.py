@@ -79,6 +79,7 @@ class Asked:
     latency: tuple[int, int] = (1, 14)
     cuts: int = 0
     input_dropout: float = 0.0
+    cell_offset: bool = False
     factor: Factor | None = None
     covariates: xr.Dataset | xr.DataArray | Sequence[xr.Dataset | xr.DataArray] | None = None
     truth: xr.Dataset | xr.DataArray | None = None
@@ -100,7 +101,7 @@ class Asked:
     def of_cells(self) -> dict[str, Any]:
         """What was said that only models of cells know."""
         names = ("dynamic", "static", "lead", "scaling", "client", "sequence")
-        flags = ("data_integration", "known_forcing", "input_dropout")
+        flags = ("data_integration", "known_forcing", "input_dropout", "cell_offset")
         said = {name: getattr(self, name) for name in names}
         return given(**said, **{name: getattr(self, name) or None for name in flags})
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.cells.features import Features
+from xsm.cells.offsets import OFFSET, offsets_there
 from xsm.cells.scaling import within_bounds
 from xsm.cells.site import check_site
 from xsm.data.joins import positions, snap
@@ -50,8 +51,9 @@ def align_scaling(
     -------
     xarray.Dataset
         The statistics on these cells; NaN, and ``trained_cell`` False, on cells that were not
-        trained. Global statistics are returned as they are, with ``trained_cell`` where the labels
-        of some cells are not among those that were trained.
+        trained. Global statistics are returned as they are, with the offsets of cells that have one
+        (:mod:`xsm.cells.offsets`), and with ``trained_cell`` where the labels of some cells are not
+        among those that were trained.
 
     Raises
     ------
@@ -73,6 +75,9 @@ def align_scaling(
     if scaling.attrs["scaling"] == "global":
         cells = scaling["trained_cell"].dims
         bare = scaling.drop_vars("trained_cell").drop_dims(cells, errors="ignore")
+        own = offsets_there(scaling, template, space) if OFFSET in scaling else None
+        if own is not None:
+            bare = bare.assign(target_offset=bare["target_offset"] + own)
         there = _trained_there(scaling["trained_cell"], template, space)
         return bare if there is None else bare.assign(trained_cell=there)
     trained = scaling["trained_cell"]

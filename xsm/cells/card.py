@@ -40,7 +40,9 @@ def card_lines(
         )
         + (" (forcing known)" if recipe.known_forcing else ""),
         **({"neighbours": f"{recipe.patch} x {recipe.patch} cells"} if recipe.patch > 1 else {}),
-        "scaling": recipe.scaling + (", target by its bounds" if recipe.bounded else ""),
+        "scaling": recipe.scaling
+        + (", target by its bounds" if recipe.bounded else "")
+        + (", offsets of cells" if recipe.cell_offset else ""),
     }
 
 

@@ -17,6 +17,7 @@ from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.fit import Begun, divide, doubt_used, learnt_of, look_again
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
+from xsm.cells.offsets import folded, learn_offsets
 from xsm.cells.recipe import for_data, holds_target, make_recipe, missing_inputs, require_inputs
 from xsm.cells.samples import fits
 from xsm.cells.scaling import fit_scaling
@@ -80,7 +81,7 @@ class _Here:
         if self.held.cells is None:
             return None
         order = self.scaling["trained_cell"].dims
-        return self.scaling.assign(trained_cell=self.held.cells.transpose(*order))
+        return folded(self.scaling).assign(trained_cell=self.held.cells.transpose(*order))
 
 
 @usual_settings()
@@ -94,7 +95,7 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
     recipe, anchor = here.recipe, tuning.drawn_back(years)
     begins = starts(source, tuning, anchor)
     jobs = [replace(job.member(k), start=start) for k, start in enumerate(begins)]
-    made = [run_job(each, features, here.scaling, later=here.later) for each in jobs]
+    made = [run_job(each, features, folded(here.scaling), later=here.later) for each in jobs]
     model = assemble([each.rebuild(t.weights) for each, t in zip(jobs, made, strict=True)])
     settings = {**job.settings, "valid": asked.valid, "precision": asked.precision}
     settings |= {"monitor": asked.monitor, "head": source.parameters["head"], "members": len(jobs)}
@@ -109,7 +110,7 @@ def finetune_cells(source: Learnt, ds: xr.Dataset, asked: Asked, tuning: Tuning)
 
 
 def _gather(source: Learnt, ds: xr.Dataset, asked: Asked) -> _Here:
-    """Read the new data by the source's recipe, and scale them."""
+    """Read the new data by the source's recipe, and scale them, each cell with its own offset."""
     cls = type(members_of(cast(Model, source.model))[0])
     network = {k: source.parameters.get(k, v) for k, v in cls.hyperparameters().items()}
     reading = read(ds, asked.variables, remembered=source.recipe.variables)
@@ -216,6 +217,7 @@ def _recipe(
         static=[n for n in before.static if n not in away],
         data_integration=before.data_integration,
         known_forcing=before.known_forcing,
+        cell_offset=False,
     )
     made = make_recipe(
         reading,
@@ -242,6 +244,7 @@ def _recipe(
         depths=made.depths,
         centres=made.centres,
         layer=made.layer,
+        cell_offset=asked.cell_offset and not (made.bounded or made.plain),
         variables=made.variables,
         plain=made.plain,
         shown=shown,
@@ -330,8 +333,11 @@ def _line(
     if recipe.plain or recipe.bounded:
         return None, told
     said = said_by(source, features, device=device)
-    pairs = agreement(said, _training(features.observed, features, held), features.space)
-    return map_target(pairs, repr(recipe.target)), told
+    observed = _training(features.observed, features, held)
+    line = map_target(agreement(said, observed, features.space), repr(recipe.target))
+    rest = observed - line.offset - line.slope * said
+    cells = learn_offsets(rest, features.time) if recipe.cell_offset else None
+    return replace(line, cells=cells), told
 
 
 def _scaling(

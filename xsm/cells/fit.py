@@ -19,6 +19,7 @@ from xsm.cells.estimation import Estimation, run_estimation
 from xsm.cells.features import Features
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
 from xsm.cells.identified import tell_unidentified, unidentified
+from xsm.cells.offsets import folded, with_offsets
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
@@ -152,7 +153,7 @@ def _fit_estimator(ds: xr.Dataset, cls: type[Estimator], asked: Asked) -> Learnt
     recipe, split, network = begun.recipe, begun.split, begun.network
     seen = asked.shown, asked.limit, asked.rehearse
     job = Estimation(cls, network, recipe, split, asked.seed, *seen)
-    trained = run_estimation(job, begun.features, begun.scaling)
+    trained = run_estimation(job, begun.features, folded(begun.scaling))
     settings = {**cls.hyperparameters(), **network, "seed": asked.seed, "valid": asked.valid}
     made = job.rebuild(trained.weights)
     return learnt_of(begun, made, [trained], settings, asked.limit, words=in_words_of(cls))
@@ -209,6 +210,7 @@ def _begin(
         beside=counts,
     )
     look_again(reading, recipe, features, scaling if not resident else None)
+    scaling = with_offsets(scaling, features, split.training) if recipe.cell_offset else scaling
     scaling = scaling.assign_attrs(site=site) if site else scaling
     warn_of_gaps(reading, sum_gaps(counts, features, scaling), recipe)
     settled = for_data(cls, network, reading.table, recipe)
@@ -246,10 +248,10 @@ def look_again(
 def _train(job: Job, begun: Begun, client: Client | None) -> Trained:
     """Train a network here, or on a cluster."""
     if client is None:
-        return run_job(job, begun.features, begun.scaling)
+        return run_job(job, begun.features, folded(begun.scaling))
     from xsm.cells.cluster import train_on_cluster
 
-    return train_on_cluster(client, job, begun.features, begun.scaling)
+    return train_on_cluster(client, job, begun.features, folded(begun.scaling))
 
 
 def learnt_of(

@@ -15,7 +15,7 @@ from xsm.cells.recipe import holds_target
 from xsm.data.naming import ROLES, Variable
 from xsm.data.reading import Reading
 from xsm.data.units import Conversion
-from xsm.evaluation.calibration import add_spread
+from xsm.evaluation.calibration import add_spread, layer_spread
 from xsm.hydrology.soil.layering import DEPTH, depth_coordinates, scalar_depth
 from xsm.training.recipe import Recipe
 
@@ -106,6 +106,7 @@ def label_prediction(
     outputs = {**found}
     mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
     std = outputs.pop("std", None)
+    std = None if std is None else layer_spread(std, calibration)
     shown = partial(present, reading=reading, recipe=recipe, trained=trained, attrs=attrs)
     made, order = shown(mean)
     parts = {str(own): made[own] for own in made.data_vars}

@@ -17,6 +17,7 @@ from xsm.estimators import Estimator
 from xsm.exceptions import (
     MissingVariableError,
     NotEnoughDataError,
+    UnknownNameError,
     warn_outside,
 )
 from xsm.hydrology.balance import require_roles
@@ -129,7 +130,23 @@ def make_recipe(
         layer=None if depths else table.lookup(name).depth,
         plain=(*forcing, name) if forcing else (),
         input_dropout=_share(asked.input_dropout),
+        cell_offset=_offset(asked, scaling, physical=bounded or bool(forcing)),
     )
+
+
+def _offset(asked: Asked, scaling: Scaling, *, physical: bool) -> bool:
+    """Return whether cells have offsets of their own, refused where they cannot."""
+    if asked.cell_offset and (scaling == "cell" or physical):
+        why = (
+            "the target of this model keeps its physical scale"
+            if physical
+            else "each cell has a scale of its own already (scaling='cell')"
+        )
+        msg = f"cell_offset=True was given, and {why}. Leave it out" + (
+            "." if physical else ", or train with scaling='global'."
+        )
+        raise UnknownNameError(msg)
+    return asked.cell_offset
 
 
 def _share(given: object) -> float:

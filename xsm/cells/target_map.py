@@ -9,6 +9,7 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.features import Features
+from xsm.cells.offsets import OFFSET
 from xsm.cells.prediction import predicted_mean
 from xsm.exceptions import NotEnoughDataError, warn_outside
 
@@ -23,7 +24,8 @@ _LEAST = 0.2  # correlation: with less, a line would squeeze all that the networ
 class TargetMap:
     """The new target as ``offset + slope * source``, canonical units, ([depth]) each.
 
-    ``r`` is their correlation, ``count`` the number of pairs.
+    ``r`` is their correlation, ``count`` the number of pairs, ``cells`` what is added in each cell
+    (*space[, depth]), None for nothing.
     """
 
     offset: xr.DataArray
@@ -31,19 +33,22 @@ class TargetMap:
     mean: xr.DataArray
     r: xr.DataArray
     count: int
+    cells: xr.DataArray | None = None
 
     def scale(self, scaling: xr.Dataset) -> dict[str, xr.DataArray]:
         """Return the scale of the new target, such that the network says what it said, mapped."""
         low = self.offset + self.slope * scaling["target_offset"]
         size = self.slope * scaling["target_scale"]
         middle = (self.mean - low) / size
-        return {"target_offset": low, "target_scale": size, "target_mean": middle}
+        found = {"target_offset": low, "target_scale": size, "target_mean": middle}
+        return found if self.cells is None else {**found, OFFSET: self.cells}
 
     def __str__(self) -> str:
         """Say the line of each layer."""
         lines = zip(*(np.atleast_1d(v) for v in (self.offset, self.slope, self.r)), strict=True)
         said = [f"{a:.4g} + {b:.3g} x source (r {r:.2f})" for a, b, r in lines]
-        return f"{'; '.join(said)}, {self.count:,} pairs"
+        own = "" if self.cells is None else f", cells differ by {float(self.cells.std()):.2g}"
+        return f"{'; '.join(said)}, {self.count:,} pairs{own}"
 
 
 def said_by(source: Learnt, features: Features, *, device: str) -> xr.DataArray:

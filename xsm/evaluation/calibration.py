@@ -1,4 +1,4 @@
-"""Recalibration: the spread of a prediction, made to fit what was observed."""
+"""Recalibration: the spread of a prediction, of each layer, made to fit what was observed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from xsm.data.joins import assigned, positions
 from xsm.data.lead import LEAD
 from xsm.evaluation.distribution import PROBABILITIES
 from xsm.exceptions import NotEnoughDataError, check_choice
+from xsm.hydrology.soil.layering import DEPTH
 from xsm.physics.rounding import ROUNDING
 
-__all__ = ["METHODS", "add_spread", "learn_calibration"]
+__all__ = ["LAYER", "METHODS", "add_spread", "layer_spread", "learn_calibration"]
 
 
 METHODS = ("scale", "isotonic", "conformal")
+LAYER = "layer_scale"
+"""The factor of the spread of each layer (depth), in a calibration of several layers."""
 
 _PROBABILITY = {"long_name": "cumulative probability", "units": "1"}
 _FEWEST = 200  # pairs: tables go by half percents
@@ -44,8 +47,10 @@ def learn_calibration(
     -------
     xarray.Dataset
         ``scale``, the factor of the spread, and for the last two ``quantile`` (probability) of the
-        errors in units of the new spread; ``method`` and ``count`` in the attributes. z is
-        read once, block by block; memory does not grow with it.
+        errors in units of the new spread; ``method`` and ``count`` in the attributes. Where z has
+        layers each has a factor of its own besides, ``layer_scale`` (depth), from the surface down,
+        and the rest is of all of them, so scaled. z is read once, with layers twice, block by
+        block; memory does not grow with it.
 
     Raises
     ------
@@ -61,6 +66,11 @@ def learn_calibration(
     1.414
     """
     check_choice("method", method, METHODS)
+    if DEPTH in z.dims:
+        layers = _layers(z, weight)
+        alike = z / xr.DataArray(layers, dims=DEPTH)
+        found = learn_calibration(alike.rename({DEPTH: "_layer"}), method, weight=weight)
+        return found.assign({LAYER: (DEPTH, layers)})
     counts, moments = _count(z, weight)
     count = int(moments["pairs"])
     if count < _FEWEST:
@@ -88,6 +98,16 @@ def learn_calibration(
     table = ("probability", quantiles / scale)
     at = xr.Variable("probability", PROBABILITIES, _PROBABILITY)
     return xr.Dataset({"scale": scale, "quantile": table}, {"probability": at}, attrs)
+
+
+def _layers(z: xr.DataArray, weight: xr.DataArray | None) -> npt.NDArray[np.float64]:
+    """Return the root mean square of the errors of each layer (depth); 1 where there are none."""
+    square = (z.astype(np.float64) ** 2).drop_vars(DEPTH, errors="ignore")
+    over = [d for d in z.dims if d != DEPTH]
+    mean = square.mean(over) if weight is None else square.weighted(weight).mean(over)
+    size = mean**0.5
+    found: npt.NDArray[np.float64] = size.where(size > 0, 1.0).compute().values
+    return found
 
 
 def _count(
@@ -148,6 +168,14 @@ def _conformal(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     ranks = np.ceil(ranks - 1e-9) if (sizes == np.rint(sizes)).all() else ranks
     upper = _edges()[_BINS // 2 + 1 :][np.searchsorted(np.cumsum(sizes), ranks - 1e-9)]
     return np.concatenate([-upper[::-1], [0.0], upper])
+
+
+def layer_spread(std: xr.DataArray, calibration: xr.Dataset | None) -> xr.DataArray:
+    """Return a spread by layer, from the surface down, each with its factor of a calibration."""
+    if calibration is None or LAYER not in calibration or DEPTH not in std.dims:
+        return std
+    factor = _of_leads(calibration, std)[LAYER].astype(std.dtype)
+    return (std * factor).transpose(*std.dims).assign_attrs(std.attrs)
 
 
 def _of_leads(calibration: xr.Dataset, std: xr.DataArray) -> xr.Dataset:

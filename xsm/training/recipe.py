@@ -63,6 +63,8 @@ class Recipe:
     input_dropout : float
         Probability of each input to be hidden from a sample that trains, of which a mask tells; 0
         where all inputs are always needed.
+    cell_offset : bool
+        Each trained cell has an offset of its own in the scale of the target.
     """
 
     target: str
@@ -87,6 +89,7 @@ class Recipe:
     shown: tuple[str, ...] = ()
     cuts: int = 0
     input_dropout: float = 0.0
+    cell_offset: bool = False
     pores: tuple[float, ...] = ()
 
     downscales: ClassVar[bool] = False

@@ -78,7 +78,7 @@ def agree(balance, expected):
 
 @pytest.mark.parametrize("trend", ["change", "level"])
 @pytest.mark.parametrize("deep", [False, True])
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [2, 4])
 def test_equals_the_equations(count, deep, trend):
     ds, terms = land(), TERMS[:count]
     balance = xsm.water_balance(ds, terms=terms, deep=deep, trend=trend)

@@ -1,0 +1,91 @@
+"""Offsets of cells: by how much each lies above what all cells, or a source, say of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from xsm.cells.features import Features
+from xsm.data.joins import positions, snap
+from xsm.hydrology.soil.layering import DEPTH
+
+__all__ = ["OFFSET", "folded", "learn_offsets", "offsets_there", "with_offsets"]
+
+
+OFFSET = "cell_offset"
+_FEWEST = 10  # cells: fewer do not tell how much cells differ
+
+
+def learn_offsets(rest: xr.DataArray, time: str) -> xr.DataArray | None:
+    """Return the mean of residuals of each cell (*space[, depth]), shrunk towards 0.
+
+    A mean of ``n`` residuals of variance ``s2`` counts by ``t2 / (t2 + s2 / m)``: ``t2`` is the
+    variance of the cells' true means (of the means found, less what chance adds), and ``m = n (1 -
+    r) / (1 + r)`` the number that counts where neighbours in time have the correlation ``r`` (the
+    best linear unbiased prediction of a random effect; Robinson 1991, Statist. Sci. 6:15). 0
+    where nothing was observed; None where fewer than 10 cells tell how much cells differ.
+    """
+    count, mean = rest.count(time), rest.mean(time)
+    around = rest - mean
+    pair = around * around.shift({time: 1})
+    parts = xr.Dataset({"n": count, "mean": mean, "s2": (around**2).sum(time)})
+    parts = parts.assign(pair=pair.sum(time), pairs=pair.count(time)).compute()
+    space = [d for d in parts["n"].dims if d != DEPTH]
+    n = parts["n"]
+    seen = n > 0
+    if not space or int(seen.sum(space).min()) < _FEWEST:
+        return None
+    s2 = parts["s2"].sum(space) / (n - 1).clip(min=0).sum(space).clip(min=1)
+    together = parts["pair"].sum(space) / parts["pairs"].sum(space).clip(min=1)
+    r = (together / s2.where(s2 > 0)).fillna(0.0).clip(0.0, 0.99)
+    chance = (s2 * (1 + r) / (1 - r) / n.where(seen)).fillna(0.0)
+    between = (parts["mean"].where(seen).var(space) - chance.where(seen).mean(space)).clip(min=0)
+    size = (between + chance).clip(min=np.finfo(float).tiny)
+    return (parts["mean"] * between / size).where(seen, 0.0).drop_attrs()
+
+
+def with_offsets(scaling: xr.Dataset, features: Features, training: slice) -> xr.Dataset:
+    """Return statistics with the offset of each cell from the mean of all, of training steps."""
+    observed = features.observed.isel({features.time: training}).astype(np.float64)
+    over = [d for d in observed.dims if d != DEPTH]
+    offsets = learn_offsets(observed - observed.mean(over), features.time)
+    return scaling if offsets is None else scaling.assign({OFFSET: offsets})
+
+
+def folded(scaling: xr.Dataset) -> xr.Dataset:
+    """Return statistics whose scale of the target lies higher by the offset of each cell."""
+    if OFFSET not in scaling:
+        return scaling
+    return scaling.assign(target_offset=scaling["target_offset"] + scaling[OFFSET]).drop_vars(
+        OFFSET
+    )
+
+
+def offsets_there(
+    scaling: xr.Dataset, template: xr.DataArray, space: tuple[str, ...]
+) -> xr.DataArray | None:
+    """Return the offsets on the cells of other data, 0 where a cell is none of those trained.
+
+    Cells are told by their coordinates, of a grid, of points of it or of a single one.
+    """
+    own = scaling[OFFSET]
+    at, known = {}, xr.DataArray(data=True)
+    for d in (str(d) for d in own.dims if d != DEPTH):
+        place = _places(own, template, d)
+        if place is None or not set(place.dims) <= set(space):
+            return None
+        at[d], known = place, known & (place >= 0)
+    found = own.drop_vars(list(own.coords)).isel(at).where(known, 0.0)
+    return found.transpose(*space, ...).drop_vars(list(found.coords))
+
+
+def _places(own: xr.DataArray, template: xr.DataArray, dim: str) -> xr.DataArray | None:
+    """Return where cells stand along a dimension of those trained, -1 for others."""
+    if dim in own.indexes and dim in template.coords:
+        labels = template[dim]
+        flat = xr.DataArray(labels.values.ravel(), dims=dim, attrs=labels.attrs)
+        near = snap(flat.assign_coords({dim: flat}), own.to_dataset(name="own"))
+        found = positions(own.indexes[dim], near.indexes[dim])
+        return xr.DataArray(found.reshape(labels.shape), dims=labels.dims)
+    same = template.sizes.get(dim) == own.sizes[dim]
+    return xr.DataArray(np.arange(own.sizes[dim]), dims=dim) if same else None
