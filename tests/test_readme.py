@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import textwrap
 import tomllib
@@ -209,6 +210,18 @@ def test_the_model_of_the_contributing_page_trains() -> None:
         exec(compile(block, "CONTRIBUTING.md", "exec"), names)
     assert names["fitted"].name == "Perceptron"
     assert names["fitted"].parameters["hidden_size"] == 16
+
+
+def test_the_numbers_of_the_figure_are_those_of_the_benchmarks() -> None:
+    """README and home show this text, and no other figure: each stands in a table of docs/."""
+    script = runpy.run_path(str(ROOT / "benchmarks/headline.py"))
+    written = (ROOT / "docs/figures/headline.txt").read_text(encoding="utf-8")
+    assert written == script["caption"]()
+    home = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    assert "{include} figures/headline.txt" in home
+    for page in (README.replace(written.strip(), ""), home):
+        prose = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+        assert [n for n in re.findall(r"\b0\.\d+", prose) if n != xsm.__version__] == []
 
 
 def test_the_readme_is_short_and_tells_what_its_figure_shows() -> None:

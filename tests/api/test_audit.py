@@ -58,3 +58,12 @@ def test_what_can_be_asked_nothing_is_refused(ds):
         xsm.audit(few, ds)
     with pytest.raises(NotEnoughDataError, match="hold 3 steps; four or more"):
         xsm.audit(few, ds.isel(time=slice(0, 3)))
+
+
+def test_days_without_a_prediction_are_no_answer(ds):
+    fitted = xsm.fit(ds, "lstm", **SHORT)
+    found = xsm.audit(fitted, ds.assign(tp=ds["tp"].where(ds["latitude"] < ds["latitude"][0])))
+    north = found.isel(latitude=0).sel(question="no_rain")
+    assert north["share"].isnull().all()  # there is no answer to compare with
+    assert north["worst"].isnull().all()
+    assert found["share"].isel(latitude=1).sel(question="no_rain").notnull().all()

@@ -67,3 +67,12 @@ def test_a_blend_is_of_several_models_of_one_target(ds, pair):
             xsm.blend(models, ds)
     with pytest.raises(NotEnoughDataError, match="no step that all models predict"):
         xsm.blend(pair, ds.assign(swvl1=ds["swvl1"] * np.nan))
+
+
+def test_the_lead_of_a_blend_is_the_shortest_of_its_models(ds):
+    """The weather up to the day before is needed where one model needs it."""
+    models = [xsm.fit(ds, "lstm", lead=lead, **SHORT) for lead in (3, 1)]
+    found = xsm.blend(models, ds).predict(ds)
+    assert found["lead"].values == np.timedelta64(1, "D")
+    assert found["swvl1"].notnull().all()
+    assert found["swvl1"].attrs["units"] == "m3 m-3"

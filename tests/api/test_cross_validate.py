@@ -123,7 +123,7 @@ def test_each_cell_is_predicted_by_the_model_that_has_not_seen_it(ds, halves, va
             found = validated.predicted[own].where(here)
             xr.testing.assert_equal(found.drop_vars("fold"), alone[own].where(here))
         assert not fitted.scaling["trained_cell"].where(here, other=False).any()
-    assert not validated.predicted["trained_cell"].any()
+    assert "trained_cell" not in validated.predicted  # none is
     assert (validated.predicted["fold"] == halves).all()
 
 
@@ -291,6 +291,8 @@ def test_what_cannot_be_asked_is_told(ds, halves):
         xsm.cross_validate(ds.assign(soil_moisture=ds["soil_moisture"] * np.nan), "lstm")
     with pytest.raises(MissingVariableError, match="soil_moisture"):
         xsm.cross_validate(ds.drop_vars("soil_moisture"), "lstm")
+    with pytest.raises(UnknownNameError, match="5 was given as the name of a variable"):
+        ask(target=5)
     with pytest.raises(UnknownNameError, match="has no hyper-parameter 'hidden'"):
         ask(folds=halves, hidden=3)
     assert torch.get_num_threads() == 1

@@ -19,6 +19,7 @@ CALLS = {
     "regrid": lambda ds: ds.physm.regrid(ds),
     'fit("phy_lstm")': lambda ds: ds.physm.fit("phy_lstm", **QUICK),
     'fit("lstm")': lambda ds: ds.physm.fit("lstm", **QUICK),
+    'cross_validate("lstm")': lambda ds: ds.physm.cross_validate("lstm", count=2, **QUICK),
     "intervals": lambda ds: ds.physm.intervals(),
     "water_balance": lambda ds: ds.physm.water_balance(),
     "consistency": lambda ds: ds.physm.consistency(),

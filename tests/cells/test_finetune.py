@@ -320,6 +320,13 @@ def test_a_source_that_says_nothing_is_told(ds, run):
         run.finetune(ds.assign(soil_moisture=ds["soil_moisture"].copy(data=noise)), **SHORT)
 
 
+def test_another_target_than_the_source_has_is_told(ds, run):
+    seen = ds.drop_vars("soil_moisture").assign(soil_moisture_am=ds["soil_moisture"])
+    said = "predicts soil_moisture, which the data do not hold.* pass target='soil_moisture_am'"
+    with pytest.warns(UserWarning, match=said):
+        run.finetune(seen, **SHORT)
+
+
 def test_layers_are_as_many_as_those_of_the_source(small_profile):
     whole = small_profile.isel(time=slice(0, 100))
     first = xsm.fit(whole, "cnn_lstm", channels=4, hidden_size=8, patch=1, **SHORT)

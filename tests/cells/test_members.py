@@ -76,3 +76,14 @@ def test_a_model_of_cells_predicts_each_member_of_an_ensemble(lazy):
         alone = fitted.predict(ds.isel(number=k, drop=True))
         np.testing.assert_allclose(found["swvl1"].isel(number=k), alone["swvl1"], rtol=1e-6)
     assert found["trained_cell"].all()
+
+
+def test_weather_of_members_is_scored_against_one_observation():
+    """What is known of a place, its seasons and how long an anomaly lasts, has no members."""
+    ds = ensemble()
+    ds["swvl1"] = ds["swvl1"].isel(number=0, drop=True)
+    fitted = ds.physm.fit("lstm", **QUICK)
+    assert "number" not in {*fitted.climatology.dims, *fitted.persistence.dims}
+    found = xsm.score(ds, fitted.predict(ds), baselines=fitted)
+    apart = found["rmse"].sel(source="damped_persistence")
+    assert apart.notnull().all()

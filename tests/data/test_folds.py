@@ -38,6 +38,14 @@ def test_regions_do_not_depend_on_the_convention_of_longitude():
     assert (east.labels.values == west.labels.values).all()
 
 
+def test_regions_do_not_depend_on_the_order_of_the_cells():
+    random = np.random.default_rng(3)
+    ds = world(lat=random.uniform(-40, 40, 9), lon=random.uniform(-60, 60, 11), days=2)
+    order = {"lat": random.permutation(9), "lon": random.permutation(11)}
+    there = divide("regions", ds=ds, count=7).labels.isel(order)
+    assert (there.values == divide("regions", ds=ds.isel(order), count=7).labels.values).all()
+
+
 def test_cells_without_an_observation_are_in_no_fold():
     ds = world()
     ds["soil"][:, 0, 0] = np.nan

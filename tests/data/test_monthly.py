@@ -206,3 +206,17 @@ def test_daily_labels_by_bounds_and_as_stated():
     np.testing.assert_array_equal(holed["swe"], [np.nan, 2])
     with pytest.raises(UnknownNameError, match="label='left' was given"):
         xsm.monthly(ds, label="left")
+
+
+def test_a_spread_is_that_of_errors_that_are_alike():
+    """Of a prediction; a spread of fluxes, whose units change, is left out with a warning."""
+    days = pd.date_range("2020-01-01", "2020-02-29")
+    spread = np.where(days.month == 1, 0.01, np.where(days.day % 2, 0.02, 0.04))
+    ds = daily(days, swvl1=(0 * spread + 0.2, "m3 m-3"), swvl1_std=(spread, "m3 m-3"))
+    found = xsm.monthly(ds)
+    np.testing.assert_allclose(found["swvl1_std"], [0.01, 0.02 + 0.02 * 14 / 29])
+    assert found["swvl1_std"].attrs["units"] == "m3 m-3"
+    assert "where the errors of a month are alike" in found["swvl1_std"].attrs["comment"]
+    ds = ds.assign(tp=ds["swvl1"].assign_attrs(units="m"), tp_std=ds["swvl1"])
+    with pytest.warns(UserWarning, match="'tp_std' .* left out"):
+        assert "tp_std" not in xsm.monthly(ds)

@@ -14,7 +14,7 @@ import xarray as xr
 import xsm
 from tests.hostile import figures
 from tests.hostile.changes import Leaves
-from tests.hostile.worlds import INPUTS, QUICK, Line, fitted, fitted_sequence, world
+from tests.hostile.worlds import INPUTS, QUICK, Line, blended, fitted, fitted_sequence, world
 
 __all__ = ["VERBS", "Verb"]
 
@@ -66,6 +66,23 @@ def _fit_network(ds: Any, **named: Any) -> xr.Dataset:
 def _fit_sequence(ds: Any, **named: Any) -> xr.Dataset:
     model = xsm.fit(ds, "lstm", sequence=60, warmup=10, **QUICK, **_inputs(named))
     return _scales(model)
+
+
+def _finetune(ds: Any, **named: Any) -> xr.Dataset:
+    short = {"epochs": 1, "iterations": 2, "progress": False}
+    return _scales(fitted().finetune(ds, **short, **named))
+
+
+def _validated(ds: Any, folds: str, **named: Any) -> xr.Dataset:
+    """Return what lines predict that have not seen it."""
+    named = {"folds": folds, "count": 2, "progress": False, **_inputs(named)}
+    return xsm.cross_validate(ds, Line, **named).predicted
+
+
+def _blend(ds: Any, **named: Any) -> xr.Dataset:
+    """Return the weights of a network of windows and of one that carries a state."""
+    weights = xsm.blend([fitted(), fitted_sequence()], ds, **named).weights
+    return _numbers(windows=weights[0], carried=weights[1])
 
 
 def _scales(model: xsm.FittedModel) -> xr.Dataset:
@@ -303,6 +320,18 @@ VERBS: Mapping[str, Verb] = {
         extra=True,
     ),
     "water_balance": Verb(xsm.water_balance, "tp", takes=_ALL),
+    "audit": Verb(lambda ds, **n: xsm.audit(fitted(), ds, **n), "tp", learnt=True, takes=_DATA),
+    "blend": Verb(_blend, "swvl1", learnt=True, takes=_DATA, loose=1e-3),
+    "predict by a blend": Verb(
+        lambda ds, **n: blended().predict(ds, **n), "tp", learnt=True, takes=_NAMES
+    ),
+    "cross_validate of regions": Verb(
+        partial(_validated, folds="regions"), "tp", takes=_ALL, loose=1e-3, slow=True
+    ),
+    "cross_validate of years": Verb(
+        partial(_validated, folds="years"), "swvl2", takes=_ALL, loose=1e-3, slow=True
+    ),
+    "finetune": Verb(_finetune, "swvl1", learnt=True, takes=_ALL, loose=1e-3, slow=True),
     "plan": Verb(_plan, "tp", learnt=True, takes=_DATA),
     "check": Verb(_check, "tp", takes=_DATA),
     "variables": Verb(_variables, "tp"),
@@ -326,12 +355,7 @@ VERBS: Mapping[str, Verb] = {
     "texture_class": Verb(_classes, "sand", takes=_NAMES),
     "soil_parameters": Verb(xsm.soil_parameters, "sand", takes=_NAMES),
     "richards_residual": Verb(
-        xsm.richards_residual,
-        "theta",
-        "profile",
-        takes=_NAMES,
-        loose=1e-2,
-        slow=True,
+        xsm.richards_residual, "theta", "profile", takes=_NAMES, loose=1e-2, slow=True
     ),
     "consistency of a profile": Verb(
         lambda ds, **n: xsm.consistency(ds, law="richards", **n),

@@ -12,10 +12,11 @@ import xarray as xr
 
 import xsm
 from tests.conftest import SMALL_PROFILE
+from xsm.api.blend import Blend
 from xsm.estimators import Estimator, Training
 from xsm.typing import FloatArray
 
-__all__ = ["Line", "fitted", "fitted_sequence", "prediction", "world"]
+__all__ = ["Line", "blended", "fitted", "fitted_sequence", "prediction", "world"]
 
 QUICK: dict[str, Any] = {"epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False}
 INPUTS: dict[str, Any] = {
@@ -186,6 +187,14 @@ def fitted_sequence() -> xsm.FittedModel:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return xsm.fit(_land(), "lstm", sequence=60, warmup=10, **INPUTS, **QUICK)
+
+
+@cache
+def blended() -> Blend:
+    """Return a network of windows and one that carries a state as one model."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return xsm.blend([fitted(), fitted_sequence()], _land())
 
 
 @cache

@@ -171,10 +171,9 @@ def audit(
         changed = _changed(plain, _QUESTIONS[name], time, steps // 2)
         both = before[role], _answers(fitted, changed)[role]
         one, two = (_seeing(a, plain[time][steps // 2], time, fitted) for a in both)
-        fault = _QUESTIONS[name].fault(one, two, time)
+        fault = _QUESTIONS[name].fault(one, two.where(one.notnull()), time)
         slack = _SLACK[ROLES[role].units]
-        known = fault.notnull()
-        share = (fault > slack).where(known).mean(time)
+        share = (fault > slack).where(fault.notnull()).mean(time)
         rows[name] = xr.Dataset({"share": share, "worst": fault.max(time).clip(min=0)})
     return recorded(_joined(rows, asked), "audit", of=ds, by=fitted)
 
@@ -206,8 +205,10 @@ def _changed(plain: xr.Dataset, question: _Question, time: str, middle: int) -> 
     place = xr.DataArray(np.arange(plain.sizes[time]), dims=time)
     value, later = question.value, place >= middle
     if np.isnan(value):
-        return plain.assign({question.role: own + _MORE * (place == middle)})
-    return plain.assign({question.role: own.where(~later, value).assign_attrs(own.attrs)})
+        changed = own + _MORE * (place == middle)
+    else:
+        changed = own.where(~later, value).assign_attrs(own.attrs)
+    return plain.assign({question.role: changed.transpose(*own.dims).variable})
 
 
 def _joined(rows: Mapping[str, xr.Dataset], asked: Mapping[str, str]) -> xr.Dataset:

@@ -53,8 +53,9 @@ class Blend:
         -------
         xarray.Dataset
             The target under its name and in its units, at the labels that all models predict; NaN
-            where one of them has none. Lazy where the inputs are. What models answer beside their
-            target is not in it: a blend of soil moisture has no account.
+            where one of them has none. Lazy where the inputs are. ``lead`` is the shortest of the
+            models', whose inputs the blend needs. What models answer beside their target is not in
+            it: a blend of soil moisture has no account.
         """
         each = [model.predict(ds, variables=variables) for model in self.models]
         names = [n for n in map(str, each[0].data_vars) if _is_target(n, each)]
@@ -62,6 +63,9 @@ class Blend:
         with xr.set_options(keep_attrs=True):
             found = sum(w * part for w, part in zip(self.weights[1:], parts[1:], strict=True))
             found = self.weights[0] * parts[0] + found
+        leads = [one["lead"] for one in each if "lead" in one.coords]
+        if len(leads) == len(each):
+            found = found.assign_coords(lead=min(leads, key=lambda lead: lead.values[()]))
         for name in names:
             found[name] = found[name].astype(np.float32)
         said = " + ".join(
@@ -168,9 +172,9 @@ def _products(errors: Sequence[xr.DataArray]) -> tuple[FloatArray, int]:
 
 
 def _same(arrays: Sequence[Any]) -> list[Any]:
-    """Return predictions, all arrays or all data sets, at the labels that all have."""
-    others = {f"model {k}": array for k, array in enumerate(arrays[1:], 1)}
-    first, rest = common(arrays[0], others)
+    """Return predictions, all arrays or all data sets, at the labels that all have; no leads."""
+    bare = [array.drop_vars("lead", errors="ignore") for array in arrays]
+    first, rest = common(bare[0], {f"model {k}": one for k, one in enumerate(bare[1:], 1)})
     return [first, *rest.values()]
 
 

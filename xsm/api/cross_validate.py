@@ -182,8 +182,8 @@ def _global(scaling: object) -> str:
 
 def _observed(reading: Reading, target: str | Sequence[str] | None) -> xr.DataArray:
     """Return where there is an observation of any target (*space), True or False."""
-    names = [default_target(reading.table)] if target is None else target
-    names = [names] if isinstance(names, str) else list(names)
+    names: Any = default_target(reading.table) if target is None else target
+    names = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else [names]
     reading.require(*names)
     found = []
     for name in names:

@@ -62,9 +62,11 @@ def _over_places(
         held = division.held(name)
         alone = ds if model.recipe.patch > 1 else only(ds, held)  # neighbours are inputs
         part = model.predict(alone, variables=variables)
+        part = part.drop_vars("trained_cell", errors="ignore")  # of what is left out none is
         if not found.data_vars:
-            found = part.assign({n: a.where(held) for n, a in _floats(part).items()})
-        found = found.assign({n: part[n].where(held, found[n]) for n in part.data_vars})
+            found = part.assign({n: a.where(held).variable for n, a in _floats(part).items()})
+        joint = {n: part[n].where(held, found[n]).variable for n in part.data_vars}
+        found = found.assign(joint)  # as variables: indexes stay those of the data
     return found.assign_coords(fold=(labels.dims, labels.values))
 
 

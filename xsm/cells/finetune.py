@@ -28,8 +28,9 @@ from xsm.cells.target_map import TargetMap, agreement, correlation, map_target, 
 from xsm.cells.training import run_job, sizes_of
 from xsm.data.fingerprint import data_token
 from xsm.data.reading import Reading, read
+from xsm.data.targets import default_target
 from xsm.data.trained_step import check_trained_step
-from xsm.exceptions import NotEnoughDataError, UnknownNameError
+from xsm.exceptions import NotEnoughDataError, UnknownNameError, warn_outside
 from xsm.losses import Loss, answered_steps
 from xsm.losses.anchor import Anchor
 from xsm.losses.pieces import over_pieces
@@ -187,9 +188,16 @@ def _check_source(source: Learnt) -> None:
 def _targeted(source: Learnt, reading: Reading, asked: Asked, cls: type[Model]) -> Asked:
     """Return what is asked, by default of the source's own target where the data hold it."""
     own = source.recipe.target
-    if asked.target is not None or cls.observes or not holds_target(reading.table, source.recipe):
+    if asked.target is not None or cls.observes:
         return asked
-    return replace(asked, target=own)
+    if holds_target(reading.table, source.recipe):
+        return replace(asked, target=own)
+    found = reading.lookup(default_target(reading.table))
+    warn_outside(
+        f"The source predicts {own}, which the data do not hold at that depth. It goes on with "
+        f"{found.name!r}, their {found.role}; to say so, pass target={found.name!r}."
+    )
+    return asked
 
 
 def _recipe(

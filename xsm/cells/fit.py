@@ -280,7 +280,11 @@ def learnt_of(
     )
     named = {**features.dynamic, **features.static, recipe.target: features.observed}
     named = {name: array for name, array in named.items() if name not in features.missing}
-    climatology = _climatology(features, limit)
+    own = reading.ds[variable.name].dims  # inputs may have members where the target has none
+    observed = features.observed.isel(
+        {d: 0 for d in members(features.observed) if d not in own}, drop=True
+    )
+    climatology = _climatology(observed, features.time, limit)
     known = climatology is not None and features.steps > FEWEST
     return Learnt(
         name=model_name(begun.cls),
@@ -298,7 +302,7 @@ def learnt_of(
             "step": str(step(features.observed)),
         },
         layers=reading.layers(recipe.target) if recipe.depths else (),
-        persistence=learn_persistence(features.observed, climatology).compute() if known else None,
+        persistence=learn_persistence(observed, climatology).compute() if known else None,
     )
 
 
@@ -318,10 +322,9 @@ def _made(begun: Begun) -> dict[str, str]:
     return {title: line for title, line in lines.items() if line}
 
 
-def _climatology(features: Features, limit: int) -> xr.DataArray | None:
+def _climatology(observed: xr.DataArray, time: str, limit: int) -> xr.DataArray | None:
     """Return the mean of each season, unless it would take much of the memory."""
-    steps, size = features.steps, features.observed.size
-    seasons = 12 if step(features.observed).months else 366
-    if 8 * seasons * size // steps > limit // 4:
+    seasons = 12 if step(observed).months else 366
+    if 8 * seasons * observed.size // observed.sizes[time] > limit // 4:
         return None
-    return seasonal_mean(features.observed, features.time).compute()
+    return seasonal_mean(observed, time).compute()

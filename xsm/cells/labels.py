@@ -16,7 +16,7 @@ from xsm.data.naming import ROLES, Variable
 from xsm.data.reading import Reading
 from xsm.data.units import Conversion
 from xsm.evaluation.calibration import add_spread, layer_spread
-from xsm.hydrology.soil.layering import DEPTH, depth_coordinates
+from xsm.hydrology.soil.layering import DEPTH, depth_coordinates, scalar_depth
 from xsm.training.recipe import Recipe
 
 __all__ = ["as_given", "label_prediction", "present"]
@@ -100,7 +100,8 @@ def label_prediction(
 
     ``found`` holds what :func:`xsm.cells.prediction.predict_lazily` returned, ``scaling`` the
     statistics on the cells of the data; ``trained_cell`` is shown where it differs. The target is
-    linked by ``ancillary_variables`` with what lies beside it. Lazy where it was.
+    linked by ``ancillary_variables`` with what lies beside it; where all is of one layer, its
+    depth is a scalar coordinate. Lazy where it was.
     """
     outputs = {**found}
     mean, extrapolation = outputs.pop("mean"), outputs.pop("extrapolation")
@@ -124,6 +125,8 @@ def label_prediction(
         for own in map(str, made.data_vars):
             result = add_spread(result, own, made[own], calibration)
     result = as_given(result, reading.ds) if recipe.patch > 1 else result
+    if not outputs and recipe.layer is not None and not {DEPTH, "bnds"} & {*result.variables}:
+        result = result.assign_coords(scalar_depth(recipe.layer))
     result.attrs = {
         "title": f"{', '.join(parts)} predicted by {name}",
         "model": name,

@@ -77,9 +77,10 @@ def only(ds: xr.Dataset, where: xr.DataArray) -> xr.Dataset:
     """
     bare, parts = without_scalars(where), {}
     for name, array in ds.data_vars.items():
-        if set(array.dims) & set(where.dims) and array.dtype.kind in "iufb":
+        if set(array.dims) & set(where.dims) and array.dtype.kind in "iuf":
             wide = array if array.dtype.kind == "f" else array.astype(np.float64)
-            parts[name] = wide.where(bare).transpose(*array.dims, ...).assign_attrs(array.attrs)
+            own = wide.where(bare).transpose(*array.dims, ...).assign_attrs(array.attrs)
+            parts[name] = own.variable  # indexes stay those of the data
     return ds.assign(parts)
 
 
@@ -175,9 +176,10 @@ def _years(times: xr.DataArray, count: int | None) -> Folds:
 
 def _regions(cells: xr.DataArray, seen: Array, count: int, size: float | None, seed: int) -> Array:
     """Return the cluster of each cell by its place, numbered from west to east."""
-    points = locate(cells)
-    known = points[seen]
-    middles, own = kmeans2(known, count, minit="++", seed=seed, iter=50, missing="raise")
+    known = locate(cells)[seen]
+    by_place = np.lexsort(known.round(3).T)  # draws do not depend on the order of the cells
+    found = kmeans2(known[by_place], count, minit="++", seed=seed, iter=50, missing="raise")
+    middles, own = found[0], found[1][np.argsort(by_place)]
     place = flat_places(cells)[1][seen]
     order = np.argsort([np.median(place[own == k]) for k in range(len(middles))])
     numbers = np.zeros(seen.shape, int)

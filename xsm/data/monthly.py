@@ -36,6 +36,10 @@ __all__ = ["monthly"]
 
 _MONTH = np.timedelta64(28, "D")
 _DAY = timedelta(days=1)
+_SPREAD = (
+    "mean of the standard deviations of the month: that of the monthly mean where the errors of a "
+    "month are alike, larger where they cancel"
+)
 _EVEN = 0.5  # share of the steps that last as long as the shortest one; the others are holes
 
 
@@ -49,7 +53,8 @@ def monthly(
     """Return monthly means, labelled by the first day of the month, lazily.
 
     Fluxes become mean rates in canonical units and sign (mm day-1, W m-2), since months differ in
-    length; all else that has a role is averaged in its own units.
+    length; all else that has a role is averaged in its own units, and so is the spread of a
+    prediction, ``<name>_std``: as if the errors of a month were alike, which is the most it can be.
 
     Parameters
     ----------
@@ -123,8 +128,10 @@ def monthly(
     shift = _to_inside(plain, time, label)
     plain, inside = _whole_months(_without_holes(plain, time), time, shift)
     reading = read(plain, variables)
+    states = [n for n in map(str, reading.ds.data_vars) if n not in roles or not roles[n].flux]
+    spreads = {f"{n}_std" for n in states} & {*states}  # of fluxes units change
     said = {
-        str(name): "mean" if name in roles else cell_method(array, time)
+        str(name): "mean" if name in roles or name in spreads else cell_method(array, time)
         for name, array in reading.ds.data_vars.items()
         if time in array.dims and array.dtype.kind in "fiub" and name != bounds_of_time(ds, time)
     }
@@ -140,6 +147,8 @@ def monthly(
     tell_left_out(
         reading.ds, "monthly", unknown, reasons, reading.stated.values() if made else said
     )
+    for name in spreads & made.keys():
+        made[name].attrs["comment"] = _SPREAD
     kept = [n for n, a in reading.ds.data_vars.items() if time not in a.dims or n in made]
     found = assigned(reading.ds.drop_dims(time), made)[kept]
     found.attrs.pop("accumulation", None)

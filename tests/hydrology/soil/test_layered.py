@@ -268,3 +268,17 @@ def test_depths_in_other_units_are_the_same_depths(which, units, factor):
     deeper = guess.assign_coords(depth=guess["depth"] + 0.1)
     with pytest.raises(GridError, match="Give both the same"):
         xsm.score(ds, deeper, baselines=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda a: a.rename(latitude="lat"), "'lat', 'longitude'"),
+        (lambda a: a.isel(longitude=0), "'time', 'latitude'"),
+        (lambda a: a.isel(time=0), "'latitude', 'longitude'"),
+    ],
+)
+def test_layers_of_other_dimensions_are_refused(land, change, said):
+    odd = land.assign(swvl2=change(land["swvl2"]).drop_vars(["time", "longitude"], errors="ignore"))
+    with pytest.raises(GridError, match=rf"The layers 'swvl1' and 'swvl2' lie on .*{said}\]"):
+        read_profile(read(odd))

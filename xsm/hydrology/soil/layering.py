@@ -21,6 +21,7 @@ __all__ = [
     "describe_layers",
     "role_array",
     "same_layers",
+    "scalar_depth",
 ]
 
 
@@ -81,6 +82,11 @@ def depth_coordinates(bounds: Sequence[tuple[float, float]]) -> dict[str, xr.Var
     coordinate = depth_coordinate(values.mean(axis=1).tolist())
     coordinate.attrs["bounds"] = "depth_bnds"
     return {DEPTH: coordinate, "depth_bnds": xr.Variable((DEPTH, "bnds"), values)}
+
+
+def scalar_depth(layer: tuple[float, float]) -> dict[str, xr.Variable]:
+    """Return ``depth`` (midpoint, m) and ``depth_bnds`` (bnds) of one layer, by CF."""
+    return {name: v.isel({DEPTH: 0}) for name, v in depth_coordinates([layer]).items()}
 
 
 def depth_coordinate(depths: Sequence[float]) -> xr.Variable:

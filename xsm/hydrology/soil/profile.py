@@ -172,6 +172,14 @@ def _stacked(ds: xr.Dataset, layers: Sequence[Variable]) -> tuple[xr.DataArray, 
 
 def _joined(arrays: Sequence[xr.DataArray]) -> tuple[xr.DataArray, str]:
     """Return one array for each layer as one, the dimension of layers after that of time."""
+    odd = next((a for a in arrays if set(a.dims) != set(arrays[0].dims)), None)
+    if odd is not None:
+        msg = (
+            f"The layers {arrays[0].name!r} and {odd.name!r} lie on {list(arrays[0].dims)} and on "
+            f"{list(odd.dims)}; all layers need the same dimensions. Rename those of one, or name "
+            "the target that you mean."
+        )
+        raise GridError(msg)
     bare = [array.drop_vars("depth", errors="ignore") for array in arrays]
     together = xr.concat(
         aligned(bare), "depth", coords="minimal", compat="override", join="override"
