@@ -30,6 +30,15 @@ def test_the_soil_follows_the_driver_that_is_named(kind) -> None:
     assert "Nothing looks wrong." in str(ds.physm.check())
 
 
+def test_the_temperature_of_a_day_tells_the_driver_of_its_season() -> None:
+    ds = driver_world("seasons", steps=720, shape=(3, 4))
+    lit = (ds["driver"] == "radiation").values
+    warm = ds["air_temperature"].values > 285.0  # the mean of the season and of its noise
+    assert (warm == lit).mean() > 0.9  # with a peak in July this is 0.76
+    weeks = ds["air_temperature"].mean(("lat", "lon")).rolling(time=15).mean()[14:]
+    assert ((weeks > 285.0).values == lit[14:, 0, 0]).mean() > 0.95
+
+
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"kind='region' was given\. Did you mean 'regions'"):
         driver_world("region")

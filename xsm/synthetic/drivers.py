@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 KINDS = ("regions", "seasons", "together", "copy", "noise")
 MEMORY = 0.7  # share of the soil's water that is there a day later
 SUMMER = (3, 4, 5, 6, 7, 8)  # months, so that each season has one driver
+MIDSUMMER = 152  # day of year; with a peak in July, spring would be as warm as autumn
 
 
 def driver_world(
@@ -58,7 +59,8 @@ def driver_world(
     -----
     ``theta(t) = 0.7 theta(t - 1) + 0.009 d(t)`` with the driver d: rain P, light L (radiation
     divided by 40), or P L / 4. All are independent in time and space, of a gamma distribution
-    (shape 2, mean 4); the temperature of ``seasons`` has a season, so that the date can be told.
+    (shape 2, mean 4). The temperature of ``seasons`` is high in the months of radiation, but
+    for some noise: networks are given no date, and have to tell the driver by it.
 
     Examples
     --------
@@ -109,7 +111,7 @@ def _temperature(kind: str, drawn: dict[str, Array], time: xr.DataArray) -> Arra
         return 275.0 + 2.0 * drawn["rain"]
     if kind != "seasons":
         return 275.0 + 2.0 * drawn["heat"]
-    season = np.cos(2.0 * np.pi * (time.dt.dayofyear.values - 196.0) / 365.25)
+    season = np.cos(2.0 * np.pi * (time.dt.dayofyear.values - MIDSUMMER) / 365.25)
     return 281.0 + 12.0 * season[:, None, None] + drawn["heat"]
 
 
