@@ -114,7 +114,11 @@ def collected(ds, fitted) -> tuple[Features, xr.Dataset, Recipe]:
     features = collect(read(ds), recipe, terms=[STORAGE]).load()
     plain = {"target_offset": 0.0, "target_scale": 1.0, "target_mean": 0.0}
     plain = {name: xr.DataArray(value) for name, value in plain.items()}
-    return features, fitted.scaling.assign(plain, trained_cell=ds["mascon"].notnull()), recipe
+    return (
+        features,
+        fitted.scaling.assign({**plain, "trained_cell": ds["mascon"].notnull()}),
+        recipe,
+    )
 
 
 def test_the_operator_is_the_mean_of_numpy_and_all_cells_of_an_area_learn(collected):
@@ -181,9 +185,9 @@ def test_the_card_says_so_batches_are_whole_and_it_is_saved(ds, fitted, tmp_path
 
 def test_blocks_that_are_streamed_hold_whole_areas(collected):
     features, scaling, recipe = collected
-    parts = plan_areas(features, scaling, recipe, slice(0, 160), 160 * 3, answered=60)
+    parts = plan_areas(features, scaling, recipe, slice(0, 160), 160 * 3, answered=20)
     assert sorted(int(own["trained_cell"].sum()) for _, own in parts) == [3, 5, 5]  # 5 cut in time
-    blocks = [partial(read_block, features, own, recipe, box, 1, answered=60) for box, own in parts]
+    blocks = [partial(read_block, features, own, recipe, box, 1, answered=20) for box, own in parts]
     stream = Stream(blocks, slots=3, steps=160, samples=100, gathered=20, refill=False)
     for batch in stream.batches(1, Schedule(iterations=4, batch_size=10, sampling="mixed"), 0):
         area, share = batch["area"][:, 0], batch["area_share"]
@@ -201,7 +205,7 @@ def test_a_fit_can_be_streamed(ds, monkeypatch):
     monkeypatch.setattr("xsm.cells.samples.fits", lambda features, limit: False)
     lazy = ds.chunk(time=-1, latitude=1, longitude=1)
     with pytest.warns(UserWarning, match="does not identify"):
-        found = fit(lazy, target=TWS, members=2, sequence=100)
+        found = fit(lazy, target=TWS, members=2, valid=0, sequence=100)
     assert bool((found.history[TWS].sel(part="training") > 0).all())
 
 
