@@ -66,8 +66,7 @@ class Blend:
         leads = [one["lead"] for one in each if "lead" in one.coords]
         if len(leads) == len(each):
             found = found.assign_coords(lead=min(leads, key=lambda lead: lead.values[()]))
-        for name in names:
-            found[name] = found[name].astype(np.float32)
+        found = found.astype(np.float32)
         said = " + ".join(
             f"{w:.3f} {m.name}" for w, m in zip(self.weights, self.models, strict=True)
         )

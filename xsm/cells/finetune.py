@@ -352,7 +352,8 @@ def _scaling(
         widest = np.fmin if name.endswith("min") else np.fmax
         there = ~found[name][name.partition("_")[0]].isin(missing)
         limits[name] = xr.apply_ufunc(widest, before[name], found[name].where(there))
-    return found.assign({**kept, **limits, **({} if line is None else line.scale(before))})
+    scale = {} if line is None else {n: a.variable for n, a in line.scale(before).items()}
+    return found.assign({**kept, **limits, **scale})  # as variables: indexes stay
 
 
 def _lines(source: Learnt, learnt: Learnt, here: _Here, device: str) -> dict[str, str]:

@@ -28,8 +28,8 @@ def learn_offsets(rest: xr.DataArray, time: str) -> xr.DataArray | None:
     count, mean = rest.count(time), rest.mean(time)
     around = rest - mean
     pair = around * around.shift({time: 1})
-    parts = xr.Dataset({"n": count, "mean": mean, "s2": (around**2).sum(time)})
-    parts = parts.assign(pair=pair.sum(time), pairs=pair.count(time)).compute()
+    sums = {"s2": (around**2).sum(time), "pair": pair.sum(time), "pairs": pair.count(time)}
+    parts = xr.Dataset({"n": count, "mean": mean, **sums}).compute()
     space = [d for d in parts["n"].dims if d != DEPTH]
     n = parts["n"]
     seen = n > 0
@@ -41,7 +41,7 @@ def learn_offsets(rest: xr.DataArray, time: str) -> xr.DataArray | None:
     chance = (s2 * (1 + r) / (1 - r) / n.where(seen)).fillna(0.0)
     between = (parts["mean"].where(seen).var(space) - chance.where(seen).mean(space)).clip(min=0)
     size = (between + chance).clip(min=np.finfo(float).tiny)
-    return (parts["mean"] * between / size).where(seen, 0.0).drop_attrs()
+    return (parts["mean"] * between / size).where(seen, 0.0).drop_attrs(deep=False)
 
 
 def with_offsets(scaling: xr.Dataset, features: Features, training: slice) -> xr.Dataset:
@@ -49,16 +49,15 @@ def with_offsets(scaling: xr.Dataset, features: Features, training: slice) -> xr
     observed = features.observed.isel({features.time: training}).astype(np.float64)
     over = [d for d in observed.dims if d != DEPTH]
     offsets = learn_offsets(observed - observed.mean(over), features.time)
-    return scaling if offsets is None else scaling.assign({OFFSET: offsets})
+    return scaling if offsets is None else scaling.assign({OFFSET: offsets.variable})
 
 
 def folded(scaling: xr.Dataset) -> xr.Dataset:
     """Return statistics whose scale of the target lies higher by the offset of each cell."""
     if OFFSET not in scaling:
         return scaling
-    return scaling.assign(target_offset=scaling["target_offset"] + scaling[OFFSET]).drop_vars(
-        OFFSET
-    )
+    raised = scaling["target_offset"] + scaling[OFFSET]
+    return scaling.assign(target_offset=raised.variable).drop_vars(OFFSET)
 
 
 def offsets_there(
