@@ -159,13 +159,12 @@ def _pace(job: Estimation, training: Drawing, validation: Drawing | None) -> Pac
 
 def _seconds(job: Estimation, training: Drawing, validation: Drawing | None, size: int) -> float:
     """Return what a fit on so many windows takes, and on as large a part of those that validate."""
-    share = size / len(training.inputs)
-    parts = [
-        None if drawn is None else _part(drawn, max(1, round(share * len(drawn.inputs))), job.seed)
-        for drawn in (training, validation)
-    ]
+    part, later = _part(training, size, job.seed), validation
+    if validation is not None:
+        share = size / len(training.inputs)
+        later = _part(validation, max(1, round(share * len(validation.inputs))), job.seed)
     started = time.perf_counter()
-    _learnt(job, parts[0], parts[1])
+    _learnt(job, part, later)
     return time.perf_counter() - started
 
 
