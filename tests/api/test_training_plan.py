@@ -79,7 +79,7 @@ class Slow(Estimator):
         return {"level": target.mean(0)}
 
     def predict_arrays(self, inputs):
-        return np.broadcast_to(self.arrays["level"], (len(inputs), 1))
+        return np.broadcast_to(self.arrays["level"], (len(inputs), self.sizes.target))
 
 
 def test_the_plan_of_an_estimator_grows_with_its_windows(land, monkeypatch):
