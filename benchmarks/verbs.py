@@ -122,18 +122,11 @@ def timed(call: Call, ds: xr.Dataset) -> tuple[float, float]:
 
 
 def finished(found: Any) -> None:
-    """Compute what is lazy, all parts at once."""
-    whole = joined(found)
-    if dask.is_dask_collection(whole):
-        whole.compute()
-
-
-def joined(found: Any) -> Any:
-    """Return parts as one data set."""
-    if not isinstance(found, list):
-        return found
-    named = {f"part {k}": p.drop_vars(p.coords, errors="ignore") for k, p in enumerate(found)}
-    return xr.merge([p.rename(n) for n, p in named.items()], join="override", compat="override")
+    """Compute what is lazy, all parts at once; they may be of different lengths."""
+    if isinstance(found, list):
+        dask.compute(*[part.data for part in found])
+    elif dask.is_dask_collection(found):
+        found.compute()
 
 
 def peak(call: Call, ds: xr.Dataset) -> float:
@@ -147,8 +140,7 @@ def peak(call: Call, ds: xr.Dataset) -> float:
 
 def tasks(found: Any) -> int:
     """Return the number of tasks of a lazy result; 0 of others."""
-    whole = joined(found)
-    return len(dict(whole.__dask_graph__())) if dask.is_dask_collection(whole) else 0
+    return len(dict(found.__dask_graph__())) if dask.is_dask_collection(found) else 0
 
 
 def grid(cells: int) -> dict[str, np.ndarray]:
