@@ -1,8 +1,11 @@
 """Speed of the water balance mask: the fused scan against a copy, plain numpy, xarray and dask.
 
 All candidates of a precision run one after another in each round, so that they meet the same
-machine; medians over the rounds. Bytes are those of five inputs (precipitation, evaporation,
-surface runoff, snow, soil moisture) and one output (the filtered trend); a copy has one of each.
+machine; seconds are medians over the rounds, ratios medians of those within a round, also by
+processor time, which a busy machine disturbs less. Bytes are those of five inputs (precipitation,
+evaporation, surface runoff, snow, soil moisture) and one output (the filtered trend); a copy has
+one of each. The floor moves the same bytes: three copies on the same threads, one of them into a
+new array, whose pages the system clears, as it does those of a new output.
 
     OMP_WAIT_POLICY=PASSIVE python benchmarks/mask.py --threads 2
 """
@@ -20,6 +23,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from operator import truediv
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -46,12 +50,14 @@ print(numba.threading_layer())
 def main() -> None:
     """Run all candidates, print a table and JSON."""
     args = parse()
-    report: dict[str, Any] = {"machine": machine(args), "seconds": {}, "ratios": {}}
+    report: dict[str, Any] = {"machine": machine(args)}
+    report |= {"seconds": {}, "ratios": {}, "ratios of processor time": {}}
     for dtype in args.dtypes:
-        seconds = measure(np.dtype(dtype), args)
-        report["seconds"][dtype] = seconds
+        seconds, processor = measure(np.dtype(dtype), args)
+        report["seconds"][dtype] = {k: statistics.median(v) for k, v in seconds.items()}
         report["ratios"][dtype] = ratios(seconds)
-    report["workqueue"] = workqueue()
+        report["ratios of processor time"][dtype] = ratios(processor)
+    report["workqueue"] = "" if args.only else workqueue()
     print(table(report))
     print(json.dumps(report, indent=1))
 
@@ -62,7 +68,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=365)
     parser.add_argument("--cells", type=int, default=120_000)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="+", help="these candidates alone, and no workqueue")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
     return parser.parse_args()
 
@@ -125,6 +132,15 @@ def candidates(
         for job in jobs:
             job.result()
 
+    def floor() -> None:
+        fresh = np.empty_like(out)
+        for target in (out, out, fresh):
+            jobs = [
+                pool.submit(np.copyto, target[a:b], data["snow"][a:b]) for a, b in pairwise(rows)
+            ]
+            for job in jobs:
+                job.result()
+
     def scan(**given: Any) -> object:
         return inflow_trend(**data, outputs=["filtered"], threads=args.threads, **given)
 
@@ -134,6 +150,7 @@ def candidates(
 
     return {
         "copy": copy,
+        "floor": floor,
         "scan into output": lambda: scan(out={"filtered": out}),
         "scan, allocating": scan,
         "scan in double precision": lambda: scan(out={"filtered": out}, work="f8"),
@@ -184,26 +201,37 @@ def balance(ds: Any) -> Any:
     return inflow_arrays(read(ds, roles), outputs=chosen)["inflow_trend_filtered"]
 
 
-def measure(dtype: np.dtype[Any], args: argparse.Namespace) -> dict[str, float]:
-    """Return the median seconds of each candidate, run in turn."""
+def measure(
+    dtype: np.dtype[Any], args: argparse.Namespace
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Return the seconds of each candidate in each round, run in turn, and those of processors."""
     data = inputs(dtype, args)
     with ThreadPoolExecutor(args.threads) as pool:
-        todo = candidates(data, args, pool)
+        todo = {
+            name: run
+            for name, run in candidates(data, args, pool).items()
+            if args.only is None or name in args.only
+        }
         for run in todo.values():
             run()  # compiles, touches the memory
         seconds: dict[str, list[float]] = {name: [] for name in todo}
+        processor: dict[str, list[float]] = {name: [] for name in todo}
         for _ in range(args.rounds):
             for name, run in todo.items():
-                start = time.perf_counter()
+                start, begun = time.perf_counter(), time.process_time()
                 run()
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+                processor[name].append(time.process_time() - begun)
+    return seconds, processor
 
 
-def ratios(seconds: dict[str, float]) -> dict[str, float]:
-    """Return bandwidths against the copy, and times against numpy, xarray and dask."""
-    share = 6 / 2 * seconds["copy"]
+def ratios(seconds: dict[str, list[float]]) -> dict[str, float]:
+    """Return shares of the bandwidth of copies, and times against numpy, xarray and dask."""
     pairs = {
+        "bandwidth of copy": ("copy", "scan into output"),
+        "bandwidth of copy, double precision": ("copy", "scan in double precision"),
+        "share of its floor": ("floor", "water_balance"),
+        "share of its floor, units of the file": ("floor", "water_balance, units of the file"),
         "times numpy, into output": ("numpy into output", "scan into output"),
         "times numpy, allocating": ("numpy, allocating", "scan, allocating"),
         "times numpy, units of the file": (
@@ -213,12 +241,11 @@ def ratios(seconds: dict[str, float]) -> dict[str, float]:
         "times xarray": ("xarray", "water_balance"),
         "times xarray on dask": ("xarray on dask", "water_balance on dask"),
     }
+    weight = {"copy": 6 / 2}  # of its bytes, those of a scan
     return {
-        "bandwidth of copy": share / seconds["scan into output"],
-        "share of its floor, units of the file": share
-        / seconds["water_balance, units of the file"],
-        "bandwidth of copy, double precision": share / seconds["scan in double precision"],
-        **{name: seconds[a] / seconds[b] for name, (a, b) in pairs.items()},
+        name: weight.get(a, 1) * statistics.median(map(truediv, seconds[a], seconds[b]))
+        for name, (a, b) in pairs.items()
+        if a in seconds and b in seconds
     }
 
 
@@ -234,7 +261,8 @@ def workqueue() -> str:
 def table(report: dict[str, Any]) -> str:
     """Return seconds and ratios as a table."""
     lines = []
-    for kind, form in (("seconds", "{:10.4f}"), ("ratios", "{:10.2f}")):
+    forms = {"seconds": "{:10.4f}", "ratios": "{:10.2f}", "ratios of processor time": "{:10.2f}"}
+    for kind, form in forms.items():
         by_type = report[kind]
         lines.append(f"{kind:40}" + "".join(f"{name:>10}" for name in by_type))
         for row in next(iter(by_type.values())):

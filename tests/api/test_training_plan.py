@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 import xarray as xr
 
 import xsm
 from tests.fields.fields import coarse_of, truth
+from xsm.estimators import Estimator
 from xsm.exceptions import UnknownNameError
 from xsm.training.rehearsal import kept_bytes
 
@@ -16,7 +20,8 @@ QUICK = {"epochs": 4, "iterations": 5, "hidden_size": 4}
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr("xsm.training.rehearsal._SECONDS", 0.02)
+    for place in ("training.rehearsal", "cells.estimation", "api.training_plan"):
+        monkeypatch.setattr(f"xsm.{place}._SECONDS", 0.02)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +64,32 @@ def test_what_downscales_has_a_plan_and_a_smaller_size():
     assert found.faster['size="auto"'] > 1.15  # a sixteenth of the products
     assert 'size="auto"' in repr(found)
     assert "fields" in found.samples
+    assert found.prediction > 0
+    assert "then to downscale" in repr(found)
+
+
+class Slow(Estimator):
+    """Takes 20 us a window, and a second more for the first fit of a process, as by a clock."""
+
+    clock, done = 0.0, 0  # s, fits
+
+    def fit_arrays(self, inputs, target, training):
+        Slow.clock += 2e-5 * len(inputs) + (0.0 if Slow.done else 1.0)
+        Slow.done += 1
+        return {"level": target.mean(0)}
+
+    def predict_arrays(self, inputs):
+        return np.broadcast_to(self.arrays["level"], (len(inputs), self.sizes.target))
+
+
+def test_the_plan_of_an_estimator_grows_with_its_windows(land, monkeypatch):
+    # the first of all fits is slow, and tells nothing of the others
+    by_the_clock = SimpleNamespace(perf_counter=lambda: Slow.clock)
+    monkeypatch.setattr("xsm.cells.estimation.time", by_the_clock)
+    found = land.physm.plan(Slow)
+    count = int(found.samples.split(" ")[0].replace(",", ""))
+    assert count > 2000  # the last fit that was measured is of 2000
+    assert found.step == pytest.approx(2e-5 * count)
 
 
 def test_a_plan_sees_what_a_step_keeps():

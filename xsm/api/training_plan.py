@@ -11,7 +11,10 @@ import xarray as xr
 
 from xsm.api.fit import learn
 from xsm.artefact.asked import Asked
+from xsm.data.naming import stated
 from xsm.exceptions import UnknownNameError
+from xsm.fields.apply import downscale_with
+from xsm.fields.sources import read_one
 from xsm.markup import page, paragraph, section, table
 from xsm.registry import model_class, model_name
 from xsm.training.bar import in_words
@@ -20,6 +23,7 @@ from xsm.training.rehearsal import Pace, RehearsedError
 __all__ = ["TrainingPlan", "plan_training"]
 
 
+_SECONDS = 0.5  # of a prediction of a few times, at least
 _WORTH = 1.15  # times as fast, from which another choice is worth a word
 
 
@@ -41,6 +45,9 @@ class TrainingPlan:
         Seconds to read, scale and cut the data.
     validation : float
         Seconds of all validations together.
+    prediction : float
+        Seconds to downscale the same data afterwards, from that of a few times; 0 of models of
+        cells, see the plan of a prediction.
     members : int
         Networks that are trained, one after another.
     memory : int
@@ -57,6 +64,7 @@ class TrainingPlan:
     step: float
     prepare: float
     validation: float
+    prediction: float
     members: int
     memory: int
     precision: str
@@ -65,7 +73,7 @@ class TrainingPlan:
 
     @property
     def seconds(self) -> float:
-        """Seconds of the whole schedule; fewer where it stops early."""
+        """Seconds of the whole training; fewer where it stops early."""
         return self.prepare + self.members * (self.steps * self.step + self.validation)
 
     def __repr__(self) -> str:
@@ -86,12 +94,14 @@ class TrainingPlan:
         from dask.utils import format_bytes
 
         members = f", {self.members} members" if self.members > 1 else ""
+        later = [("then to downscale", in_words(self.prediction))] if self.prediction else []
         return [
             ("samples", self.samples),
             ("steps", f"{self.steps:,}, {in_words(self.step)} each{members}"),
             ("preparation", in_words(self.prepare)),
             ("validation", in_words(self.validation)),
             ("together", f"at most {in_words(self.seconds)}; less where it stops early"),
+            *later,
             ("memory", format_bytes(self.memory)),
             ("arithmetic", f"{self.precision} on {self.device}"),
         ]
@@ -120,6 +130,7 @@ def plan_training(
         smaller = Asked.of({**training, **quiet, "size": "auto"}, rehearse=True)
         rivals['size="auto"'] = _rehearsed(ds, model, smaller, product)[1].stage
     faster = {name: pace.stage / seconds for name, seconds in rivals.items()}
+    downscales = model_class(model).downscales
     return TrainingPlan(
         model=model_name(model_class(model)),
         samples=pace.samples,
@@ -127,6 +138,7 @@ def plan_training(
         step=pace.stage,
         prepare=prepare,
         validation=pace.validations * pace.validation,
+        prediction=_prediction(ds, model, {**training, **quiet}, product) if downscales else 0.0,
         members=int(asked.hyperparameters.get("members", 1)),
         memory=pace.memory,
         precision=pace.precision,
@@ -145,3 +157,29 @@ def _rehearsed(
     except RehearsedError as measured:
         pace = measured.pace
     return max(0.0, time.perf_counter() - started - pace.spent), pace
+
+
+def _prediction(
+    ds: xr.Dataset, model: object, training: Mapping[str, Any], product: str | None
+) -> float:
+    """Return the seconds to downscale all times, from those of a few by a network of one step."""
+    hasty = {**training, "epochs": 1, "iterations": 1, "valid": 0.0}
+    fitted = learn(ds, model, Asked.of(hasty), product)
+    named = training.get("variables")
+    also = {"covariates": training.get("covariates"), "area": training.get("area")}
+    device, plain = training.get("device") or "auto", stated(ds, product)
+    along = read_one(plain, named).time
+    steps = max(1, ds.sizes[along] - fitted.recipe.window + 1)
+
+    def seconds(count: int) -> float:
+        part = plain.isel({along: slice(-(fitted.recipe.window - 1 + count), None)})
+        started = time.perf_counter()
+        downscale_with(fitted, part, device=device, variables=named, **also).compute()
+        return time.perf_counter() - started
+
+    seconds(1)  # warms up
+    count, taken = 1, seconds(1)
+    while taken < _SECONDS and count < steps:
+        count = min(steps, 4 * count)
+        taken = seconds(count)
+    return taken * steps / count

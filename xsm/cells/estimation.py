@@ -37,7 +37,8 @@ _LOG = logging.getLogger(__name__)
 
 
 _VALIDATION = 131_072  # windows that validate at most: their RMSE is known to 0.2 %
-_PARTS = (32, 8)  # of the windows, one in so many is fitted to tell how long all take
+_PARTS = (64, 500, 4)  # windows of fits that tell how long all take: warm up, first, times each
+_SECONDS = 1.0  # of the last of these fits, at least
 _BLOCK = 8  # a block that is read takes one in so many bytes of the limit
 
 
@@ -95,14 +96,19 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     windows a random subset is drawn. The history holds the RMSE by whatever the estimator counts.
     """
     estimator = job.model(job.sizes, **job.hyperparameters)
-    count = feature_count(job.sizes)
     most = 3 * job.limit // 8 // estimator.sample_bytes()
-    few = min(_VALIDATION, job.limit // 8 // (6 * count + 64))
+    few = min(_VALIDATION, job.limit // 8 // (6 * feature_count(job.sizes) + 64))
     gather = partial(_gather, job, features, scaling)
     training = gather(job.split.training, max(1, most))
-    if job.rehearse:
-        raise RehearsedError(_pace(job, gather(job.split.training, max(1, most))))
     validation = gather(job.split.validation, max(1, few)) if job.split.validates else None
+    if job.rehearse:
+        raise RehearsedError(_pace(job, training, validation))
+    return _learnt(job, training, validation)
+
+
+def _learnt(job: Estimation, training: Drawing, validation: Drawing | None) -> Trained:
+    """Return what an estimator learns from windows, and its errors."""
+    estimator = job.model(job.sizes, **job.hyperparameters)
     rows: list[tuple[int, float, float]] = []
     hide = None if job.progress is None else not job.progress
     with tqdm(total=estimator.stages, unit=estimator.stage, disable=hide, leave=False) as bar:
@@ -120,32 +126,52 @@ def run_estimation(job: Estimation, features: Features, scaling: xr.Dataset) -> 
     if not rows:
         errors = [_rmse(estimator, drawn) for drawn in (training, validation)]
         rows.append((1, errors[0], errors[1]))
-    said = training.describe(f"windows of {count} features")
+    said = training.describe(f"windows of {feature_count(job.sizes)} features")
     said += f"; {validation.describe('validate')}" if validation else ""
     return Trained(estimator.arrays, _history(estimator, rows), said)
 
 
-def _pace(job: Estimation, drawn: Drawing) -> Pace:
-    """Return what a fit takes, from fits on subsets: seconds grow by a power of the windows."""
-    count, random = len(drawn.inputs), np.random.default_rng(job.seed)
-    begun = time.perf_counter()
-    sizes = sorted({min(count, max(500, count // part)) for part in _PARTS})
-    seconds = []
-    for size in sizes:
-        rows = random.choice(count, size, replace=False)
-        context = Training(None, job.seed, thread_count(), lambda *_: None)
-        started = time.perf_counter()
-        estimator = job.model(job.sizes, **job.hyperparameters)
-        estimator.fit_arrays(drawn.inputs[rows], drawn.target[rows], context)
-        seconds.append(time.perf_counter() - started)
-    power = 1.0
-    if len(sizes) > 1:
-        power = max(0.0, np.log(seconds[-1] / seconds[0]) / np.log(sizes[-1] / sizes[0]))
-    whole = seconds[-1] * (count / sizes[-1]) ** power
-    held = count * job.model(job.sizes, **job.hyperparameters).sample_bytes()
-    said = drawn.describe(f"windows of {feature_count(job.sizes)} features")
-    spent = time.perf_counter() - begun
-    return Pace(samples=said, stages=1, stage=float(whole), memory=held, spent=spent)
+def _pace(job: Estimation, training: Drawing, validation: Drawing | None) -> Pace:
+    """Return what a fit takes, from fits on larger and larger parts of the windows.
+
+    The first warms up. Seconds grow by a power of the windows, which the last two tell.
+    """
+    begun, count = time.perf_counter(), len(training.inputs)
+    job = replace(job, progress=False)
+    warm, size, times = _PARTS
+    _seconds(job, training, validation, min(warm, count))
+    found: list[tuple[int, float]] = []
+    while not found or (found[-1][0] < count and found[-1][1] < _SECONDS):
+        size = min(count, size)
+        found.append((size, _seconds(job, training, validation, size)))
+        size *= times
+    (size, each), power = found[-1], 1.0
+    if len(found) > 1:
+        power = float(np.clip(np.log(each / found[-2][1]) / np.log(size / found[-2][0]), 0.0, 1.2))
+    return Pace(
+        samples=training.describe(f"windows of {feature_count(job.sizes)} features"),
+        stages=1,
+        stage=each * (count / size) ** power,
+        memory=count * job.model(job.sizes, **job.hyperparameters).sample_bytes(),
+        spent=time.perf_counter() - begun,
+    )
+
+
+def _seconds(job: Estimation, training: Drawing, validation: Drawing | None, size: int) -> float:
+    """Return what a fit on so many windows takes, and on as large a part of those that validate."""
+    part, later = _part(training, size, job.seed), validation
+    if validation is not None:
+        share = size / len(training.inputs)
+        later = _part(validation, max(1, round(share * len(validation.inputs))), job.seed)
+    started = time.perf_counter()
+    _learnt(job, part, later)
+    return time.perf_counter() - started
+
+
+def _part(drawn: Drawing, size: int, seed: int) -> Drawing:
+    """Return some of the windows, at random."""
+    rows = np.random.default_rng(seed).choice(len(drawn.inputs), size, replace=False)
+    return Drawing(drawn.inputs[rows], drawn.target[rows], size)
 
 
 def _arrays(estimator: Estimator, drawn: Drawing, training: Training) -> Mapping[str, Array]:

@@ -95,29 +95,15 @@ def scan(
             row = kept[k]
             for i in range(lo, hi):
                 row[i - lo] = state[k, i]
+        waiting = True  # some cells may wait for an observation
         for t in range(steps):
             here = (rates[0][t], rates[1][t], rates[2][t], rates[3], rates[4])
-            _step(
-                _row(inputs[0], t, lo, hi),
-                _row(inputs[1], t, lo, hi),
-                _row(inputs[2], t, lo, hi),
-                _row(inputs[3], t, lo, hi),
-                _row(inputs[4], t, lo, hi),
-                _row(inputs[5], t, lo, hi),
-                _row(outputs[0], t, lo, hi),
-                _row(outputs[1], t, lo, hi),
-                _row(outputs[2], t, lo, hi),
-                _row(outputs[3], t, lo, hi),
-                kept[0][: hi - lo],
-                kept[1][: hi - lo],
-                kept[2][: hi - lo],
-                kept[3][: hi - lo],
-                kept[4][: hi - lo],
-                kept[5][: hi - lo],
-                here,
-                rates[5],
-                level,
-            )
+            if waiting:
+                waiting = _step(
+                    t, lo, hi, here, rates[5], level, waiting, *(inputs + outputs + kept)
+                )
+            else:
+                waiting = _step(t, lo, hi, here, rates[5], level, None, *(inputs + outputs + kept))
         for k in range(6):
             row = kept[k]
             for i in range(lo, hi):
@@ -125,13 +111,14 @@ def scan(
 
 
 @_compile
-def _row(array: Any, t: int, lo: int, hi: int) -> Any:
-    """Return a part of one step; nothing of nothing."""
-    return None if array is None else array[t, lo:hi]
-
-
-@_compile
 def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
+    t: Any,
+    lo: Any,
+    hi: Any,
+    rates: Any,
+    factors: Any,
+    level: Any,
+    waiting: Any,
     precipitation: Any,
     evaporation: Any,
     surface_runoff: Any,
@@ -148,66 +135,91 @@ def _step(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     observed_before: Any,
     total: Any,
     count: Any,
-    rates: Any,
-    factors: Any,
-    level: Any,
-) -> None:
-    """Take one step for the cells of a tile, without branches, in the precision of the state."""
+) -> Any:
+    """Take one step for the cells of a tile, without branches, in the precision of the state.
+
+    Tell whether some cell waits for an observation then. ``waiting`` is None where none did before:
+    then no division is needed.
+    """
     rate, snow_rate, weight, threshold, rounding = rates
-    number = total.dtype.type
-    zero = number(0)
-    for i in range(total.size):
+    number = inflow_before.dtype.type
+    zero, one, open_ = number(0), number(1), False
+    # Rows are cut here: what a function returns may be None to the compiler in each turn.
+    if precipitation is not None:
+        precipitation_now = precipitation[t, lo:hi]
+    if evaporation is not None:
+        evaporation_now = evaporation[t, lo:hi]
+    if surface_runoff is not None:
+        surface_runoff_now = surface_runoff[t, lo:hi]
+    if snow is not None:
+        snow_now = snow[t, lo:hi]
+    if storage is not None:
+        storage_now = storage[t, lo:hi]
+    if observed is not None:
+        observed_now = observed[t, lo:hi]
+    if inflow is not None:
+        inflow_now = inflow[t, lo:hi]
+    if trend is not None:
+        trend_now = trend[t, lo:hi]
+    if filtered is not None:
+        filtered_now = filtered[t, lo:hi]
+    if previous is not None:
+        previous_now = previous[t, lo:hi]
+    for i in range(hi - lo):
         w = size = zero
         if precipitation is not None:
-            rain = number(precipitation[i]) * factors[0]
+            rain = number(precipitation_now[i]) * factors[0]
             w += rain
             size += abs(rain)
         if evaporation is not None:
-            lost = number(evaporation[i]) * factors[1]
+            lost = number(evaporation_now[i]) * factors[1]
             w -= lost
             size += abs(lost)
         if surface_runoff is not None:
-            away = number(surface_runoff[i]) * factors[2]
+            away = number(surface_runoff_now[i]) * factors[2]
             w -= away
             size += abs(away)
         if snow is not None:
-            pack = number(snow[i]) * factors[3]
+            pack = number(snow_now[i]) * factors[3]
             w += snow_rate * (snow_before[i] - pack)
             snow_before[i] = pack
             size += rate * abs(pack)
         if storage is not None:
-            deep = number(storage[i]) * factors[4]
+            deep = number(storage_now[i]) * factors[4]
             w -= rate * (deep - storage_before[i])
             storage_before[i] = deep
             size += rate * abs(deep)
         if inflow is not None:
-            inflow[i] = w
+            inflow_now[i] = w
+        before, mean, drop, close = inflow_before[i], w, zero, zero
         if observed is None:
-            before = zero if level else inflow_before[i]
-            change = w - before
             inflow_before[i] = w
         else:
-            now, last = number(observed[i]) * factors[5], observed_before[i]
-            here, first = now == now, last != last  # noqa: PLR0124
-            total_now, count_now = total[i] + weight * w, count[i] + weight
-            mean = total_now / count_now
-            before = zero if level else inflow_before[i]
-            change = mean - before
-            inflow_before[i] = mean if here else inflow_before[i]
-            observed_before[i] = now if here else last
+            now, last = number(observed_now[i]) * factors[5], observed_before[i]
+            here = now == now  # noqa: PLR0124
+            first = last != last  # noqa: PLR0124
+            total_now, count_now = weight * w, weight
+            if waiting is not None:
+                total_now, count_now = total[i] + total_now, count[i] + count_now
+                mean = w if count[i] == zero else total_now / count_now
             # Before the first observation nothing accumulates: its mean is its own step.
             total[i] = zero if here | first else total_now
             count[i] = zero if here | first else count_now
-        least = threshold + rounding * (size + abs(before))  # what rounding leaves is no change
-        sign = number(change > least) - number(change < -least)
-        # Missing values spread by arithmetic: a choice here would make the loop branch.
-        sign += zero * change
-        if observed is not None:
-            drop = last - now
-            sign += zero * drop
-            if filtered is not None:
-                filtered[i] = sign * number(sign * drop <= rounding * abs(now)) + zero  # no -0
+            open_ |= not (here | first)
+            inflow_before[i] = mean if here else before
+            observed_before[i] = now if here else last
+            drop, close = last - now, rounding * abs(now)
             if previous is not None:
-                previous[i] = last
+                previous_now[i] = last
+        before = zero if level else before
+        change = mean - before
+        least = threshold + rounding * (size + abs(before))  # what rounding leaves is no change
+        # Missing values spread by arithmetic: a choice here would make the loop branch.
+        missing = zero * (change + drop)
+        up, down = change > least, change < -least
         if trend is not None:
-            trend[i] = sign
+            trend_now[i] = (one if up else zero) - (one if down else zero) + missing
+        if filtered is not None:
+            up, down = up & (drop <= close), down & (-drop <= close)
+            filtered_now[i] = (one if up else zero) - (one if down else zero) + missing
+    return open_
