@@ -132,6 +132,11 @@ def test_cells_keep_theirs_in_any_selection_order_and_form(tuned, seen, tmp_path
     np.testing.assert_allclose(predict(tuned, east), whole, **near)
     rounded = seen.assign_coords(latitude=seen["latitude"].astype("float32") + np.float32(1e-5))
     np.testing.assert_allclose(predict(tuned, rounded), whole, **near)
+    named = seen.rename(latitude="lat", longitude="x")
+    np.testing.assert_allclose(predict(tuned, named), whole, **near)
+    twice = seen.expand_dims(number=[0, 1])
+    found = predict(tuned, twice).transpose("number", "time", ...)
+    np.testing.assert_allclose(found[1], whole, **near)
     points = seen.stack(point=("latitude", "longitude"))
     found = predict(tuned, points).transpose("time", "point")
     np.testing.assert_allclose(found, whole.values.reshape(len(found), -1), **near)
@@ -154,6 +159,13 @@ def test_other_cells_have_none(tuned, seen):
     assert float(there.std(["latitude", "longitude"]).max()) < 1e-6
     lifted = (predict(tuned, here) - there.values).mean("time")
     np.testing.assert_allclose(lifted, tuned.scaling["cell_offset"][:3, :3], atol=1e-6)
+
+
+def test_where_nothing_tells_the_cells_a_warning_says_so(tuned, seen):
+    bare = seen.isel(latitude=slice(3)).drop_vars(["latitude", "longitude"])
+    bare = bare.rename(latitude="y", longitude="x")
+    with pytest.warns(UserWarning, match=r"The model has offsets of the cells along \('lat"):
+        predict(tuned, bare)
 
 
 def test_cells_left_out_have_none(grid, seen):

@@ -50,7 +50,10 @@ class Verb:
 def _fit_line(ds: Any, **named: Any) -> xr.Dataset:
     """Return what a line says of the original land, and how its inputs were scaled."""
     model = xsm.fit(ds, Line, scaling="global", **_inputs(named), progress=False)
-    return xsm.predict(world("land"), model)
+    found = xsm.predict(world("land"), model)  # of points nothing tells which cells trained
+    return found.drop_vars(
+        "trained_cell", errors="ignore"
+    )
 
 
 def _inputs(named: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,8 +89,9 @@ def _blend(ds: Any, **named: Any) -> xr.Dataset:
 
 
 def _scales(model: xsm.FittedModel) -> xr.Dataset:
-    """Return the numbers of a scaling, and whether the loss is a number."""
-    kept = {k: v for k, v in model.scaling.data_vars.items() if v.dtype.kind == "f"}
+    """Return the numbers of a scaling but those by cell, and whether the loss is a number."""
+    scaling = model.scaling.drop_vars("cell_offset", errors="ignore")
+    kept = {k: v for k, v in scaling.data_vars.items() if v.dtype.kind == "f"}
     known = np.isfinite(model.history.to_array()).all()
     return xr.Dataset(
         {**{k: v.where(np.isfinite(v)) for k, v in kept.items() if v.ndim < 2}, "known": known}

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xsm.cells.features import Features
 from xsm.cells.offsets import OFFSET, offsets_there
+from xsm.cells.same_cells import at_cells
 from xsm.cells.scaling import within_bounds
 from xsm.cells.site import check_site
 from xsm.data.joins import positions, snap
@@ -78,8 +79,14 @@ def align_scaling(
         own = offsets_there(scaling, template, space) if OFFSET in scaling else None
         if own is not None:
             bare = bare.assign(target_offset=bare["target_offset"] + own)
-        there = _trained_there(scaling["trained_cell"], template, space)
-        return bare if there is None else bare.assign(trained_cell=there)
+        elif OFFSET in scaling:
+            warn_outside(
+                f"The model has offsets of the cells along {cells}, and nothing tells which cells "
+                f"along {space} are these: all are predicted without. Give the data the "
+                "coordinates of the training data, or lay them along the same dimensions."
+            )
+        there = at_cells(scaling["trained_cell"], template, space, fill=False)
+        return bare if there is None or there.all() else bare.assign(trained_cell=there)
     trained = scaling["trained_cell"]
     more = {d: n for d, n in members(template).items() if d not in trained.dims}
     if more:  # all members of a place are scaled alike where training had none
@@ -111,20 +118,6 @@ def align_scaling(
     found = found.assign({n: found[n].where(known) for n in held if n != "trained_cell"})
     found["trained_cell"] = found["trained_cell"] & known
     return found.transpose(..., *space)
-
-
-def _trained_there(
-    trained: xr.DataArray, template: xr.DataArray, space: tuple[str, ...]
-) -> xr.DataArray | None:
-    """Tell which cells of the data were trained; None where all were, or no labels tell."""
-    labelled = all(d in trained.indexes and d in template.indexes for d in space)
-    if not space or set(trained.dims) != set(space) or not labelled:
-        return None
-    at = {d: _positions(trained, template, d) for d in space}
-    found = trained.drop_vars(list(trained.coords)).isel(at)
-    for d, place in at.items():
-        found = found & xr.DataArray(place >= 0, dims=d)
-    return None if found.all() else found.transpose(*space)
 
 
 def _tell_unknown(at: Mapping[str, Array], spans: str) -> None:

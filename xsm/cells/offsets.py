@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.cells.features import Features
-from xsm.data.joins import positions, snap
+from xsm.cells.same_cells import at_cells
 from xsm.hydrology.soil.layering import DEPTH
 
 __all__ = ["OFFSET", "folded", "learn_offsets", "offsets_there", "with_offsets"]
@@ -63,28 +63,5 @@ def folded(scaling: xr.Dataset) -> xr.Dataset:
 def offsets_there(
     scaling: xr.Dataset, template: xr.DataArray, space: tuple[str, ...]
 ) -> xr.DataArray | None:
-    """Return the offsets on the cells of other data, 0 where a cell is none of those trained.
-
-    Cells are told by their coordinates, of a grid, of points of it or of a single one.
-    """
-    own = scaling[OFFSET]
-    at, known = {}, xr.DataArray(data=True)
-    for d in (str(d) for d in own.dims if d != DEPTH):
-        place = _places(own, template, d)
-        if place is None or not set(place.dims) <= set(space):
-            return None
-        at[d], known = place, known & (place >= 0)
-    found = own.drop_vars(list(own.coords)).isel(at).where(known, 0.0)
-    return found.transpose(*space, ...).drop_vars(list(found.coords))
-
-
-def _places(own: xr.DataArray, template: xr.DataArray, dim: str) -> xr.DataArray | None:
-    """Return where cells stand along a dimension of those trained, -1 for others."""
-    if dim in own.indexes and dim in template.coords:
-        labels = template[dim]
-        flat = xr.DataArray(labels.values.ravel(), dims=dim, attrs=labels.attrs)
-        near = snap(flat.assign_coords({dim: flat}), own.to_dataset(name="own"))
-        found = positions(own.indexes[dim], near.indexes[dim])
-        return xr.DataArray(found.reshape(labels.shape), dims=labels.dims)
-    same = template.sizes.get(dim) == own.sizes[dim]
-    return xr.DataArray(np.arange(own.sizes[dim]), dims=dim) if same else None
+    """Return the offsets on the cells of other data, 0 where a cell is none of those trained."""
+    return at_cells(scaling[OFFSET], template, space, fill=0.0)
