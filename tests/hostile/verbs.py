@@ -51,9 +51,7 @@ def _fit_line(ds: Any, **named: Any) -> xr.Dataset:
     """Return what a line says of the original land, and how its inputs were scaled."""
     model = xsm.fit(ds, Line, scaling="global", **_inputs(named), progress=False)
     found = xsm.predict(world("land"), model)  # of points nothing tells which cells trained
-    return found.drop_vars(
-        "trained_cell", errors="ignore"
-    )
+    return found.drop_vars("trained_cell", errors="ignore")
 
 
 def _inputs(named: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ def at_cells(
     """Return values (*own space[, depth]) on the cells of other data, ``fill`` at other places.
 
     Cells are told by their coordinates, of a grid under any names, of points of it or of a single
-    one; members of a place are alike. Where there are no labels they are told by their order, if
-    there are as many. None where nothing tells.
+    one; members of a place are alike. Those that trained without labels are told by their order,
+    where there are as many. None where nothing tells.
     """
     at, known = {}, xr.DataArray(data=True)
     for d in (str(d) for d in own.dims if d != DEPTH):
@@ -43,7 +43,7 @@ def _places(own: xr.DataArray, template: xr.DataArray, dim: str) -> xr.DataArray
         near = snap(flat.assign_coords({dim: flat}), own.to_dataset(name="own"))
         found = positions(own.indexes[dim], near.indexes[dim])
         return xr.DataArray(found.reshape(labels.shape), dims=labels.dims)
-    same = template.sizes.get(dim) == own.sizes[dim]
+    same = dim not in own.indexes and template.sizes.get(dim) == own.sizes[dim]
     return xr.DataArray(np.arange(own.sizes[dim]), dims=dim) if same else None
 
 
