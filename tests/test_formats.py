@@ -83,7 +83,7 @@ def test_forecasts_go_to_any_store_region_by_region(land, fitted, tmp_path, url)
     names = ["swvl1", "extrapolation"]
     for begin in (0, 60):
         at = {"time": slice(begin, begin + 60)}
-        part = lazy[names].isel(at).drop_vars(["latitude", "longitude", "lead"])
+        part = lazy[names].isel(at).drop_vars(["latitude", "longitude", "lead", "depth"])
         at["time"] = slice(begin, begin + part.sizes["time"])
         part.to_zarr(store, region=at, consolidated=False)
     with xr.open_zarr(store, consolidated=False) as found:
