@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.cells.features import Features
-from xsm.cells.offsets import OFFSET, offsets_there
+from xsm.cells.offsets import OFFSET
 from xsm.cells.same_cells import at_cells
 from xsm.cells.scaling import within_bounds
 from xsm.cells.site import check_site
@@ -76,15 +76,16 @@ def align_scaling(
     if scaling.attrs["scaling"] == "global":
         cells = scaling["trained_cell"].dims
         bare = scaling.drop_vars("trained_cell").drop_dims(cells, errors="ignore")
-        own = offsets_there(scaling, template, space) if OFFSET in scaling else None
-        if own is not None:
-            bare = bare.assign(target_offset=bare["target_offset"] + own)
-        elif OFFSET in scaling:
-            warn_outside(
-                f"The model has offsets of the cells along {cells}, and nothing tells which cells "
-                f"along {space} are these: all are predicted without. Give the data the "
-                "coordinates of the training data, or lay them along the same dimensions."
-            )
+        if OFFSET in scaling:
+            own = at_cells(scaling[OFFSET], template, space, fill=0.0)
+            if own is None:
+                warn_outside(
+                    f"The model has offsets of the cells along {cells}, and nothing tells which "
+                    f"cells along {space} are these: all are predicted without. Give the data the "
+                    "coordinates of the training data, or lay them along the same dimensions."
+                )
+            else:
+                bare = bare.assign(target_offset=bare["target_offset"] + own)
         there = at_cells(scaling["trained_cell"], template, space, fill=False)
         return bare if there is None or there.all() else bare.assign(trained_cell=there)
     trained = scaling["trained_cell"]

@@ -6,10 +6,9 @@ import numpy as np
 import xarray as xr
 
 from xsm.cells.features import Features
-from xsm.cells.same_cells import at_cells
 from xsm.hydrology.soil.layering import DEPTH
 
-__all__ = ["OFFSET", "folded", "learn_offsets", "offsets_there", "with_offsets"]
+__all__ = ["OFFSET", "folded", "learn_offsets", "with_offsets"]
 
 
 OFFSET = "cell_offset"
@@ -58,10 +57,3 @@ def folded(scaling: xr.Dataset) -> xr.Dataset:
         return scaling
     raised = scaling["target_offset"] + scaling[OFFSET]
     return scaling.assign(target_offset=raised.variable).drop_vars(OFFSET)
-
-
-def offsets_there(
-    scaling: xr.Dataset, template: xr.DataArray, space: tuple[str, ...]
-) -> xr.DataArray | None:
-    """Return the offsets on the cells of other data, 0 where a cell is none of those trained."""
-    return at_cells(scaling[OFFSET], template, space, fill=0.0)
