@@ -237,3 +237,23 @@ def test_where_cells_have_scales_of_their_own_offsets_are_refused(grid):
     makes = {**rain, "sequence": 60, "layers": (0.1, 1.0), "cell_offset": True}
     with pytest.raises(UnknownNameError, match=r"of this model keeps its physical scale. Leave it"):
         xsm.fit(land, "water_budget", **makes)
+
+
+def test_where_cells_are_too_few_a_warning_says_that_there_are_none(grid):
+    few = grid.isel(latitude=slice(3), longitude=slice(3))
+    asked = {"target": "soil_moisture", "cell_offset": True, **RUN, **STILL}
+    with pytest.warns(UserWarning, match=r"cell_offset=True was given, and fewer than 10 cells"):
+        fitted = xsm.fit(few, "lstm", **asked)
+    assert fitted.card["scaling"] == "global"
+    new = other(few)
+    tuned = fitted.finetune(new, **stated(new), **STILL)  # by default: no warning
+    assert "offsets" not in tuned.card["scaling"]
+    assert "cell_offset" not in tuned.scaling
+
+
+def test_it_is_true_or_false(grid):
+    with pytest.raises(UnknownNameError, match="cell_offset"):
+        xsm.fit(grid, "lstm", target="soil_moisture", cell_offset="yes", **RUN)
+    fitted = source(grid, **RUN)
+    with pytest.raises(UnknownNameError, match="cell_offset"):
+        fitted.finetune(grid, cell_offset="no", **STILL)

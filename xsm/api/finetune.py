@@ -13,7 +13,7 @@ from xsm.artefact.asked import Asked, Tuning
 from xsm.artefact.learnt import Learnt
 from xsm.cells.finetune import finetune_cells
 from xsm.data.naming import stated
-from xsm.exceptions import TrainingError, check_whole
+from xsm.exceptions import TrainingError, check_choice, check_whole
 from xsm.fields.finetune import finetune_fields
 from xsm.fields.sources import Covariates
 from xsm.losses import Loss
@@ -137,6 +137,7 @@ class Transferable(Learnt):
         ('soil_moisture', 'swvl2')
         """
         check_whole("head_first", head_first, 0)
+        check_choice("cell_offset", str(cell_offset), ("False", "True"))
         if anchor is not None and not anchor >= 0:
             msg = f"anchor={anchor!r} was given; a weight from 0 is needed, such as 0.001."
             raise TrainingError(msg)

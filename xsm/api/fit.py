@@ -273,7 +273,7 @@ def learn(ds: xr.Dataset, model: object, asked: Asked, product: str | None) -> L
     stands = {n for n, v in whole.items() if v is None and n != "seed"}  # the model's own
     checked: dict[str, Any] = {n: check_whole(n, v) for n, v in whole.items() if n not in stands}
     asked = replace(asked, **checked)
-    for name in ("data_integration", "known_forcing"):
+    for name in ("data_integration", "known_forcing", "cell_offset"):
         check_choice(name, str(getattr(asked, name)), ("False", "True"))
     check_alone(asked)
     check_kind(model_name(cls), asked.of_fields, asked.of_cells, downscales=cls.downscales)

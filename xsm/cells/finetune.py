@@ -18,7 +18,7 @@ from xsm.cells.collect import collect
 from xsm.cells.features import Features
 from xsm.cells.fit import Begun, divide, doubt_used, learnt_of, look_again
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
-from xsm.cells.offsets import folded, learn_offsets
+from xsm.cells.offsets import OFFSET, folded, learn_offsets
 from xsm.cells.recipe import for_data, holds_target, make_recipe, missing_inputs, require_inputs
 from xsm.cells.samples import fits
 from xsm.cells.scaling import fit_scaling
@@ -134,6 +134,7 @@ def _gather(source: Learnt, ds: xr.Dataset, asked: Asked) -> _Here:
     line, told = _line(source, reading, features, recipe, held, asked.device)
     scaling = _scaling(source, found, line, features.missing)
     scaling = scaling.assign_attrs(site=site) if site else scaling
+    recipe = replace(recipe, cell_offset=OFFSET in scaling)
     return _Here(cls, network, terms, reading, recipe, features, held, steps, scaling, line, told)
 
 

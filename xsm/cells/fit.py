@@ -20,7 +20,7 @@ from xsm.cells.estimation import Estimation, run_estimation
 from xsm.cells.features import Features
 from xsm.cells.gaps import gap_counts, sum_gaps, warn_of_gaps
 from xsm.cells.identified import tell_unidentified, unidentified
-from xsm.cells.offsets import folded, with_offsets
+from xsm.cells.offsets import OFFSET, folded, with_offsets
 from xsm.cells.recipe import for_data, make_recipe
 from xsm.cells.samples import fits
 from xsm.cells.scaling import extremes, fit_scaling
@@ -213,7 +213,9 @@ def _begin(
         beside=counts,
     )
     look_again(reading, recipe, features, scaling if not resident else None)
-    scaling = with_offsets(scaling, features, split.training) if recipe.cell_offset else scaling
+    if recipe.cell_offset:
+        scaling = with_offsets(scaling, features, split.training)
+        recipe = replace(recipe, cell_offset=OFFSET in scaling)
     scaling = scaling.assign_attrs(site=site) if site else scaling
     warn_of_gaps(reading, sum_gaps(counts, features, scaling), recipe)
     settled = for_data(cls, network, reading.table, recipe)

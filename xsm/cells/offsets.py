@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from xsm.cells.features import Features
+from xsm.exceptions import warn_outside
 from xsm.hydrology.soil.layering import DEPTH
 
 __all__ = ["OFFSET", "folded", "learn_offsets", "with_offsets"]
@@ -48,7 +49,13 @@ def with_offsets(scaling: xr.Dataset, features: Features, training: slice) -> xr
     observed = features.observed.isel({features.time: training}).astype(np.float64)
     over = [d for d in observed.dims if d != DEPTH]
     offsets = learn_offsets(observed - observed.mean(over), features.time)
-    return scaling if offsets is None else scaling.assign({OFFSET: offsets.variable})
+    if offsets is None:
+        warn_outside(
+            f"cell_offset=True was given, and fewer than {_FEWEST} cells were observed: they do "
+            "not tell how much cells differ, and get no offsets. Leave it out, or pass more cells."
+        )
+        return scaling
+    return scaling.assign({OFFSET: offsets.variable})
 
 
 def folded(scaling: xr.Dataset) -> xr.Dataset:
