@@ -11,6 +11,7 @@ import xarray as xr
 
 from xsm.api.arguments import check_kind
 from xsm.api.calibrate import calibrated
+from xsm.api.correct import Correctable
 from xsm.api.experts import WithExperts
 from xsm.api.finetune import Transferable
 from xsm.artefact.card import card_text
@@ -31,7 +32,7 @@ __all__ = ["FittedModel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedModel(WithExperts, Transferable):
+class FittedModel(WithExperts, Transferable, Correctable):
     """A trained model, immutable, made by :func:`xsm.fit`.
 
     Parameters
@@ -62,6 +63,8 @@ class FittedModel(WithExperts, Transferable):
     persistence : xarray.Dataset or None
         How long anomalies of the target last, of all data given to ``fit``: what damped persistence
         is made of; None where there is no climatology.
+    correction : xarray.Dataset or None
+        What :meth:`correct` has learnt of how long errors last.
     """
 
     @classmethod

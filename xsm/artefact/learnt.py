@@ -42,6 +42,7 @@ class Learnt:
     layers: tuple[Variable, ...] = ()
     calibration: xr.Dataset | None = None
     persistence: xr.Dataset | None = None
+    correction: xr.Dataset | None = None
     token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:

@@ -36,7 +36,7 @@ __all__ = ["load_parts", "save_fitted"]
 
 
 _KEPT = ("attrs", "parameters", "card", "fingerprint")
-_OPTIONAL = ("calibration", "persistence")
+_OPTIONAL = ("calibration", "persistence", "correction")
 
 
 def save_fitted(
@@ -118,7 +118,8 @@ def _check_groups(groups: Mapping[str, Group], artefact: Artefact) -> None:
     if not need <= have <= need | {"climatology", *_OPTIONAL}:
         msg = (
             f"{artefact.place} has the groups {sorted(have)!r:.200}; a model has {sorted(need)}, "
-            "and calibration, climatology and persistence where there are. Take another copy."
+            "and calibration, climatology, correction and persistence where there are. Take "
+            "another copy."
         )
         raise ArtefactError(msg)
 

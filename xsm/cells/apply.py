@@ -16,6 +16,7 @@ from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_inputs, require_target
 from xsm.cells.state import require_sequence, state_array, state_dataset
+from xsm.cells.updating import UPDATED, corrected, errors_of
 from xsm.data.doubt import doubt, guards_of
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
@@ -29,6 +30,7 @@ from xsm.training.recipe import Recipe
 
 __all__ = [
     "inputs_of",
+    "known_errors",
     "label",
     "predict_cells",
     "predict_new",
@@ -81,8 +83,20 @@ def predict_cells(
     """
     options = {"batch_size": batch_size, "device": device, "doubting": doubting}
     found, features, scaling = _predicted(fitted, reading, options, state)
+    if fitted.correction is not None:
+        found["mean"] = corrected(
+            fitted.correction, found["mean"], features, fitted.recipe, scaling
+        )
     result = label(fitted, found, reading, scaling)
     return result if domain is None else beside(result, features, fitted.recipe, domain)
+
+
+def known_errors(fitted: Learnt, reading: Reading, **options: Any) -> xr.DataArray:
+    """Return observed less predicted, without correction, canonical (time, *space [, depth])."""
+    state = options.pop("state", None)
+    options = {"batch_size": None, "device": "auto", "doubting": True} | options
+    found, features, _ = _predicted(fitted, reading, options, state, errors=True)
+    return errors_of(features, found["mean"])
 
 
 def state_of(
@@ -107,11 +121,13 @@ def _predicted(
     state: xr.Dataset | None,
     *,
     after: bool = False,
+    errors: bool = False,
 ) -> tuple[dict[str, xr.DataArray], Features, xr.Dataset]:
     """Return predictions or the state ``after`` them, the features and their scaling."""
     recipe = fitted.recipe
     doubting = options["doubting"]
-    features = inputs_of(fitted, reading, with_target=recipe.data_integration, doubting=doubting)
+    seen = errors or recipe.data_integration or fitted.correction is not None
+    features = inputs_of(fitted, reading, with_target=seen, doubting=doubting)
     before = None if state is None else state_array(state, fitted, features)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
     found = predict_lazily(
@@ -180,7 +196,7 @@ def label(
     fitted: Learnt, found: Mapping[str, xr.DataArray], reading: Reading, scaling: xr.Dataset
 ) -> xr.Dataset:
     """Give a prediction the names, the units and the order of dimensions of the user's data."""
-    return label_prediction(
+    result = label_prediction(
         found,
         reading,
         scaling,
@@ -190,6 +206,8 @@ def label(
         attrs=fitted.attrs,
         calibration=fitted.calibration,
     )
+    told = "a share of the last known error is added"
+    return result if fitted.correction is None else result.assign_attrs({UPDATED: told})
 
 
 def standard_errors(reading: Reading, predicted: xr.Dataset, recipe: Recipe) -> xr.DataArray:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
-from xsm.cells.apply import inputs_of, label, read_for, tell_faulty_target
+from xsm.cells.apply import inputs_of, known_errors, label, read_for, tell_faulty_target
 from xsm.cells.features import Features
 from xsm.cells.forks import Forks, forked
 from xsm.cells.inits import chosen_inits, chosen_leads
@@ -19,6 +19,7 @@ from xsm.cells.laying import as_dask, laid
 from xsm.cells.prediction import blocks_of, make_node, named, scale_block
 from xsm.cells.runner import Runner
 from xsm.cells.state import state_array
+from xsm.cells.updating import corrected_ahead
 from xsm.cells.weather import (
     Weather,
     hidden_weather,
@@ -96,6 +97,12 @@ def forecast_cells(
         k: v.isel({LEAD: [n - 1 for n in leads]}) if LEAD in v.dims else v for k, v in made.items()
     }
     age = made.pop(_AGE, None)
+    if fitted.correction is not None:
+        plain = {"batch_size": batch_size, "device": device, "doubting": False, "state": state}
+        errors = known_errors(fitted, reading, **plain)
+        made["mean"] = corrected_ahead(
+            fitted.correction, made["mean"], errors, leads, recipe, scaling
+        )
     result = label(fitted, made, reading, scaling)
     result = result.transpose("init", LEAD, "member", *features.space, ..., missing_dims="ignore")
     result.attrs["title"] = result.attrs["title"].replace("predicted by", "forecast by")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from xsm.evaluation.climatology import from_climatology, season_of
 from xsm.physics.rounding import significant
 from xsm.typing import Array, FloatArray
 
-__all__ = ["FEWEST", "count_steps", "learn_persistence", "level_at", "rho_of"]
+__all__ = ["FEWEST", "at_lags", "count_steps", "learn_persistence", "level_at", "rho_of"]
 
 
 FEWEST = 10
@@ -35,14 +36,25 @@ def learn_persistence(observed: xr.DataArray, climatology: xr.DataArray | None) 
     :func:`rho_of` has them; NaN where a cell has no lag with as many.
     """
     time = time_dim(observed)
-    place = count_steps(observed.indexes[time])
     years = _years(observed, time) if climatology is not None else xr.DataArray(0)
     parts = {"mean": observed.mean(time), "seasonal": years >= _YEARS}
     level = level_at(xr.Dataset(parts), climatology, observed[time])
-    anomalies = significant(observed - level, observed).transpose(time, ...)
+    anomalies = significant(observed - level, observed)
+    parts["std"] = (anomalies**2).mean(time) ** 0.5
+    parts["rho"] = at_lags(anomalies)["rho"]
+    return xr.Dataset({name: array.drop_attrs(deep=False) for name, array in parts.items()})
+
+
+def at_lags(anomalies: xr.DataArray, over: Iterable[Hashable] = ()) -> xr.Dataset:
+    """Return correlations ``rho`` with some steps later and ``pairs``, their number, lazily.
+
+    (lag, ...), of all pairs along the dimensions ``over`` together; at ascending times.
+    """
+    time = time_dim(anomalies)
+    place = count_steps(anomalies.indexes[time])
     longest = max(min(place[-1] - FEWEST, place[-1] // 3), 1)
     lags = np.array([lag for lag in _LAGS if lag <= longest])
-    sums = _pairs(anomalies, time, place, lags)
+    sums = _pairs(anomalies.transpose(time, ...), time, place, lags).sum(list(over))
     rho = xr.apply_ufunc(
         _correlation,
         sums,
@@ -52,9 +64,8 @@ def learn_persistence(observed: xr.DataArray, climatology: xr.DataArray | None) 
         dask="parallelized",
         output_dtypes=[np.float64],
     )
-    parts["std"] = (anomalies**2).mean(time) ** 0.5
-    parts["rho"] = rho.assign_coords(lag=lags).transpose("lag", ...)
-    return xr.Dataset({name: array.drop_attrs(deep=False) for name, array in parts.items()})
+    found = xr.Dataset({"rho": rho, "pairs": sums.isel({"_sum": -1})})
+    return found.assign_coords(lag=lags).transpose("lag", ...)
 
 
 def count_steps(index: Any, like: Any = None) -> FloatArray:
