@@ -55,7 +55,9 @@ def of(path: str, value: object) -> Iterator[str]:
     yield path + signature(value)
     if not inspect.isclass(value):
         return
-    for name, member in sorted(vars(value).items()):
+    bases = [base for base in value.__mro__[:0:-1] if base.__module__.startswith("xsm.api")]
+    members = {k: v for one in (*bases, value) for k, v in vars(one).items()}
+    for name, member in sorted(members.items()):
         if name.startswith("_"):
             continue
         if isinstance(member, Verb):

@@ -67,13 +67,18 @@ def test_it_is_the_equation(kind, pairs, world) -> None:
     observed = world["soil_moisture"].reindex(time=plain["time"]).transpose("time", "lat", "lon")
     error = observed.values - plain.values  # NaN beyond the data
     rows, age = age_of(np.isfinite(error), 3 if kind == "late" else 1)
-    rho = better.correction["share"]
+    learnt, young = better.correction, 3 if kind == "late" else 1
     left = np.zeros(age.shape)
-    whole = np.isin(age, rho["lag"]) & (rows >= 0)
-    left[whole] = rho.sel(lag=age[whole]).values
+    whole = np.isin(age, learnt["lag"]) & (rows >= 0)
+    rho = learnt["fading"]
+    first = float(rho.sel(lag=young))
+    assert first > 0 or kind == "late"  # who sees the value of three days ago knows its error
+    left[whole] = np.minimum(rho.sel(lag=age[whole]) / (first or np.inf), 1)
     found = better.predict(world)["soil_moisture"].transpose("time", "lat", "lon").values
-    held = np.take_along_axis(error, np.maximum(rows, 0), axis=0)
-    wanted = np.where(rows >= 0, plain.values + left * held, plain.values)
+    held, then = (np.take_along_axis(a, np.maximum(rows, 0), axis=0) for a in (error, plain.values))
+    error_share, change_share = float(learnt["error"]), float(learnt["change"])
+    added = left * (error_share * held - change_share * (plain.values - then))
+    wanted = np.where(rows >= 0, plain.values + added, plain.values)
     there = whole | (rows < 0)
     assert there.mean() > 0.95
     inside = (wanted >= 0) & (wanted <= 1)
@@ -120,34 +125,39 @@ def test_a_forecast_is_a_prediction_that_saw_nothing_later(kind, pairs, world) -
     xr.testing.assert_allclose(again.compute(), found, rtol=0, atol=1e-6)
 
 
-def test_each_lead_has_a_share_by_least_squares(pairs, world) -> None:
+def test_each_lead_has_shares_by_least_squares(pairs, world) -> None:
     raw, inits = pairs["seen"][0], world["time"].values[50:390]
     hindcast = raw.forecast(world, init=inits, lead=[1, 2, 5], weather="known")
     better = raw.correct(world, forecast=hindcast)
-    share = better.correction["lead_share"]
-    error = world["soil_moisture"] - raw.predict(world)["soil_moisture"]
+    guess = raw.predict(world)["soil_moisture"].transpose("time", "lat", "lon")
+    error = (world["soil_moisture"] - guess).transpose("time", "lat", "lon")
     for k, lead in enumerate((1, 2, 5)):
-        before = error.sel(time=inits).values
+        before, then = (a.sel(time=inits).values for a in (error, guess))
+        mean = hindcast["soil_moisture"].isel(lead=k).transpose("init", "lat", "lon").values
         valid = world["soil_moisture"].sel(time=inits + np.timedelta64(lead, "D")).values
-        later = (
-            valid - hindcast["soil_moisture"].isel(lead=k).transpose("init", "lat", "lon").values
-        )
         both = np.isfinite(before) & np.isfinite(
-            later
+            valid
         )  # older errors weigh less, and differ little
-        slope = (before[both] * later[both]).sum() / (before[both] ** 2).sum()
-        assert float(share[k]) == pytest.approx(np.clip(slope, 0, 1), abs=0.08)
-    found = better.forecast(world, init=inits[-1:], lead=[2], weather="known")
-    usual = raw.forecast(world, init=inits[-1:], lead=[2], weather="known")
-    added = (found - usual)["soil_moisture"].isel(init=0, lead=0)
-    at = error.sel(time=inits[-1])
+        known = np.stack([before[both], (then - mean)[both]], axis=1)
+        wanted = np.linalg.lstsq(known, (valid - mean)[both])[0]
+        found = [float(better.correction[f"lead_{n}"][k]) for n in ("error", "change")]
+        assert found == pytest.approx(np.clip(wanted, 0, 1), abs=0.08)
+    found = better.forecast(world, init=inits[-1:], lead=[2], weather="known")["soil_moisture"]
+    usual = raw.forecast(world, init=inits[-1:], lead=[2], weather="known")["soil_moisture"]
+    at, then = error.sel(time=inits[-1]), guess.sel(time=inits[-1])
+    left, wrong = (better.correction[f"lead_{n}"].values[1] for n in ("error", "change"))
+    added = (found - usual).isel(init=0, lead=0)
+    wanted = left * at - wrong * (usual.isel(init=0, lead=0) - then)
     there = at.notnull()
     assert there.any()
-    assert np.allclose(added.where(there), (share[1] * at).where(there), atol=1e-6, equal_nan=True)
+    assert np.allclose(added.where(there), wanted.where(there), atol=1e-6, equal_nan=True)
     with pytest.raises(NotEnoughDataError, match="correction was learnt for forecasts of 3 leads"):
         better.forecast(world, init=inits[-1:], lead=[1, 3], weather="known")
     members = raw.correct(world, forecast=hindcast.expand_dims(member=2))
-    assert np.allclose(members.correction["lead_share"], share)
+    assert np.allclose(members.correction["lead_error"], better.correction["lead_error"])
+    turned = hindcast.isel(lat=slice(None, None, -1), init=slice(None, None, -1))
+    again = raw.correct(world, forecast=turned.transpose("lon", ...))
+    assert np.allclose(again.correction["lead_change"], better.correction["lead_change"])
 
 
 def test_a_network_that_knows_no_soil_is_corrected_to_what_it_should_say(world) -> None:
@@ -171,7 +181,7 @@ def test_layers_stations_and_a_single_series(small_profile) -> None:
         warnings.simplefilter("ignore", UserWarning)
         raw = xsm.fit(ds, "cnn_lstm", target="soil_moisture", lead=1, patch=1, **options)
         better = raw.correct(ds)
-        assert better.correction["share"].dims == ("lag", "depth")
+        assert better.correction["error"].dims == ("depth",)
         names = [n for n in better.predict(ds) if n in ds]
         stations = ds.stack(station=("latitude", "longitude")).reset_index("station")
         of_stations = better.predict(stations)[names].transpose("station", ...)
@@ -210,7 +220,7 @@ def test_what_it_needs_is_told(pairs, world) -> None:
     raw, better = pairs["window"]
     with pytest.raises(MissingVariableError, match="soil_moisture"):
         better.predict(world.drop_vars("soil_moisture"))
-    with pytest.raises(NotEnoughDataError, match="pairs of errors lie 1 steps apart"):
+    with pytest.raises(NotEnoughDataError, match="errors have an error before them"):
         raw.correct(world.isel(time=slice(20), lat=slice(1), lon=slice(1)))
     blind = world.assign(soil_moisture=world["soil_moisture"] * np.nan)
     plain = raw.predict(world)["soil_moisture"]

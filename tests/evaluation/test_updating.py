@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xsm.evaluation.updating import faded, last_error, lead_share, lead_sums, learn_share
+from xsm.evaluation.updating import faded, fading_of, last_known, pair_sums, shares
 from xsm.exceptions import NotEnoughDataError
 
 RHO = 0.8
@@ -24,23 +24,21 @@ def errors() -> xr.DataArray:
     return xr.DataArray(made, {"time": times}, ("time", "cell"), name="error")
 
 
-def test_the_share_is_the_correlation_of_the_process(errors) -> None:
-    share = learn_share(errors, 1)
-    assert np.allclose(share.sel(lag=slice(0, 10)), RHO ** np.arange(11), atol=0.03)
+def test_errors_fade_as_the_process_does(errors) -> None:
+    rho = fading_of(errors)
+    assert np.allclose(rho.sel(lag=slice(0, 10)), RHO ** np.arange(11), atol=0.03)
     gaps = errors.where(np.random.default_rng(1).random(errors.shape) < 0.3)
-    assert np.allclose(learn_share(gaps, 1).sel(lag=slice(0, 6)), RHO ** np.arange(7), atol=0.03)
-    lazy = learn_share(errors.chunk(time=400, cell=7), 1)
-    xr.testing.assert_allclose(lazy, share)
+    assert np.allclose(fading_of(gaps).sel(lag=slice(0, 6)), RHO ** np.arange(7), atol=0.03)
+    xr.testing.assert_allclose(fading_of(errors.chunk(time=400, cell=7)), rho)
 
 
-def test_layers_have_shares_of_their_own(errors) -> None:
-    noise = xr.DataArray(
-        np.random.default_rng(2).normal(size=errors.shape), errors.coords, errors.dims
-    )
-    share = learn_share(xr.concat([errors, noise], "depth"), 1)
-    assert share.dims == ("lag", "depth")
-    assert np.allclose(share.sel(lag=1), [RHO, 0.0], atol=0.03)
-    assert float(share.min()) >= 0.0
+def test_layers_fade_by_themselves(errors) -> None:
+    rng = np.random.default_rng(2)
+    noise = xr.DataArray(rng.normal(size=errors.shape), errors.coords, errors.dims)
+    rho = fading_of(xr.concat([errors, noise], "depth"))
+    assert rho.dims == ("lag", "depth")
+    assert np.allclose(rho.sel(lag=1), [RHO, 0.0], atol=0.03)
+    assert float(rho.min()) >= 0.0
 
 
 @pytest.mark.parametrize("known", [0, 1, 3])
@@ -48,45 +46,46 @@ def test_layers_have_shares_of_their_own(errors) -> None:
 def test_the_last_error_is_as_old_as_it_may_be_known(errors, known, chunks) -> None:
     some = errors.isel(time=slice(60), cell=slice(4))
     some = some.where(np.random.default_rng(0).random(some.shape) < 0.4)
-    found = last_error(some if chunks is None else some.chunk(chunks), known)
-    last, age = (array.compute() for array in found)
-    for t in range(60):
-        for cell in range(4):
-            seen = [s for s in range(t - known + 1) if np.isfinite(some.values[s, cell])]
-            if not seen:
-                assert np.isnan(last.values[t, cell])
-                assert np.isnan(age.values[t, cell])
-                continue
-            assert last.values[t, cell] == some.values[seen[-1], cell]
-            assert age.values[t, cell] == t - seen[-1]
+    some = some if chunks is None else some.chunk(chunks)
+    last, then, age = (a.values for a in last_known(some, 2 * some.fillna(7.0), known))
+    for t, cell in np.ndindex(60, 4):
+        seen = [s for s in range(t - known + 1) if np.isfinite(some.values[s, cell])]
+        if not seen:
+            assert np.isnan([last[t, cell], then[t, cell], age[t, cell]]).all()
+            continue
+        assert last[t, cell] == some.values[seen[-1], cell]
+        assert then[t, cell] == 2 * last[t, cell]
+        assert age[t, cell] == t - seen[-1]
 
 
 def test_age_fades_an_error_but_noise_of_observations_does_not(errors) -> None:
     rng = np.random.default_rng(8)
-    noisy = errors + rng.normal(0, 1.5, errors.shape)
-    share = learn_share(noisy, 1)
-    part = float(share.sel(lag=1))
-    assert part < 0.6  # of what is observed, half is noise
-    left = faded(xr.DataArray([0.0, 1.0, 4.0], dims="time"), share, 1)
+    rho = fading_of(errors + rng.normal(0, 1.5, errors.shape))
+    assert float(rho.sel(lag=1)) < 0.6  # of what is observed, half is noise
+    left = faded(xr.DataArray([0.0, 1.0, 4.0], dims="time"), rho, 1)
     assert np.allclose(left, RHO ** np.array([0.0, 1.0, 4.0]), atol=0.05)
 
 
-def test_the_share_of_a_lead_is_that_of_least_squares(errors) -> None:
-    last = errors.isel(time=slice(None, -3)).drop_vars("time")
-    later = errors.isel(time=slice(3, None)).drop_vars("time")
-    sums = lead_sums(later, last).expand_dims("lead")
-    slope = np.polynomial.Polynomial.fit(last.values.ravel(), later.values.ravel(), 1).convert()
-    assert np.isclose(float(lead_share(sums)[0]), slope.coef[1], atol=1e-3)
-    assert float(lead_share(lead_sums(-later, last).expand_dims("lead"))[0]) == 0.0
+@pytest.mark.parametrize(("left", "wrong"), [(0.7, 0.3), (0.5, 0.0), (1.0, 1.0), (0.0, 0.6)])
+def test_shares_are_those_that_made_the_errors(errors, left, wrong) -> None:
+    rng = np.random.default_rng(4)
+    change = errors.copy(data=rng.normal(0.2, 1.0, errors.shape)) + 0.3 * errors
+    made = left * errors - wrong * change + 0.1 * rng.normal(size=errors.shape)
+    found = shares(pair_sums(made, errors, change))
+    assert float(found["error"]) == pytest.approx(left, abs=0.01)
+    assert float(found["change"]) == pytest.approx(wrong, abs=0.01)
+
+
+def test_shares_are_from_0_to_1_and_of_still_soil_0(errors) -> None:
+    none = shares(pair_sums(-errors, errors, 0.0 * errors))
+    assert float(none["error"]) == float(none["change"]) == 0.0
+    more = shares(pair_sums(3.0 * errors, errors, errors.shift(time=1)))
+    assert float(more["error"]) == 1.0
+    still = shares(pair_sums(0.0 * errors, 0.0 * errors, 0.0 * errors))
+    assert float(still["error"]) == float(still["change"]) == 0.0
 
 
 def test_too_few_errors_are_told(errors) -> None:
     few = errors.isel(time=slice(100), cell=slice(1))
-    with pytest.raises(
-        NotEnoughDataError, match="99 pairs of errors lie 1 steps apart; at least 200"
-    ):
-        learn_share(few, 1)
-    with pytest.raises(
-        NotEnoughDataError, match="100 errors of forecasts of one lead have an error"
-    ):
-        lead_share(lead_sums(few, few).expand_dims("lead"))
+    with pytest.raises(NotEnoughDataError, match="100 errors have an error before them that may"):
+        shares(pair_sums(few, few, few))

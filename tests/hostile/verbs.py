@@ -226,6 +226,7 @@ def _classes(ds: Any, **named: Any) -> xr.Dataset:
 _DATA = ("variables", "product")
 _ALL = ("variables", "product", "target")
 _NAMES = ("variables",)
+_LEARNT: dict[str, Any] = {"learnt": True, "takes": _NAMES, "loose": 1e-3}
 
 VERBS: Mapping[str, Verb] = {
     "fit a line": Verb(_fit_line, "tp", takes=_ALL, loose=1e-3),
@@ -262,10 +263,9 @@ VERBS: Mapping[str, Verb] = {
         slow=True,
     ),
     "importance": Verb(_importance, "swvl1", learnt=True, takes=_NAMES, loose=1e-3, slow=True),
-    "fitted.score": Verb(
-        lambda ds, **n: fitted().score(ds, **n), "swvl1", learnt=True, takes=_NAMES, loose=1e-3
-    ),
-    "calibrate": Verb(_calibrate, "swvl1", learnt=True, takes=_NAMES, loose=1e-3),
+    "fitted.score": Verb(lambda ds, **n: fitted().score(ds, **n), "swvl1", **_LEARNT),
+    "correct": Verb(lambda ds, **n: fitted().correct(ds, **n).correction, "swvl1", **_LEARNT),
+    "calibrate": Verb(_calibrate, "swvl1", **_LEARNT),
     "score": Verb(
         lambda ds, **n: xsm.score(ds, world("prediction"), **n),
         "swvl1",

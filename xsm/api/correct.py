@@ -10,15 +10,15 @@ import numpy as np
 import xarray as xr
 
 from xsm.artefact.learnt import Learnt
-from xsm.cells.apply import known_errors, read_for
+from xsm.cells.apply import errors_before, read_for
 from xsm.cells.recipe import require_target
-from xsm.cells.updating import LEAD_SHARE, SHARE, UPDATED, errors_before, youngest
+from xsm.cells.updating import BY_LEAD, FADING, UPDATED, Before
 from xsm.data.joins import on_labels_of
 from xsm.data.lead import LEAD, lead_coordinate
 from xsm.data.reading import Reading
 from xsm.evaluation.leads import INIT, as_forecast, is_forecast, joined, with_observed
 from xsm.evaluation.metrics import scored_pair
-from xsm.evaluation.updating import faded, lead_share, lead_sums, learn_share
+from xsm.evaluation.updating import fading_of, pair_sums, shares
 from xsm.exceptions import GridError, UnknownNameError
 from xsm.hydrology.soil.layering import DEPTH
 
@@ -74,17 +74,17 @@ class Correctable(Learnt):
 
         Notes
         -----
-        With ``e(s) = y(s) - f(s)`` of the last observation ``y(s)`` that the prediction ``f(t)``
-        may know, at least ``lead`` steps before it (a step where that is 0, ``latency`` where that
-        is longer),
+        With the last observation ``y(s)`` that the prediction ``f(t)`` may know, at least ``lead``
+        steps before it (a step where that is 0, ``latency`` where that is longer),
 
-        ``f(t) + rho(t - s) e(s)``,
+        ``f(t) + g (b (y(s) - f(s)) - c (f(t) - f(s)))``:
 
-        rho the correlation of errors so many steps apart, of all cells of ``ds`` together and of
-        each layer by itself, from 0 to 1: an autoregressive error model in which gaps are allowed.
-        Of forecasts ``b(L) rho(k + a) / rho(k) e(s)``, k the youngest age that can be known, a how
-        much older the error is; b(L) by least squares. What is added never takes a value out of
-        what the target can be. The closure of a water budget is not kept.
+        b of its error then, and less by c of the change that was predicted since, by least squares
+        over all cells of ``ds`` together and each layer by itself, from 0 to 1; of forecasts for
+        each lead. b = c = 1 is persistence. ``g = rho(k + a) / rho(k)`` with the correlation rho of
+        errors so many steps apart, k the youngest age that can be known and a how much older the
+        error is; without ``forecast=`` later leads are as older errors. What is added never takes a
+        value out of what the target can be. The closure of a water budget is not kept.
 
         References
         ----------
@@ -97,7 +97,7 @@ class Correctable(Learnt):
         >>> known = {"sequence": 60, "data_integration": True, "hidden_size": 4}
         >>> fitted = ds.isel(time=slice(500)).physm.fit("lstm", epochs=1, iterations=2, **known)
         >>> better = fitted.correct(ds.isel(time=slice(400, 700)))
-        >>> 0.0 < float(better.correction["share"].sel(lag=1)) <= 1.0
+        >>> 0.0 < float(better.correction["error"]) <= 1.0
         True
         """
         return _corrected(self, ds, forecast, variables, batch_size=batch_size, device=device)
@@ -115,16 +115,18 @@ def _corrected(
     reading = read_for(raw, ds, variables)
     _check(raw)
     require_target(reading.table, raw.recipe)
-    errors, known = known_errors(raw, reading, **options), youngest(raw.recipe)
-    share = learn_share(errors, known)
-    first = share.sel(lag=slice(known, None)).isel(lag=0)
-    said = ", ".join(f"{value:.2f}" for value in first.values.ravel())
-    said = f"{said} of an error is left after {int(first['lag'])} steps ({share.pairs:,} pairs)"
-    learnt = share.drop_attrs().to_dataset(name=SHARE)
+    before = errors_before(raw, reading, **options)
+    fading = fading_of(before.errors)
+    sums = pair_sums(before.errors, *before.here(fading))
+    learnt = shares(sums.compute()).assign({FADING: fading})
+    left = ", ".join(f"{value:.2f}" for value in np.ravel(learnt["error"]))
+    said = f"{left} of an error is left after {before.youngest} steps"
     if forecast is not None:
-        learnt[LEAD_SHARE] = _by_lead(raw, reading, errors, share, forecast)
-        said += f", of forecasts by itself for each of {learnt.sizes[LEAD]} leads"
-    return replace(raw, correction=learnt, card={**fitted.card, "correction": said})
+        leads = shares(_by_lead(raw, reading, before, fading, forecast))
+        learnt = learnt.assign({f"{BY_LEAD}{name}": array for name, array in leads.items()})
+        said += f", learnt by lead for {learnt.sizes[LEAD]} leads"
+    card = {**fitted.card, "correction": said}
+    return replace(raw, correction=learnt.drop_attrs(), card=card)
 
 
 def _check(raw: Learnt) -> None:
@@ -144,9 +146,9 @@ def _check(raw: Learnt) -> None:
 
 
 def _by_lead(
-    raw: Learnt, reading: Reading, errors: xr.DataArray, share: xr.DataArray, forecast: xr.Dataset
-) -> xr.DataArray:
-    """Return the share of the last error that is left in forecasts of each lead."""
+    raw: Learnt, reading: Reading, before: Before, fading: xr.DataArray, forecast: xr.Dataset
+) -> xr.Dataset:
+    """Return the sums over errors of forecasts and of what they may know, along lead."""
     if not is_forecast(forecast) or UPDATED in forecast.attrs:
         was = "was corrected already" if UPDATED in forecast.attrs else "has no init and lead"
         msg = (
@@ -157,15 +159,17 @@ def _by_lead(
     forecast = as_forecast(forecast).sortby(INIT)
     members = [d for d in ("member",) if d in forecast.dims]
     forecast = forecast.mean(members, keep_attrs=True) if members else forecast
-    unit, target = lead_coordinate(errors, 1).values, raw.recipe.target
+    unit, target = lead_coordinate(before.errors, 1).values, raw.recipe.target
+    cells = before.errors.isel({reading.time: 0}, drop=True)
 
     def sums(part: xr.Dataset) -> xr.Dataset:
         lead = int(np.rint(part[LEAD].values / unit))
-        observed, mean = scored_pair(*with_observed(reading, part.copy()), target)
-        wrong = (observed - mean).drop_vars(DEPTH, errors="ignore").rename({reading.time: INIT})
-        wrong = wrong.assign_coords({INIT: part[INIT].values})
-        last, _, more = errors_before(errors, part[INIT], [lead], raw.recipe)
-        last = (last * faded(more, share, youngest(raw.recipe))).isel({LEAD: 0}, drop=True)
-        return lead_sums(wrong, on_labels_of(last, wrong))
+        pair = scored_pair(*with_observed(reading, part.copy()), target)
+        truth, mean = (on_labels_of(a.drop_vars(DEPTH, errors="ignore"), cells) for a in pair)
+        truth, mean = (a.rename({reading.time: INIT}).transpose(INIT, ...) for a in (truth, mean))
+        mean = mean.assign_coords({INIT: part[INIT].values})
+        wrong = xr.DataArray(truth.variable - mean.variable)
+        known = before.ahead(mean.expand_dims(LEAD, 1), [lead], fading, by_lead=True)
+        return pair_sums(wrong, *(array.isel({LEAD: 0}) for array in known))
 
-    return lead_share(joined(forecast, sums).compute())
+    return joined(forecast, sums).compute()

@@ -16,7 +16,7 @@ from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
 from xsm.cells.recipe import require_inputs, require_target
 from xsm.cells.state import require_sequence, state_array, state_dataset
-from xsm.cells.updating import UPDATED, corrected, errors_of
+from xsm.cells.updating import UPDATED, Before, corrected, errors_of
 from xsm.data.doubt import doubt, guards_of
 from xsm.data.reading import Reading, read
 from xsm.data.targets import predicted_spread
@@ -29,8 +29,8 @@ from xsm.hydrology.soil.pores import with_pores
 from xsm.training.recipe import Recipe
 
 __all__ = [
+    "errors_before",
     "inputs_of",
-    "known_errors",
     "label",
     "predict_cells",
     "predict_new",
@@ -84,19 +84,18 @@ def predict_cells(
     options = {"batch_size": batch_size, "device": device, "doubting": doubting}
     found, features, scaling = _predicted(fitted, reading, options, state)
     if fitted.correction is not None:
-        found["mean"] = corrected(
-            fitted.correction, found["mean"], features, fitted.recipe, scaling
-        )
+        before = errors_of(features, found["mean"], fitted.recipe)
+        found["mean"] = corrected(fitted.correction, found["mean"], before, fitted.recipe, scaling)
     result = label(fitted, found, reading, scaling)
     return result if domain is None else beside(result, features, fitted.recipe, domain)
 
 
-def known_errors(fitted: Learnt, reading: Reading, **options: Any) -> xr.DataArray:
-    """Return observed less predicted, without correction, canonical (time, *space [, depth])."""
+def errors_before(fitted: Learnt, reading: Reading, **options: Any) -> Before:
+    """Return the errors of all predictions from a data set, without correction."""
     state = options.pop("state", None)
     options = {"batch_size": None, "device": "auto", "doubting": True} | options
     found, features, _ = _predicted(fitted, reading, options, state, errors=True)
-    return errors_of(features, found["mean"])
+    return errors_of(features, found["mean"], fitted.recipe)
 
 
 def state_of(

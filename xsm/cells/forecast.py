@@ -11,7 +11,7 @@ import xarray as xr
 
 from xsm.artefact.learnt import Learnt
 from xsm.cells.alignment import scaling_for
-from xsm.cells.apply import inputs_of, known_errors, label, read_for, tell_faulty_target
+from xsm.cells.apply import errors_before, inputs_of, label, read_for, tell_faulty_target
 from xsm.cells.features import Features
 from xsm.cells.forks import Forks, forked
 from xsm.cells.inits import chosen_inits, chosen_leads
@@ -99,9 +99,9 @@ def forecast_cells(
     age = made.pop(_AGE, None)
     if fitted.correction is not None:
         plain = {"batch_size": batch_size, "device": device, "doubting": False, "state": state}
-        errors = known_errors(fitted, reading, **plain)
+        earlier = errors_before(fitted, reading, **plain)
         made["mean"] = corrected_ahead(
-            fitted.correction, made["mean"], errors, leads, recipe, scaling
+            fitted.correction, made["mean"], earlier, leads, recipe, scaling
         )
     result = label(fitted, made, reading, scaling)
     result = result.transpose("init", LEAD, "member", *features.space, ..., missing_dims="ignore")

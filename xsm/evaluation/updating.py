@@ -10,43 +10,36 @@ from xsm.exceptions import NotEnoughDataError
 from xsm.hydrology.balance import previous_observation
 from xsm.hydrology.soil.layering import DEPTH
 
-__all__ = ["faded", "last_error", "lead_share", "lead_sums", "learn_share"]
+__all__ = ["faded", "fading_of", "last_known", "pair_sums", "shares"]
 
 
 _FEWEST = 200  # pairs of errors
 
 
-def learn_share(errors: xr.DataArray, known: int) -> xr.DataArray:
-    """Return the share of an error that is left some steps later (lag [, depth]), from 0 to 1.
+def fading_of(errors: xr.DataArray) -> xr.DataArray:
+    """Return how alike errors are to those ``lag`` steps before (lag [, depth]), from 0 to 1.
 
-    The correlation of errors (time, *space [, depth]) of all cells with those ``lag`` steps before.
-    ``known`` is the age of the youngest error that a prediction may know; fewer than 200 pairs of
-    errors so far apart are refused.
+    The correlation of errors (time, *space [, depth]) of all cells together.
     """
     over = [d for d in errors.dims if d not in {time_dim(errors), DEPTH}]
-    found = at_lags(errors.drop_vars(DEPTH, errors="ignore"), over).compute()
-    later = found["pairs"].sel(lag=slice(known, None))
-    count = int(later.isel(lag=0).min()) if later.sizes["lag"] else 0
-    if count < _FEWEST:
-        msg = (
-            f"{count} pairs of errors lie {known} steps apart; at least {_FEWEST} are needed to "
-            "learn how long errors last. Pass more steps or cells with observations."
-        )
-        raise NotEnoughDataError(msg)
-    return found["rho"].clip(0.0, 1.0).assign_attrs(pairs=count)
+    rho = at_lags(errors.drop_vars(DEPTH, errors="ignore"), over)["rho"]
+    return rho.clip(0.0, 1.0).compute()
 
 
-def last_error(errors: xr.DataArray, known: int) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the last error that each step may know (time, *space [, depth]), and its age in steps.
+def last_known(
+    errors: xr.DataArray, predicted: xr.DataArray, known: int
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Return the last error that each step may know, what was predicted then, and its age in steps.
 
-    It is ``known`` steps old or older, 0 the error of the step itself; NaN before the first. Lazy
-    where errors are, for any chunks.
+    All (time, *space [, depth]). The error is ``known`` steps old or older, 0 that of the step
+    itself; NaN before the first. Lazy where errors are, for any chunks.
     """
     time = time_dim(errors)
     steps = xr.DataArray(count_steps(errors.indexes[time]), dims=time)
-    when = xr.zeros_like(errors, float) + steps.where(errors.notnull())
-    found = [_at_or_before(a, time, known) for a in (errors, when.transpose(*errors.dims))]
-    return found[0], (steps - found[1]).transpose(*errors.dims)
+    there = errors.notnull()
+    parts = (errors, predicted.where(there), xr.zeros_like(errors, float) + steps.where(there))
+    last, then, when = (_at_or_before(a.transpose(*errors.dims), time, known) for a in parts)
+    return last, then, (steps - when).transpose(*errors.dims)
 
 
 def _at_or_before(array: xr.DataArray, time: str, known: int) -> xr.DataArray:
@@ -64,28 +57,35 @@ def faded(more: xr.DataArray, share: xr.DataArray, known: int) -> xr.DataArray:
     return (rho_of(more + known, share) / young.where(young > 0)).fillna(0.0).clip(0.0, 1.0)
 
 
-def lead_sums(errors: xr.DataArray, last: xr.DataArray) -> xr.Dataset:
-    """Return sums over pairs of errors of forecasts and last errors before their start, lazily.
+def pair_sums(errors: xr.DataArray, last: xr.DataArray, change: xr.DataArray) -> xr.Dataset:
+    """Return sums of products of errors with what is known before them ([depth]), lazily.
 
-    Both (init, *space [, depth]), the last ones faded by their age.
+    All (time or init, *space [, depth]): ``last`` errors before and the ``change`` that was
+    predicted since, both faded by their age.
     """
     over = [d for d in errors.dims if d != DEPTH]
-    last = last.where(errors.notnull())
-    sums = {"product": errors * last, "square": last**2, "pairs": last.notnull()}
+    there = (errors.notnull() & last.notnull() & change.notnull()).transpose(*errors.dims)
+    e, x, d = (array.where(there).astype(float) for array in (errors, last, change))
+    sums = {"ex": e * x, "ed": e * d, "xx": x * x, "xd": x * d, "dd": d * d, "pairs": there}
     return xr.Dataset({name: array.sum(over) for name, array in sums.items()})
 
 
-def lead_share(sums: xr.Dataset) -> xr.DataArray:
-    """Return the share of the last error that is left in forecasts, by least squares, from 0 to 1.
+def shares(sums: xr.Dataset) -> xr.Dataset:
+    """Return ``error``, what is left of the last error, and ``change``, what of a change is wrong.
 
-    (lead [, depth]), of :func:`lead_sums` by lead.
+    ([lead] [, depth]), of :func:`pair_sums`: the least squares of ``e = error x - change d``, from
+    0 to 1.
     """
     pairs = int(sums["pairs"].min())
     if pairs < _FEWEST:
         msg = (
-            f"{pairs} errors of forecasts of one lead have an error before their start; at least "
-            f"{_FEWEST} are needed to learn how long errors last. Pass more starts or cells."
+            f"{pairs} errors have an error before them that may be known; at least {_FEWEST} are "
+            "needed to learn how long errors last. Pass more steps, starts or cells."
         )
         raise NotEnoughDataError(msg)
-    square = sums["square"]
-    return (sums["product"] / square.where(square > 0)).fillna(0.0).clip(0.0, 1.0)
+    xx, xd, dd = (sums[name].where(sums[name] != 0) for name in ("xx", "xd", "dd"))
+    both = xx * dd - xd.fillna(0.0) ** 2
+    change = -(sums["ed"] * xx - sums["ex"] * xd.fillna(0.0)) / both.where(both > 1e-12 * xx * dd)
+    change = change.fillna(0.0).clip(0.0, 1.0)
+    error = ((sums["ex"] + change * sums["xd"]) / xx).fillna(0.0).clip(0.0, 1.0)
+    return xr.Dataset({"error": error, "change": change})
