@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+import xarray as xr
 
 import xsm
 
@@ -49,6 +51,7 @@ def errors() -> dict[str, tuple[float, str]]:
         "weather up to the day before, a week": (windows["LSTM"], ORANGE),
         "the same + water balance in the loss": (windows["PHY-LSTM, level"], ORANGE),
         "weather of the day, whole record": (carried["weather of the day"], BLUE),
+        "the same + offsets of cells": (carried["weather of the day, offsets of cells"], BLUE),
         "window + last observation": (windows[f"LSTM + {known}"], ORANGE),
         "the same + water balance": (windows[f"PHY-LSTM, level + {known}"], ORANGE),
         "record + last observation": (
@@ -85,8 +88,8 @@ def bars(ax: plt.Axes, rows: dict[str, tuple[float, str]], label: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def fan(ax: plt.Axes) -> None:
-    """Draw a forecast of two weeks without any weather, with its 50 and 90 % intervals."""
+def forecast() -> tuple[xr.Dataset, xr.Dataset]:
+    """Return the tutorial world, and a forecast of two weeks without any weather."""
     ds = xsm.open_tutorial("land").isel(latitude=slice(2, 14, 2), longitude=slice(14, 30, 2))
     fitted = ds.sel(time=slice("2018", "2019")).physm.fit(
         "lstm",
@@ -101,7 +104,11 @@ def fan(ax: plt.Axes) -> None:
         iterations=20,
         progress=False,
     )
-    ahead = fitted.forecast(ds, init="2020-07-20", lead=14)
+    return ds, fitted.forecast(ds, init="2020-07-20", lead=14)
+
+
+def fan(ax: plt.Axes, ds: xr.Dataset, ahead: xr.Dataset) -> None:
+    """Draw a forecast with its 50 and 90 % intervals."""
     ds.physm.plot.fan(ahead, at={"latitude": 42.0, "longitude": 15.0}, ax=ax)
     ax.set_title("", loc="left")
     ax.tick_params(labelsize=8.5)
@@ -111,27 +118,31 @@ def caption() -> str:
     """Return what the figure shows, with its numbers."""
     rmse, level = errors(), agreement()
     return (
-        "*Left: soil moisture of SMAP one day ahead, on days that nothing was trained on (grey: "
-        "baselines, orange: a window of a week, blue: the whole record). With the weather of the "
+        "*First panel: soil moisture of SMAP one day ahead, on days that nothing was trained on "
+        "(grey: baselines, orange: a window of a week, blue: the whole record). With the weather of the "
         "day known, the network on the whole record has an RMSE of "
-        f"{rmse['weather of the day, whole record'][0]:.3f} without and "
+        f"{rmse['weather of the day, whole record'][0]:.3f} without, "
+        f"{rmse['the same + offsets of cells'][0]:.3f} with an offset of each cell, and "
         f"{rmse['record + last observation'][0]:.3f} m³ m⁻³ with the last observation, which alone "
-        f"has {rmse['persistence'][0]:.3f}. Middle: the water balance in the loss changes little "
+        f"has {rmse['persistence'][0]:.3f}. Second: the water balance in the loss changes little "
         f"({level['LSTM'][0]:.2f} to {level['PHY-LSTM'][0]:.2f}), observations much "
         f"({level['LSTM + last observation'][0]:.2f}); the truth has "
-        f"{level['the truth itself'][0]:.2f}. Right: two weeks ahead without any weather, with 50 "
+        f"{level['the truth itself'][0]:.2f}. Third: two weeks ahead without any weather, with 50 "
         "and 90 % intervals (tutorial world).*\n"
     )
 
 
 def main() -> None:
     """Draw and write both."""
-    fig, axes = plt.subplots(1, 3, figsize=(13.5, 3.8), width_ratios=(1, 0.9, 1.25))
-    bars(axes[0], errors(), "RMSE, SMAP, one day ahead (m³ m⁻³)")
-    bars(axes[1], agreement(), "share of days that follow the\nwater balance, mHM Mosel")
-    fan(axes[2])
-    fig.tight_layout()
-    fig.savefig(OUT / "headline.png", dpi=110)
+    ahead = forecast()
+    fitting: dict[str, Any] = {"layout": "constrained"}
+    wide = plt.subplots(1, 3, figsize=(13.5, 3.8), width_ratios=(0.75, 0.75, 1.5), **fitting)
+    narrow = plt.subplots(3, 1, figsize=(5, 9.5), height_ratios=(1.1, 0.8, 1), **fitting)
+    for name, (fig, axes) in {"headline": wide, "headline_narrow": narrow}.items():
+        bars(axes[0], errors(), "RMSE (m³ m⁻³), SMAP, a day ahead")
+        bars(axes[1], agreement(), "share of days that follow the\nwater balance, mHM Mosel")
+        fan(axes[2], *ahead)
+        fig.savefig(OUT / f"{name}.png", dpi=110)
     (OUT / "headline.txt").write_text(caption(), encoding="utf-8")
     print(caption())
 
