@@ -119,8 +119,8 @@ def caption() -> str:
     rmse, level = errors(), agreement()
     return (
         "*First panel: soil moisture of SMAP one day ahead, on days that nothing was trained on "
-        "(grey: baselines, orange: a window of a week, blue: the whole record). With the weather of the "
-        "day known, the network on the whole record has an RMSE of "
+        "(grey: baselines, orange: a window of a week, blue: the whole record). With the weather "
+        "of the day known, the network on the whole record has an RMSE of "
         f"{rmse['weather of the day, whole record'][0]:.3f} without, "
         f"{rmse['the same + offsets of cells'][0]:.3f} with an offset of each cell, and "
         f"{rmse['record + last observation'][0]:.3f} m³ m⁻³ with the last observation, which alone "
