@@ -106,6 +106,15 @@ def test_what_is_no_map_of_labels_is_refused(ds, change, text):
         maps(ds, mascon=change(ds))
 
 
+def test_more_areas_than_numbers_can_tell_apart_are_refused(ds, monkeypatch):
+    most = int(max(maps(ds)["area"].max(), 1))
+    monkeypatch.setattr("xsm.hydrology.balance.areas._MOST", most + 1)
+    maps(ds)
+    monkeypatch.setattr("xsm.hydrology.balance.areas._MOST", most)
+    with pytest.raises(GridError, match=f"makes {most + 1} areas, of cells without one"):
+        maps(ds)
+
+
 @pytest.fixture(scope="module")
 def collected(ds, fitted) -> tuple[Features, xr.Dataset, Recipe]:
     """Return features of storage as the target, their statistics, and the recipe."""

@@ -15,6 +15,9 @@ from xsm.typing import Array
 __all__ = ["area_maps"]
 
 
+_MOST = 2**24  # whole numbers that float32, as all maps of cells are held, tells apart
+
+
 def area_maps(wanted: Wanted) -> dict[str, xr.DataArray]:
     """Return the areas of loss terms with a ``footprint``: maps of ``area`` and ``area_share``.
 
@@ -41,6 +44,13 @@ def area_maps(wanted: Wanted) -> dict[str, xr.DataArray]:
     known = labels.copy(data=_known(labels.values)).drop_attrs()
     for dim, count in members(like).items():
         area = count * area + xr.DataArray(np.arange(count), dims=dim)
+    if area.size and int(area.max()) >= _MOST:
+        msg = (
+            f"footprint={name!r} makes {int(area.max()) + 1:,} areas, of cells without one and of "
+            f"members too; {_MOST:,} can be told apart. Give the cells outside an area of their "
+            "own, or train on a part of the data."
+        )
+        raise GridError(msg)
     share = xr.where(known, _sizes(like.isel({reading.time: 0}, drop=True)), 0.0)
     return {"area": area.astype(np.float32), "area_share": share.astype(np.float32)}
 
