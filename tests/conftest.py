@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing.forkserver
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -57,6 +58,19 @@ def one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[None]:
+    """Let dask fork its processes of one that has imported all, which takes each some seconds."""
+    if not hasattr(os, "fork"):
+        yield
+        return
+    multiprocessing.set_forkserver_preload(["tests.forked"])
+    multiprocessing.forkserver.ensure_running()
+    name = "distributed.worker.multiprocessing-method"
+    with dask.config.set({"multiprocessing.context": "forkserver", name: "forkserver"}):
+        yield
 
 
 @contextlib.contextmanager

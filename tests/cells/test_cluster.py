@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
 @pytest.fixture(scope="module")
-def client():
+def client(forks):
     settings = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1"}
     with (
         LocalCluster(**settings, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster,
@@ -39,9 +39,9 @@ def world():
 
 
 def run(world, client, **changes):
-    settings = {"epochs": 6, "iterations": 30, "validate_every": 3, "hidden_size": 16}
+    settings = {"epochs": 4, "iterations": 20, "validate_every": 2, "hidden_size": 16}
     settings |= {"learning_rate": 5e-3, "precision": "float32", "progress": False}
-    return xsm.fit(world, "phy_lstm", client=client, **(settings | changes))
+    return xsm.fit(world, client=client, **({"model": "phy_lstm"} | settings | changes))
 
 
 def test_two_ranks_reach_the_loss_of_one(world, client, tmp_path):
@@ -84,9 +84,10 @@ def test_ranks_stream_pieces_of_a_record(stored, client):
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
-    """More than 16 MiB, the least that is streamed."""
+    """More than 16 MiB, the least that is streamed, for each of two ranks."""
     path = tmp_path_factory.mktemp("store") / "land.zarr"
-    chunked = xsm.open_tutorial("land").chunk(latitude=8, longitude=8)
+    land = xsm.open_tutorial("land").isel(time=slice(0, 550), longitude=slice(8, 32))
+    chunked = land.chunk(latitude=8, longitude=8)
     with dask.config.set(scheduler="threads"):  # arrays in memory stay in this process
         chunked.to_zarr(path, consolidated=False)
     return xr.open_zarr(path, consolidated=False)
@@ -95,7 +96,7 @@ def stored(tmp_path_factory):
 @pytest.mark.parametrize(("ranks", "limit"), [(False, "16 MiB"), (True, "1 GiB")])
 def test_data_that_workers_hold_train_as_data_in_a_store(stored, client, ranks, limit):
     """With one thread a worker, a rank that waited for its own worker would wait for ever."""
-    settings = {"memory_limit": limit, "epochs": 2, "iterations": 10, "validate_every": 1}
+    settings = {"memory_limit": limit, "epochs": 2, "iterations": 4, "validate_every": 1}
     found = [
         run(ds, client if ranks else None, **settings) for ds in (stored, client.persist(stored))
     ]
@@ -108,7 +109,7 @@ def test_blocks_of_a_stream_are_not_read_by_workers(stored, client, monkeypatch)
     graphs = []
     get = Client.get
     monkeypatch.setattr(Client, "get", lambda *a, **k: graphs.append(a) or get(*a, **k))
-    found = run(stored, None, memory_limit="16 MiB", epochs=4)
+    found = run(stored, None, memory_limit="16 MiB", epochs=1, iterations=10)
     assert "blocks" in found.card["training"]
     assert len(graphs) <= 3  # statistics and climatology
 
@@ -157,42 +158,6 @@ def test_gradients_are_averaged_over_ranks(world, client):
     assert abs(float(fitted.model.value.detach())) < 0.02
 
 
-def test_a_dead_worker_stops_with_the_cause_and_a_checkpoint_goes_on(world, client, tmp_path):
-    path = tmp_path / "run.ckpt"
-    processes = client.run(os.getpid)
-    killed = []
-
-    def kill():
-        while not path.exists():
-            time.sleep(0.01)
-        killed.append(processes[sorted(processes)[1]])
-        os.kill(killed[0], signal.SIGKILL)
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    settings = {"epochs": 400, "iterations": 5, "patience": 1000, "checkpoint": path}
-    with pytest.raises(
-        TrainingError, match=r"Workers tcp.* died .*go on from checkpoint=.*run.ckpt"
-    ):
-        run(world, client, **settings)
-    thread.join()
-    client.wait_for_workers(2, timeout=60)
-    gone_on = run(world, client, **(settings | {"epochs": 20}))
-    whole = run(world, client, **(settings | {"epochs": 20, "checkpoint": None}))
-    assert killed
-    if int(gone_on.history.epoch[-1]) == 20:  # the kill came before epoch 20
-        np.testing.assert_allclose(gone_on.history.total, whole.history.total, rtol=1e-4)
-
-
-def test_without_a_checkpoint_the_error_says_how_to_have_one(world, client):
-    processes = client.run(os.getpid)
-    timer = threading.Timer(3.0, os.kill, (processes[min(processes)], signal.SIGKILL))
-    timer.start()
-    with pytest.raises(TrainingError, match=r"died during training.*With checkpoint=path"):
-        run(world, client, epochs=4000, patience=4000)
-    client.wait_for_workers(2, timeout=60)
-
-
 def test_errors_of_a_rank_come_through(world, client):
     with pytest.raises(TrainingError, match="training loss is not finite"):
         run(world, client, learning_rate=1e30)
@@ -231,3 +196,40 @@ def test_shares_hold_all_cells_once_and_about_as_many_trained_ones():
     assert max(counts) - min(counts) <= 5
     for part, own in parts:
         assert part.target.isel(time=0).sizes == own.trained_cell.sizes
+
+
+# The last tests kill workers: those that take their place import everything anew.
+def test_a_dead_worker_stops_with_the_cause_and_a_checkpoint_goes_on(world, client, tmp_path):
+    path = tmp_path / "run.ckpt"
+    processes = client.run(os.getpid)
+    killed = []
+
+    def kill():
+        while not path.exists():
+            time.sleep(0.01)
+        killed.append(processes[sorted(processes)[1]])
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    settings = {"model": "lstm", "epochs": 400, "iterations": 5, "patience": 1000}
+    settings |= {"checkpoint": path}
+    with pytest.raises(
+        TrainingError, match=r"Workers tcp.* died .*go on from checkpoint=.*run.ckpt"
+    ):
+        run(world, client, **settings)
+    thread.join()
+    client.wait_for_workers(2, timeout=60)
+    gone_on = run(world, client, **(settings | {"epochs": 20}))
+    whole = run(world, client, **(settings | {"epochs": 20, "checkpoint": None}))
+    assert killed
+    if int(gone_on.history.epoch[-1]) == 20:  # the kill came before epoch 20
+        np.testing.assert_allclose(gone_on.history.total, whole.history.total, rtol=1e-4)
+
+
+def test_without_a_checkpoint_the_error_says_how_to_have_one(world, client):
+    processes = client.run(os.getpid)
+    timer = threading.Timer(3.0, os.kill, (processes[min(processes)], signal.SIGKILL))
+    timer.start()
+    with pytest.raises(TrainingError, match=r"died during training.*With checkpoint=path"):
+        run(world, client, model="lstm", epochs=4000, patience=4000)

@@ -164,6 +164,7 @@ def test_lazy_equals_eager_and_nothing_computes(holed, no_compute, name, form):
                 xr.testing.assert_identical(lazy.compute(), eager)
 
 
+@pytest.mark.usefixtures("forks")
 def test_processes_are_sent_what_was_learnt(world):
     fitted = train(world, "random_forest")
     lazy = world.chunk(lat=2).physm.predict(fitted)

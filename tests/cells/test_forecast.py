@@ -367,6 +367,7 @@ def test_months_are_steps(calendar) -> None:
     np.testing.assert_allclose(one.values, wanted.values, atol=1e-6)
 
 
+@pytest.mark.usefixtures("forks")
 def test_it_is_sent_to_other_processes(models, world) -> None:
     asked = {"init": world["time"].values[[300, 643]], "lead": 4, "weather": "known"}
     lazy = models["both"].forecast(world.chunk(time=400, lat=2), **asked)

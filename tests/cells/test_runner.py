@@ -181,6 +181,7 @@ def test_one_time_of_another_step_is_refused(world) -> None:
         fitted.predict(world)
 
 
+@pytest.mark.usefixtures("forks")
 def test_it_is_sent_to_other_processes(models, world) -> None:
     import dask
 

@@ -27,6 +27,7 @@ import dask, numpy as np, torch
 import xsm
 from xsm.losses import RMSE
 from xsm.nn import Model
+from xsm.synthetic import land_world
 
 class Mean(Model):  # lives in __main__: no other process can import it
     losses = (RMSE(weight=1.0),)
@@ -37,8 +38,7 @@ class Mean(Model):  # lives in __main__: no other process can import it
         return {"mean": self.head(batch["dynamic"].mean(1))}
 
 if __name__ == "__main__":
-    where = {"time": slice(0, 200), "latitude": slice(0, 2), "longitude": slice(20, 24)}
-    ds = xsm.open_tutorial("land").isel(where)
+    ds = land_world(years=1, shape=(2, 4)).isel(time=slice(0, 200))
     fitted = ds.physm.fit(Mean, epochs=1, iterations=3, progress=False)
     lazy = ds.chunk(time=90, latitude=1).physm.predict(fitted)["swvl1"]
     with dask.config.set(scheduler="processes", num_workers=1):
@@ -49,7 +49,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def client():
+def client(forks):
     """Two worker processes of one thread, on this machine."""
     with (
         distributed.LocalCluster(
@@ -99,6 +99,7 @@ def test_worker_processes_of_a_cluster_give_what_eager_gives(client, form, sizes
 
 
 @pytest.mark.parametrize("sizes", CHUNKS)
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("scheduler", ["threads", "processes"])
 def test_schedulers_of_dask_give_what_eager_gives(scheduler, sizes):
     features = holed()

@@ -310,6 +310,7 @@ def test_models_with_a_spread_are_saved_and_loaded(settings, method, tmp_path):
     assert repr(again) == repr(fitted)
 
 
+@pytest.mark.usefixtures("forks")
 def test_an_ensemble_travels_to_other_processes():
     ds = world()
     fitted = ds.physm.fit("lstm", members=2, head="gaussian", **QUICK)

@@ -35,7 +35,7 @@ def started(checkpoint, result):
     if pid:
         return pid
     fitted = xsm.fit(
-        ds, "lstm", epochs=60, iterations=10, validate_every=3, patience=100, hidden_size=8,
+        ds, "lstm", epochs=30, iterations=10, validate_every=3, patience=100, hidden_size=8,
         batch_size=128, precision="float32", progress=False, device="cpu", checkpoint=checkpoint,
     )
     weights = {k: v.numpy() for k, v in fitted.model.state_dict().items()}
