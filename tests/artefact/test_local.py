@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 import xsm
 import xsm.artefact.local
 from tests.artefact.models import assert_same, parts, untrained
+from tests.scripts import run
 from xsm.exceptions import ArtefactError
 
 KILLS = """
@@ -71,18 +71,6 @@ LIMITED = """
     except ArtefactError as error:
         print(error)
 """
-
-
-def run(script: str, *args: object) -> str:
-    """Run a script in a process of its own and return what it printed."""
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script), *map(str, args)]
-    root = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=root, timeout=300,
-        env=os.environ | {"PYTHONPATH": root},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def names(folder: Path) -> list[str]:
@@ -206,9 +194,10 @@ def test_storage_options_are_for_urls(tmp_path):
         xsm.load(tmp_path / "a", storage_options={"anon": True})
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork and SIGKILL")
 def test_a_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path):
-    found = json.loads(run(KILLS, tmp_path, 14))
+    found = json.loads(run(KILLS, tmp_path, 8))
     assert found["lost"] == []
     assert found["last"]
     assert set(found["found"]) <= {0, 1}
@@ -295,6 +284,7 @@ def test_a_place_that_cannot_be_written_to_says_so(tmp_path, place):
     assert names(tmp_path) == ["file"]
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.skipif(os.name != "posix", reason="limits of file sizes are POSIX")
 def test_a_limit_of_file_sizes_leaves_the_old(tmp_path):
     old = dataclasses.replace(untrained(), climatology=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -105,13 +106,19 @@ def test_what_trains_is_what_predicts(form):
     np.testing.assert_allclose(found, trained.numpy(), atol=1e-6)
 
 
-@settings(max_examples=8, deadline=None)
-@given(st.integers(1, 30), st.integers(1, 5), st.integers(1, 6), st.sampled_from(range(len(FORMS))))
-def test_any_chunks_give_what_memory_gives(time, lat, lon, form):
+@functools.cache
+def of_memory(form):
+    """Return features, recipe and statistics of a form, and what is predicted in memory."""
     features = layered()
     recipe = spec(features, patch=5, **FORMS[form])
     statistics = fit_scaling(features, slice(None), scaling="global")
-    whole = predict(features, recipe, statistics)
+    return features, recipe, statistics, predict(features, recipe, statistics)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 5), st.integers(1, 6), st.sampled_from(range(len(FORMS))))
+def test_any_chunks_give_what_memory_gives(time, lat, lon, form):
+    features, recipe, statistics, whole = of_memory(form)
     lazy = predict(cut(features, time=time, lat=lat, lon=lon), recipe, statistics)
     assert lazy.chunks is not None
     xr.testing.assert_allclose(lazy.compute(), whole, atol=1e-6, rtol=0)

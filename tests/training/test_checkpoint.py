@@ -3,30 +3,29 @@
 import json
 import os
 import random
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import xsm
+from tests.scripts import run as run_script
 from xsm.exceptions import TrainingError
 from xsm.losses import RMSE
 from xsm.models.lstm import LSTM
 from xsm.training.checkpoint import Checkpoint
 
-ROOT = Path(__file__).parents[2]
 KILLS = """
 import os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
+import torch
 import xsm
 from xsm.synthetic import land_world
 folder, waits = Path(sys.argv[1]), [float(w) for w in sys.argv[2:]]
 checkpoint = folder / "run.ckpt"
+torch.set_num_threads(1)  # others would not live in what is forked
 ds = land_world(years=1, shape=(4, 6))
 ds.physm.fit("lstm", epochs=1, iterations=1, hidden_size=8, progress=False)  # what is imported late
 
@@ -60,14 +59,13 @@ print(-signal.SIGKILL in codes, ends)
 """
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork and SIGKILL")
 def test_a_run_killed_at_three_random_moments_ends_with_the_same_weights(tmp_path):
     moments = random.Random(time.time_ns())  # other moments at each run of the test
     waits = [str(moments.uniform(0, 0.3)) for _ in range(3)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", KILLS, str(tmp_path), *waits]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.split("\n")[-2] == "True [0, 0]", f"waits {waits}\n{done.stderr}"
+    printed = run_script(KILLS, tmp_path, *waits)
+    assert printed.split("\n")[-2] == "True [0, 0]", f"waits {waits}"
     with np.load(tmp_path / "whole.npz") as whole, np.load(tmp_path / "killed.npz") as killed:
         assert set(whole.files) == set(killed.files)
         for name in whole.files:
@@ -166,25 +164,27 @@ def test_a_place_that_cannot_be_written_stops_with_the_cause(world, tmp_path):
 
 
 FULL = """
-import resource, sys
+import resource, signal, sys
 import torch
+from xsm.exceptions import TrainingError
 from xsm.training.checkpoint import Checkpoint
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 checkpoint = Checkpoint(sys.argv[1], {})
 checkpoint.save({"weight": torch.zeros(10)}, now=True)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-checkpoint.save({"weight": torch.ones(100_000)}, now=True)
+try:
+    checkpoint.save({"weight": torch.ones(100_000)}, now=True)
+except TrainingError as error:
+    print(error)
 """
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_full_disk_leaves_the_former_checkpoint_whole(tmp_path):
     path = tmp_path / "run.ckpt"
-    code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + FULL
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], env=environment, capture_output=True, check=False
-    )
-    assert b"cannot be written" in done.stderr
-    assert b"its last checkpoint is whole" in done.stderr
+    printed = run_script(FULL, path)
+    assert "cannot be written" in printed
+    assert "its last checkpoint is whole" in printed
     assert torch.equal(Checkpoint(path, {}).load()["weight"], torch.zeros(10))
     assert [p.name for p in tmp_path.iterdir()] == ["run.ckpt"]
 
