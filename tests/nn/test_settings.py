@@ -115,14 +115,23 @@ def coarse():
     return xr.DataArray(values, axes, ("time", "lat", "lon"), name="gws", attrs={"units": "mm"})
 
 
-@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
-def test_fields_do_not_either(coarse, setting):
+def refined(coarse):
+    """Fit a network and return what it makes of the data that it was fitted to."""
     small = {"model": "convlstm_unet", "patch": 2, "hidden": 2, "widths": (2, 2), "batch_size": 2}
-    fit = lambda: coarse.physm.fit(factor=2, epochs=1, iterations=1, progress=False, **small)  # noqa: E731
-    fitted = fit()
-    told = fitted.downscale(coarse.to_dataset()).compute()
+    fitted = coarse.physm.fit(factor=2, epochs=1, iterations=1, progress=False, **small)
+    return fitted.downscale(coarse.to_dataset()).compute()
+
+
+@pytest.fixture(scope="module")
+def fine(coarse):
+    """What the usual settings give."""
+    return refined(coarse)
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_fields_do_not_either(coarse, fine, setting):
     with setting():
-        assert fit().downscale(coarse.to_dataset()).identical(told)
+        assert refined(coarse).identical(fine)
 
 
 def test_what_is_trained_in_inference_mode_can_be_trained_on(land):
