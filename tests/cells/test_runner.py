@@ -76,7 +76,7 @@ def test_it_is_the_same_in_any_chunks(kind, chunks, models, world) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("cut", [5, 101, 120])
+@pytest.mark.parametrize("cut", [5, 101])
 def test_it_goes_on_from_a_state(kind, cut, models, world) -> None:
     fitted = models[kind]
     whole, later = fitted.predict(world), world.isel(time=slice(cut, None))
@@ -98,9 +98,8 @@ def test_tomorrow_takes_one_day(models, world) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("last", [60, 99])
-def test_days_after_leave_what_was_predicted(kind, last, models, world) -> None:
-    fitted, other = models[kind], world.copy(deep=True)
+def test_days_after_leave_what_was_predicted(kind, models, world) -> None:
+    fitted, other, last = models[kind], world.copy(deep=True), 99  # next to a gap in one cell
     for name in ("precipitation", "air_temperature", "soil_moisture"):
         other[name].values[last + 1 :] = other[name].values[:last:-1] + 0.5
     both = [
