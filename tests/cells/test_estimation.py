@@ -364,7 +364,6 @@ def test_more_windows_than_fit_the_memory_are_sampled(name):
     assert drawn * fitted.model.sample_bytes() <= 3 * 2**24 // 8
     again = lazy.physm.fit(name, **settings)
     assert again.token == fitted.token
-    assert lazy.physm.fit(name, **settings, seed=1).token != fitted.token
 
 
 def test_nothing_to_learn_from(world):
