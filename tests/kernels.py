@@ -13,7 +13,7 @@ KEPT = ROOT / ".numba_cache"
 
 
 def modules() -> list[str]:
-    """Return the modules whose constants and functions kernels can hold: those of the house rule."""
+    """Return the modules of which a kernel can be made; imports that go down keep it to these."""
     import xsm.physics
 
     found = pkgutil.iter_modules(xsm.physics.__path__, "xsm.physics.")
