@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import pkgutil
 import shutil
 from pathlib import Path
@@ -29,7 +30,7 @@ def keep_compiled() -> None:
     import numba
     from numba.core.dispatcher import Dispatcher
 
-    if numba.config.DISABLE_JIT:
+    if numba.config.DISABLE_JIT or not os.access(ROOT, os.W_OK):  # numba would look elsewhere
         return
     loaded = [importlib.import_module(name) for name in modules()]
     sources = [Path(str(module.__file__)).read_bytes() for module in loaded]
