@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-KEPT = ROOT / ".numba_cache"
+KEPT = ROOT.joinpath(".numba_cache")  # made by runs, no part of what is shipped
 
 
 def modules() -> list[str]:
