@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 from hypothesis import HealthCheck, settings
 
+from tests.kernels import keep_compiled
 from xsm.synthetic import profile_world, tutorial
 
 os.environ["MPLBACKEND"] = "Agg"
@@ -29,7 +30,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def pytest_sessionstart() -> None:
-    """Simulate a tutorial world once a process, doctests too: half a minute for the profile."""
+    """Simulate a tutorial world once a process, doctests too, and compile kernels once."""
+    keep_compiled()
     for name, make in tutorial._WORLDS.items():
         tutorial._WORLDS[name] = copies(make)
 

@@ -22,6 +22,11 @@ def closed() -> Iterator[None]:
 
 @pytest.fixture
 def land() -> xr.Dataset:
+    """Return a small land of each test's own."""
+    return small_land()
+
+
+def small_land() -> xr.Dataset:
     """Return 60 days of soil moisture on 4 x 5 cells, latitude descending, two cells at sea."""
     rng = np.random.default_rng(0)
     theta = 0.3 + 0.05 * rng.standard_normal((60, 4, 5))

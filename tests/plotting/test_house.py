@@ -17,7 +17,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 import xsm
-from tests.plotting.conftest import UNITS, forecasts, mixture, off_by
+from tests.plotting.conftest import UNITS, forecasts, mixture, off_by, small_land
 from xsm.plotting import DataPlots, FittedPlots
 from xsm.plotting.canvas import OBSERVED, colours_of
 from xsm.plotting.figures import FIGURES, history, renewed, second
@@ -26,8 +26,10 @@ from xsm.plotting.labels import pretty_units
 ONE = {"latitude": 52.0, "longitude": 7.0}
 
 
-def each_figure(land: xr.Dataset) -> dict[str, tuple[xr.Dataset, tuple, dict]]:
+@pytest.fixture(scope="module")
+def figures() -> dict[str, tuple[xr.Dataset, tuple, dict]]:
     """Return data and arguments of each figure of a data set."""
+    land = small_land()
     guess = off_by(land, 0.01)
     spread = guess.assign(swvl1_std=xr.full_like(guess["swvl1"], 0.02).assign_attrs(UNITS))
     layers = {f"swvl{k}": land["swvl1"].assign_attrs(UNITS) for k in (1, 2, 3, 4)}
@@ -63,8 +65,8 @@ def drawn(ds: xr.Dataset, kind: str, args: tuple, kwargs: dict) -> list[Axes]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_axes_come_back_named_with_units(land, kind):
-    ds, args, kwargs = each_figure(land)[kind]
+def test_axes_come_back_named_with_units(figures, kind):
+    ds, args, kwargs = figures[kind]
     before = dict(mpl.rcParams)
     axes = drawn(ds, kind, args, kwargs)
     assert all(isinstance(ax, Axes) for ax in axes)
@@ -76,8 +78,8 @@ def test_axes_come_back_named_with_units(land, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_axes_that_are_given_leave_pyplot_alone(land, kind):
-    ds, args, kwargs = each_figure(land)[kind]
+def test_axes_that_are_given_leave_pyplot_alone(figures, kind):
+    ds, args, kwargs = figures[kind]
     count = len(drawn(ds, kind, args, kwargs))
     plt.close("all")
     mine = Figure().subplots(1, count)
@@ -92,8 +94,8 @@ def _chunked(ds: xr.Dataset, chunks: dict[str, int]) -> xr.Dataset:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lazy_data_stay_lazy_and_look_the_same(land, kind):
-    ds, args, kwargs = each_figure(land)[kind]
+def test_lazy_data_stay_lazy_and_look_the_same(figures, kind):
+    ds, args, kwargs = figures[kind]
     chunks = {"time": 17, "latitude": 2}
     lazy = _chunked(ds, chunks)
     later = tuple(
@@ -237,8 +239,8 @@ def test_matplotlib_is_loaded_late_and_asked_for():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_matplotlib_the_error_says_what_to_type(land, monkeypatch, kind):
-    ds, args, kwargs = each_figure(land)[kind]
+def test_without_matplotlib_the_error_says_what_to_type(figures, monkeypatch, kind):
+    ds, args, kwargs = figures[kind]
     for name in [n for n in sys.modules if n.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"Figures need matplotlib.*pip install 'xsm\[plot\]'"):

@@ -187,7 +187,7 @@ def simulate(  # noqa: PLR0913
     _check(rain, size, every)
     steps, cells = rain.shape
     layers, number = size.size, steps // every
-    forcing = (rain, *(_fitted(x, rain.shape) for x in (bare_demand, plant_demand)))
+    forcing = tuple(_fitted(x, rain.shape) for x in (rain, bare_demand, plant_demand))
     head, pond = _fitted(initial, (layers, cells)), _fitted(ponding, (cells,))
     values = (soil.theta_r, soil.theta_s, soil.k_sat, soil.alpha, soil.shape, soil.entry)
     parameters = np.stack([_fitted(x, (layers, cells)) for x in values])
@@ -248,10 +248,13 @@ def _check(rain: Array, size: Array, every: int) -> None:
 
 
 def _fitted(values: Any, shape: tuple[int, ...]) -> Array:
-    """Return values as a new array of a shape, or say that they do not fit."""
+    """Return values as a new array of a shape, or say that they do not fit.
+
+    Always in C order: the solver compiles for each layout, ten seconds.
+    """
     array = np.asarray(values, np.float64)
     try:
-        return np.array(np.broadcast_to(array, shape))
+        return np.array(np.broadcast_to(array, shape), order="C")
     except ValueError as error:
         msg = f"An input has shape {array.shape}; {shape} is needed, or what broadcasts to it."
         raise GridError(msg) from error
