@@ -200,7 +200,7 @@ def test_it_is_saved_shown_and_calibrated_after(pairs, world, tmp_path) -> None:
     better.save(tmp_path / "model")
     again = xsm.load(tmp_path / "model")
     xr.testing.assert_identical(again.predict(world), better.predict(world))
-    assert "of an error is left after 1 steps" in better.card["correction"]
+    assert "of an error is left after 1 step" in better.card["correction"]
     assert "error_updating" in better.predict(world).attrs
     assert "error_updating" not in raw.predict(world).attrs
     right = better.calibrate(world)
@@ -218,7 +218,7 @@ def test_it_is_saved_shown_and_calibrated_after(pairs, world, tmp_path) -> None:
 
 def test_what_it_needs_is_told(pairs, world) -> None:
     raw, better = pairs["window"]
-    with pytest.raises(MissingVariableError, match="soil_moisture"):
+    with pytest.raises(MissingVariableError, match="corrects itself by its last errors, and the"):
         better.predict(world.drop_vars("soil_moisture"))
     with pytest.raises(NotEnoughDataError, match="errors have an error before them"):
         raw.correct(world.isel(time=slice(20), lat=slice(1), lon=slice(1)))

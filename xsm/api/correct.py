@@ -120,7 +120,8 @@ def _corrected(
     sums = pair_sums(before.errors, *before.here(fading))
     learnt = shares(sums.compute()).assign({FADING: fading})
     left = ", ".join(f"{value:.2f}" for value in np.ravel(learnt["error"]))
-    said = f"{left} of an error is left after {before.youngest} steps"
+    steps = f"{before.youngest} step{'s' * (before.youngest > 1)}"
+    said = f"{left} of an error is left after {steps}"
     if forecast is not None:
         leads = shares(_by_lead(raw, reading, before, fading, forecast))
         learnt = learnt.assign({f"{BY_LEAD}{name}": array for name, array in leads.items()})

@@ -14,7 +14,7 @@ from xsm.cells.dissimilarity import beside
 from xsm.cells.features import Features
 from xsm.cells.labels import label_prediction
 from xsm.cells.prediction import predict_lazily
-from xsm.cells.recipe import require_inputs, require_target
+from xsm.cells.recipe import holds_target, require_inputs, require_target
 from xsm.cells.state import require_sequence, state_array, state_dataset
 from xsm.cells.updating import UPDATED, Before, corrected, errors_of
 from xsm.data.doubt import doubt, guards_of
@@ -23,7 +23,7 @@ from xsm.data.targets import predicted_spread
 from xsm.data.trained_step import check_trained_step
 from xsm.evaluation.metrics import scored_pair
 from xsm.evaluation.spread import spread_of, standardised
-from xsm.exceptions import UnknownNameError, warn_outside
+from xsm.exceptions import MissingVariableError, UnknownNameError, warn_outside
 from xsm.hydrology.soil.layered import layered_spread
 from xsm.hydrology.soil.pores import with_pores
 from xsm.training.recipe import Recipe
@@ -126,6 +126,13 @@ def _predicted(
     recipe = fitted.recipe
     doubting = options["doubting"]
     seen = errors or recipe.data_integration or fitted.correction is not None
+    if fitted.correction is not None and not holds_target(reading.table, recipe):
+        msg = (
+            f"This {fitted.name!r} corrects itself by its last errors, and the data hold no "
+            f"{recipe.target} to tell them. Add the observations that there are (NaN where there "
+            "are none), or predict with the model as it was before fitted.correct."
+        )
+        raise MissingVariableError(msg)
     features = inputs_of(fitted, reading, with_target=seen, doubting=doubting)
     before = None if state is None else state_array(state, fitted, features)
     scaling = scaling_for(fitted.scaling, features, bounded=recipe.bounded)
