@@ -15,14 +15,6 @@ from xsm.physics.water_balance import inflow_trend
 KINDS = ["f4", "f8"]
 
 
-def trend_of(rain, lost=None, away=None, soil=None, trend="change", output="trend"):
-    """Return the trend of three fluxes and of soil, 0 where not given: compiled once a type."""
-    arrays = [np.zeros_like(rain) if a is None else a for a in (rain, lost, away, soil)]
-    names = ("precipitation", "evaporation", "surface_runoff", "observed")
-    given = dict(zip(names, arrays, strict=True))
-    return inflow_trend(**given, outputs=("trend", "filtered"), trend=trend)[output]
-
-
 def test_a_difference_counts_from_four_steps_of_float32_on():
     sizes = np.array([1.0, -1.0, 1e5, 1e-5])
     small, large = 0.9 * ROUNDING * sizes, 1.1 * ROUNDING * sizes
@@ -42,7 +34,9 @@ def test_the_same_inflow_by_two_ways_is_no_change(kind, trend):
     out = rain - np.array(0.1 if trend == "change" else 0.0, kind)
     runoff = (out / 3).astype(kind)
     evaporation = (out - runoff).astype(kind)
-    assert (trend_of(rain, evaporation, runoff, trend=trend)[1:] == 0).all()
+    fluxes = {"precipitation": rain, "evaporation": evaporation, "surface_runoff": runoff}
+    found = inflow_trend(**fluxes, outputs=("trend",), trend=trend)["trend"]
+    assert (found[1:] == 0).all()
 
 
 @pytest.mark.parametrize("unit", [1.0, 1 / 3, 1000 / 7])
@@ -53,7 +47,8 @@ def test_trends_do_not_depend_on_the_unit_that_water_was_stored_in(kind, unit):
     lost = np.round(rng.uniform(0, 3, (400, 3)), 1)
     exact = np.sign(np.round(np.diff(10 * rain, axis=0) - np.diff(10 * lost, axis=0)))
     stored = [(a / unit).astype(kind) * np.array(unit, kind) for a in (rain, lost)]
-    np.testing.assert_array_equal(trend_of(*stored)[1:], exact)
+    found = inflow_trend(precipitation=stored[0], evaporation=stored[1], outputs=("trend",))
+    np.testing.assert_array_equal(found["trend"][1:], exact)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,12 +56,13 @@ def test_soil_that_stays_but_for_rounding_filters_nothing(kind):
     rain = np.array([0.0, 5.0, 9.0], kind)
     soil = np.array([0.3, 0.3, 0.3], kind)
     soil[1:] = np.nextafter(soil[0], np.array(0, kind))
-    assert trend_of(rain, soil=soil, output="filtered").tolist()[1:] == [1.0, 1.0]
+    found = inflow_trend(precipitation=rain, observed=soil, outputs=("filtered",))["filtered"]
+    assert found.tolist()[1:] == [1.0, 1.0]
 
 
 def test_a_change_that_is_real_keeps_its_sign():
     rain = np.array([10.0, 10.001, 10.0])
-    assert trend_of(rain).tolist()[1:] == [1, -1]
+    assert inflow_trend(precipitation=rain, outputs=("trend",))["trend"].tolist()[1:] == [1, -1]
 
 
 def test_infiltration_that_never_changes_has_no_anomaly():
