@@ -52,7 +52,9 @@ def _run(recipe: Recipe) -> dict[str, str]:
         return {}
     said = f"{recipe.sequence} steps, the first {recipe.warmup} not answered"
     if recipe.data_integration:
-        said += "; last observation at least {} to {} steps old".format(*recipe.latency)
+        first, last = recipe.latency
+        age = f"{first} to {last} steps" if last > first else f"{first} step{'s' * (first > 1)}"
+        said += f"; last observation at least {age} old"
     if recipe.cuts:
         said += f"; cut for {recipe.cuts} steps, the weather hidden after half of the cuts"
     return {"sequence": said}
