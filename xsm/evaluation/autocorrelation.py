@@ -41,21 +41,21 @@ def learn_persistence(observed: xr.DataArray, climatology: xr.DataArray | None) 
     level = level_at(xr.Dataset(parts), climatology, observed[time])
     anomalies = significant(observed - level, observed)
     parts["std"] = (anomalies**2).mean(time) ** 0.5
-    parts["rho"] = at_lags(anomalies)["rho"]
+    parts["rho"] = at_lags(anomalies)
     return xr.Dataset({name: array.drop_attrs(deep=False) for name, array in parts.items()})
 
 
-def at_lags(anomalies: xr.DataArray, over: Iterable[Hashable] = ()) -> xr.Dataset:
-    """Return correlations ``rho`` with some steps later and ``pairs``, their number, lazily.
+def at_lags(anomalies: xr.DataArray, over: Iterable[Hashable] = ()) -> xr.DataArray:
+    """Return correlations with some steps later (lag, ...), lazily.
 
-    (lag, ...), of all pairs along the dimensions ``over`` together; at ascending times.
+    Of all pairs along the dimensions ``over`` together, at ascending times.
     """
     time = time_dim(anomalies)
     place = count_steps(anomalies.indexes[time])
     longest = max(min(place[-1] - FEWEST, place[-1] // 3), 1)
     lags = np.array([lag for lag in _LAGS if lag <= longest])
     sums = _pairs(anomalies.transpose(time, ...), time, place, lags).sum(list(over))
-    rho = xr.apply_ufunc(
+    rho: xr.DataArray = xr.apply_ufunc(
         _correlation,
         sums,
         input_core_dims=[["_sum", "lag"]],
@@ -64,8 +64,7 @@ def at_lags(anomalies: xr.DataArray, over: Iterable[Hashable] = ()) -> xr.Datase
         dask="parallelized",
         output_dtypes=[np.float64],
     )
-    found = xr.Dataset({"rho": rho, "pairs": sums.isel({"_sum": -1})})
-    return found.assign_coords(lag=lags).transpose("lag", ...)
+    return rho.assign_coords(lag=lags).transpose("lag", ...)
 
 
 def count_steps(index: Any, like: Any = None) -> FloatArray:

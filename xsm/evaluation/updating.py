@@ -22,7 +22,7 @@ def fading_of(errors: xr.DataArray) -> xr.DataArray:
     The correlation of errors (time, *space [, depth]) of all cells together.
     """
     over = [d for d in errors.dims if d not in {time_dim(errors), DEPTH}]
-    rho = at_lags(errors.drop_vars(DEPTH, errors="ignore"), over)["rho"]
+    rho = at_lags(errors.drop_vars(DEPTH, errors="ignore"), over)
     return rho.clip(0.0, 1.0).compute()
 
 
