@@ -53,6 +53,17 @@ def weather(days=120, cells=12, seed=0):
     }
 
 
+def test_below_a_surface_at_a_fixed_head_water_comes_to_rest():
+    """The head of water at rest grows by a metre each metre down."""
+    size, wanted = np.full(10, 0.1), -1.0 + np.arange(0.05, 1.0, 0.1)
+    rain = np.zeros((400, 1))
+    done = simulate(
+        LOAM, thickness=size, rain=rain, step_days=10.0, surface_head=-1.0, bottom="closed"
+    )
+    rest = retention.water_content(wanted, LOAM)
+    np.testing.assert_allclose(done.theta[-1, :, 0], rest, atol=1e-5)
+
+
 def balance(given_, done, initial=-1.0, soil=ALL):
     """Return what the whole columns' budget lacks at each output, m."""
     size = given_["thickness"][:, None]
