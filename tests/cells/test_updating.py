@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -222,6 +223,12 @@ def test_what_it_needs_is_told(pairs, world) -> None:
         better.predict(world.drop_vars("soil_moisture"))
     with pytest.raises(NotEnoughDataError, match="errors have an error before them"):
         raw.correct(world.isel(time=slice(20), lat=slice(1), lon=slice(1)))
+    account = replace(raw, recipe=replace(raw.recipe, shown=("soil_moisture",)))
+    with pytest.raises(
+        UnknownNameError, match="keeps an account of the water, which what is added"
+    ):
+        account.correct(world)
+    assert xsm.blend([raw, better], world).predict(world).sizes == better.predict(world).sizes
     blind = world.assign(soil_moisture=world["soil_moisture"] * np.nan)
     plain = raw.predict(world)["soil_moisture"]
     xr.testing.assert_allclose(better.predict(blind)["soil_moisture"], plain)  # no error is known

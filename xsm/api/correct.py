@@ -141,7 +141,8 @@ def _check(raw: Learnt) -> None:
     if raw.recipe.shown:
         msg = (
             f"{raw.name!r} keeps an account of the water, which what is added to one store would "
-            "break. Correct a network without one, or their mean: xsm.blend([...], ds)."
+            "break. Correct a network without one, and weigh both where you need soil moisture "
+            "alone: xsm.blend([account, network.correct(past)], ds)."
         )
         raise UnknownNameError(msg)
 

@@ -47,8 +47,8 @@ def area_maps(wanted: Wanted) -> dict[str, xr.DataArray]:
     if area.size and int(area.max()) >= _MOST:
         msg = (
             f"footprint={name!r} makes {int(area.max()) + 1:,} areas, of cells without one and of "
-            f"members too; {_MOST:,} can be told apart. Give the cells outside an area of their "
-            "own, or train on a part of the data."
+            f"members too; {_MOST:,} can be told apart. Give all cells outside of the areas one "
+            "label, or train on a part of the data."
         )
         raise GridError(msg)
     share = xr.where(known, _sizes(like.isel({reading.time: 0}, drop=True)), 0.0)
