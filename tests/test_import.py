@@ -25,6 +25,7 @@ print(json.dumps({"added": sorted(added), "seconds": seconds}))
 """
 
 VERBS = (
+    "adapt_spread",
     "audit",
     "blend",
     "check",
@@ -53,6 +54,7 @@ VERBS = (
 )
 OF_DATA = {"ds", "tws", "predicted"}  # what functions call the data that a verb has
 ARRAY_VERBS = (
+    "adapt_spread",
     "audit",
     "blend",
     "check",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from xsm.data.monthly import monthly
     from xsm.data.naming.products import list_products
     from xsm.data.regrid import regrid
+    from xsm.evaluation.adaptive import adapt_spread
     from xsm.evaluation.intervals import intervals
     from xsm.evaluation.spread import reliability
     from xsm.hydrology.balance import water_balance
@@ -53,6 +54,7 @@ __version__ = "0.2.0"
 __all__ = [
     "CrossValidation",
     "FittedModel",
+    "adapt_spread",
     "audit",
     "blend",
     "check",
@@ -91,6 +93,7 @@ __all__ = [
 _HOME = {
     "CrossValidation": "api.validated",
     "FittedModel": "api.fitted",
+    "adapt_spread": "evaluation.adaptive",
     "audit": "api.audit",
     "blend": "api.blend",
     "check": "api.check",

@@ -52,6 +52,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 COLOURS = ("#999999", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
 TREES = {"random_forest", "xgboost"}
+MOST_GAPS = 0.1  # of the surface, in pieces of the record: where more is missing, weather alone
 KEYS = ("data", "share", "model", "seed")
 
 
@@ -155,10 +156,14 @@ def judge(
     part = ds.sel(time=training)
     part = part.isel(time=slice(part.sizes["time"] - int(share * part.sizes["time"]), None))
     every = [dim for dim in ("time", "latitude", "longitude") if dim in ds.dims]
+    inputs = [role for role in WEATHER if role in xsm.variables(ds)]
+    gaps = float(part["surface_moisture"].isnull().mean())
+    if "sequence" not in options or gaps < MOST_GAPS:
+        inputs.append("surface_moisture")
     started = time.perf_counter()
     fitted = part.physm.fit(
         name,
-        dynamic=[*(role for role in WEATHER if role in xsm.variables(ds)), "surface_moisture"],
+        dynamic=inputs,
         seed=seed,
         progress=False,
         **({"lead": 0} if name in TREES or "sequence" in options else {"epochs": epochs}),

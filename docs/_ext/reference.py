@@ -35,7 +35,7 @@ TASKS = {
         "load",
     ),
     "Predict, forecast, downscale": ("predict", "forecast", "downscale", "blend", "plan"),
-    "Evaluate": ("score", "reliability", "intervals", "consistency", "audit"),
+    "Evaluate": ("score", "reliability", "intervals", "adapt_spread", "consistency", "audit"),
     "Physics on data sets": ("water_balance", "richards_residual", "simulate_columns"),
 }
 """Functions by what they are for; those of xsm that stand in none are listed last."""

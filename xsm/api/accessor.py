@@ -74,6 +74,7 @@ class PhysmDataset:
     score = Verb("api.score")
     reliability = Verb("evaluation.spread")
     intervals = Verb("evaluation.intervals")
+    adapt_spread = Verb("evaluation.adaptive")
     consistency = Verb("api.consistency")
     audit = Verb("api.audit")
 

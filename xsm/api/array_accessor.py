@@ -101,6 +101,7 @@ class PhysmArray:
     # judgement
     score = _of_array("api.score")
     reliability = _of_array("evaluation.spread")
+    adapt_spread = _of_array("evaluation.adaptive")
     consistency = _of_array("api.consistency")
     audit = _of_array("api.audit")
 

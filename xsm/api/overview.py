@@ -127,6 +127,7 @@ _VERBS: dict[str, Callable[[_Seen], list[str]]] = {
     "blend": lambda seen: [*seen.lacks_all(_TARGETS), "two or more fitted models"],
     "score, reliability": lambda seen: [*seen.lacks_all(_TARGETS), "a prediction"],
     "intervals": _spread,
+    "adapt_spread": lambda seen: [*seen.lacks_all(_TARGETS), "forecasts with a spread"],
     "water_balance": lambda seen: seen.lacks(*_WATER),
     "consistency": lambda seen: [*seen.lacks_all(_TARGETS), *seen.lacks(*_WATER)],
     'consistency(law="budget")': lambda seen: [

@@ -26,6 +26,7 @@ from xsm.typing import FloatArray
 
 __all__ = [
     "ensemble_of",
+    "errors_of",
     "judge",
     "levels_of",
     "reliability",
@@ -175,7 +176,19 @@ def reliability_of(
             without_scalars(observed), without_scalars(values), ensemble, levels_of(levels), dims
         )
         return _described(judged, wanted, reading.units(target))
-    name = spread_of(predicted, wanted)
+    z, std, name = errors_of(reading, predicted, target)
+    table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
+    return _described(table, name, reading.units(target))
+
+
+def errors_of(
+    reading: Reading, predicted: xr.Dataset, target: str
+) -> tuple[xr.DataArray, xr.DataArray, str]:
+    """Return the errors of a prediction in units of its spread, the spread, and whose it is.
+
+    As :func:`standardised`; with ``depth`` last where the prediction has a spread of all layers.
+    """
+    name = spread_of(predicted, str(reading.lookup(target).name))
     layers = list(dict.fromkeys(str(v.name) for v in reading.layers(target)))
     if not all(f"{n}_std" in predicted for n in layers):
         layers = [name]
@@ -189,9 +202,8 @@ def reliability_of(
         std = predicted_spread(reading, predicted, name, target)
     check_prediction(observed, mean)
     std = std.astype(np.float64)
-    z, std = standardised(observed, mean, std.where(std != 0, _SURE))  # sure, not without a spread
-    table = judge(z, std, shape_of(predicted, name), dim=dim, levels=levels, bins=bins)
-    return _described(table, name, reading.units(target))
+    sure = std.where(std != 0, _SURE)  # not without a spread
+    return *standardised(observed, mean, sure), name
 
 
 def ensemble_of(predicted: xr.Dataset, name: str) -> str:
