@@ -42,6 +42,14 @@ LAYERS |= {"data_integration": True, "known_forcing": True, "lead": 1}
 PAST = "weather of 1981-2000 as members"
 DAYS = (1, 3, 7, 14, 30)
 SAID = {"known": "known weather", None: "no weather", "past": "weather of past years"}
+SPREAD_ROWS = {
+    "skill": "CRPS skill against damped persistence",
+    "adapted_skill": "the same, spread adapted",
+    "inside": "inside 90 % intervals",
+    "adapted": "the same, spread adapted",
+    "inside_cells": "",
+    "adapted_cells": "",
+}
 _MARK = " (64 units, batches of half the size)"  # --small: a sixth of the time
 
 
@@ -88,27 +96,47 @@ def run(
             raw = replace(fitted, correction=None)
             before = raw.forecast(train, init=inits, lead=leads, weather=weather)
             fitted = raw.correct(train, forecast=before)
-        judged = judge(fitted, ds, name, weather, leads, test)
+        judged = judge(fitted, ds, name, weather, leads, test, since=inits[0] if spread else None)
         rows += [{**made, "weather": weather, "leads": list(leads), **row} for row in judged]
     return rows
 
 
 def judge(
-    fitted: Any, ds: Any, name: str, weather: str | None, leads: Sequence[int], test: slice
+    fitted: Any,
+    ds: Any,
+    name: str,
+    weather: str | None,
+    leads: Sequence[int],
+    test: slice,
+    *,
+    since: Any = None,
 ) -> list[dict[str, Any]]:
-    """Return scores by lead of forecasts whose valid times lie in the test, a row a layer."""
+    """Return scores by lead of forecasts whose valid times lie in the test, a row a layer.
+
+    Forecasts with a spread begin ``since`` then, so that theirs can follow what was observed.
+    """
     import xsm
 
     first = int(np.searchsorted(ds["time"].values, np.datetime64(test.start)))
     times = ds["time"].isel(time=slice(first - max(LEADS), None)).sel(time=slice(test.stop))
+    times = times if since is None else ds["time"].sel(time=slice(since, test.stop))
     inits = times[: -max(LEADS)] if weather == "known" else times
     result = fitted.forecast(ds, init=inits.values, lead=leads, weather=weather)
     inside = result["valid_time"].isin(ds["time"].sel(time=test))
-    result = result.map(lambda a: a.where(inside) if "init" in a.dims else a)
-    scores = xsm.score(ds, result, baselines=fitted)
+
+    def tested(forecast: Any) -> Any:
+        return forecast.map(lambda a: a.where(inside) if "init" in a.dims else a, keep_attrs=True)
+
+    raw = tested(result)
+    scores = xsm.score(ds, raw, baselines=fitted)
     across = [d for d in scores.dims if d not in {"source", "lead", "depth"}]
-    spread = any(str(key).endswith("_std") for key in result)
-    trust = xsm.reliability(ds, result, levels=0.9, dim=["init", *across]) if spread else None
+    trust = {}
+    if since is not None:
+        adapted = tested(xsm.adapt_spread(ds, result))
+        after = xsm.score(ds, adapted, baselines=fitted)["crps_skill"].sel(source="model")
+        for key, forecast in (("inside", raw), ("adapted", adapted)):
+            trust[key] = xsm.reliability(ds, forecast, levels=0.9, dim=["init", *across])
+            trust[f"{key}_cells"] = xsm.reliability(ds, forecast, levels=0.9, dim="init")
     rows = []
     for layer, key in enumerate(observed(ds, name)):
         at = {"depth": layer} if "depth" in scores.dims else {}
@@ -116,9 +144,13 @@ def judge(
         row: dict[str, Any] = {"target": key}
         for said, source in (("rmse", "model"), ("damped", "damped_persistence")):
             row[said] = table["rmse"].sel(source=source).values.tolist()
-        if trust is not None:
+        if trust:
             row["skill"] = table["crps_skill"].sel(source="model").values.tolist()
-            row["inside"] = trust["coverage"].isel(at).values.ravel().tolist()
+            row["adapted_skill"] = after.isel(at).median(across).values.tolist()
+        for part, judged in trust.items():
+            cover = judged["coverage"].isel(at).squeeze("level")
+            cover = cover.std(across) if part.endswith("_cells") else cover
+            row[part] = cover.values.ravel().tolist()
         rows.append(row)
     return rows
 
@@ -190,24 +222,35 @@ def _at(row: dict[str, Any], key: str) -> list[float]:
 
 def spread_table(results: list[dict[str, Any]]) -> str:
     """Return skill and coverage of all leads as Markdown."""
-    own = [r for r in results if "inside" in r]
+    own = [r for r in results if "adapted" in r]
     if not own:
         return ""
     head = " | ".join(map(str, own[0]["leads"]))
     lines = ["## Spread by lead, known weather", "", f"| days ahead | seeds | {head} |"]
     lines.append("|---|---:|" + "---:|" * len(own[0]["leads"]))
+    narrow = [
+        "",
+        "Share inside 90 % intervals, least and most of all leads, and the standard deviation of "
+        "that share over cells, mean of all leads:",
+        "",
+        "| | calibrated once | adapted | over cells, once | over cells, adapted |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for case in dict.fromkeys((r["case"], r["run"], r["target"]) for r in own):
         rows = [r for r in own if (r["case"], r["run"], r["target"]) == case]
         name = f"{case[0]}, {case[2]}"
         mark = _MARK * case[1].endswith(_MARK)
-        for said, key, form in (
-            ("CRPS skill against damped persistence", "skill", "{:.2f}"),
-            ("inside 90 % intervals", "inside", "{:.3f}"),
-        ):
-            values = zip(*(r[key] for r in rows), strict=True)
-            cells = " | ".join(form.format(statistics.median(v)) for v in values)
-            lines.append(f"| {name}, {said}{mark} | {len(rows)} | {cells} |")
-    return "\n".join(lines)
+        found = {
+            key: [statistics.median(v) for v in zip(*(r[key] for r in rows), strict=True)]
+            for key in SPREAD_ROWS
+        }
+        for key, said in SPREAD_ROWS.items():
+            cells = " | ".join(f"{v:.2f}" if "skill" in key else f"{v:.3f}" for v in found[key])
+            lines += [f"| {name}, {said}{mark} | {len(rows)} | {cells} |"] if said else []
+        ends = [f"{min(found[k]):.3f} to {max(found[k]):.3f}" for k in ("inside", "adapted")]
+        over = [f"{np.mean(found[k]):.3f}" for k in ("inside_cells", "adapted_cells")]
+        narrow.append(f"| {name} | {' | '.join([*ends, *over])} |")
+    return "\n".join([*lines, *narrow])
 
 
 def main() -> None:
