@@ -115,6 +115,8 @@ errors.columns = [f"{days} days" for days in errors.columns.days]
 errors[["1 days", "3 days", "7 days", "14 days"]].round(4)
 
 # %%
+daily = right.forecast(ds, init=later["time"].values[:330], lead=14)
+found["adapted"] = xsm.adapt_spread(ds, daily).sel(init=slice(starts[half], None))
 cover = [xsm.reliability(ds, f, levels=0.9)["coverage"].squeeze("level") for f in found.values()]
 cover = [c.mean([d for d in c.dims if d != "lead"]).drop_vars("level") for c in cover]
 cover = xr.concat(cover, xr.Variable("intervals of 90 % cover", list(found))).to_pandas()
@@ -123,7 +125,9 @@ cover.round(2)
 
 # %% [markdown]
 # Half a year calibrates the other half here, which is another season: fewer than 90 % lie inside.
-# Where there are whole years, calibrate on these.
+# Where there are whole years, calibrate on these. `adapt_spread` needs none: from each day on, the
+# spread of a cell and lead grows with each observation outside of its interval and shrinks with
+# each inside.
 
 # %% [markdown]
 # ## 5. The next two weeks at one place

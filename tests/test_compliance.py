@@ -76,6 +76,12 @@ def hindcast() -> xr.Dataset:
     return xsm.forecast(land(), carrying(), init=starts, weather="known", lead=2)
 
 
+def adapted() -> xr.Dataset:
+    young = model(sequence=60, head="gaussian")
+    starts = land()["time"].values[70:90]
+    return xsm.adapt_spread(land(), young.forecast(land(), init=starts, weather="known", lead=2))
+
+
 def hourly() -> xr.Dataset:
     hours = xr.date_range("2020-01-01", periods=96, freq="h")
     attrs = {"units": "K", "standard_name": "air_temperature"}
@@ -120,6 +126,7 @@ RESULTS: dict[str, Callable[[], xr.Dataset]] = {
     "score of a model": lambda: model().score(land()),
     "reliability": lambda: xsm.reliability(land(), predicted()),
     "intervals": lambda: xsm.intervals(predicted()),
+    "adapted": adapted,
     "water_balance": lambda: xsm.water_balance(land()),
     "consistency": lambda: xsm.consistency(land(), predicted()),
     "richards": lambda: xsm.consistency(land(), law="richards", parameters=soil()),

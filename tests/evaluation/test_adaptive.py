@@ -221,3 +221,29 @@ def test_errors_say_what_is_needed():
     beside = forecast.assign(swvl1_quantile=table).assign_coords(probability=PROBABILITIES)
     with pytest.raises(NotEnoughDataError, match="all on one side of the forecast"):
         xsm.adapt_spread(ds, beside)
+    with pytest.raises(NotEnoughDataError, match=r"are for 2019-11-02.* of 2029.*no time is in"):
+        xsm.adapt_spread(ds.assign_coords(time=ds["time"] + 3_653 * DAY), forecast)
+    with pytest.raises(NotEnoughDataError, match="No observation of 'soil_moisture' lies at a"):
+        xsm.adapt_spread(ds.assign(swvl1=ds["swvl1"].where(False)), forecast)
+
+
+def test_a_spread_has_ends():
+    """Observations that no spread reaches, and some that are exact."""
+    ds, forecast = world(400, cells=2, leads=(1,), sizes=(0.0,))
+    ds["swvl1"][:, 0] += 0.69
+    found = xsm.adapt_spread(ds, forecast, rate=1.0)["swvl1_std"].isel(init=-1, lead=0)
+    np.testing.assert_allclose(found, [0.2, 0.002])
+    wide = forecast.assign(swvl1_std=10 * forecast["swvl1_std"])
+    half = {"rate": 1.0, "level": 0.5}  # 0.69 is inside from a spread of 1.02 on
+    most = xsm.adapt_spread(ds, wide, **half)
+    xsm.reliability(ds, most)  # 1 m3 m-3 is as wide as soil moisture can be
+    assert float(most["swvl1_std"].max()) == 1.0
+    percent = {n: (100 * wide[n]).assign_attrs(units="%") for n in wide}
+    most = xsm.adapt_spread(ds, wide.assign(percent), **half)
+    assert float(most["swvl1_std"].max()) == pytest.approx(100.0)
+
+
+def test_data_backwards_are_the_same_data():
+    ds, forecast = world(60)
+    found = xsm.adapt_spread(ds.isel(time=slice(None, None, -1)), forecast)
+    xr.testing.assert_identical(found["swvl1_std"], xsm.adapt_spread(ds, forecast)["swvl1_std"])

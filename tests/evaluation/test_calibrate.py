@@ -31,5 +31,5 @@ def test_forecasts_that_cannot_teach_are_refused():
         _by_lead(None, ds, "scale", one, None, None)
     again = forecast.copy()
     again["swvl1_std"] = again["swvl1_std"].assign_attrs(comment="recalibrated by method 'scale'")
-    with pytest.raises(UnknownNameError, match=r"'swvl1_std'. of the forecast are calibrated alr"):
+    with pytest.raises(UnknownNameError, match=r"'swvl1_std'. of the forecast are calibrated or"):
         _by_lead(None, ds, "scale", again, None, None)

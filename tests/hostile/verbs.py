@@ -14,7 +14,7 @@ import xarray as xr
 import xsm
 from tests.hostile import figures
 from tests.hostile.changes import Leaves
-from tests.hostile.worlds import INPUTS, QUICK, Line, blended, fitted, fitted_sequence, world
+from tests.hostile.worlds import INPUTS, QUICK, Line, ahead, blended, fitted, fitted_sequence, world
 
 __all__ = ["VERBS", "Verb"]
 
@@ -227,6 +227,7 @@ _DATA = ("variables", "product")
 _ALL = ("variables", "product", "target")
 _NAMES = ("variables",)
 _LEARNT: dict[str, Any] = {"learnt": True, "takes": _NAMES, "loose": 1e-3}
+_JUDGED: dict[str, Any] = {"loose": 1e-3, "joins": True}
 
 VERBS: Mapping[str, Verb] = {
     "fit a line": Verb(_fit_line, "tp", takes=_ALL, loose=1e-3),
@@ -267,49 +268,42 @@ VERBS: Mapping[str, Verb] = {
     "correct": Verb(lambda ds, **n: fitted().correct(ds, **n).correction, "swvl1", **_LEARNT),
     "calibrate": Verb(_calibrate, "swvl1", **_LEARNT),
     "score": Verb(
-        lambda ds, **n: xsm.score(ds, world("prediction"), **n),
-        "swvl1",
-        takes=_ALL,
-        loose=1e-3,
-        joins=True,
+        lambda ds, **n: xsm.score(ds, world("prediction"), **n), "swvl1", takes=_ALL, **_JUDGED
     ),
     "score beside a model": Verb(
         lambda ds, **n: xsm.score(ds, world("prediction"), baselines=fitted(), **n),
         "swvl1",
         takes=_ALL,
-        loose=1e-3,
-        joins=True,
+        **_JUDGED,
     ),
     "score, its prediction": Verb(
-        lambda ds: xsm.score(world("land"), ds),
-        "swvl1",
-        "prediction",
-        loose=1e-3,
-        joins=True,
-        extra=True,
+        lambda ds: xsm.score(world("land"), ds), "swvl1", "prediction", extra=True, **_JUDGED
     ),
     "score of an array": Verb(
         lambda ds: world("land").physm.score(_only(ds, "swvl1")),
         "swvl1",
         "prediction",
-        loose=1e-3,
-        joins=True,
         extra=True,
+        **_JUDGED,
     ),
     "reliability": Verb(
         lambda ds, **n: xsm.reliability(ds, world("prediction"), **n),
         "swvl1",
         takes=("variables", "target"),
-        loose=1e-3,
-        joins=True,
+        **_JUDGED,
     ),
     "reliability, its prediction": Verb(
         lambda ds: xsm.reliability(world("land"), ds),
         "swvl1_std",
         "prediction",
-        loose=1e-3,
-        joins=True,
         extra=True,
+        **_JUDGED,
+    ),
+    "adapt_spread": Verb(
+        lambda ds, **n: xsm.adapt_spread(ds, ahead(), **n),
+        "swvl1",
+        takes=("variables", "target"),
+        **_JUDGED,
     ),
     "intervals": Verb(xsm.intervals, "swvl1_std", "prediction", extra=True, dateless=True),
     "consistency": Verb(xsm.consistency, "tp", takes=_ALL, loose=1e-3),

@@ -16,7 +16,7 @@ from xsm.api.blend import Blend
 from xsm.estimators import Estimator, Training
 from xsm.typing import FloatArray
 
-__all__ = ["Line", "blended", "fitted", "fitted_sequence", "prediction", "world"]
+__all__ = ["Line", "ahead", "blended", "fitted", "fitted_sequence", "prediction", "world"]
 
 QUICK: dict[str, Any] = {"epochs": 1, "iterations": 2, "hidden_size": 4, "progress": False}
 INPUTS: dict[str, Any] = {
@@ -153,6 +153,14 @@ def world(name: str) -> xr.Dataset:
     if name in {"prediction", "mixture"}:
         return prediction("gaussian" if name == "prediction" else "mixture").copy(deep=True)
     return _WORLDS[name]().copy(deep=True)
+
+
+def ahead() -> xr.Dataset:
+    """Return the prediction of the land as forecasts of its lead, a start a day."""
+    guess = prediction("gaussian").copy(deep=True)
+    lead = guess["lead"]
+    starts = guess.rename(time="init").assign_coords(init=(guess["time"] - lead).values)
+    return starts.drop_vars("lead").expand_dims(lead=[lead.values])
 
 
 @cache

@@ -13,6 +13,7 @@ from xsm.artefact.learnt import Learnt
 from xsm.cells.apply import predict_cells, read_for, standard_errors
 from xsm.data.grid import time_dim
 from xsm.data.lead import LEAD
+from xsm.evaluation.adaptive import ADAPTED
 from xsm.evaluation.calibration import METHODS, learn_calibration
 from xsm.evaluation.leads import as_forecast, is_forecast, joined, with_observed
 from xsm.exceptions import GridError, NotEnoughDataError, UnknownNameError, check_choice
@@ -78,11 +79,12 @@ def _by_lead(
         str(name)
         for name, array in forecast.data_vars.items()
         if str(array.attrs.get("comment", "")).startswith("recalibrated")
+        or ADAPTED in str(array.attrs.get("comment", ""))
     ]
     if again:
         msg = (
-            f"{again} of the forecast are calibrated already. Pass forecasts of the model as it "
-            "was trained, before fitted.calibrate."
+            f"{again} of the forecast are calibrated or adapted already. Pass forecasts of the "
+            "model as it was trained, before fitted.calibrate and xsm.adapt_spread."
         )
         raise UnknownNameError(msg)
     reading = read_for(raw, ds, variables)

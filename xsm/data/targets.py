@@ -22,6 +22,7 @@ __all__ = [
     "predicted_spread",
     "predicted_target",
     "spread_of_layers",
+    "widest_spread",
 ]
 
 
@@ -146,6 +147,16 @@ def spread_of_layers(
         return predicted[f"{name}_std"].assign_attrs(units=units)
     canonical = reading.units(target)
     return predicted_spread(reading, predicted, name, target).assign_attrs(units=canonical)
+
+
+def widest_spread(reading: Reading, predicted: xr.Dataset, name: str, target: str) -> float:
+    """Return the widest spread that can be one of a target, in the units of the spread."""
+    variable = reading.lookup(target)
+    role = ROLES.get(variable.role)
+    if role is None or role.range is None:
+        return math.inf
+    low, high = role.range
+    return (high - low) / abs(_change(variable, _units_of_spread(predicted, name)).factor)
 
 
 def _units_of_spread(predicted: xr.Dataset, name: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xsm.data.doubt import doubt
 from xsm.data.joins import on_labels_of, snap
 from xsm.data.lead import LEAD
 from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
-from xsm.data.targets import default_target
+from xsm.data.targets import default_target, widest_spread
 from xsm.data.units import dequantify, quantify
 from xsm.evaluation.autocorrelation import count_steps
 from xsm.evaluation.distribution import Shape
@@ -34,6 +37,9 @@ __all__ = ["ADAPTED", "adapt_spread"]
 
 ADAPTED = "adapted to what was observed"
 """What the comment of a spread says that :func:`adapt_spread` made."""
+
+_REACH = math.log(10.0)  # a spread is at most ten times what it was, and at least a tenth
+_NEEDED = "Pass the observations of the period that was forecast."
 
 
 def adapt_spread(
@@ -92,7 +98,8 @@ def adapt_spread(
 
     Notes
     -----
-    The spread is multiplied by exp(g); ``g(s) = sum of rate (miss - (1 - level))`` over all
+    The spread is multiplied by exp(g), at least a tenth and at most ten, and never wider than what
+    the target can be; ``g(s) = sum of rate (miss - (1 - level))`` over all
     forecasts of this lead whose valid times were observed up to start s, where miss is 1 if the
     observation was outside of the interval that was given out then, else 0. Quantile tracking
     (Angelopoulos et al. 2023), a form of adaptive conformal inference (Gibbs and Candès 2021), of
@@ -138,13 +145,20 @@ def adapt_spread(
         )
         raise GridError(msg)
     target = target or str(predicted.attrs.get("target") or default_target(reading.table))
+    reading.lookup(target)
+    doubt(reading, [target])
     forecast = as_forecast(predicted)
     ordered = forecast.sortby(INIT)
+    known = _known(reading, ordered, latency)
     places = joined(ordered, lambda part: _places(reading, part, target, level))["place"]
-    factor = _tracked(places, _known(reading, ordered, latency), rate, level)
+    if not places.chunks and not places.notnull().any():
+        msg = f"No observation of {target!r} lies at a time that the forecasts are for. {_NEEDED}"
+        raise NotEnoughDataError(msg)
+    factor = _tracked(places, known, rate, level)
     found = predicted.copy(deep=False)
     for name, own in _by_variable(reading, predicted, factor, target).items():
-        found[f"{name}_std"] = _widened(predicted[f"{name}_std"], forecast, name, own)
+        most = widest_spread(reading, predicted, name, target)
+        found[f"{name}_std"] = _widened(predicted[f"{name}_std"], forecast, name, own, most)
     found = recorded(found, "adapt_spread", of=predicted)
     return quantify(found) if quantified else found
 
@@ -175,12 +189,24 @@ def _ends(shape: Shape, level: float) -> tuple[float, float]:
 
 def _known(reading: Reading, forecast: xr.Dataset, latency: int) -> npt.NDArray[np.int64]:
     """Return how many forecasts of each lead have been observed at each start (init, lead)."""
-    steps, starts = reading.ds.indexes[reading.time], forecast.indexes[INIT]
-    last = count_steps(starts, steps)
+    steps = reading.ds.indexes[reading.time].sort_values()
     leads = (forecast.isel({LEAD: k}) for k in range(forecast.sizes[LEAD]))
-    valid = (on_time(part, reading.time).indexes[reading.time] for part in leads)
+    valid = [on_time(part, reading.time).indexes[reading.time] for part in leads]
+    alike = valid[0].dtype.kind == steps.dtype.kind
+    if not alike or not any(times.isin(steps).any() for times in valid):
+        msg = (
+            f"The forecasts are for {_span(valid[0])}, the observations are of {_span(steps)}: no "
+            f"time is in both. {_NEEDED}"
+        )
+        raise NotEnoughDataError(msg)
+    last = count_steps(forecast.indexes[INIT], steps)
     ends = (count_steps(times, steps) + latency for times in valid)
     return np.stack([np.searchsorted(end, last, side="right") for end in ends], axis=1)
+
+
+def _span(times: Any) -> str:
+    """Say from when to when times are."""
+    return f"{times[0]} to {times[-1]}" if len(times) else "no time"
 
 
 def _tracked(
@@ -216,7 +242,8 @@ def track(
             (leads,) = np.nonzero(used < count)
             past = places[..., used[leads], leads]
             miss = past > log[..., used[leads], leads]  # of the interval that was given out then
-            now[..., leads] += np.where(np.isnan(past), 0.0, rate * (miss - (1 - level)))
+            step = np.where(np.isnan(past), 0.0, rate * (miss - (1 - level)))
+            now[..., leads] = np.clip(now[..., leads] + step, -_REACH, _REACH)
             used[leads] += 1
         log[..., start, :] = now
     return np.exp(log)
@@ -240,7 +267,7 @@ def _by_variable(
 
 
 def _widened(
-    std: xr.DataArray, forecast: xr.Dataset, name: str, factor: xr.DataArray
+    std: xr.DataArray, forecast: xr.Dataset, name: str, factor: xr.DataArray, most: float
 ) -> xr.DataArray:
     """Return a spread times its factor, 1 where none is known; dimensions keep their names."""
     said = str(std.attrs.get("comment", ""))
@@ -254,4 +281,5 @@ def _widened(
     near = on_labels_of(snap(factor.drop_attrs(), renamed), renamed)
     near = near.transpose(*renamed.dims).fillna(1.0).astype(std.dtype)
     attrs = {**std.attrs, "comment": f"{said}, {ADAPTED}".removeprefix(", ")}
-    return std.copy(data=std.data * near.data).assign_attrs(attrs)
+    wide = std.copy(data=std.data * near.data)
+    return wide.clip(max=most if math.isfinite(most) else None).assign_attrs(attrs)
