@@ -57,6 +57,7 @@ exclude_patterns = [
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]
 myst_heading_anchors = 3
 nb_execution_mode = os.environ.get("XSM_NOTEBOOKS", "force")  # "cache" or "off" while writing
+nb_execution_cache_path = os.environ.get("JUPYTERCACHE", "")  # what jcache has run already
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True

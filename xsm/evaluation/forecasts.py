@@ -187,21 +187,28 @@ def _scored(
     table = score_sources(observed, bare, dim=dims, whole=("climatology",), own=own)
     more = {f"{n} std": without_scalars(a) for n, a in found.spread.items()}
     more |= {f"{n} members": without_scalars(a) for n, (a, _) in found.members.items()}
+    if level is not None:
+        more["level"] = level
     truth, near = common(without_scalars(observed), {**bare, **more})
+    truth, near = _unlabelled(truth), {n: _unlabelled(a) for n, a in near.items()}
     truth = truth.where(near["model"].notnull()).astype(np.float64)
     each = {n: _crps(truth, near, n, found) for n in bare}
-    scored = {n: table["count"].sel(source=n, drop=True) > 0 for n in bare}
+    there = _unlabelled(table["count"]) > 0
     columns: dict[str, list[xr.DataArray]] = {name: [] for name in _LONG}
     reference = each.get("damped_persistence")
-    for name, error in each.items():
-        columns["crps"].append(error.mean(dims).where(scored[name]))
-        columns["crps_skill"].append(_skill(error, reference, dims).where(scored[name]))
+    for k, (name, error) in enumerate(each.items()):
+        scored = there.isel(source=k)
+        columns["crps"].append(error.mean(dims).where(scored))
+        columns["crps_skill"].append(_skill(error, reference, dims).where(scored))
         columns["spread_error"].append(_spread_error(truth, near, name, found, dims))
-        columns["acc"].append(_anomalies(truth, near[name], level, dims).where(scored[name]))
-    for name, parts in columns.items():
-        joint = xr.concat(parts, "source", coords="minimal", compat="override")
-        table[name] = joint.assign_coords(source=list(each))
-    return table
+        columns["acc"].append(_anomalies(truth, near[name], near.get("level"), dims).where(scored))
+    more_scores = {name: xr.concat(parts, "source") for name, parts in columns.items()}
+    return table.assign(more_scores)
+
+
+def _unlabelled(array: xr.DataArray) -> xr.DataArray:
+    """Return an array without its labels, which each operation would compare again."""
+    return array.drop_vars(list(array.coords))
 
 
 def _crps(
@@ -265,7 +272,6 @@ def _anomalies(
     """Return the correlation of anomalies from the level of a cell's season, not centred again."""
     if level is None:
         return xr.full_like((truth - value).mean(dims), np.nan)
-    (level,) = common(truth, {"the level": level})[1].values()
     one, two = (significant(a - level, level) for a in (truth, value))
     both = one.notnull() & two.notnull()
     one, two = one.where(both), two.where(both)

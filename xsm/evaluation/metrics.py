@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -174,8 +176,12 @@ def _all_scores(
 
     ``ways`` tells of each source whether ``all`` are scored on the steps that it has, or what is
     made of those that it lacks, see :func:`score_sources`.
+
+    Labels, which are the same, are compared once and put back: of some fifty operations a source
+    each would compare them again, which took most of the time of small data.
     """
-    truth, *values = (a.astype(np.float64) for a in arrays)
+    labels = functools.reduce(operator.add, (a.count(dims) for a in arrays)).coords
+    truth, *values = (a.drop_vars(list(a.coords)).astype(np.float64) for a in arrays)
     together = truth.notnull()
     for value, way in zip(values, ways, strict=True):
         together = together & value.notnull() if way == "all" else together
@@ -187,7 +193,7 @@ def _all_scores(
         elif way == "own":
             kept = together & value.notnull()
         tables.append(_scores(value.where(kept), truth.where(kept), dims))
-    return xr.concat(tables, "source")
+    return xr.concat(tables, "source").assign_coords(labels)
 
 
 def _scores_of_blocks(
@@ -230,20 +236,7 @@ def _scores_of_blocks(
 
 
 def _scores(predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable]) -> xr.Dataset:
-    """Return all scores of one source, which has the labels of the observations.
-
-    Labels are compared once and put back: of some fifty operations each would compare them again,
-    which took most of the time of small data.
-    """
-    labels = (observed.count(dims) + predicted.count(dims)).coords
-    guess, truth = (array.drop_vars(list(array.coords)) for array in (predicted, observed))
-    return _bare_scores(guess, truth, dims).assign_coords(labels)
-
-
-def _bare_scores(
-    predicted: xr.DataArray, observed: xr.DataArray, dims: list[Hashable]
-) -> xr.Dataset:
-    """Return all scores of one source without labels."""
+    """Return all scores of one source, without labels."""
     from scores import continuous
 
     over = {"reduce_dims": dims}
