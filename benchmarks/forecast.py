@@ -37,6 +37,7 @@ RUNS: dict[str, tuple[str, dict[str, Any], tuple[str | None, ...]]] = {
 OWN: dict[str, dict[str, Any]] = {"wkg": {"hidden_size": 16, "batch_size": 32}}  # one tower
 # Of simulated soil a spread is learnt on the second of two years, for observations of any age.
 SPREADS = {"mhm": {"valid": 0.5, "latency": (1, 14)}}
+RATES = {"wkg": 0.1}  # how fast a spread follows: one cell has few observations
 LAYERS = {"sequence": 365, "warmup": 90, "batch_size": 32, "epochs": 48, "latency": (1, 30)}
 LAYERS |= {"data_integration": True, "known_forcing": True, "lead": 1}
 PAST = "weather of 1981-2000 as members"
@@ -132,7 +133,7 @@ def judge(
     across = [d for d in scores.dims if d not in {"source", "lead", "depth"}]
     trust = {}
     if since is not None:
-        adapted = tested(xsm.adapt_spread(ds, result))
+        adapted = tested(xsm.adapt_spread(ds, result, rate=RATES.get(name, 0.05)))
         after = xsm.score(ds, adapted, baselines=fitted)["crps_skill"].sel(source="model")
         for key, forecast in (("inside", raw), ("adapted", adapted)):
             trust[key] = xsm.reliability(ds, forecast, levels=0.9, dim=["init", *across])

@@ -157,7 +157,8 @@ def judge(
     part = part.isel(time=slice(part.sizes["time"] - int(share * part.sizes["time"]), None))
     every = [dim for dim in ("time", "latitude", "longitude") if dim in ds.dims]
     inputs = [role for role in WEATHER if role in xsm.variables(ds)]
-    gaps = float(part["surface_moisture"].isnull().mean())
+    missing = part["surface_moisture"].isnull()
+    gaps = float(missing.where(~missing.all("time")).mean())  # of land
     if "sequence" not in options or gaps < MOST_GAPS:
         inputs.append("surface_moisture")
     started = time.perf_counter()
