@@ -293,8 +293,9 @@ def figure(rows: list[Row]) -> None:
         ax.set(title=data, xlabel="RMSE (10⁻³ m³ m⁻³)", ylabel="layer", yticks=range(1, 6))
         ax.set_xlim(left=0)
         ax.invert_yaxis()
-    axes[0, 0].legend(fontsize=7, frameon=False)
-    picture.tight_layout()
+    picture.tight_layout(rect=(0, 0.09, 1, 1))
+    lines = axes[0, 0].get_legend_handles_labels()
+    picture.legend(*lines, fontsize=8, frameon=False, ncols=len(MODELS), loc="lower center")
     picture.savefig(PAGES / "zhang2025.png", dpi=110)
 
 
