@@ -39,6 +39,8 @@ FACTOR = 4
 BASELINES = ("nearest", "bilinear", "conservative_bilinear", "pattern", "cell_regression")
 LEARNING = BASELINES[3:]
 NETWORK: dict[str, Any] = {"hidden": 16, "widths": (16, 32, 64), "valid": 0.0, "conserve": "exact"}
+PUBLISHED = "published size"  # 64 channels
+LARGE: dict[str, Any] = {"hidden": 64, "widths": (64, 128, 256)}
 BARE = "regressions alone"  # the network before its training, which corrects nothing
 UNTRAINED: dict[str, Any] = {"epochs": 1, "iterations": 1, "learning_rate": 1e-12}
 LEVELS = (0.5, 0.9)
@@ -164,14 +166,15 @@ def baselines(case: Case, names: Sequence[str]) -> list[Row]:
 
 
 def trained(
-    case: Case, seed: int, fold: int | None = None, *, untrained: bool = False
+    case: Case, seed: int, fold: int | None = None, *, untrained: bool = False, large: bool = False
 ) -> tuple[Any, xr.Dataset, float]:
     """Train a network; return it, what it makes of all months, and what it cost."""
     known = case.truth.sel(time=case.train)
     if fold is not None:
         known = known.where(~left_out(case, fold))
     learns = {"truth": known} if case.supervision == "truth" else {"factor": FACTOR}
-    settings = {**NETWORK, "epochs": case.epochs, **(UNTRAINED if untrained else {})}
+    settings = {**NETWORK, **(LARGE if large else {}), "epochs": case.epochs}
+    settings |= UNTRAINED if untrained else {}
     started = time.process_time()
     fitted = case.coarse.sel(time=case.train).physm.fit(
         "convlstm_unet",
@@ -196,6 +199,12 @@ def network(case: Case, seed: int) -> Row:
     if seed == 0 and case.title.startswith("mHM"):
         draw(case, found, row, PAGES / "ibrahim2026.png")
     return row
+
+
+def published(case: Case, seed: int) -> Row:
+    """Return the scores of the network of the published size."""
+    _, found, seconds = trained(case, seed, large=True)
+    return {**judged(case, seed, found, seconds), "source": PUBLISHED}
 
 
 def bare(case: Case, seed: int, *, blocks: bool) -> Row:
@@ -296,6 +305,7 @@ def main() -> None:
         case = makers[name](args.data)
         blocks = name.endswith("blocks")
         jobs: list[tuple[str, int]] = [("convlstm_unet", s) for s in range(args.seeds)]
+        jobs += [] if blocks else [(PUBLISHED, s) for s in range(args.seeds)]
         for source, seed in [("baselines", 0), (BARE, 0), *jobs]:
             done = {tuple(row[key] for key in KEYS) for row in rows}
             wanted = BASELINES[0] if source == "baselines" else source
@@ -306,6 +316,8 @@ def main() -> None:
                 made = baselines(case, BASELINES if knows else BASELINES[:3])
             elif source == BARE:
                 made = [bare(case, seed, blocks=blocks)]
+            elif source == PUBLISHED:
+                made = [published(case, seed)]
             else:
                 made = [judged(case, seed, *folded(case, seed)) if blocks else network(case, seed)]
             facts = {"case": name, "title": case.title, "commit": commit()}
