@@ -317,7 +317,7 @@ VERBS = {
         "CRPS and coverage by scipy",
     ),
     "to_depths": Verb(
-        lambda ds: xsm.to_depths(ds, [0.0, 0.28, 1.0]), plain_depths, "sums of xarray"
+        lambda ds: xsm.to_depths(ds, [(0.0, 0.28), (0.0, 1.0)]), plain_depths, "sums of xarray"
     ),
     "regrid": Verb(
         lambda ds: xsm.regrid(ds[["tp", "t2m"]], coarser(ds)),

@@ -24,6 +24,7 @@ __all__ = [
 Bounds: TypeAlias = Sequence[tuple[float, float]]
 Mean: TypeAlias = Literal["arithmetic", "geometric", "harmonic"]
 
+_SLAB = 2**15  # values
 _ROUNDING = 1e-6  # m; edges nearer than this are the same
 
 
@@ -184,19 +185,34 @@ def remap(plan: Plan, arrays: Sequence[Any], axis: int, layer_axis: int | None) 
 
 
 def _block(plan: Plan, axis: int, layer_axis: int | None, *arrays: Array) -> FloatArray:
-    """Return the targets of one block, computed in double precision."""
+    """Return the targets of one block, slab by slab, whose double precision stays in the cache."""
     layers = arrays if layer_axis is None else np.moveaxis(arrays[0], layer_axis, 0)
-    shape = (len(plan.weights), *layers[0].shape)
-    total = np.zeros(shape)
+    shape = layers[0].shape
+    found = np.empty((*shape[:axis], len(plan.weights), *shape[axis:]), plan.dtype)
+    targets = np.moveaxis(found, axis, 0)
+    length = shape[0] if shape else 1
+    rows = max(1, _SLAB * length // max(1, layers[0].size))
+    for start in range(0, length, rows):
+        part = (slice(start, start + rows),) if shape else ()
+        targets[(slice(None), *part)] = _targets(plan, [layer[part] for layer in layers])
+    return found
+
+
+def _targets(plan: Plan, layers: Sequence[Array]) -> FloatArray:
+    """Return the targets (target, ...) of layers in double precision."""
+    total = np.zeros((len(plan.weights), *layers[0].shape))
     steps = zip(layers, plan.factors, plan.offsets, np.array(plan.weights).T, strict=True)
     for layer, factor, offset, column in steps:
         if column.any():
-            values = _forward(layer.astype(np.float64) * factor + offset, plan.mean)
+            values = layer.astype(np.float64)
+            if (factor, offset) != (1.0, 0.0):
+                values = values * factor + offset
+            values = _forward(values, plan.mean)
             for k in np.flatnonzero(column):
                 total[k] += column[k] * values
     total = _backward(total, plan.mean)
     total[~np.array(plan.weights).any(axis=1)] = np.nan
-    return np.moveaxis(total.astype(plan.dtype, copy=False), 0, axis)
+    return total
 
 
 def _forward(values: FloatArray, mean: Mean) -> FloatArray:
