@@ -30,7 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 import xarray as xr
-from results import by_columns
+from results import by_columns, with_earlier
 
 import xsm
 from xsm.losses import total_loss
@@ -252,6 +252,8 @@ def world(name: str) -> tuple[xr.Dataset, dict[str, Any]]:
         return gws.to_dataset(), {"factor": 4, "supervision": "interpolation"}
     if getattr(cls, "observes", ()):
         return ds, {"sequence": 120}
+    if name == "pgdl_cnn_lstm":  # needs layers and their soil
+        return xsm.open_tutorial("profile"), {}
     if name in ESTIMATORS:
         return ds, {"n_estimators": 20 if name == "random_forest" else 100}
     return ds, {}
@@ -275,6 +277,7 @@ def main() -> None:
             rows.append({"model": name, "not measured": f"{type(error).__name__}: {error}"[:200]})
         print(json.dumps(rows[-1]), flush=True)
     if args.write:
+        rows = with_earlier(TABLE.with_suffix(".json"), rows, "model")
         TABLE.write_text(page(rows, args), "utf-8")
         report = {"models": by_columns(rows, "model")}
         TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
@@ -300,7 +303,7 @@ def page(rows: list[dict[str, Any]], args: argparse.Namespace) -> str:
         "|---" + "|---:" * (len(keys) - 1) + "|",
         *(f"| {' | '.join(shown(row.get(key)) for key in keys)} |" for row in rows),
     ]
-    left = [row for row in rows if "not measured" in row]
+    left = [row for row in rows if row.get("not measured")]
     lines += [f"\n{row['model']}: {row['not measured']}" for row in left]
     return "\n".join(lines) + "\n"
 

@@ -48,6 +48,18 @@ def by_columns(rows: list[dict[str, Any]], name: str) -> dict[str, dict[str, Any
     return {c: {row[name]: "" if row.get(c) is None else row[c] for row in rows} for c in columns}
 
 
+def with_earlier(path: Path, rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return rows, and those that a file of :func:`by_columns` holds under other names."""
+    held = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    found: dict[str, dict[str, Any]] = {}
+    for columns in held.values():
+        for column, values in columns.items():
+            for key, value in values.items():
+                row = found.setdefault(key, {name: key})
+                row[column] = None if value == "" else value
+    return list((found | {row[name]: row for row in rows}).values())
+
+
 def commit() -> str:
     """Return the commit that is measured."""
     command = ["git", "describe", "--always", "--dirty"]

@@ -34,7 +34,7 @@ import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
-from results import by_columns
+from results import by_columns, with_earlier
 
 import xsm
 
@@ -70,6 +70,7 @@ def main() -> None:
         rows.append({"verb": name, **measured(VERBS[name], args)})
         print(json.dumps(rows[-1]), flush=True)
     if args.write:
+        rows = with_earlier(TABLE.with_suffix(".json"), rows, "verb")
         TABLE.write_text(page(rows, args), "utf-8")
         report = {"verbs": by_columns(rows, "verb")}
         TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
