@@ -201,7 +201,7 @@ def of_estimator(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
     with mock.patch.object(estimation, "_arrays", take):
         fitted = xsm.fit(ds, name, progress=False, **given)
-    inputs, target = held[0], held[1].ravel()
+    inputs, target = held[0], np.squeeze(held[1])
     library = library_of(name, fitted)
     model = library()
     todo: dict[str, Candidate] = {
