@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -130,22 +131,34 @@ def _origin(nest: Nest) -> int:
 
 
 def _eagerly(node: FieldPredictor, sources: Sources, steps: int) -> FloatArray:
-    """Predict arrays in memory, with a bar."""
+    """Predict arrays in memory, with a bar; where a time has few patches, times side by side."""
     shown = get_options()["progress"]
     shape, window, reach = sources.nest.shape, node.frame.window, node.frame.reach
     static = stacked(sources.static, shape, 0)
     out = np.empty((steps, len(node.outputs), *shape), np.float32)
     hide = None if shown is None else not shown
-    with tqdm(total=steps * len(node.corners), unit="patch", disable=hide, leave=False) as bar:
-        for k in range(steps):
-            part = {sources.time: slice(k, k + window)}
-            ends = {sources.time: slice(k + window - reach, k + window)}
-            coarse = {n: a.isel(part) for n, a in sources.coarse.items()}
-            fine = {n: a.isel(ends) for n, a in sources.fine.items()}
-            size = (window, sources.nest.y.size, sources.nest.x.size)
-            fields = stacked(coarse, size, 1), stacked(fine, (reach, *shape), 1)
-            out[k] = node(*fields, static, report=bar.update)
-            _LOG.info("%s of %s steps are downscaled", k + 1, steps)
+    patches = len(node.corners)
+    times = max(1, node.threads // patches)
+
+    def plane(k: int) -> FloatArray:
+        part = {sources.time: slice(k, k + window)}
+        ends = {sources.time: slice(k + window - reach, k + window)}
+        coarse = {n: a.isel(part) for n, a in sources.coarse.items()}
+        fine = {n: a.isel(ends) for n, a in sources.fine.items()}
+        size = (window, sources.nest.y.size, sources.nest.x.size)
+        fields = stacked(coarse, size, 1), stacked(fine, (reach, *shape), 1)
+        return node(*fields, static, **({"report": bar.update} if times == 1 else {}))
+
+    with (
+        tqdm(total=steps * patches, unit="patch", disable=hide, leave=False) as bar,
+        ThreadPoolExecutor(times) as pool,
+    ):
+        for first in range(0, steps, times):  # so few at a time that an interrupt is heard
+            group = range(first, min(first + times, steps))
+            for k, found in zip(group, pool.map(plane, group), strict=True):
+                out[k] = found
+                bar.update(patches if times > 1 else 0)
+                _LOG.info("%s of %s steps are downscaled", k + 1, steps)
     return out
 
 

@@ -204,7 +204,7 @@ def _targets(plan: Plan, layers: Sequence[Array]) -> FloatArray:
     steps = zip(layers, plan.factors, plan.offsets, np.array(plan.weights).T, strict=True)
     for layer, factor, offset, column in steps:
         if column.any():
-            values = layer.astype(np.float64)
+            values: FloatArray = layer.astype(np.float64)
             if (factor, offset) != (1.0, 0.0):
                 values = values * factor + offset
             values = _forward(values, plan.mean)
