@@ -162,10 +162,13 @@ def of_prediction(
     fitted = xsm.fit(ds, name, epochs=1, iterations=1, progress=False, **given)
     downscales = model_class(name).downscales
     ask = (lambda: fitted.downscale(ds)) if downscales else (lambda: fitted.predict(ds))
-    count = int(ask()[str(fitted.variable.name)].notnull().sum())
+    there = ask()[str(fitted.variable.name)].notnull()
+    there = there.any("depth") if "depth" in there.dims else there
+    count = int(there.sum())
     made = captured(ds, name, valid=0.0, **given)
     examples = list(made.samples.slices(4096))
-    values = sum(batch["target"].numel() for batch in examples)
+    sizes = [batch["target"] for batch in examples]
+    values = sum(t.numel() if downscales else len(t) for t in sizes)  # layers count once
 
     def bare(threads: int) -> Candidate:
         def run(_: int) -> None:
