@@ -278,18 +278,19 @@ def main() -> None:
             rows.append((of_network if network else of_estimator)(name, args))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             rows.append({"model": name, "not measured": f"{type(error).__name__}: {error}"[:200]})
+        rows[-1]["rounds"] = args.rounds
         print(json.dumps(rows[-1]), flush=True)
     if args.write:
         rows = with_earlier(TABLE.with_suffix(".json"), rows, "model")
-        TABLE.write_text(page(rows, args), "utf-8")
+        TABLE.write_text(page(rows), "utf-8")
         report = {"models": by_columns(rows, "model")}
         TABLE.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
 
-def page(rows: list[dict[str, Any]], args: argparse.Namespace) -> str:
+def page(rows: list[dict[str, Any]]) -> str:
     """Return the figures as a page."""
     keys = ["model", *(f"{k}, {what}" for k in KINDS for what in ("samples/s", "ratio"))]
-    keys += ["predict, values/s", "predict, ratio"]
+    keys += ["predict, values/s", "predict, ratio", "rounds"]
     able, load = torch.cpu.get_capabilities(), ", ".join(f"{x:.0f}" for x in os.getloadavg())
     text = (__doc__ or "").split("\n\n    OMP")[0].splitlines()[2:]
     lines = [
@@ -298,7 +299,7 @@ def page(rows: list[dict[str, Any]], args: argparse.Namespace) -> str:
         *text,
         "",
         f"{os.cpu_count()} cores ({able['cpu_name']}), torch {torch.__version__}, xsm "
-        f"{xsm.__version__}; medians of {args.rounds} rounds, load of the machine {load}.",
+        f"{xsm.__version__}; load of the machine {load}.",
         "",
         "    OMP_WAIT_POLICY=PASSIVE python benchmarks/models.py --write",
         "",
