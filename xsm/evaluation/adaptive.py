@@ -99,13 +99,13 @@ def adapt_spread(
     Notes
     -----
     The spread is multiplied by exp(g), at least a tenth and at most ten, and never wider than what
-    the target can be; ``g(s) = sum of rate (miss - (1 - level))`` over all
-    forecasts of this lead whose valid times were observed up to start s, where miss is 1 if the
-    observation was outside of the interval that was given out then, else 0. Quantile tracking
+    the target can be; ``g(s) = sum of rate (miss - (1 - level))`` over all forecasts of this lead
+    whose valid times were observed up to start s, where miss is 1 if the observation was outside of
+    the interval that was given out then, else 0. Quantile tracking
     (Angelopoulos et al. 2023), a form of adaptive conformal inference (Gibbs and Candès 2021), of
     the logarithm of the spread. If g stays within a range r, the share of misses over T
     observations is within ``r / (rate T)`` of ``1 - level``, of any errors. Only what is known at
-    each start counts. What it gives is measured in docs/judging_forecasts.md.
+    each start counts. What it gives is measured in docs/forecasts.md.
 
     References
     ----------
