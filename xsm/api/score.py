@@ -9,7 +9,7 @@ import xarray as xr
 
 from xsm.data.provenance import recorded
 from xsm.data.reading import read
-from xsm.data.targets import bare_prediction, check_prediction_of, default_target
+from xsm.data.targets import bare_prediction, check_prediction_of, target_of
 from xsm.evaluation.forecasts import score_forecast
 from xsm.evaluation.known import Known, known_before
 from xsm.evaluation.leads import is_forecast
@@ -128,7 +128,7 @@ def score(
         msg = f"The prediction is empty: {dict(predicted.sizes)}. Select steps and cells it has."
         raise NotEnoughDataError(msg)
     stated = target is not None
-    target = target or str(predicted.attrs.get("target") or default_target(reading.table))
+    target = target or target_of(predicted, reading.table)
     if isinstance(predicted, xr.DataArray):
         check_prediction_of(reading, predicted, target, stated=stated)
     if is_forecast(predicted):

@@ -22,6 +22,7 @@ __all__ = [
     "predicted_spread",
     "predicted_target",
     "spread_of_layers",
+    "target_of",
     "widest_spread",
 ]
 
@@ -147,6 +148,11 @@ def spread_of_layers(
         return predicted[f"{name}_std"].assign_attrs(units=units)
     canonical = reading.units(target)
     return predicted_spread(reading, predicted, name, target).assign_attrs(units=canonical)
+
+
+def target_of(predicted: xr.Dataset | xr.DataArray, table: VariableTable) -> str:
+    """Return the target that a prediction says it is of, else that of the data by default."""
+    return str(predicted.attrs.get("target") or default_target(table))
 
 
 def widest_spread(reading: Reading, predicted: xr.Dataset, name: str, target: str) -> float:

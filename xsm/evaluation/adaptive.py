@@ -15,7 +15,7 @@ from xsm.data.joins import on_labels_of, snap
 from xsm.data.lead import LEAD
 from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
-from xsm.data.targets import default_target, widest_spread
+from xsm.data.targets import target_of, widest_spread
 from xsm.data.units import dequantify, quantify
 from xsm.evaluation.autocorrelation import count_steps
 from xsm.evaluation.distribution import Shape
@@ -144,7 +144,7 @@ def adapt_spread(
             'lead are needed, as of fitted.forecast(ds, init="all", weather="known").'
         )
         raise GridError(msg)
-    target = target or str(predicted.attrs.get("target") or default_target(reading.table))
+    target = target or target_of(predicted, reading.table)
     reading.lookup(target)
     doubt(reading, [target])
     forecast = as_forecast(predicted)

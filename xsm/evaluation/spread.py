@@ -15,7 +15,7 @@ from xsm.data.joins import common
 from xsm.data.naming.dimensions import members
 from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
-from xsm.data.targets import default_target, observed_target, predicted_spread, predicted_target
+from xsm.data.targets import observed_target, predicted_spread, predicted_target, target_of
 from xsm.data.units import dequantify
 from xsm.evaluation.distribution import PROBABILITIES, Shape
 from xsm.evaluation.ensembles import judge_members
@@ -155,8 +155,7 @@ def reliability_of(
     Of forecasts each lead by itself.
     """
     predicted, _ = dequantify(predicted)
-    said = predicted.attrs.get("target")
-    target = target or str(said or default_target(reading.table))
+    target = target or target_of(predicted, reading.table)
     if is_forecast(predicted):
         given = None if dim is None else [reading.time if d == INIT else d for d in as_list(dim)]
         asked: dict[str, Any] = {"dim": given, "levels": levels, "bins": bins, "target": target}

@@ -12,7 +12,7 @@ from xsm.data.doubt import guarded, guards_of
 from xsm.data.lead import LEAD
 from xsm.data.naming.dimensions import members
 from xsm.data.reading import Reading, read
-from xsm.data.targets import default_target, predicted_spread
+from xsm.data.targets import predicted_spread, target_of
 from xsm.data.units import dequantify
 from xsm.evaluation.ensembles import member_quantiles
 from xsm.evaluation.leads import INIT, as_forecast, is_forecast
@@ -100,7 +100,7 @@ def plot_fan(
     reading = read(ds, variables)
     given = dequantify(predicted)[0]
     part = _one_start(given, init)
-    role = target or str(given.attrs.get("target") or default_target(reading.table))
+    role = target or target_of(given, reading.table)
     part, label = _by_time(part, reading.time)
     part = at_places(part, at)
     observed, guess, bands = _arrays(reading, part, role, levels)
