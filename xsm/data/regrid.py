@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -62,8 +62,8 @@ def regrid(
         What was given, with the horizontal coordinates and names of dimensions of ``like``, at the
         place of the old ones; all else stays: names, attributes, other dimensions and coordinates,
         variables without a map, precision. NaN is missing and takes no part. Lazy where the input
-        is, one task for each block, which holds whole maps of as many times as before; quantified
-        where the input is. Coordinates along the old cells are dropped.
+        is, in blocks that lie where those of the input do; quantified where the input is.
+        Coordinates along the old cells are dropped.
 
     Raises
     ------
@@ -149,9 +149,11 @@ def _regridded(
     roles = roles_of(plain)
     doubt_fills(plain, {n: roles.get(n) for n, way in ways.items() if way == "conservative"})
     near = nearest_cells(plain, own, like, wanted)
-    how = {"nearest": _taking(near), "conservative": _averaging(own, wanted, share)}
+    how: dict[str, _Averaging | _Taking] = {"nearest": _Taking(near)}
+    lengths, least = (own[0].lengths, own[1].lengths), share * cell_area(*wanted)
+    how["conservative"] = _Averaging(lengths, overlaps(own, wanted), least)
     made = {
-        name: _carried(plain[name].variable, dims, wanted, *how[way]) for name, way in ways.items()
+        name: _carried(plain[name].variable, dims, wanted, how[way]) for name, way in ways.items()
     }
     labels = _labels(like, wanted)
     kept = plain.drop_dims(list(dims)).drop_vars(labels, errors="ignore")
@@ -210,53 +212,105 @@ def _tell(lost: list[str], classes: list[str]) -> None:
         warn_outside(said.strip())
 
 
-Way = tuple[Any, Any]  # a function of planes, and the precision of its result by that of its input
+@dataclass(frozen=True, eq=False)
+class _Averaging:
+    """Averages planes over the parts of cells: ``overlap_mean`` with all but its values."""
+
+    lengths: tuple[Array, Array]
+    places: tuple[Array, Array]
+    least: Array
+
+    def __call__(self, planes: Array) -> Array:
+        """Average planes."""
+        return overlap_mean(planes, lengths=self.lengths, places=self.places, least=self.least)
+
+    def kind(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the precision of means."""
+        return dtype if dtype.kind == "f" else np.dtype(float)
+
+    def needs(self, axis: int, cells: slice = slice(None)) -> Array:
+        """Return the cells that lie in some cells of the result, at least one."""
+        first, last = self.places[axis][..., cells].swapaxes(0, 1)
+        steps = np.zeros(len(self.lengths[axis]) + 1, int)
+        there = last > first
+        np.add.at(steps, np.floor(first[there]).astype(int), 1)
+        np.add.at(steps, np.ceil(last[there]).astype(int), -1)
+        found = np.flatnonzero(np.cumsum(steps[:-1]))
+        return found if len(found) else np.zeros(1, int)
+
+    def begins(self, axis: int) -> Array:
+        """Return the first cell that lies in each cell of the result, -1 for none."""
+        first, last = self.places[axis].swapaxes(0, 1)
+        found = np.where(last > first, np.floor(first), np.inf).min(axis=0)
+        return np.where(np.isfinite(found), found, -1).astype(int)
+
+    def part(self, cells: tuple[slice, slice], needed: tuple[Array, Array]) -> _Averaging:
+        """Return the function of the cells needed."""
+        places = [p[..., some] for p, some in zip(self.places, cells, strict=True)]
+        moved = [
+            np.searchsorted(at, np.floor(p)) + np.where(np.isin(np.floor(p), at), p % 1, 0.0)
+            for p, at in zip(places, needed, strict=True)
+        ]
+        lengths = [length[at] for length, at in zip(self.lengths, needed, strict=True)]
+        pair = (lengths[0], lengths[1]), (moved[0], moved[1])
+        return _Averaging(*pair, self.least[cells])
 
 
-def _averaging(own: tuple[Axis, Axis], wanted: tuple[Axis, Axis], share: float) -> Way:
-    """Return the function that averages planes over the parts of cells."""
-    least = share * cell_area(*wanted)
-    function = partial(
-        overlap_mean,
-        lengths=(own[0].lengths, own[1].lengths),
-        places=overlaps(own, wanted),
-        least=least,
-    )
-    return function, lambda dtype: dtype if dtype.kind == "f" else np.dtype(float)
+@dataclass(frozen=True, eq=False)
+class _Taking:
+    """Takes planes from the nearest cells; -1, and missing, where none is near."""
 
+    places: tuple[Array, Array]
 
-def _taking(near: tuple[Array, Array]) -> Way:
-    """Return the function that takes planes from the nearest cells, missing where none is near."""
-    rows, columns = near
-    there = (rows >= 0)[:, None] & (columns >= 0)
+    def __call__(self, planes: Array) -> Array:
+        """Return the values of the nearest cells."""
+        found = planes.take(self.places[0], -2).take(self.places[1], -1)
+        if self._there.all():
+            return found
+        missing = found.dtype.type("NaT") if found.dtype.kind in "mM" else np.float32(np.nan)
+        return np.where(self._there, found, missing)
 
-    def kind(dtype: np.dtype[Any]) -> np.dtype[Any]:
-        whole = dtype.kind in "iub" and not there.all()
+    @property
+    def _there(self) -> Array:
+        """Tell which cells of the result have a nearest cell."""
+        rows, columns = self.places
+        return (rows >= 0)[:, None] & (columns >= 0)
+
+    def kind(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the precision of values, some of which may be missing."""
+        whole = dtype.kind in "iub" and not self._there.all()
         return np.result_type(dtype, np.float32) if whole else dtype
 
-    return partial(_take, rows=rows, columns=columns, there=there), kind
+    def needs(self, axis: int, cells: slice = slice(None)) -> Array:
+        """Return the nearest cells of some cells of the result, at least one."""
+        found = np.unique(self.places[axis][cells])
+        return found[found >= 0] if found[-1] >= 0 else np.zeros(1, int)
 
+    def begins(self, axis: int) -> Array:
+        """Return the nearest cell of each cell of the result, -1 for none."""
+        return self.places[axis]
 
-def _take(values: Array, *, rows: Array, columns: Array, there: Array) -> Array:
-    """Return (..., y, x) values of the cells at rows and columns."""
-    found = values.take(rows, -2).take(columns, -1)
-    if there.all():
-        return found
-    missing = found.dtype.type("NaT") if found.dtype.kind in "mM" else np.float32(np.nan)
-    return np.where(there, found, missing)
+    def part(self, cells: tuple[slice, slice], needed: tuple[Array, Array]) -> _Taking:
+        """Return the function of the cells needed."""
+        some = [p[at] for p, at in zip(self.places, cells, strict=True)]
+        rows, columns = (
+            np.where(p >= 0, np.searchsorted(at, p), -1) for p, at in zip(some, needed, strict=True)
+        )
+        return _Taking((rows, columns))
 
 
 def _carried(
     variable: xr.Variable,
     dims: Mapping[str, str],
     wanted: tuple[Axis, Axis],
-    function: Any,
-    kind: Any,
+    function: _Averaging | _Taking,
 ) -> xr.Variable:
     """Apply a function of planes to a variable."""
     axes = tuple(variable.dims.index(d) for d in dims)
     shape = (wanted[0].size, wanted[1].size)
-    data = each_plane(function, variable.data, (axes[0], axes[1]), shape, kind(variable.dtype))
+    data = each_plane(
+        function, variable.data, (axes[0], axes[1]), shape, function.kind(variable.dtype)
+    )
     names = [dims.get(str(d), d) for d in variable.dims]
     attrs = {k: v for k, v in variable.attrs.items() if k != "coordinates"}
     return xr.Variable(names, data, attrs)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from itertools import groupby
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
 
 from xsm.typing import Array
 
-__all__ = ["each_plane", "on_planes"]
+__all__ = ["Planes", "each_plane", "on_planes"]
 
 
 _BYTES = 2**27  # of a block of planes
@@ -91,8 +92,24 @@ def _in_planes(array: xr.DataArray, dims: tuple[str, str], many: int) -> xr.Data
     return array.chunk(sizes)
 
 
+class Planes(Protocol):
+    """A function of planes (..., y, x), each cell of whose result needs some of their cells."""
+
+    def __call__(self, planes: Array) -> Array:
+        """Return planes of another shape."""
+
+    def needs(self, axis: int, cells: slice = slice(None)) -> Array:
+        """Return which cells of y (0) or x (1) so many cells of the result need, ascending."""
+
+    def begins(self, axis: int) -> Array:
+        """Return the first cell of y or x that each cell of the result needs, -1 for none."""
+
+    def part(self, cells: tuple[slice, slice], needed: tuple[Array, Array]) -> Planes:
+        """Return the function from planes of the cells needed to some cells of the result."""
+
+
 def each_plane(
-    function: Callable[[Array], Array],
+    function: Planes,
     data: Any,
     axes: tuple[int, int],
     shape: tuple[int, int],
@@ -100,19 +117,61 @@ def each_plane(
 ) -> Any:
     """Apply a function of planes along two axes of an array, which keep their places.
 
-    Of a dask array blocks hold whole planes, as many as before; it becomes one layer of one task a
-    block. Within a block, planes are taken a few at a time.
+    Of a dask array blocks stay about where they were: each block of the result is made of the cells
+    that it needs, so that planes in one block are one layer of one task a block. Within a block,
+    planes are taken a few at a time.
     """
-    settings: dict[str, Any] = {"axes": axes, "shape": shape, "dtype": dtype, "function": function}
+    settings: dict[str, Any] = {"axes": axes, "dtype": dtype}
     if not hasattr(data, "dask"):
-        return _few_planes(np.asarray(data), **settings)
-    whole = data.rechunk(dict.fromkeys(axes, -1))
-    chunks = list(whole.chunks)
-    for axis, size in zip(axes, shape, strict=True):
+        return _few_planes(np.asarray(data), **settings, shape=shape, function=function)
+    if all(data.numblocks[axis] == 1 for axis in axes):
+        return _mapped(function, data, shape, settings)
+    import dask.array as da
+
+    rows, columns = (_like_blocks(function, data, axes, k, shape[k]) for k in (0, 1))
+    found = []
+    for row in rows:
+        line = []
+        for cells in ((row, column) for column in columns):
+            needed = function.needs(0, cells[0]), function.needs(1, cells[1])
+            part = data
+            for axis, at in zip(axes, needed, strict=True):
+                close = at[-1] - at[0] + 1 == len(at)
+                here = slice(int(at[0]), int(at[-1]) + 1) if close else at
+                part = part[(slice(None),) * axis + (here,)]
+            whole = part.rechunk(dict.fromkeys(axes, -1))
+            size = cells[0].stop - cells[0].start, cells[1].stop - cells[1].start
+            line.append(_mapped(function.part(cells, needed), whole, size, settings))
+        found.append(da.concatenate(line, axes[1]))
+    return da.concatenate(found, axes[0])
+
+
+def _mapped(
+    function: Planes, data: Any, shape: tuple[int, int], settings: Mapping[str, Any]
+) -> Any:
+    """Apply a function to each block of a dask array, which hold all that it needs of planes."""
+    chunks = list(data.chunks)
+    for axis, size in zip(settings["axes"], shape, strict=True):
         chunks[axis] = (size,)
-    call = partial(_few_planes, **settings)
-    meta = np.empty((0,) * data.ndim, dtype)
-    return whole.map_blocks(call, chunks=tuple(chunks), meta=meta, name=None, dtype=dtype)
+    call = partial(_few_planes, **settings, shape=shape, function=function)
+    kinds: dict[str, Any] = {"dtype": settings["dtype"], "name": None}
+    kinds["meta"] = np.empty((0,) * data.ndim, settings["dtype"])
+    return data.map_blocks(call, chunks=tuple(chunks), **kinds)
+
+
+def _like_blocks(
+    function: Planes, data: Any, axes: tuple[int, int], k: int, size: int
+) -> list[slice]:
+    """Return runs of cells of the result that begin in the same block of an axis."""
+    begins = function.begins(k)
+    ends = np.cumsum(data.chunks[axes[k]])
+    block = np.searchsorted(ends, begins, side="right")
+    known = np.flatnonzero(begins >= 0)  # cells beyond the edge go with those beside them
+    block = block[
+        known[np.searchsorted(known, np.arange(size), side="left").clip(max=len(known) - 1)]
+    ]
+    runs = [list(run) for _, run in groupby(range(size), key=lambda cell: block[cell])]
+    return [slice(run[0], run[-1] + 1) for run in runs]
 
 
 def _few_planes(
