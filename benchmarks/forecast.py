@@ -265,8 +265,8 @@ def spread_table(results: list[dict[str, Any]]) -> str:
         "Share inside 90 % intervals, least and most of all leads, and the standard deviation of "
         "that share over cells, mean of all leads:",
         "",
-        "| | calibrated once | adapted | over cells, once | over cells, adapted |",
-        "|---|---:|---:|---:|---:|",
+        "| | calibrated once | adapted | over cells, once | over cells, adapted | rates chosen |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for case in dict.fromkeys((r["case"], r["run"], r["target"]) for r in own):
         rows = [r for r in own if (r["case"], r["run"], r["target"]) == case]
@@ -281,7 +281,8 @@ def spread_table(results: list[dict[str, Any]]) -> str:
             lines += [f"| {name}, {said}{mark} | {len(rows)} | {cells} |"] if said else []
         ends = [f"{min(found[k]):.3f} to {max(found[k]):.3f}" for k in ("inside", "adapted")]
         over = [f"{np.mean(found[k]):.3f}" for k in ("inside_cells", "adapted_cells")]
-        narrow.append(f"| {name} | {' | '.join([*ends, *over])} |")
+        rates = ", ".join(str(r["rate"]) for r in rows)
+        narrow.append(f"| {name} | {' | '.join([*ends, *over, rates])} |")
     return "\n".join([*lines, *narrow])
 
 

@@ -36,17 +36,21 @@ from ibrahim2026_figure import draw, variance_by_scale
 
 PAGES = Path(__file__).parents[2] / "docs" / "papers"
 FACTOR = 4
+Row = dict[str, Any]
 BASELINES = ("nearest", "bilinear", "conservative_bilinear", "pattern", "cell_regression")
 LEARNING = BASELINES[3:]
-NETWORK: dict[str, Any] = {"hidden": 16, "widths": (16, 32, 64), "valid": 0.0, "conserve": "exact"}
-PUBLISHED = "published size"  # 64 channels
-LARGE: dict[str, Any] = {"hidden": 64, "widths": (64, 128, 256)}
+NETWORK: Row = {"hidden": 16, "widths": (16, 32, 64), "valid": 0.0, "conserve": "exact"}
+DEFAULT: Row = {"conserve": "exact"}  # a quarter of the steps validates
+OTHERS: dict[str, Row] = {  # 64 channels are the published size
+    "published size": NETWORK | {"hidden": 64, "widths": (64, 128, 256)},
+    "default call": DEFAULT,
+    "default call, published size": DEFAULT | {"size": "published"},
+}
 BARE = "regressions alone"  # the network before its training, which corrects nothing
-UNTRAINED: dict[str, Any] = {"epochs": 1, "iterations": 1, "learning_rate": 1e-12}
+UNTRAINED = NETWORK | {"epochs": 1, "iterations": 1, "learning_rate": 1e-12}
 LEVELS = (0.5, 0.9)
 FOLDS = 5
 KEYS = ("case", "source", "seed")
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +67,7 @@ class Case:
     supervision: str = "truth"
 
     @property
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Row:
         """What a network is given beside the coarse field."""
         return {"covariates": self.covariates or None, "area": self.area}
 
@@ -166,15 +170,15 @@ def baselines(case: Case, names: Sequence[str]) -> list[Row]:
 
 
 def trained(
-    case: Case, seed: int, fold: int | None = None, *, untrained: bool = False, large: bool = False
+    case: Case, seed: int, fold: int | None = None, *, settings: Row = NETWORK
 ) -> tuple[Any, xr.Dataset, float]:
     """Train a network; return it, what it makes of all months, and what it cost."""
     known = case.truth.sel(time=case.train)
     if fold is not None:
         known = known.where(~left_out(case, fold))
     learns = {"truth": known} if case.supervision == "truth" else {"factor": FACTOR}
-    settings = {**NETWORK, **(LARGE if large else {}), "epochs": case.epochs}
-    settings |= UNTRAINED if untrained else {}
+    if "valid" in settings:
+        settings = {"epochs": case.epochs, **settings}
     started = time.process_time()
     fitted = case.coarse.sel(time=case.train).physm.fit(
         "convlstm_unet",
@@ -201,22 +205,22 @@ def network(case: Case, seed: int) -> Row:
     return row
 
 
-def published(case: Case, seed: int) -> Row:
-    """Return the scores of the network of the published size."""
-    _, found, seconds = trained(case, seed, large=True)
-    return {**judged(case, seed, found, seconds), "source": PUBLISHED}
+def other(case: Case, seed: int, source: str) -> Row:
+    """Return the scores of a network of another size, or schedule."""
+    _, found, seconds = trained(case, seed, settings=OTHERS[source])
+    return {**judged(case, seed, found, seconds), "source": source}
 
 
 def bare(case: Case, seed: int, *, blocks: bool) -> Row:
     """Return the scores of what the network corrects, without its training."""
     make = folded if blocks else trained
-    *_, found, _ = make(case, seed, untrained=True)
+    *_, found, _ = make(case, seed, settings=UNTRAINED)
     return {"source": BARE, "seed": seed, **judge(found[str(case.coarse.name)], case)}
 
 
-def folded(case: Case, seed: int, *, untrained: bool = False) -> tuple[xr.Dataset, float]:
+def folded(case: Case, seed: int, *, settings: Row = NETWORK) -> tuple[xr.Dataset, float]:
     """Return each cell by the network that was trained without its truth, and what all cost."""
-    made = [trained(case, seed, fold, untrained=untrained) for fold in range(FOLDS)]
+    made = [trained(case, seed, fold, settings=settings) for fold in range(FOLDS)]
     parts = [found.where(left_out(case, fold)) for fold, (_, found, _) in enumerate(made)]
     whole = parts[0]
     for part in parts[1:]:
@@ -305,7 +309,7 @@ def main() -> None:
         case = makers[name](args.data)
         blocks = name.endswith("blocks")
         jobs: list[tuple[str, int]] = [("convlstm_unet", s) for s in range(args.seeds)]
-        jobs += [] if blocks else [(PUBLISHED, s) for s in range(args.seeds)]
+        jobs += [] if blocks else [(o, s) for o in OTHERS for s in range(args.seeds)]
         for source, seed in [("baselines", 0), (BARE, 0), *jobs]:
             done = {tuple(row[key] for key in KEYS) for row in rows}
             wanted = BASELINES[0] if source == "baselines" else source
@@ -316,8 +320,8 @@ def main() -> None:
                 made = baselines(case, BASELINES if knows else BASELINES[:3])
             elif source == BARE:
                 made = [bare(case, seed, blocks=blocks)]
-            elif source == PUBLISHED:
-                made = [published(case, seed)]
+            elif source in OTHERS:
+                made = [other(case, seed, source)]
             else:
                 made = [judged(case, seed, *folded(case, seed)) if blocks else network(case, seed)]
             facts = {"case": name, "title": case.title, "commit": commit()}

@@ -180,8 +180,10 @@ def fit(
         Of models that downscale, see :func:`xsm.downscale`.
     supervision : {"truth", "scale_transfer", "interpolation"}, optional
         Of models that downscale: learn from ``truth``; or learn to refine data that are coarser by
-        the factor, and do the same one scale below; or stay at the interpolated field, which gives
-        smoothness and no detail. By default the first that the data allow.
+        the factor, and do the same one scale below (without covariates corrections are made smaller
+        where the field is smoother there, docs/models/convlstm_unet.md); or stay at the
+        interpolated field, which gives smoothness and no detail. By default the first that the data
+        allow.
     **hyperparameters
         Hyper-parameters of the model (``hidden_size=64``), and ``iterations``, ``validate_every``,
         ``sampling`` and ``decay`` of the schedule. With data integration ``sampling`` is

@@ -133,7 +133,7 @@ def train_fields(ds: xr.Dataset, cls: type[FieldModel], asked: Asked, settled: S
         attrs=dict(reading.ds[variable.name].attrs),
         parameters=settings,
         card=whole_card(
-            _lines(recipe, made.conserve),
+            _lines(recipe, made.conserve, samples.scaling),
             trained[0],
             native.target[native.time].values,
             split,
@@ -159,13 +159,15 @@ def _terms(
     return check_terms(own, head, published=True)
 
 
-def _lines(recipe: NestedRecipe, conserve: str) -> dict[str, str]:
+def _lines(recipe: NestedRecipe, conserve: str, scaling: xr.Dataset) -> dict[str, str]:
     """Describe what a model is given and what it predicts; titles to lines of a card."""
+    said = ", each cell with a truth by its own regression" if recipe.anchored else ""
+    if "detail" in scaling:
+        said = f", corrections {float(scaling['detail']):.2f} times those that trained"
     return {
         "target": recipe.target,
         "factor": f"{recipe.factor[0]} x {recipe.factor[1]}",
-        "supervision": recipe.supervision
-        + (", each cell with a truth by its own regression" if recipe.anchored else ""),
+        "supervision": recipe.supervision + said,
         "conserve": conserve,
         "dynamic": ", ".join(recipe.dynamic) or "none",
         "static": ", ".join(recipe.static) or "none",

@@ -31,7 +31,8 @@ class Frame:
         (y, x) areas of the fine cells, any unit; 0 where a cell is no part of the domain.
     statistics : mapping of str to ndarray
         ``<kind>_offset`` and ``<kind>_scale`` of ``dynamic``, ``fine``, ``static`` (channel,) and
-        of ``target`` and ``base`` (scalars).
+        of ``target`` and ``base`` (scalars); ``detail``, by which corrections and their spread are
+        smaller than those that trained, where it is not 1.
     anchor : ndarray or None
         (window + 1, y, x): for each fine cell, weights of the coarse value ``0, 1, ...`` steps
         back, and an offset; NaN where there are none.

@@ -225,6 +225,10 @@ class FieldPredictor:
         with usual_settings(), torch.inference_mode(), one_intraop_thread(), turn_on(self.device):
             output = self._placed.evaluate({name: a[None] for name, a in batch.items()})
         kept = torch.cat([output[name][0] for name in self.outputs])
+        if (detail := float(self.frame.statistics.get("detail", 1.0))) < 1:
+            base = torch.zeros_like(kept)
+            base[:1] = batch["base"]
+            kept = base + detail * (kept - base)
         found: FloatArray = kept.double().cpu().numpy()
         return found
 

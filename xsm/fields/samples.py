@@ -20,7 +20,7 @@ from xsm.fields.patches import Fields
 from xsm.fields.regional import fit_regional
 from xsm.fields.scaling import field_statistics, frame_of, stacked, with_covariates_of
 from xsm.fields.sources import Sources
-from xsm.fields.supervision import supervised, with_maps
+from xsm.fields.supervision import detail_below, supervised, with_maps
 from xsm.nn import Sizes
 from xsm.nn.devices import choose_device
 from xsm.training.recipe import NestedRecipe
@@ -79,6 +79,8 @@ def make_fields(
     window = recipe.window
     split = chronological(sources.steps, valid=asked.valid, window=window, lead=0)
     scaling = with_covariates_of(field_statistics(sources, split.training), kept)
+    if recipe.supervision == "scale_transfer" and not recipe.dynamic + recipe.static:
+        scaling["detail"] = detail_below(native, split.training)
     scaling, left_out = with_maps(scaling, sources, split.training, recipe)
     frame = frame_of(scaling, sources.nest, sources.area, window=window)
     fine = stacked(sources.fine, (sources.steps, *sources.nest.shape), 1)

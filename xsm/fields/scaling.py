@@ -164,7 +164,7 @@ def frame_of(scaling: xr.Dataset, nest: Nest, area: FloatArray, *, window: int) 
     (8, 8)
     """
     names = [f"{kind}_{part}" for kind in _KINDS for part in ("offset", "scale")]
-    names += ["target_offset", "target_scale", "base_scale"]
+    names += ["target_offset", "target_scale", "base_scale", "detail"]
     anchor = maps_of(scaling, nest).get("anchor")
     return Frame(
         nest.factor,
@@ -172,7 +172,7 @@ def frame_of(scaling: xr.Dataset, nest: Nest, area: FloatArray, *, window: int) 
         lerp_weights(nest.y, nest.factor[0]),
         lerp_weights(nest.x, nest.factor[1]),
         area,
-        {name: scaling[name].values for name in names},
+        {name: scaling[name].values for name in names if name in scaling},
         None if anchor is None else anchor.transpose("lag", ...).values,
         scaling["regional"].values if "regional" in scaling else None,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from xsm.data.nesting import Axis, Nest, coarsen
+from xsm.data.nesting import Axis, Nest, coarsen, interpolate
 from xsm.exceptions import GridError, MissingVariableError
 from xsm.fields.anchors import fit_anchors
 from xsm.fields.baselines import learn_maps
@@ -16,7 +16,10 @@ from xsm.physics.conservation import block_mean
 from xsm.training.recipe import NestedRecipe
 from xsm.typing import FloatArray
 
-__all__ = ["one_scale_up", "supervised", "with_maps"]
+__all__ = ["detail_below", "one_scale_up", "supervised", "with_maps"]
+
+
+_SCALES = 8  # cells along an axis of which those of four still have neighbours
 
 
 def supervised(native: Sources, supervision: str) -> Sources:
@@ -94,6 +97,32 @@ def one_scale_up(sources: Sources) -> Sources:
         truth=fine[target],
         area=area[:rows, :columns],
     )
+
+
+def detail_below(native: Sources, training: slice) -> float:
+    """Return how much is left to learn at the scale of the prediction, by that of the training.
+
+    A network that was trained one scale up on the coarse field alone makes corrections as large as
+    those of that scale; the finer one may be smoother. What interpolation leaves out, its root mean
+    square, falls by a power of the scale (as of RainFARM, Rebora et al. 2006,
+    10.1175/JHM517.1): the exponent is that from four to two cells, and two to one cell, of the
+    coarse field. At most 1; 1 too where there are fewer than eight cells along an axis.
+    """
+    target = native.target.isel({native.time: training}).compute()
+    y, x, left = native.nest.y, native.nest.x, []
+    if min(y.size, x.size) < _SCALES:
+        return 1.0
+    for _ in range(2):
+        rows, columns = y.size // 2 * 2, x.size // 2 * 2
+        pair = _joined(y, rows, 2), _joined(x, columns, 2)
+        nest = Nest(*pair, (2, 2))
+        fine = target.isel(dict(zip(native.nest.dims, (slice(rows), slice(columns)), strict=True)))
+        target = coarsen(fine, nest)
+        error = fine.values.astype(float) - interpolate(target, nest).values
+        left.append(float(np.nanmean(error**2)) if np.isfinite(error).any() else 0.0)
+        y, x = pair
+    steps = float(np.log2(np.prod(native.nest.factor))) / 2  # halvings of the scale
+    return min(1.0, float(left[0] / left[1]) ** (steps / 2)) if left[1] > 0 else 1.0
 
 
 def _joined(axis: Axis, cells: int, factor: int) -> Axis:
