@@ -220,3 +220,33 @@ def test_a_spread_is_that_of_errors_that_are_alike():
     ds = ds.assign(tp=ds["swvl1"].assign_attrs(units="m"), tp_std=ds["swvl1"])
     with pytest.warns(UserWarning, match="'tp_std' .* left out"):
         assert "tp_std" not in xsm.monthly(ds)
+
+
+@pytest.mark.parametrize("way", ["sum", "mean", "maximum", "minimum"])
+@pytest.mark.parametrize("kind", ["f4", "f8", "i4"])
+@pytest.mark.parametrize("calendar", ["standard", "360_day"])
+def test_they_are_those_of_resample_in_any_chunks(way, kind, calendar):
+    days = xr.date_range(
+        "2000-01-01", periods={"standard": 456}.get(calendar, 450), calendar=calendar
+    )
+    values = np.random.default_rng(0).normal(10, 5, (len(days), 3, 2)).astype(kind)
+    if kind != "i4":
+        values[200, 0] = np.nan
+    field = xr.DataArray(values, {"time": days}, ("time", "y", "x"), attrs={"units": "1"})
+    ds = field.assign_attrs(cell_methods=f"time: {way}").to_dataset(name="own")
+    months = field.resample(time="MS")
+    wanted = getattr(months, way.removesuffix("imum"))(skipna=False)
+    assert wanted.sizes["time"] == 15
+    for chunks in (None, {"time": 37, "y": 1}, {"time": 1}, {"time": -1, "x": 1}):
+        found = xsm.monthly(ds if chunks is None else ds.chunk(chunks))["own"]
+        xr.testing.assert_allclose(found.drop_attrs(), wanted.drop_attrs(), rtol=1e-6)
+        assert found.dtype == wanted.dtype
+
+
+def test_lazy_is_a_task_a_block():
+    days = pd.date_range("2000-01-01", "2002-12-31")
+    field = xr.DataArray(np.ones((len(days), 8), "f4"), {"time": days}, ("time", "x"))
+    lazy = field.assign_attrs(units="mm").to_dataset(name="swe").chunk(x=2)
+    found = xsm.monthly(lazy)["swe"]
+    assert len(found.data.dask) - len(lazy["swe"].data.dask) <= 4
+    assert found.chunks == ((36,), (2, 2, 2, 2))

@@ -27,9 +27,10 @@ from xsm.data.provenance import recorded
 from xsm.data.reading import Reading, read
 from xsm.data.reduction import CF, WAYS, cell_method, tell_left_out
 from xsm.data.refused import check_moving, check_some
-from xsm.data.time_axis import months_of_index, steps_between
+from xsm.data.time_axis import month_starts, months_of_index, steps_between
 from xsm.data.units import dequantify, quantify
 from xsm.exceptions import GridError, UnitsError, check_choice
+from xsm.typing import Array
 
 __all__ = ["monthly"]
 
@@ -199,12 +200,59 @@ def _rate(reading: Reading, name: str, role: Role | None) -> xr.DataArray:
 
 
 def _months(array: xr.DataArray, time: str, way: str) -> xr.DataArray:
-    """Return the sum, mean, maximum or minimum of each month, NaN where a value is."""
+    """Return the sum, mean, maximum or minimum of each month, NaN where a value is.
+
+    Of dask arrays a task a block, whose ends are moved to those of months.
+    """
     way = "mean" if way == "point" else way
-    found: xr.DataArray = getattr(array.resample({time: "MS"}), way)(skipna=False)
+    index = array.indexes[time]
+    month = months_of_index(index)
+    begins = np.flatnonzero(np.diff(month, prepend=month[0] - 1))
+    labels = month_starts(index, np.arange(month[0], month[-1] + 1))
+    axis = array.get_axis_num(time)
+    data: Any = array.data
+    settings: dict[str, Any] = {"axis": axis, "begins": begins, "way": way}
+    if array.chunks is None:
+        values = _reduced(data, **settings)
+    else:
+        ends = np.append(begins[1:], len(month))
+        whole = np.unique(ends[np.searchsorted(ends, np.cumsum(array.chunks[axis]))])
+        data = data.rechunk({axis: tuple(np.diff(whole, prepend=0).tolist())})
+        counts = np.diff(np.searchsorted(begins, whole), prepend=0)
+        chunks = [*data.chunks[:axis], tuple(counts.tolist()), *data.chunks[axis + 1 :]]
+        meta = _reduced(np.zeros((1,) * data.ndim, data.dtype), axis, np.zeros(1, int), way)
+        kinds = {"chunks": tuple(chunks), "meta": meta[(slice(0, 0),) * data.ndim]}
+        values = data.map_blocks(_reduced_block, **settings, **kinds, dtype=meta.dtype)
     attrs = {k: v for k, v in array.attrs.items() if k not in {"accumulation", "GRIB_stepType"}}
-    found.attrs = {**attrs, "cell_methods": f"time: {CF.get(way, way)}"}
-    return found.transpose(*array.dims)
+    attrs["cell_methods"] = f"time: {CF.get(way, way)}"
+    kept = {k: c for k, c in array.coords.items() if time not in c.dims}
+    found = xr.DataArray(values, {**kept, time: labels[month[begins] - month[0]]}, array.dims)
+    found = at_labels(found, {time: labels}) if len(begins) < len(labels) else found
+    coordinate = xr.Variable(time, labels, array[time].attrs)
+    return found.assign_coords({time: coordinate}).assign_attrs(attrs)
+
+
+def _reduced(values: Array, axis: int, begins: Array, way: str) -> Array:
+    """Return the sum, mean, maximum or minimum of the values from each beginning to the next."""
+    parts = np.split(values, begins[1:], axis)
+    if way in {"max", "min"}:
+        reduce = np.maximum.reduce if way == "max" else np.minimum.reduce
+        return np.stack([reduce(part, axis) for part in parts], axis)
+    real = values.dtype.kind == "f"
+    kind: Any = float if real or way == "mean" else int
+    found = np.stack([np.add.reduce(part, axis, dtype=kind) for part in parts], axis)
+    if way == "mean":
+        counts = np.array([part.shape[axis] for part in parts])
+        found /= counts.reshape([-1 if k == axis else 1 for k in range(found.ndim)])
+    return found.astype(values.dtype) if real else found
+
+
+def _reduced_block(values: Array, block_info: Any = None, **settings: Any) -> Array:
+    """Reduce a block of a dask array, which begins and ends with months."""
+    first, last = block_info[0]["array-location"][settings["axis"]]
+    begins = settings["begins"]
+    mine = begins[(begins >= first) & (begins < last)] - first
+    return _reduced(values, **{**settings, "begins": mine})
 
 
 def _without_holes(ds: xr.Dataset, time: str) -> xr.Dataset:
