@@ -57,7 +57,8 @@ def time_dim(data: xr.Dataset | xr.DataArray) -> str:
     >>> time_dim(xr.DataArray([1, 2, 3], coords={"valid_time": days}, dims="valid_time"))
     'valid_time'
     """
-    dims = [str(d) for d in data.dims if d in data.indexes and is_dates(data.indexes[d])]
+    indexes = data.indexes  # made anew at each look
+    dims = [str(d) for d in data.dims if d in indexes and is_dates(indexes[d])]
     if len(dims) == 1:
         return dims[0]
     given = ", ".join(f"{d!r}: {n}" for d, n in data.sizes.items()) or "none"

@@ -66,7 +66,7 @@ def take(ds: xr.Dataset, layers: Mapping[str, str | None]) -> dict[str, Sample]:
     found: dict[str, Sample] = {}
     lazy: dict[str, xr.DataArray] = {}
     for name, layer in layers.items():
-        array = ds[name].reset_coords(drop=True)
+        array = _along_time(ds[name])
         if array.dtype.kind not in "fiub" or not array.size:
             continue
         if array.chunks is not None:
@@ -81,6 +81,13 @@ def take(ds: xr.Dataset, layers: Mapping[str, str | None]) -> dict[str, Sample]:
             found[name] = _sample(array, [array.isel(b) for b in _boxes(array, layer)], layer)
     found |= _read(lazy, layers)
     return {name: found[name] for name in layers if name in found}
+
+
+def _along_time(array: xr.DataArray) -> xr.DataArray:
+    """Return an array with the labels of time alone: to cut those of space takes time."""
+    time = _time(array)
+    coords = {} if time is None else {time: array.coords[time].variable}
+    return xr.DataArray(array.variable, coords, name=array.name)
 
 
 def _time(array: xr.DataArray) -> str | None:
@@ -135,11 +142,11 @@ def _flat(part: xr.DataArray, time: str | None, layer: str | None) -> xr.DataArr
     """Return a part as (time, point, layer), float64, without coordinates but time."""
     lead = [d for d in (time,) if d is not None]
     last = [d for d in (layer,) if d is not None and d in part.dims]
-    ordered = part.transpose(*lead, ..., *last)
+    ordered = part.variable.transpose(*lead, ..., *last)
     sizes = [part.sizes[d] for d in lead], [part.sizes[d] for d in last]
     values = np.asarray(ordered.values, dtype=float).reshape(*sizes[0], -1, *sizes[1])
     dims = [*lead, _POINT, *([_LAYER] if last else [])]
-    coords = {time: part[time].values} if time is not None else {}
+    coords = {} if time is None else {time: part.coords[time].variable}
     return xr.DataArray(values, coords, dims, name=part.name, attrs=part.attrs)
 
 

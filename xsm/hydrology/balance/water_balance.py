@@ -378,7 +378,8 @@ def _aligned(arrays: Mapping[str, xr.DataArray], reference: str) -> dict[str, xr
             "same times and the same grid, for example by ds.interp_like(other)."
         )
         raise GridError(msg) from error
-    together = dict(zip(ordered, xr.broadcast(*exact), strict=True))
+    alike = len({array.dims for array in exact}) == 1  # and labels are the same
+    together = dict(zip(ordered, exact if alike else xr.broadcast(*exact), strict=True))
     return {name: together[name] for name in arrays}
 
 
