@@ -69,12 +69,16 @@ def test_what_downscales_has_a_plan_and_a_smaller_size():
 
 
 class Slow(Estimator):
-    """Takes 20 us a window, and a second more for the first fit of a process, as by a clock."""
+    """Takes what ``cost`` says by a clock; the first fit of a process takes a second more."""
 
     clock, done = 0.0, 0  # s, fits
 
+    @staticmethod
+    def cost(count):
+        return 2e-5 * count
+
     def fit_arrays(self, inputs, target, training):
-        Slow.clock += 2e-5 * len(inputs) + (0.0 if Slow.done else 1.0)
+        Slow.clock += self.cost(len(inputs)) + (0.0 if Slow.done else 1.0)
         Slow.done += 1
         return {"level": target.mean(0)}
 
@@ -82,14 +86,27 @@ class Slow(Estimator):
         return np.broadcast_to(self.arrays["level"], (len(inputs), self.sizes.target))
 
 
-def test_the_plan_of_an_estimator_grows_with_its_windows(land, monkeypatch):
+@pytest.mark.parametrize(
+    "cost",
+    [
+        lambda n: 2e-5 * n,
+        lambda n: 2.0 + 1e-5 * n,  # trees whose every round costs something
+        lambda n: 1e-5 * n**1.15,  # sorts, and what no longer fits into the cache
+        lambda n: 0.5,
+    ],
+)
+@pytest.mark.parametrize("first", [100, 2000, 10_000])
+def test_the_plan_of_an_estimator_grows_with_its_windows(land, monkeypatch, cost, first):
     # the first of all fits is slow, and tells nothing of the others
     by_the_clock = SimpleNamespace(perf_counter=lambda: Slow.clock)
     monkeypatch.setattr("xsm.cells.estimation.time", by_the_clock)
+    monkeypatch.setattr("xsm.cells.estimation._PARTS", (4, first, 4))
+    monkeypatch.setattr(Slow, "cost", staticmethod(cost))
+    monkeypatch.setattr(Slow, "done", 0)
     found = land.physm.plan(Slow)
     count = int(found.samples.split(" ")[0].replace(",", ""))
-    assert count > 2000  # the last fit that was measured is of 2000
-    assert found.step == pytest.approx(2e-5 * count)
+    assert 2000 < count < 10_000
+    assert found.step == pytest.approx(cost(count))
 
 
 def test_a_plan_sees_what_a_step_keeps():

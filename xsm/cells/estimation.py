@@ -37,8 +37,8 @@ _LOG = logging.getLogger(__name__)
 
 
 _VALIDATION = 131_072  # windows that validate at most: their RMSE is known to 0.2 %
-_PARTS = (64, 500, 4)  # windows of fits that tell how long all take: warm up, first, times each
-_SECONDS = 1.0  # of the last of these fits, at least
+_PARTS = (64, 2000, 4)  # windows of fits that tell how long all take: warm up, first, times each
+_SECONDS = 3.0  # of the last of these fits, at least
 _BLOCK = 8  # a block that is read takes one in so many bytes of the limit
 
 
@@ -134,24 +134,29 @@ def _learnt(job: Estimation, training: Drawing, validation: Drawing | None) -> T
 def _pace(job: Estimation, training: Drawing, validation: Drawing | None) -> Pace:
     """Return what a fit takes, from fits on larger and larger parts of the windows.
 
-    The first warms up. Seconds grow by a power of the windows, which the last two tell.
+    The first warms up. The last two tell how seconds grow: what each tree takes however few windows
+    there are, and in proportion to these; where nothing is left for the trees, by a power.
     """
     begun, count = time.perf_counter(), len(training.inputs)
     job = replace(job, progress=False)
     warm, size, times = _PARTS
     _seconds(job, training, validation, min(warm, count))
     found: list[tuple[int, float]] = []
-    while not found or (found[-1][0] < count and found[-1][1] < _SECONDS):
+    while len(found) < 2 or found[-1][1] < _SECONDS:
         size = min(count, size)
         found.append((size, _seconds(job, training, validation, size)))
+        if size == count:
+            break
         size *= times
-    (size, each), power = found[-1], 1.0
-    if len(found) > 1:
-        power = float(np.clip(np.log(each / found[-2][1]) / np.log(size / found[-2][0]), 0.0, 1.2))
+    (size, each), (less, before) = found[-1], found[-2] if len(found) > 1 else (0, 0.0)
+    slope = max(each - before, 0.0) / (size - less)
+    fixed, power = max(each - slope * size, 0.0), 1.0
+    if less and not fixed:
+        power = float(np.clip(np.log(each / before) / np.log(size / less), 1.0, 1.2))
     return Pace(
         samples=training.describe(f"windows of {feature_count(job.sizes)} features"),
         stages=1,
-        stage=each * (count / size) ** power,
+        stage=fixed + (each - fixed) * (count / size) ** power,
         memory=count * job.model(job.sizes, **job.hyperparameters).sample_bytes(),
         spent=time.perf_counter() - begun,
     )
