@@ -4,8 +4,9 @@ Training: samples per second of xsm's loop, and of a plain loop of the same netw
 batches, with torch's own Adam, at the better of one and two threads of torch; of an estimator the
 seconds of ``fit`` on windows in memory and of its library on the same numbers. Prediction: cells
 and steps per second of ``predict`` on arrays in memory, and of the bare network over the same
-samples, whose gathering is not counted; of an estimator its library on the same windows. All in
-turns, medians over rounds; a ratio is xsm over the rival, above 1 where xsm is faster.
+samples, whose gathering is not counted (of pieces of a record all steps count); of an estimator
+its library on the same windows. All in turns, medians over rounds; a ratio is xsm over the rival,
+above 1 where xsm is faster.
 
     OMP_WAIT_POLICY=PASSIVE python benchmarks/models.py [--write]
 """
@@ -42,6 +43,7 @@ from xsm.training.adam import Adam
 TABLE = Path(__file__).parents[1] / "docs" / "benchmarks" / "models.md"
 KINDS = ("float32", "bfloat16")
 ESTIMATORS = ("random_forest", "xgboost")
+_SLICES = 40  # of samples that the bare network is timed on, at most
 Candidate = Callable[[int], None]
 
 
@@ -166,9 +168,10 @@ def of_prediction(
     there = there.any("depth") if "depth" in there.dims else there
     count = int(there.sum())
     made = captured(ds, name, valid=0.0, **given)
-    examples = list(made.samples.slices(4096))
+    examples = list(itertools.islice(made.samples.slices(4096), _SLICES))
     sizes = [batch["target"] for batch in examples]
-    values = sum(t.numel() if downscales else len(t) for t in sizes)  # layers count once
+    each = 2 if made.model.sizes.sequence else 1  # samples, or samples and steps; layers count once
+    values = sum(t.numel() if downscales else t.shape[:each].numel() for t in sizes)
 
     def bare(threads: int) -> Candidate:
         def run(_: int) -> None:
