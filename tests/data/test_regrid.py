@@ -184,6 +184,16 @@ def test_blocks_of_cells_need_those_that_they_cover_alone(method, start):
     xr.testing.assert_allclose(found, whole, rtol=1e-12)
 
 
+@pytest.mark.parametrize("method", ["conservative", "nearest"])
+def test_a_cell_whose_centre_lies_beyond_the_edge(method):
+    field = noise(grid(2.0, 2.0)).sel(lat=slice(0, 8), lon=slice(0, 8))
+    like = xr.Dataset(coords={"lat": [4.0, 90.0], "lon": [14.0]})
+    like["lon"].attrs["bounds"], like["lon_bnds"] = "lon_bnds", (("lon", "v"), [[7.0, 21.0]])
+    settings = {"method": method, "share": 1e-3}
+    lazy = xsm.regrid(field.chunk(lat=2, lon=2), like, **settings)
+    xr.testing.assert_allclose(lazy, xsm.regrid(field, like, **settings))
+
+
 def test_the_nearest_cell_keeps_whole_numbers_and_is_missing_beyond_the_edge():
     classes = xr.DataArray(
         np.arange(18 * 36).reshape(18, 36), grid(10.0, 10.0).coords, ("lat", "lon"), name="class"

@@ -164,12 +164,12 @@ def _like_blocks(
 ) -> list[slice]:
     """Return runs of cells of the result that begin in the same block of an axis."""
     begins = function.begins(k)
-    ends = np.cumsum(data.chunks[axes[k]])
-    block = np.searchsorted(ends, begins, side="right")
-    known = np.flatnonzero(begins >= 0)  # cells beyond the edge go with those beside them
-    block = block[
-        known[np.searchsorted(known, np.arange(size), side="left").clip(max=len(known) - 1)]
-    ]
+    known = np.flatnonzero(begins >= 0)
+    if not len(known):
+        return [slice(0, size)]
+    beside = np.searchsorted(known, np.arange(size)).clip(max=len(known) - 1)
+    begins = begins[known[beside]]  # cells beyond the edge go with those beside them
+    block = np.searchsorted(np.cumsum(data.chunks[axes[k]]), begins, side="right")
     runs = [list(run) for _, run in groupby(range(size), key=lambda cell: block[cell])]
     return [slice(run[0], run[-1] + 1) for run in runs]
 
