@@ -1,4 +1,4 @@
-"""Functions of whole planes (y, x), one time after another, lazily."""
+"""Functions of planes (y, x), one time after another, lazily."""
 
 from __future__ import annotations
 
