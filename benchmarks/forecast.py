@@ -125,11 +125,16 @@ def chosen_rate(fitted: Any, train: Any, before: Any, later: dict[str, Any]) -> 
     shares = {}
     for rate in RATES:
         adapted = xsm.adapt_spread(train, found, rate=rate)
-        tried = adapted.map(lambda a: a.where(second) if "init" in a.dims else a, keep_attrs=True)
+        tried = counted(adapted, second)
         inside = xsm.reliability(train, tried, levels=0.9, dim=together)["coverage"]
         shares[rate] = float(abs(inside - 0.9).max())
     close = [rate for rate, far in shares.items() if far <= HELD]
     return {"rate": close[0] if close else min(shares, key=shares.__getitem__), "tried": shares}
+
+
+def counted(forecast: Any, inside: Any) -> Any:
+    """Return forecasts with NaN but where they count (init, lead)."""
+    return forecast.map(lambda a: a.where(inside) if "init" in a.dims else a, keep_attrs=True)
 
 
 def judge(
@@ -156,15 +161,12 @@ def judge(
     result = fitted.forecast(ds, init=inits.values, lead=leads, weather=weather)
     inside = result["valid_time"].isin(ds["time"].sel(time=test))
 
-    def tested(forecast: Any) -> Any:
-        return forecast.map(lambda a: a.where(inside) if "init" in a.dims else a, keep_attrs=True)
-
-    raw = tested(result)
+    raw = counted(result, inside)
     scores = xsm.score(ds, raw, baselines=fitted)
     across = [d for d in scores.dims if d not in {"source", "lead", "depth"}]
     trust = {}
     if since is not None:
-        adapted = tested(xsm.adapt_spread(ds, result, rate=rate))
+        adapted = counted(xsm.adapt_spread(ds, result, rate=rate), inside)
         after = xsm.score(ds, adapted, baselines=fitted)["crps_skill"].sel(source="model")
         for key, forecast in (("inside", raw), ("adapted", adapted)):
             trust[key] = xsm.reliability(ds, forecast, levels=0.9, dim=["init", *across])

@@ -239,7 +239,7 @@ def _reduced(values: Array, axis: int, begins: Array, way: str) -> Array:
         reduce = np.maximum.reduce if way == "max" else np.minimum.reduce
         return np.stack([reduce(part, axis) for part in parts], axis)
     real = values.dtype.kind == "f"
-    kind: Any = float if real or way == "mean" else int
+    kind = float if real or way == "mean" else None  # of whole numbers as numpy sums them
     found = np.stack([np.add.reduce(part, axis, dtype=kind) for part in parts], axis)
     if way == "mean":
         counts = np.array([part.shape[axis] for part in parts])

@@ -73,17 +73,14 @@ def one_scale_up(sources: Sources) -> Sources:
     too few cells is refused.
     """
     high, wide = sources.nest.factor
-    rows, columns = sources.nest.y.size // high * high, sources.nest.x.size // wide * wide
-    if min(rows // high, columns // wide) < 2:
+    if min(sources.nest.y.size // high, sources.nest.x.size // wide) < 2:
         msg = (
             f"supervision='scale_transfer' learns from the grid {high} x {wide} times coarser, but "
             f"there are {sources.nest.y.size} x {sources.nest.x.size} coarse cells: fewer than two "
             "along an axis would remain. Pass truth=, or supervision='interpolation'."
         )
         raise GridError(msg)
-    y, x = _joined(sources.nest.y, rows, high), _joined(sources.nest.x, columns, wide)
-    nest = Nest(y, x, (high, wide))
-    cut = dict(zip(sources.nest.dims, (slice(rows), slice(columns)), strict=True))
+    nest, cut = _coarser(sources.nest, (high, wide))
     fine = {n: a.isel(cut) for n, a in sources.coarse.items()}
     static = {n: coarsen(a, sources.nest).isel(cut) for n, a in sources.static.items()}
     area = block_mean(sources.area, area=np.ones_like(sources.area), factor=(high, wide))
@@ -95,7 +92,7 @@ def one_scale_up(sources: Sources) -> Sources:
         fine={n: a for n, a in fine.items() if n != target},
         static=static,
         truth=fine[target],
-        area=area[:rows, :columns],
+        area=area[tuple(cut.values())],
     )
 
 
@@ -109,22 +106,24 @@ def detail_below(native: Sources, training: slice) -> float:
     coarse field. At most 1; 1 too where there are fewer than eight cells along an axis.
     """
     target = native.target.isel({native.time: training}).compute()
-    y, x, left = native.nest.y, native.nest.x, []
-    if min(y.size, x.size) < _SCALES:
+    nest, left = native.nest, []
+    if min(nest.y.size, nest.x.size) < _SCALES:
         return 1.0
     for _ in range(2):
-        rows, columns = y.size // 2 * 2, x.size // 2 * 2
-        pair = _joined(y, rows, 2), _joined(x, columns, 2)
-        nest = Nest(*pair, (2, 2))
-        fine = target.isel(dict(zip(native.nest.dims, (slice(rows), slice(columns)), strict=True)))
+        nest, cut = _coarser(nest, (2, 2))
+        fine = target.isel(cut)
         target = coarsen(fine, nest)
         error = fine.values.astype(float) - interpolate(target, nest).values
         left.append(float(np.nanmean(error**2)) if np.isfinite(error).any() else 0.0)
-        y, x = pair
     steps = float(np.log2(np.prod(native.nest.factor))) / 2  # halvings of the scale
     return min(1.0, float(left[0] / left[1]) ** (steps / 2)) if left[1] > 0 else 1.0
 
 
-def _joined(axis: Axis, cells: int, factor: int) -> Axis:
-    """Join cells of an axis."""
-    return Axis(axis.dim, axis.edges[: cells + 1 : factor], axis.kind, axis.unit)
+def _coarser(nest: Nest, factor: tuple[int, int]) -> tuple[Nest, dict[str, slice]]:
+    """Return the grid that joins coarse cells of a nest, and those of them that fill its cells."""
+    axes, cut = [], {}
+    for axis, cells in zip((nest.y, nest.x), factor, strict=True):
+        whole = axis.size // cells * cells
+        axes.append(Axis(axis.dim, axis.edges[: whole + 1 : cells], axis.kind, axis.unit))
+        cut[axis.dim] = slice(whole)
+    return Nest(axes[0], axes[1], factor), cut

@@ -146,8 +146,7 @@ def _flat(part: xr.DataArray, time: str | None, layer: str | None) -> xr.DataArr
     sizes = [part.sizes[d] for d in lead], [part.sizes[d] for d in last]
     values = np.asarray(ordered.values, dtype=float).reshape(*sizes[0], -1, *sizes[1])
     dims = [*lead, _POINT, *([_LAYER] if last else [])]
-    coords = {} if time is None else {time: part.coords[time].variable}
-    return xr.DataArray(values, coords, dims, name=part.name, attrs=part.attrs)
+    return xr.DataArray(values, part.coords, dims, name=part.name, attrs=part.attrs)
 
 
 def _read(lazy: Mapping[str, xr.DataArray], layers: Mapping[str, str | None]) -> dict[str, Sample]:

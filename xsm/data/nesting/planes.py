@@ -129,21 +129,25 @@ def each_plane(
     import dask.array as da
 
     rows, columns = (_like_blocks(function, data, axes, k, shape[k]) for k in (0, 1))
+    needed = [function.needs(1, column) for column in columns]
     found = []
     for row in rows:
-        line = []
-        for cells in ((row, column) for column in columns):
-            needed = function.needs(0, cells[0]), function.needs(1, cells[1])
-            part = data
-            for axis, at in zip(axes, needed, strict=True):
-                close = at[-1] - at[0] + 1 == len(at)
-                here = slice(int(at[0]), int(at[-1]) + 1) if close else at
-                part = part[(slice(None),) * axis + (here,)]
-            whole = part.rechunk(dict.fromkeys(axes, -1))
-            size = cells[0].stop - cells[0].start, cells[1].stop - cells[1].start
-            line.append(_mapped(function.part(cells, needed), whole, size, settings))
+        above = function.needs(0, row)
+        band, line = _cut(data, axes[0], above), []
+        for column, beside in zip(columns, needed, strict=True):
+            whole = _cut(band, axes[1], beside).rechunk(dict.fromkeys(axes, -1))
+            size = row.stop - row.start, column.stop - column.start
+            part = function.part((row, column), (above, beside))
+            line.append(_mapped(part, whole, size, settings))
         found.append(da.concatenate(line, axes[1]))
     return da.concatenate(found, axes[0])
+
+
+def _cut(data: Any, axis: int, cells: Array) -> Any:
+    """Return some cells of an axis, as a slice where they follow each other."""
+    first, last = int(cells[0]), int(cells[-1])
+    close = last - first + 1 == len(cells)
+    return data[(slice(None),) * axis + (slice(first, last + 1) if close else cells,)]
 
 
 def _mapped(
